@@ -1,2 +1,13 @@
-//! Stub.
+//! The rules of Postern as plain values.
+//!
+//! Every module states what may happen to one kernel object (a pipe, a descriptor table, a terminal line …) and returns what
+//! did happen. Nothing in here takes a lock, sleeps, touches a device or sees an address: the kernel wraps each value in a
+//! lock and wait queues, and moves the bytes. So all of it is tested on the host, against plain models.
 #![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod errno;
