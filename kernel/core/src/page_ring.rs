@@ -1,0 +1,270 @@
+//! The ring of page slots under a pipe and under `/dev/hello`.
+//!
+//! Owns: the slots, the free-running head and tail, the small-write merge rule, what becomes of a drained page. It moves no
+//! bytes and knows no addresses: it says which range of which page comes next, the caller copies, and then commits what was
+//! really copied. A plan borrows the ring, so it cannot outlive the caller's lock, and one that is dropped changed nothing.
+//! No locks, never sleeps. Specification: fs/pipe.c of Linux; seed 001 §3.4, 4.2–4.4 as corrected in seed-notes.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use crate::errno::{Errno, Result};
+
+pub use head_tail::HeadTail;
+pub use step::{ReadStep, WriteRoom};
+
+mod head_tail;
+mod step;
+
+/// Bytes in the page behind a slot.
+pub const PAGE_SIZE: usize = 4096;
+
+/// What happens to a page once a reader has drained it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Recycle {
+    /// It stays in its slot for the next writer that lands there: after one lap, no allocation at all.
+    Keep,
+    /// It is handed back to whoever committed the read.
+    Release,
+}
+
+/// Whether a slot is part of a byte stream or a message of its own.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Framing {
+    /// Bytes without boundaries: small writes merge, reads may stop anywhere.
+    Stream,
+    /// One packet a slot (`O_DIRECT`): never merged, read as a whole, the excess discarded.
+    Packet,
+}
+
+/// One page and the bytes in it that wait for a reader.
+///
+/// A slot outside `tail..head` may still hold a page; its `len` then means nothing and is never read.
+struct Slot<P> {
+    page: Option<P>,
+    offset: u16,
+    len: u16,
+    framing: Framing,
+}
+
+impl<P> Slot<P> {
+    const EMPTY: Self = Self {
+        page: None,
+        offset: 0,
+        len: 0,
+        framing: Framing::Stream,
+    };
+
+    #[inline]
+    fn end(&self) -> usize {
+        usize::from(self.offset) + usize::from(self.len)
+    }
+}
+
+/// The ring itself; `P` is whatever owns one page.
+pub struct PageRing<P> {
+    /// A power of two of them, so that `index & mask` finds the slot.
+    slots: Box<[Slot<P>]>,
+    /// The next slot to fill. Runs freely and wraps at 2³².
+    head: u32,
+    /// The next slot to drain. `head - tail` slots hold data, each at least one byte.
+    tail: u32,
+    /// The sum of the lengths of `tail..head`.
+    bytes: usize,
+    recycle: Recycle,
+}
+
+/// What a writer can do next.
+pub enum WriteStep<'a, P> {
+    /// Copy into this room, then commit it.
+    Room(WriteRoom<'a, P>),
+    /// The next slot has no page: call [`PageRing::supply_page`], then plan again.
+    NeedsPage,
+    /// Every slot holds data, and the last cannot take these bytes as well.
+    Full,
+}
+
+impl<P> PageRing<P> {
+    /// An empty ring of `capacity` slots without pages.
+    ///
+    /// # Errors
+    /// `EINVAL` unless `capacity` is a power of two of at most 2³¹; `ENOMEM`.
+    pub fn try_new(capacity: usize, recycle: Recycle) -> Result<Self> {
+        Ok(Self {
+            slots: empty_slots(capacity)?,
+            head: 0,
+            tail: 0,
+            bytes: 0,
+            recycle,
+        })
+    }
+
+    /// Slots, used or not.
+    #[inline]
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Slots that hold data.
+    #[inline]
+    #[must_use]
+    pub fn occupancy(&self) -> usize {
+        self.head.wrapping_sub(self.tail) as usize
+    }
+
+    /// Bytes that wait for a reader.
+    #[inline]
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Nothing to read.
+    #[inline]
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.head == self.tail
+    }
+
+    /// No free slot. A small write may still merge into the last one.
+    #[inline]
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.occupancy() >= self.capacity()
+    }
+
+    /// Both indices, to be published for readers without the lock.
+    #[inline]
+    #[must_use]
+    pub fn head_tail(&self) -> HeadTail {
+        HeadTail::new(self.head, self.tail)
+    }
+
+    #[inline]
+    fn index(&self, position: u32) -> usize {
+        position as usize & (self.slots.len() - 1)
+    }
+
+    /// Whether the odd bytes of a write (`len` modulo a page) fit behind the last slot's data.
+    ///
+    /// Only a slot between tail and head is looked at, so a recycled one with a stale length never is.
+    #[inline]
+    fn merges(&self, odd: usize, framing: Framing) -> bool {
+        if odd == 0 || framing == Framing::Packet || self.is_empty() {
+            return false;
+        }
+        let last = &self.slots[self.index(self.head.wrapping_sub(1))];
+        last.framing == Framing::Stream && last.end() + odd <= PAGE_SIZE
+    }
+
+    /// The next step of a write of which `len` bytes are left.
+    ///
+    /// At most a page a step. A write of at most a page takes one step or none, which makes it atomic.
+    #[inline]
+    pub fn plan_write(&mut self, len: usize, framing: Framing) -> WriteStep<'_, P> {
+        let odd = len % PAGE_SIZE;
+        if self.merges(odd, framing) {
+            let index = self.index(self.head.wrapping_sub(1));
+            let slot = &mut self.slots[index];
+            let (offset, next_head) = (slot.end(), self.head);
+            let (head, bytes) = (&mut self.head, &mut self.bytes);
+            return WriteStep::Room(WriteRoom {
+                slot,
+                head,
+                bytes,
+                next_head,
+                offset,
+                len: odd,
+            });
+        }
+        if self.is_full() {
+            return WriteStep::Full;
+        }
+        let index = self.index(self.head);
+        let slot = &mut self.slots[index];
+        if slot.page.is_none() {
+            return WriteStep::NeedsPage;
+        }
+        (slot.offset, slot.len, slot.framing) = (0, 0, framing);
+        let next_head = self.head.wrapping_add(1);
+        let (head, bytes) = (&mut self.head, &mut self.bytes);
+        WriteStep::Room(WriteRoom {
+            slot,
+            head,
+            bytes,
+            next_head,
+            offset: 0,
+            len: len.min(PAGE_SIZE),
+        })
+    }
+
+    /// Puts a page into the next slot to fill, where it stays until a write uses it. The ring must not be full.
+    #[inline]
+    pub fn supply_page(&mut self, page: P) {
+        debug_assert!(!self.is_full(), "a page for a ring without a free slot");
+        let index = self.index(self.head);
+        self.slots[index].page = Some(page);
+    }
+
+    /// The next step of a read of at most `len` bytes, or `None` if the ring is empty.
+    #[inline]
+    pub fn plan_read(&mut self, len: usize) -> Option<ReadStep<'_, P>> {
+        if self.is_empty() {
+            return None;
+        }
+        let index = self.index(self.tail);
+        let slot = &mut self.slots[index];
+        let len = len.min(usize::from(slot.len));
+        let (tail, bytes) = (&mut self.tail, &mut self.bytes);
+        Some(ReadStep {
+            slot,
+            tail,
+            bytes,
+            recycle: self.recycle,
+            len,
+        })
+    }
+
+    /// Changes the number of slots, keeping what waits for readers, and kept pages as far as they find a slot.
+    ///
+    /// # Errors
+    /// As [`PageRing::try_new`], and `EBUSY` if more slots than `capacity` hold data. The ring is then unchanged.
+    pub fn resize(&mut self, capacity: usize) -> Result<()> {
+        let occupancy = self.head.wrapping_sub(self.tail);
+        if capacity < self.occupancy() {
+            return Err(Errno::EBUSY);
+        }
+        let mut slots = empty_slots(capacity)?;
+        let old_slots = self.slots.len();
+        // In ring order: first the data, then the idle slots in the order in which writers would have come to them.
+        for (position, slot) in slots.iter_mut().enumerate().take(old_slots) {
+            let index = (self.tail as usize).wrapping_add(position) & (old_slots - 1);
+            core::mem::swap(slot, &mut self.slots[index]);
+        }
+        (self.slots, self.tail, self.head) = (slots, 0, occupancy);
+        Ok(())
+    }
+
+    /// Drops every byte and every page, as after the last close.
+    pub fn clear(&mut self) {
+        self.slots.fill_with(|| Slot::EMPTY);
+        (self.head, self.tail, self.bytes) = (0, 0, 0);
+    }
+}
+
+/// `capacity` slots without pages, from memory that may be short.
+fn empty_slots<P>(capacity: usize) -> Result<Box<[Slot<P>]>> {
+    if !capacity.is_power_of_two() || capacity > 1 << 31 {
+        return Err(Errno::EINVAL);
+    }
+    let mut slots = Vec::new();
+    slots
+        .try_reserve_exact(capacity)
+        .map_err(|_| Errno::ENOMEM)?;
+    slots.resize_with(capacity, || Slot::EMPTY);
+    Ok(slots.into_boxed_slice())
+}
+
+#[cfg(test)]
+mod tests;
