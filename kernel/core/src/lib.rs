@@ -10,5 +10,6 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod areas;
 pub mod errno;
 pub mod page_ring;
