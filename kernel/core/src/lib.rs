@@ -11,5 +11,8 @@ extern crate alloc;
 extern crate std;
 
 pub mod areas;
+pub mod effects;
 pub mod errno;
 pub mod page_ring;
+pub mod pipe;
+pub mod readiness;

@@ -1,0 +1,226 @@
+//! A pipe's rules: who may read and write, how much, and whom that wakes.
+//!
+//! Owns: the ring, the counts of both ends, up to two spare pages. The caller holds its (sleeping) mutex around every call, and
+//! brings the copies, which may fault and sleep, as closures. No locks, never sleeps. Also the state under FIFOs and `/dev/hello`.
+//! Specification: pipe(7), fifo(7), fcntl(2) `F_SETPIPE_SZ`; fs/pipe.c of Linux 6.12.
+
+use core::ops::Range;
+
+use crate::effects::{Step, Wake, Wakes};
+use crate::errno::{Errno, Result};
+use crate::page_ring::{Framing, PAGE_SIZE, PageRing, Recycle, WriteStep};
+
+/// A write of at most so many bytes goes in whole or not at all.
+pub const PIPE_BUF: usize = PAGE_SIZE;
+/// Slots of a new pipe.
+pub const DEFAULT_CAPACITY_SLOTS: usize = 16;
+/// What an unprivileged `F_SETPIPE_SZ` may ask for unless `/proc/sys/fs/pipe-max-size` says otherwise.
+pub const DEFAULT_SIZE_LIMIT_BYTES: usize = 1 << 20;
+/// The largest size `F_SETPIPE_SZ` understands.
+const SIZE_MAX_BYTES: usize = 1 << 31;
+/// Drained pages kept for the next write, as Linux's `tmp_page`.
+const SPARE_PAGES: usize = 2;
+
+/// One of the two ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum End {
+    /// The end that is read from.
+    Read,
+    /// The end that is written to.
+    Write,
+}
+
+/// What an opener remembers: how often the other end had been opened when it came.
+///
+/// So a peer that opened and closed again meanwhile still counts as having come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OpenTicket {
+    end: End,
+    peer_opens: u32,
+}
+
+/// One end's openers.
+#[derive(Default)]
+struct Openers {
+    /// How many descriptions have it open now.
+    open: u32,
+    /// How often it was ever opened; wraps.
+    opens: u32,
+}
+
+/// A pipe; `P` is whatever owns one page.
+pub struct PipeState<P> {
+    ring: PageRing<P>,
+    readers: Openers,
+    writers: Openers,
+    spare: [Option<P>; SPARE_PAGES],
+    /// Somebody polls, perhaps edge-triggered, and so wants to hear of every write.
+    has_pollers: bool,
+}
+
+impl<P> PipeState<P> {
+    /// An empty pipe which nobody has open.
+    ///
+    /// # Errors
+    /// `EINVAL` unless `capacity_slots` is a power of two; `ENOMEM`.
+    pub fn try_new(capacity_slots: usize, recycle: Recycle) -> Result<Self> {
+        Ok(Self {
+            ring: PageRing::try_new(capacity_slots, recycle)?,
+            readers: Openers::default(),
+            writers: Openers::default(),
+            spare: [const { None }; SPARE_PAGES],
+            has_pollers: false,
+        })
+    }
+
+    /// Writes up to `len` bytes: all of them if `len` is at most [`PIPE_BUF`], else as many as there is room for.
+    ///
+    /// `allocate` brings a page when the pipe has none to spare; `copy` fills the given range of a page and says how many bytes
+    /// it got. A range that was not filled completely is not published at all, so a fault neither loses nor doubles a byte.
+    ///
+    /// # Errors
+    /// `EPIPE` without a reader (the caller sends SIGPIPE). When not one byte went in: `EAGAIN` (no room: wait or give up),
+    /// `EFAULT`, or what `allocate` failed with. An empty write succeeds always.
+    #[inline]
+    pub fn try_write(
+        &mut self,
+        len: usize,
+        framing: Framing,
+        mut allocate: impl FnMut() -> Result<P>,
+        mut copy: impl FnMut(&mut P, Range<usize>) -> usize,
+    ) -> Result<Step> {
+        if len == 0 {
+            return Ok(Step::new(0, Wakes::NONE));
+        }
+        if self.readers.open == 0 {
+            return Err(Errno::EPIPE);
+        }
+        let was_empty = self.ring.is_empty();
+        let mut written = 0;
+        let obstacle = loop {
+            match self.ring.plan_write(len - written, framing) {
+                WriteStep::Room(mut room) => {
+                    let range = room.range();
+                    let wanted = range.len();
+                    if copy(room.page_mut(), range) < wanted {
+                        break Errno::EFAULT;
+                    }
+                    room.commit(wanted);
+                    written += wanted;
+                    if written == len {
+                        return Ok(self.written(len, was_empty));
+                    }
+                }
+                WriteStep::NeedsPage => match self.take_spare().map_or_else(&mut allocate, Ok) {
+                    Ok(page) => self.ring.supply_page(page),
+                    Err(errno) => break errno,
+                },
+                WriteStep::Full => break Errno::EAGAIN,
+            }
+        };
+        if written == 0 {
+            Err(obstacle)
+        } else {
+            Ok(self.written(written, was_empty))
+        }
+    }
+
+    #[inline]
+    fn written(&self, bytes: usize, was_empty: bool) -> Step {
+        Step::new(
+            bytes,
+            Wakes {
+                readers: Wake::one_if(was_empty || self.has_pollers),
+                ..Wakes::NONE
+            },
+        )
+    }
+
+    /// Reads up to `len` bytes, or one packet. Zero bytes (of a `len` above zero) mean the end of file.
+    ///
+    /// `copy` takes the given range of a page to its destination and says how many bytes arrived. A range that did not arrive
+    /// completely stays in the pipe.
+    ///
+    /// # Errors
+    /// `EAGAIN` if the pipe is empty but has a writer; `EFAULT` if not one range arrived.
+    #[inline]
+    pub fn try_read(
+        &mut self,
+        len: usize,
+        mut copy: impl FnMut(&P, Range<usize>) -> usize,
+    ) -> Result<Step> {
+        if len == 0 {
+            return Ok(Step::new(0, Wakes::NONE));
+        }
+        if self.ring.is_empty() {
+            return if self.writers.open == 0 {
+                Ok(Step::new(0, Wakes::NONE))
+            } else {
+                Err(Errno::EAGAIN)
+            };
+        }
+        let was_full = self.ring.is_full();
+        let mut taken = 0;
+        while let Some(step) = self.ring.plan_read(len - taken) {
+            let framing = step.framing();
+            if framing == Framing::Packet && taken != 0 {
+                break;
+            }
+            let range = step.range();
+            let wanted = range.len();
+            if copy(step.page(), range) < wanted {
+                if taken == 0 {
+                    return Err(Errno::EFAULT);
+                }
+                break;
+            }
+            if let Some(page) = step.commit(wanted) {
+                self.put_spare(page);
+            }
+            taken += wanted;
+            if taken == len || framing == Framing::Packet {
+                break;
+            }
+        }
+        let writers = Wake::one_if(was_full && !self.ring.is_full());
+        Ok(Step::new(
+            taken,
+            Wakes {
+                writers,
+                ..Wakes::NONE
+            },
+        ))
+    }
+
+    #[inline]
+    fn take_spare(&mut self) -> Option<P> {
+        let [first, second] = &mut self.spare;
+        first.take().or_else(|| second.take())
+    }
+
+    /// Keeps a drained page if there is place for it, or drops it.
+    #[inline]
+    fn put_spare(&mut self, page: P) {
+        if let Some(place) = self.spare.iter_mut().find(|place| place.is_none()) {
+            *place = Some(page);
+        }
+    }
+
+    /// Whether a reader that was woken should wake the next: there is something left, or nothing will ever come.
+    #[inline]
+    #[must_use]
+    pub fn wake_next_reader(&self) -> bool {
+        !self.ring.is_empty() || self.writers.open == 0
+    }
+
+    /// Whether a writer that was woken should wake the next: there is room left, or nobody to write to.
+    #[inline]
+    #[must_use]
+    pub fn wake_next_writer(&self) -> bool {
+        !self.ring.is_full() || self.readers.open == 0
+    }
+}
+
+mod ends;
+#[cfg(test)]
+mod tests;
