@@ -1,2 +1,58 @@
-//! Stub.
+//! Locks, wait queues and the park token of the Postern kernel, as a crate of their own so that the very code that runs in
+//! the kernel is model-checked on the host (`RUSTFLAGS="--cfg loom" cargo test -p postern-sync --release`).
+//!
+//! Everything is generic over [`Platform`]: the kernel supplies tasks, parking and time and instantiates the types once.
+//!
+//! | type | sleeps | for |
+//! |---|---|---|
+//! | [`SpinLock`] | never | short sections, interrupt handlers |
+//! | [`Mutex`] | yes | state that is held across a page fault |
+//! | [`WaitQueue`] | `wait_*` only | "wait until this attempt succeeds" |
+//! | [`Poller`] | `wait_until` only | waiting on many queues at once (`ppoll`, `pselect6`) |
+//! | [`Registration`] | never | a callback that stays on a queue (`epoll`) |
+//! | [`ParkState`] | never | the scheduler's per-task wake-up token |
+//! | [`HeldLocks`] | never | lock order, debug builds |
+//!
+//! The kernel runs with interrupts masked and is not preempted while it holds a [`SpinLock`], so no lock here saves or
+//! restores the interrupt state.
 #![no_std]
+
+extern crate alloc;
+
+/// Declares a function `const`, except under loom, whose atomics cannot be built in a constant.
+macro_rules! const_unless_loom {
+    ($(#[$attribute:meta])* $visibility:vis fn $($rest:tt)*) => {
+        #[cfg(not(loom))]
+        $(#[$attribute])*
+        $visibility const fn $($rest)*
+        #[cfg(loom)]
+        $(#[$attribute])*
+        $visibility fn $($rest)*
+    };
+}
+
+mod atomic;
+mod mutex;
+mod park;
+mod platform;
+mod rank;
+mod spin_lock;
+mod wait;
+
+pub use mutex::{Mutex, MutexGuard};
+pub use park::{Notify, ParkState, SwitchOut};
+pub use platform::Platform;
+pub use rank::{HeldLocks, Rank};
+#[cfg(not(loom))]
+pub use spin_lock::Relax;
+pub use spin_lock::{SpinGuard, SpinLock};
+pub use wait::{
+    ANY_EVENT, Interrupted, Mode, Poller, Registration, Sleep, WaitError, WaitQueue, WakeCallback,
+};
+
+/// A value set once; readers that come meanwhile spin with the platform's relax.
+#[cfg(not(loom))]
+pub type Once<T, P> = spin::once::Once<T, Relax<P>>;
+/// A value computed at its first use; users that come meanwhile spin with the platform's relax.
+#[cfg(not(loom))]
+pub type Lazy<T, P, F = fn() -> T> = spin::lazylock::LazyLock<T, F, Relax<P>>;

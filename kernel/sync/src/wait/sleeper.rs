@@ -1,0 +1,138 @@
+//! `wait_until`: the loop of queueing, attempting and sleeping. Sleeps; holds the queue's lock only while it links and
+//! unlinks the sleeper's node, which lies in this function's stack frame.
+
+use super::node::{Node, QUEUED, RELEASED, Target};
+use super::queue::{Selection, WaitQueue};
+use super::{ANY_EVENT, Interrupted, Mode, Sleep, WaitError};
+use crate::atomic::Ordering;
+use crate::platform::Platform;
+use core::cell::Cell;
+
+impl<P: Platform> WaitQueue<P> {
+    /// Sleeps until `attempt` returns something, and returns that.
+    ///
+    /// The caller is queued before the first attempt, which comes at once; every later one follows a wake-up that
+    /// selected the caller. The attempt may itself take locks and sleep. `deadline_ns` is on the clock of
+    /// [`Platform::now_ns`]. A caller that expects success tries by itself first, which saves the queueing.
+    ///
+    /// # Errors
+    /// [`WaitError::Interrupted`] when `sleep` allows it, [`WaitError::TimedOut`] when there is a deadline; both only
+    /// after at least one attempt.
+    pub fn wait_until<T>(
+        &self,
+        mode: Mode,
+        sleep: Sleep,
+        deadline_ns: Option<u64>,
+        attempt: impl FnMut() -> Option<T>,
+    ) -> Result<T, WaitError> {
+        self.wait_until_for(ANY_EVENT, mode, sleep, deadline_ns, attempt)
+    }
+
+    /// [`wait_until`](Self::wait_until) for wake-ups whose key intersects `interest` only (a futex's bitset, say).
+    ///
+    /// # Errors
+    /// As for [`wait_until`](Self::wait_until).
+    pub fn wait_until_for<T>(
+        &self,
+        interest: u32,
+        mode: Mode,
+        sleep: Sleep,
+        deadline_ns: Option<u64>,
+        mut attempt: impl FnMut() -> Option<T>,
+    ) -> Result<T, WaitError> {
+        let node = Node::new(mode, interest, Target::Sleeper(P::current()));
+        let sleeper = Sleeper::queue(self, &node);
+        loop {
+            if let Some(value) = attempt() {
+                return Ok(value);
+            }
+            sleeper.sleep_until_selected(sleep, deadline_ns)?;
+            // A selected sleeper is off the queue: success needs no lock to leave.
+            let value = attempt();
+            sleeper.selection.set(Selection::Answered);
+            if let Some(value) = value {
+                return Ok(value);
+            }
+            sleeper.queue_again();
+        }
+    }
+
+    /// [`wait_until`](Self::wait_until) that neither signals nor a deadline can end.
+    pub fn wait<T>(&self, mode: Mode, attempt: impl FnMut() -> Option<T>) -> T {
+        match self.wait_until(mode, Sleep::Uninterruptible, None, attempt) {
+            Ok(value) => value,
+            Err(error) => unreachable!("an unlimited, uninterruptible wait was {error}"),
+        }
+    }
+
+    /// [`wait_until`](Self::wait_until) that only signals can end.
+    ///
+    /// # Errors
+    /// [`Interrupted`].
+    pub fn wait_interruptible<T>(
+        &self,
+        mode: Mode,
+        attempt: impl FnMut() -> Option<T>,
+    ) -> Result<T, Interrupted> {
+        self.wait_until(mode, Sleep::Interruptible, None, attempt)
+            .map_err(|_| Interrupted)
+    }
+}
+
+/// A node in the queue or selected from it; dropping this takes it off, on every way out.
+struct Sleeper<'a, P: Platform> {
+    queue: &'a WaitQueue<P>,
+    node: &'a Node<P>,
+    selection: Cell<Selection>,
+}
+
+impl<'a, P: Platform> Sleeper<'a, P> {
+    fn queue(queue: &'a WaitQueue<P>, node: &'a Node<P>) -> Self {
+        // SAFETY: the node is new. Queue and node are borrowed for as long as this value lives, whose drop takes the
+        // node off; the value is private to `wait_until_for`, which does not leak it.
+        unsafe { queue.link(node) };
+        Self {
+            queue,
+            node,
+            selection: Cell::new(Selection::Unanswered),
+        }
+    }
+
+    fn queue_again(&self) {
+        self.selection.set(Selection::Unanswered);
+        // SAFETY: as in `queue`; `sleep_until_selected` has seen the selection.
+        unsafe { self.queue.link_again(self.node) };
+    }
+
+    fn sleep_until_selected(
+        &self,
+        sleep: Sleep,
+        deadline_ns: Option<u64>,
+    ) -> Result<(), WaitError> {
+        // Acquire: what the waker changed is visible to the attempt that follows.
+        while self.node.state.load(Ordering::Acquire) == QUEUED {
+            if sleep == Sleep::Interruptible && P::interrupted() {
+                return Err(WaitError::Interrupted);
+            }
+            if deadline_ns.is_some_and(|deadline_ns| P::now_ns() >= deadline_ns) {
+                return Err(WaitError::TimedOut);
+            }
+            // Another's wake-up may end this (the attempt's own locks park, too): hence the loop.
+            P::park(deadline_ns);
+        }
+        Ok(())
+    }
+}
+
+impl<P: Platform> Drop for Sleeper<'_, P> {
+    fn drop(&mut self) {
+        let selection = self.selection.get();
+        // Acquire: pairs with the waker's last store; the node's memory may be reused from here on.
+        let released = self.node.state.load(Ordering::Acquire) == RELEASED;
+        if !(released && selection == Selection::Answered) {
+            // SAFETY: `queue` has linked the node, and every selection was followed by `queue_again` or by this.
+            unsafe { self.queue.leave(self.node, selection) };
+        }
+        self.node.retire();
+    }
+}
