@@ -1,0 +1,353 @@
+//! epoll. Specification: epoll(7), epoll_ctl(2), epoll_wait(2).
+
+use crate::check::{Outcome, expect, expect_eq, expect_errno};
+use crate::scratch;
+use crate::sys::fd::{self, Pipe};
+use crate::sys::ready::{
+    epoll_add, epoll_create, epoll_create1, epoll_ctl, epoll_pwait, epoll_ready,
+};
+use crate::sys::{path, process, ready, signal};
+use libc::{
+    EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN,
+    EPOLLONESHOT, EPOLLOUT,
+};
+use std::time::{Duration, Instant};
+
+crate::tests! {
+    level_triggered_reports_as_long_as_it_is_ready,
+    edge_triggered_reports_once_per_arrival,
+    edge_triggered_reports_what_was_ready_when_added,
+    one_shot_reports_once_until_rearmed,
+    datum_comes_back_as_given,
+    hang_up_and_error_are_reported_unasked,
+    wait_blocks_until_something_is_ready,
+    wait_returns_zero_after_its_timeout,
+    wait_returns_at_most_as_many_events_as_asked,
+    wait_takes_turns_when_more_is_ready_than_asked,
+    wait_for_less_than_one_event_gives_einval,
+    wait_lets_a_blocked_signal_in_only_while_it_waits,
+    add_of_what_is_there_gives_eexist,
+    modify_and_delete_of_what_is_not_there_give_enoent,
+    add_of_a_closed_descriptor_gives_ebadf,
+    add_of_a_regular_file_gives_eperm,
+    add_of_itself_gives_einval,
+    control_of_something_else_than_epoll_gives_einval,
+    unknown_operation_gives_einval,
+    delete_ends_the_reports,
+    modify_changes_events_and_datum,
+    closing_the_last_descriptor_removes_it,
+    duplicates_keep_a_closed_descriptor_registered,
+    nested_epoll_is_readable_when_its_members_are,
+    loop_of_epolls_gives_eloop,
+    create1_sets_close_on_exec,
+    epoll_is_readable_for_poll,
+    edge_is_reported_again_when_a_reader_empties_and_a_writer_refills,
+}
+
+/// An epoll and a pipe whose read end is in it.
+fn watched(events: i32) -> Result<(i32, Pipe), crate::check::Failure> {
+    let (epoll, pipe) = (epoll_create()?, Pipe::new()?);
+    epoll_ctl(epoll, EPOLL_CTL_ADD, pipe.read, events, 7)?;
+    Ok((epoll, pipe))
+}
+
+fn level_triggered_reports_as_long_as_it_is_ready() -> Outcome {
+    let (epoll, pipe) = watched(EPOLLIN)?;
+    expect_eq(epoll_ready(epoll)?, [], "events of an empty pipe")?;
+    fd::write(pipe.write, b"x")?;
+    for _ in 0..3 {
+        expect_eq(
+            epoll_ready(epoll)?,
+            [(7, EPOLLIN)],
+            "events while a byte waits",
+        )?;
+    }
+    fd::read_up_to(pipe.read, 1)?;
+    expect_eq(epoll_ready(epoll)?, [], "events after the byte was read")
+}
+
+fn edge_triggered_reports_once_per_arrival() -> Outcome {
+    let (epoll, pipe) = watched(EPOLLIN | EPOLLET)?;
+    for _ in 0..3 {
+        fd::write(pipe.write, b"x")?;
+        expect_eq(
+            epoll_ready(epoll)?,
+            [(7, EPOLLIN)],
+            "events after an arrival",
+        )?;
+        expect_eq(epoll_ready(epoll)?, [], "events without another arrival")?;
+    }
+    Ok(())
+}
+
+fn edge_triggered_reports_what_was_ready_when_added() -> Outcome {
+    let (epoll, pipe) = (epoll_create()?, Pipe::new()?);
+    fd::write(pipe.write, b"x")?;
+    epoll_ctl(epoll, EPOLL_CTL_ADD, pipe.read, EPOLLIN | EPOLLET, 1)?;
+    expect_eq(epoll_ready(epoll)?, [(1, EPOLLIN)], "events")?;
+    expect_eq(epoll_ready(epoll)?, [], "events the second time")
+}
+
+fn one_shot_reports_once_until_rearmed() -> Outcome {
+    let (epoll, pipe) = watched(EPOLLIN | EPOLLONESHOT)?;
+    fd::write(pipe.write, b"x")?;
+    expect_eq(epoll_ready(epoll)?, [(7, EPOLLIN)], "events")?;
+    fd::write(pipe.write, b"y")?;
+    expect_eq(epoll_ready(epoll)?, [], "events when disarmed")?;
+    epoll_ctl(epoll, EPOLL_CTL_MOD, pipe.read, EPOLLIN | EPOLLONESHOT, 7)?;
+    expect_eq(
+        epoll_ready(epoll)?,
+        [(7, EPOLLIN)],
+        "events when armed again",
+    )
+}
+
+fn datum_comes_back_as_given() -> Outcome {
+    let (epoll, pipe) = (epoll_create()?, Pipe::new()?);
+    epoll_ctl(
+        epoll,
+        EPOLL_CTL_ADD,
+        pipe.write,
+        EPOLLOUT,
+        0xdead_beef_0123_4567,
+    )?;
+    expect_eq(
+        epoll_ready(epoll)?,
+        [(0xdead_beef_0123_4567, EPOLLOUT)],
+        "events",
+    )
+}
+
+fn hang_up_and_error_are_reported_unasked() -> Outcome {
+    let (epoll, pipe) = watched(0)?;
+    fd::close(pipe.write)?;
+    expect_eq(
+        epoll_ready(epoll)?,
+        [(7, EPOLLHUP)],
+        "events of the read end",
+    )?;
+    let other = Pipe::new()?;
+    epoll_ctl(epoll, EPOLL_CTL_DEL, pipe.read, 0, 0)?;
+    epoll_ctl(epoll, EPOLL_CTL_ADD, other.write, 0, 8)?;
+    fd::close(other.read)?;
+    expect_eq(
+        epoll_ready(epoll)?,
+        [(8, EPOLLERR)],
+        "events of the write end",
+    )
+}
+
+fn wait_blocks_until_something_is_ready() -> Outcome {
+    let (epoll, pipe) = watched(EPOLLIN)?;
+    let waiter =
+        process::spawn(|| expect_eq(epoll_pwait(epoll, 4, -1, None)?, [(7, EPOLLIN)], "events"))?;
+    waiter.wait_until_asleep()?;
+    fd::write(pipe.write, b"x")?;
+    waiter.expect_success()
+}
+
+fn wait_returns_zero_after_its_timeout() -> Outcome {
+    let (epoll, _pipe) = watched(EPOLLIN)?;
+    let start = Instant::now();
+    expect_eq(epoll_pwait(epoll, 4, 20, None)?, [], "events")?;
+    expect(
+        start.elapsed() >= Duration::from_millis(20),
+        "twenty milliseconds are over",
+    )
+}
+
+fn wait_returns_at_most_as_many_events_as_asked() -> Outcome {
+    let epoll = epoll_create()?;
+    for _ in 0..3 {
+        epoll_add(epoll, Pipe::new()?.write, EPOLLOUT)?;
+    }
+    expect_eq(epoll_pwait(epoll, 2, 0, None)?.len(), 2, "events")
+}
+
+fn wait_takes_turns_when_more_is_ready_than_asked() -> Outcome {
+    let epoll = epoll_create()?;
+    for _ in 0..3 {
+        epoll_add(epoll, Pipe::new()?.write, EPOLLOUT)?;
+    }
+    let mut seen = Vec::new();
+    for _ in 0..3 {
+        seen.extend(
+            epoll_pwait(epoll, 1, 0, None)?
+                .into_iter()
+                .map(|(datum, _)| datum),
+        );
+    }
+    seen.sort_unstable();
+    seen.dedup();
+    expect_eq(
+        seen.len(),
+        3,
+        "different descriptors reported by three waits for one event",
+    )
+}
+
+fn wait_for_less_than_one_event_gives_einval() -> Outcome {
+    let epoll = epoll_create()?;
+    expect_errno(epoll_pwait(epoll, 0, 0, None), libc::EINVAL)
+}
+
+fn wait_lets_a_blocked_signal_in_only_while_it_waits() -> Outcome {
+    let (epoll, _pipe) = watched(EPOLLIN)?;
+    let waiter = process::spawn(|| {
+        signal::count(libc::SIGUSR1, libc::SA_RESTART)?;
+        signal::block(&[libc::SIGUSR1])?;
+        expect_errno(epoll_pwait(epoll, 4, -1, Some(&[])), libc::EINTR)?;
+        expect_eq(signal::caught(libc::SIGUSR1), 1, "handlers run")?;
+        expect_eq(signal::mask()?, [libc::SIGUSR1], "the mask afterwards")
+    })?;
+    waiter.wait_until_asleep()?;
+    waiter.kill(libc::SIGUSR1)?;
+    waiter.expect_success()
+}
+
+fn add_of_what_is_there_gives_eexist() -> Outcome {
+    let (epoll, pipe) = watched(EPOLLIN)?;
+    expect_errno(epoll_add(epoll, pipe.read, EPOLLIN), libc::EEXIST)
+}
+
+fn modify_and_delete_of_what_is_not_there_give_enoent() -> Outcome {
+    let (epoll, pipe) = (epoll_create()?, Pipe::new()?);
+    expect_errno(
+        epoll_ctl(epoll, EPOLL_CTL_MOD, pipe.read, EPOLLIN, 0),
+        libc::ENOENT,
+    )?;
+    expect_errno(
+        epoll_ctl(epoll, EPOLL_CTL_DEL, pipe.read, 0, 0),
+        libc::ENOENT,
+    )
+}
+
+fn add_of_a_closed_descriptor_gives_ebadf() -> Outcome {
+    let (epoll, pipe) = (epoll_create()?, Pipe::new()?);
+    fd::close(pipe.read)?;
+    expect_errno(epoll_add(epoll, pipe.read, EPOLLIN), libc::EBADF)?;
+    fd::close(epoll)?;
+    expect_errno(epoll_add(epoll, pipe.write, EPOLLIN), libc::EBADF)
+}
+
+fn add_of_a_regular_file_gives_eperm() -> Outcome {
+    scratch::enter()?;
+    expect_errno(
+        epoll_add(epoll_create()?, path::create("file")?, EPOLLIN),
+        libc::EPERM,
+    )
+}
+
+fn add_of_itself_gives_einval() -> Outcome {
+    let epoll = epoll_create()?;
+    expect_errno(epoll_add(epoll, epoll, EPOLLIN), libc::EINVAL)
+}
+
+fn control_of_something_else_than_epoll_gives_einval() -> Outcome {
+    let pipe = Pipe::new()?;
+    expect_errno(epoll_add(pipe.read, pipe.write, EPOLLIN), libc::EINVAL)?;
+    expect_errno(epoll_ready(pipe.read), libc::EINVAL)
+}
+
+fn unknown_operation_gives_einval() -> Outcome {
+    let (epoll, pipe) = watched(EPOLLIN)?;
+    expect_errno(epoll_ctl(epoll, 99, pipe.read, EPOLLIN, 0), libc::EINVAL)
+}
+
+fn delete_ends_the_reports() -> Outcome {
+    let (epoll, pipe) = watched(EPOLLIN)?;
+    fd::write(pipe.write, b"x")?;
+    epoll_ctl(epoll, EPOLL_CTL_DEL, pipe.read, 0, 0)?;
+    expect_eq(epoll_ready(epoll)?, [], "events")
+}
+
+fn modify_changes_events_and_datum() -> Outcome {
+    let (epoll, pipe) = (epoll_create()?, Pipe::new()?);
+    epoll_ctl(epoll, EPOLL_CTL_ADD, pipe.write, EPOLLIN, 1)?;
+    expect_eq(epoll_ready(epoll)?, [], "events before")?;
+    epoll_ctl(epoll, EPOLL_CTL_MOD, pipe.write, EPOLLOUT, 2)?;
+    expect_eq(epoll_ready(epoll)?, [(2, EPOLLOUT)], "events after")
+}
+
+fn closing_the_last_descriptor_removes_it() -> Outcome {
+    let (epoll, pipe) = watched(EPOLLIN)?;
+    fd::write(pipe.write, b"x")?;
+    fd::close(pipe.read)?;
+    expect_eq(epoll_ready(epoll)?, [], "events")
+}
+
+fn duplicates_keep_a_closed_descriptor_registered() -> Outcome {
+    let (epoll, pipe) = watched(EPOLLIN)?;
+    let duplicate = fd::dup(pipe.read)?;
+    fd::close(pipe.read)?;
+    fd::write(pipe.write, b"x")?;
+    expect_eq(
+        epoll_ready(epoll)?,
+        [(7, EPOLLIN)],
+        "events while a duplicate is open",
+    )?;
+    fd::close(duplicate)?;
+    expect_eq(epoll_ready(epoll)?, [], "events when none is open")
+}
+
+fn nested_epoll_is_readable_when_its_members_are() -> Outcome {
+    let (inner, pipe) = watched(EPOLLIN)?;
+    let outer = epoll_create()?;
+    epoll_ctl(outer, EPOLL_CTL_ADD, inner, EPOLLIN, 9)?;
+    expect_eq(
+        epoll_ready(outer)?,
+        [],
+        "events of the outer while nothing is ready",
+    )?;
+    let waiter = process::spawn(|| {
+        expect_eq(
+            epoll_pwait(outer, 4, -1, None)?,
+            [(9, EPOLLIN)],
+            "events of the outer",
+        )
+    })?;
+    waiter.wait_until_asleep()?;
+    fd::write(pipe.write, b"x")?;
+    waiter.expect_success()
+}
+
+fn loop_of_epolls_gives_eloop() -> Outcome {
+    let (one, two) = (epoll_create()?, epoll_create()?);
+    epoll_add(one, two, EPOLLIN)?;
+    expect_errno(epoll_add(two, one, EPOLLIN), libc::ELOOP)
+}
+
+fn create1_sets_close_on_exec() -> Outcome {
+    let epoll = epoll_create1(libc::EPOLL_CLOEXEC)?;
+    expect_eq(
+        fd::fcntl(epoll, libc::F_GETFD, 0)?,
+        libc::FD_CLOEXEC,
+        "descriptor flags",
+    )?;
+    expect_errno(epoll_create1(1), libc::EINVAL)
+}
+
+fn epoll_is_readable_for_poll() -> Outcome {
+    let (epoll, pipe) = watched(EPOLLIN)?;
+    expect_eq(
+        ready::revents(epoll, libc::POLLIN)?,
+        0,
+        "revents while nothing is ready",
+    )?;
+    fd::write(pipe.write, b"x")?;
+    expect_eq(
+        ready::revents(epoll, libc::POLLIN)?,
+        libc::POLLIN,
+        "revents when something is ready",
+    )
+}
+
+fn edge_is_reported_again_when_a_reader_empties_and_a_writer_refills() -> Outcome {
+    let (epoll, pipe) = watched(EPOLLIN | EPOLLET)?;
+    fd::write(pipe.write, b"x")?;
+    expect_eq(epoll_ready(epoll)?, [(7, EPOLLIN)], "events")?;
+    fd::read_up_to(pipe.read, 1)?;
+    expect_eq(epoll_ready(epoll)?, [], "events when empty")?;
+    fd::write(pipe.write, b"y")?;
+    expect_eq(epoll_ready(epoll)?, [(7, EPOLLIN)], "events when refilled")
+}

@@ -1,0 +1,397 @@
+//! execve. Specification: execve(2), POSIX exec.
+
+use crate::check::{Failure, Outcome, expect, expect_eq, expect_errno, failed, skip};
+use crate::probe;
+use crate::scratch;
+use crate::sys::fd::{self, Pipe};
+use crate::sys::{memory, path, process, signal};
+use std::time::Duration;
+
+crate::tests! {
+    arguments_arrive_in_order_even_empty_ones,
+    environment_arrives_and_nothing_else,
+    empty_environment_is_allowed,
+    process_id_stays_and_the_parent_can_wait,
+    close_on_exec_closes_and_others_stay_open,
+    caught_signals_go_back_to_default_and_ignored_ones_stay_ignored,
+    mask_and_pending_signals_stay,
+    alarm_stays,
+    working_directory_and_umask_stay,
+    auxiliary_vector_tells_page_size_and_user,
+    auxiliary_vector_points_to_sixteen_random_bytes,
+    missing_file_gives_enoent,
+    path_through_a_file_gives_enotdir,
+    file_without_execute_permission_gives_eacces_even_for_root,
+    directory_gives_eacces,
+    text_without_interpreter_gives_enoexec,
+    truncated_elf_gives_enoexec,
+    elf_of_another_machine_gives_enoexec,
+    empty_file_gives_enoexec,
+    script_runs_its_interpreter_with_the_path_as_argument,
+    script_with_a_missing_interpreter_gives_enoent,
+    too_long_argument_gives_e2big,
+    failed_exec_leaves_the_process_as_it_was,
+    shared_mappings_are_gone_afterwards,
+    open_file_keeps_its_offset,
+    other_threads_are_gone_afterwards,
+    running_program_cannot_be_written,
+}
+
+/// Executes the probe in a child with `environment` after `prepare`; returns the lines it printed and its pid.
+fn probe_after(
+    words: &[&str],
+    environment: &[&str],
+    prepare: impl FnOnce() -> Outcome,
+) -> Result<(Vec<String>, i32), Failure> {
+    let program = probe::program()?;
+    let output = Pipe::new()?;
+    let child = process::spawn(|| {
+        fd::dup2(output.write, 1)?;
+        fd::close(output.write)?;
+        prepare()?;
+        let words: Vec<&str> = [program.as_str(), probe::FLAG]
+            .iter()
+            .chain(words)
+            .copied()
+            .collect();
+        process::execve(&program, &words, environment)?;
+        Err(failed("execve returned without an error"))
+    })?;
+    fd::close(output.write)?;
+    let text = fd::read_up_to(output.read, 1 << 16)?;
+    child.expect_success()?;
+    Ok((
+        String::from_utf8_lossy(&text)
+            .lines()
+            .map(str::to_string)
+            .collect(),
+        child.pid,
+    ))
+}
+
+fn probe_of(words: &[&str]) -> Result<Vec<String>, Failure> {
+    probe_after(words, &[], || Ok(())).map(|(lines, _)| lines)
+}
+
+/// A file with `content` and `mode` in the test's directory.
+fn file_with(name: &str, content: &[u8], mode: u32) -> Outcome {
+    let file = path::open(name, libc::O_CREAT | libc::O_WRONLY | libc::O_EXCL, 0o600)?;
+    fd::write(file, content)?;
+    fd::close(file)?;
+    Ok(path::chmod(name, mode)?)
+}
+
+fn arguments_arrive_in_order_even_empty_ones() -> Outcome {
+    let lines = probe_of(&["arguments", "one", "", "two words", "ünïcode"])?;
+    expect_eq(
+        &lines[1..],
+        ["--probe", "arguments", "one", "", "two words", "ünïcode"],
+        "the arguments",
+    )
+}
+
+fn environment_arrives_and_nothing_else() -> Outcome {
+    let (lines, _) = probe_after(&["environment"], &["A=1", "EMPTY=", "B=x=y"], || Ok(()))?;
+    expect_eq(lines, ["A=1", "EMPTY=", "B=x=y"], "the environment")
+}
+
+fn empty_environment_is_allowed() -> Outcome {
+    expect_eq(probe_of(&["environment"])?.len(), 0, "variables")
+}
+
+fn process_id_stays_and_the_parent_can_wait() -> Outcome {
+    let (lines, pid) = probe_after(&["pid"], &[], || Ok(()))?;
+    expect_eq(lines, [pid.to_string()], "the pid that the new image sees")
+}
+
+fn close_on_exec_closes_and_others_stay_open() -> Outcome {
+    let (kept, closed) = (Pipe::new()?, Pipe::with_flags(libc::O_CLOEXEC)?);
+    let duplicate = fd::dup(closed.read)?;
+    let numbers = [kept.read, kept.write, closed.read, closed.write, duplicate]
+        .map(|number| number.to_string());
+    let lines = probe_of(&[
+        "open",
+        &numbers[0],
+        &numbers[1],
+        &numbers[2],
+        &numbers[3],
+        &numbers[4],
+    ])?;
+    expect_eq(
+        lines,
+        ["true", "true", "false", "false", "true"],
+        "which descriptors are open",
+    )
+}
+
+fn caught_signals_go_back_to_default_and_ignored_ones_stay_ignored() -> Outcome {
+    let numbers = [libc::SIGUSR1, libc::SIGUSR2, libc::SIGTERM].map(|number| number.to_string());
+    let (lines, _) = probe_after(
+        &["signal", &numbers[0], &numbers[1], &numbers[2]],
+        &[],
+        || {
+            signal::count(libc::SIGUSR1, 0)?;
+            Ok(signal::ignore(libc::SIGUSR2)?)
+        },
+    )?;
+    let handlers = [libc::SIG_DFL, libc::SIG_IGN, libc::SIG_DFL];
+    let expected = handlers.map(|handler| format!("handler {handler} blocked false pending false"));
+    expect_eq(lines, expected, "the dispositions")
+}
+
+fn mask_and_pending_signals_stay() -> Outcome {
+    let number = libc::SIGUSR1.to_string();
+    let (lines, _) = probe_after(&["signal", &number], &[], || {
+        signal::block(&[libc::SIGUSR1])?;
+        Ok(signal::raise(libc::SIGUSR1)?)
+    })?;
+    expect_eq(
+        lines,
+        ["handler 0 blocked true pending true"],
+        "mask and pending signals",
+    )
+}
+
+fn alarm_stays() -> Outcome {
+    let program = probe::program()?;
+    let child = process::spawn(|| {
+        crate::sys::time::alarm_after(Duration::from_millis(20), Duration::ZERO)?;
+        signal::block(&[libc::SIGALRM])?;
+        let number = libc::SIGALRM.to_string();
+        process::execve(&program, &[&program, probe::FLAG, "await", &number], &[])?;
+        Ok(())
+    })?;
+    expect_eq(
+        child.wait()?.exited(),
+        Some(0),
+        "the exit code of a probe that waits for SIGALRM",
+    )
+}
+
+fn working_directory_and_umask_stay() -> Outcome {
+    let directory = scratch::enter()?;
+    let (lines, _) = probe_after(&["place"], &[], || {
+        path::umask(0o31);
+        Ok(())
+    })?;
+    expect_eq(
+        lines,
+        [directory.to_string_lossy().into_owned(), "31".to_string()],
+        "directory and umask",
+    )
+}
+
+fn auxiliary_vector_tells_page_size_and_user() -> Outcome {
+    let kinds = [
+        libc::AT_PAGESZ,
+        libc::AT_UID,
+        libc::AT_EUID,
+        libc::AT_SECURE,
+    ]
+    .map(|kind| kind.to_string());
+    let lines = probe_of(&["auxiliary", &kinds[0], &kinds[1], &kinds[2], &kinds[3]])?;
+    let user = process::geteuid().to_string();
+    expect_eq(
+        lines,
+        [
+            memory::PAGE.to_string(),
+            user.clone(),
+            user,
+            "0".to_string(),
+        ],
+        "the entries",
+    )
+}
+
+fn auxiliary_vector_points_to_sixteen_random_bytes() -> Outcome {
+    let (one, two) = (probe_of(&["random-bytes"])?, probe_of(&["random-bytes"])?);
+    expect_eq(one[0].len(), 32, "hexadecimal digits of AT_RANDOM")?;
+    expect(one != two, "two processes get different bytes")
+}
+
+fn missing_file_gives_enoent() -> Outcome {
+    scratch::enter()?;
+    expect_errno(process::execve("missing", &["missing"], &[]), libc::ENOENT)?;
+    expect_errno(process::execve("", &["missing"], &[]), libc::ENOENT)
+}
+
+fn path_through_a_file_gives_enotdir() -> Outcome {
+    scratch::enter()?;
+    file_with("file", b"", 0o755)?;
+    expect_errno(
+        process::execve("file/program", &["program"], &[]),
+        libc::ENOTDIR,
+    )
+}
+
+fn file_without_execute_permission_gives_eacces_even_for_root() -> Outcome {
+    scratch::enter()?;
+    file_with("file", &std::fs::read(probe::program()?)?, 0o644)?;
+    expect_errno(process::execve("./file", &["file"], &[]), libc::EACCES)
+}
+
+fn directory_gives_eacces() -> Outcome {
+    scratch::enter()?;
+    path::mkdir("directory", 0o755)?;
+    expect_errno(
+        process::execve("directory", &["directory"], &[]),
+        libc::EACCES,
+    )
+}
+
+fn text_without_interpreter_gives_enoexec() -> Outcome {
+    scratch::enter()?;
+    file_with("file", b"echo this is no program\n", 0o755)?;
+    expect_errno(process::execve("file", &["file"], &[]), libc::ENOEXEC)
+}
+
+fn truncated_elf_gives_enoexec() -> Outcome {
+    scratch::enter()?;
+    let program = std::fs::read(probe::program()?)?;
+    for length in [4, 20, 63] {
+        let name = format!("elf-{length}");
+        file_with(&name, &program[..length], 0o755)?;
+        expect_errno(process::execve(&name, &["file"], &[]), libc::ENOEXEC)?;
+    }
+    Ok(())
+}
+
+fn elf_of_another_machine_gives_enoexec() -> Outcome {
+    scratch::enter()?;
+    let mut program = std::fs::read(probe::program()?)?;
+    program.truncate(8192);
+    // e_machine: EM_S390 is neither of ours.
+    program[18..20].copy_from_slice(&22_u16.to_le_bytes());
+    file_with("file", &program, 0o755)?;
+    expect_errno(process::execve("file", &["file"], &[]), libc::ENOEXEC)
+}
+
+fn empty_file_gives_enoexec() -> Outcome {
+    scratch::enter()?;
+    file_with("file", b"", 0o755)?;
+    expect_errno(process::execve("file", &["file"], &[]), libc::ENOEXEC)
+}
+
+fn script_runs_its_interpreter_with_the_path_as_argument() -> Outcome {
+    scratch::enter()?;
+    let program = probe::program()?;
+    if program.len() > 200 {
+        return skip("this program's path is too long for a #! line");
+    }
+    // The interpreter gets one optional argument: everything after its path.
+    file_with(
+        "script",
+        format!("#!{program}   one argument  \n").as_bytes(),
+        0o755,
+    )?;
+    let output = Pipe::new()?;
+    let child = process::spawn(|| {
+        fd::dup2(output.write, 2)?;
+        fd::close(output.write)?;
+        Ok(process::execve("./script", &["ignored", "two"], &[])?)
+    })?;
+    fd::close(output.write)?;
+    let text = fd::read_up_to(output.read, 4096)?;
+    expect_eq(
+        child.wait()?.exited(),
+        Some(2),
+        "the exit code for a wrong argument",
+    )?;
+    let text = String::from_utf8_lossy(&text).into_owned();
+    expect(
+        text.contains("'one argument'"),
+        &format!("the interpreter sees one argument; it said: {text}"),
+    )
+}
+
+fn script_with_a_missing_interpreter_gives_enoent() -> Outcome {
+    scratch::enter()?;
+    file_with("script", b"#!/nonexistent/interpreter\n", 0o755)?;
+    expect_errno(process::execve("./script", &["script"], &[]), libc::ENOENT)
+}
+
+fn too_long_argument_gives_e2big() -> Outcome {
+    // MAX_ARG_STRLEN is 32 pages.
+    let long = "x".repeat(32 * memory::PAGE);
+    let program = probe::program()?;
+    expect_errno(
+        process::execve(&program, &["program", &long], &[]),
+        libc::E2BIG,
+    )
+}
+
+fn failed_exec_leaves_the_process_as_it_was() -> Outcome {
+    scratch::enter()?;
+    file_with("file", b"nothing", 0o755)?;
+    let pipe = Pipe::with_flags(libc::O_CLOEXEC)?;
+    signal::count(libc::SIGUSR1, 0)?;
+    expect_errno(process::execve("file", &["file"], &[]), libc::ENOEXEC)?;
+    fd::write(pipe.write, b"x")?;
+    signal::raise(libc::SIGUSR1)?;
+    expect_eq(signal::caught(libc::SIGUSR1), 1, "handlers run")
+}
+
+fn shared_mappings_are_gone_afterwards() -> Outcome {
+    let mapping = memory::shared(1)?;
+    mapping.store_all(0, &[0x5a; 8]);
+    expect_eq(
+        probe_of(&["mapped", &mapping.address.to_string()])?,
+        ["false"],
+        "whether the old bytes are there",
+    )
+}
+
+fn open_file_keeps_its_offset() -> Outcome {
+    scratch::enter()?;
+    let file = path::create("file")?;
+    fd::write(file, b"0123456789")?;
+    fd::lseek(file, 4, libc::SEEK_SET)?;
+    let number = file.to_string();
+    expect_eq(
+        probe_of(&["read", &number])?,
+        ["456789"],
+        "what the new image reads",
+    )
+}
+
+fn other_threads_are_gone_afterwards() -> Outcome {
+    let pipe = Pipe::new()?;
+    let (lines, _) = probe_after(&["thread", &pipe.read.to_string()], &[], || {
+        std::thread::spawn(move || {
+            let told = fd::write(pipe.write, &process::gettid().to_ne_bytes());
+            process::pause();
+            told
+        });
+        // The exec must not come before the other thread is there.
+        while fd::fionread(pipe.read)? == 0 {
+            std::thread::yield_now();
+        }
+        Ok(())
+    })?;
+    expect_eq(
+        lines,
+        ["false"],
+        "whether the old image's other thread can be signalled",
+    )
+}
+
+fn running_program_cannot_be_written() -> Outcome {
+    if process::geteuid() != 0 {
+        return skip("needs the right to write this program");
+    }
+    scratch::enter()?;
+    file_with("program", &std::fs::read(probe::program()?)?, 0o755)?;
+    let child = process::spawn(|| {
+        let number = libc::SIGTERM.to_string();
+        Ok(process::execve(
+            "./program",
+            &["program", probe::FLAG, "await", &number],
+            &[],
+        )?)
+    })?;
+    // The exec has happened when the image sleeps in its wait.
+    child.wait_until_asleep()?;
+    expect_errno(path::open("program", libc::O_WRONLY, 0), libc::ETXTBSY)?;
+    child.kill(libc::SIGKILL)?;
+    child.wait().map(drop)
+}

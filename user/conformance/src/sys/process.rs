@@ -1,0 +1,316 @@
+//! Processes: fork, exec, wait, credentials, limits. See `sys` for the rules.
+
+use super::{Sys, c_string, checked, zeroed};
+use crate::check::{Failure, Outcome, expect, failed};
+use crate::harness;
+use std::ffi::CString;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+/// What wait4 says of a child.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Status(pub i32);
+
+impl Status {
+    /// The exit code of a child that exited.
+    pub fn exited(self) -> Option<i32> {
+        libc::WIFEXITED(self.0).then(|| libc::WEXITSTATUS(self.0))
+    }
+
+    /// The signal that killed a child.
+    pub fn signalled(self) -> Option<i32> {
+        libc::WIFSIGNALED(self.0).then(|| libc::WTERMSIG(self.0))
+    }
+}
+
+/// A child started by a test.
+#[derive(Clone, Copy, Debug)]
+pub struct Child {
+    /// Its process id.
+    pub pid: i32,
+}
+
+/// Forks; the child runs `body` and ends with the status that it returns, without running any of the parent's clean-up.
+pub fn fork_then(body: impl FnOnce() -> i32) -> Sys<i32> {
+    // SAFETY: the calling process has one thread, or the child uses only what fork leaves usable.
+    match checked("fork", unsafe { libc::fork() })? {
+        0 => exit(body()),
+        pid => Ok(pid),
+    }
+}
+
+/// Starts a child that runs `body`; its failure shows in its exit status and in the test's report.
+pub fn spawn(body: impl FnOnce() -> Outcome) -> Sys<Child> {
+    let pid = fork_then(|| harness::verdict_to_status(&catch_unwind(AssertUnwindSafe(body))))?;
+    Ok(Child { pid })
+}
+
+/// Starts a child that ends at once with `code`.
+pub fn spawn_exit(code: i32) -> Sys<Child> {
+    Ok(Child {
+        pid: fork_then(|| code)?,
+    })
+}
+
+/// Starts a child that sleeps until a signal ends it.
+pub fn spawn_sleeper() -> Sys<Child> {
+    let pid = fork_then(|| {
+        loop {
+            pause();
+        }
+    })?;
+    Ok(Child { pid })
+}
+
+impl Child {
+    /// Waits for the end.
+    pub fn wait(self) -> Result<Status, Failure> {
+        wait4(self.pid, 0)?
+            .map(|(_, status)| status)
+            .ok_or_else(|| failed("wait4 returned 0 without WNOHANG"))
+    }
+
+    /// Waits for the end and expects that the child's body returned `Ok`.
+    #[track_caller]
+    pub fn expect_success(self) -> Outcome {
+        let status = self.wait()?;
+        expect(
+            status.exited() == Some(0),
+            &format!(
+                "the child's part succeeds (its wait status is {:#x})",
+                status.0
+            ),
+        )
+    }
+
+    /// Sends a signal.
+    pub fn kill(self, signal: i32) -> Sys<()> {
+        kill(self.pid, signal)
+    }
+
+    /// Waits, at most five seconds, until /proc shows the child asleep.
+    pub fn wait_until_asleep(self) -> Outcome {
+        wait_for_state(self.pid, 'S')
+    }
+}
+
+/// Waits, at most five seconds, until `/proc/PID/stat` shows `state`.
+#[track_caller]
+pub fn wait_for_state(pid: i32, state: char) -> Outcome {
+    let deadline = Instant::now() + Duration::from_secs(5);
+    loop {
+        let now = state_of(pid)?;
+        if now == state {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            return Err(failed(format!(
+                "process {pid} is in state {now}, not {state}, after five seconds"
+            )));
+        }
+        // /proc offers nothing to wait on; the pause only keeps the bounded wait from burning the processor.
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// The state letter in `/proc/PID/stat`.
+pub fn state_of(pid: i32) -> Result<char, Failure> {
+    let line = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // The second field is the name in parentheses, which may itself hold parentheses.
+    let after = line.rsplit_once(") ").map(|(_, after)| after);
+    after
+        .and_then(|text| text.chars().next())
+        .ok_or_else(|| failed("/proc/PID/stat has no state letter"))
+}
+
+/// `wait4` without usage; `None` if WNOHANG found nobody.
+pub fn wait4(pid: i32, options: i32) -> Sys<Option<(i32, Status)>> {
+    let mut status = 0;
+    // SAFETY: room for the status; no usage is asked for.
+    let found = checked("wait4", unsafe {
+        libc::wait4(pid, &raw mut status, options, std::ptr::null_mut())
+    })?;
+    Ok((found != 0).then_some((found, Status(status))))
+}
+
+/// What waitid says of a child.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChildInfo {
+    /// `si_signo`: SIGCHLD, or 0 if WNOHANG found nobody.
+    pub signal: i32,
+    /// `si_code`: `CLD_*`.
+    pub code: i32,
+    /// `si_pid`.
+    pub pid: i32,
+    /// `si_uid`.
+    pub uid: u32,
+    /// `si_status`: the exit code or the signal.
+    pub status: i32,
+}
+
+/// `waitid`.
+pub fn waitid(kind: libc::idtype_t, id: i32, options: i32) -> Sys<ChildInfo> {
+    let mut info: libc::siginfo_t = zeroed();
+    // SAFETY: room for the struct.
+    checked("waitid", unsafe {
+        libc::waitid(kind, id.cast_unsigned(), &raw mut info, options)
+    })?;
+    // SAFETY: waitid filled the SIGCHLD member or left it zero.
+    let pid = unsafe { info.si_pid() };
+    // SAFETY: as above.
+    let uid = unsafe { info.si_uid() };
+    // SAFETY: as above.
+    let status = unsafe { info.si_status() };
+    Ok(ChildInfo {
+        signal: info.si_signo,
+        code: info.si_code,
+        pid,
+        uid,
+        status,
+    })
+}
+
+/// `kill`.
+pub fn kill(pid: i32, signal: i32) -> Sys<()> {
+    // SAFETY: takes no pointers.
+    checked("kill", unsafe { libc::kill(pid, signal) }).map(drop)
+}
+
+/// `tgkill`.
+pub fn tgkill(group: i32, thread: i32, signal: i32) -> Sys<()> {
+    // SAFETY: takes no pointers.
+    checked("tgkill", unsafe {
+        libc::syscall(libc::SYS_tgkill, group, thread, signal)
+    })
+    .map(drop)
+}
+
+/// `tkill`.
+pub fn tkill(thread: i32, signal: i32) -> Sys<()> {
+    // SAFETY: takes no pointers.
+    checked("tkill", unsafe {
+        libc::syscall(libc::SYS_tkill, thread, signal)
+    })
+    .map(drop)
+}
+
+/// `getpid`.
+pub fn getpid() -> i32 {
+    // SAFETY: cannot fail.
+    unsafe { libc::getpid() }
+}
+
+/// `getppid`.
+pub fn getppid() -> i32 {
+    // SAFETY: cannot fail.
+    unsafe { libc::getppid() }
+}
+
+/// `gettid`, by the raw call.
+pub fn gettid() -> i32 {
+    // SAFETY: cannot fail.
+    let id = unsafe { libc::syscall(libc::SYS_gettid) };
+    i32::try_from(id).unwrap_or(-1)
+}
+
+/// `geteuid`.
+pub fn geteuid() -> u32 {
+    // SAFETY: cannot fail.
+    unsafe { libc::geteuid() }
+}
+
+/// `setpgid`.
+pub fn setpgid(pid: i32, group: i32) -> Sys<()> {
+    // SAFETY: takes no pointers.
+    checked("setpgid", unsafe { libc::setpgid(pid, group) }).map(drop)
+}
+
+/// `getpgid`.
+pub fn getpgid(pid: i32) -> Sys<i32> {
+    // SAFETY: takes no pointers.
+    checked("getpgid", unsafe { libc::getpgid(pid) })
+}
+
+/// `setsid`.
+pub fn setsid() -> Sys<i32> {
+    // SAFETY: takes no pointers.
+    checked("setsid", unsafe { libc::setsid() })
+}
+
+/// `getsid`.
+pub fn getsid(pid: i32) -> Sys<i32> {
+    // SAFETY: takes no pointers.
+    checked("getsid", unsafe { libc::getsid(pid) })
+}
+
+/// `pause`: sleeps until a signal has been handled.
+pub fn pause() {
+    // SAFETY: takes no pointers; it always returns -1 with EINTR.
+    unsafe { libc::pause() };
+}
+
+/// `_exit`: ends the process without clean-up.
+pub fn exit(code: i32) -> ! {
+    // SAFETY: never returns.
+    unsafe { libc::_exit(code) }
+}
+
+/// Becomes the user and group `id` for good, with no supplementary groups, as only root can.
+pub fn become_user(id: u32) -> Sys<()> {
+    // SAFETY: no groups, so no pointer is looked at.
+    checked("setgroups", unsafe { libc::setgroups(0, std::ptr::null()) })?;
+    // SAFETY: takes no pointers.
+    checked("setresgid", unsafe { libc::setresgid(id, id, id) })?;
+    // SAFETY: takes no pointers.
+    checked("setresuid", unsafe { libc::setresuid(id, id, id) }).map(drop)
+}
+
+/// `execve`; returns only if it failed.
+pub fn execve(path: &str, arguments: &[&str], environment: &[&str]) -> Sys<()> {
+    let path = c_string(path);
+    let arguments: Vec<CString> = arguments.iter().map(|text| c_string(text)).collect();
+    let environment: Vec<CString> = environment.iter().map(|text| c_string(text)).collect();
+    let pointers = |strings: &[CString]| {
+        strings
+            .iter()
+            .map(|text| text.as_ptr())
+            .chain([std::ptr::null()])
+            .collect::<Vec<_>>()
+    };
+    let (argv, envp) = (pointers(&arguments), pointers(&environment));
+    // SAFETY: C strings and arrays that end with a null pointer.
+    checked("execve", unsafe {
+        libc::execve(path.as_ptr(), argv.as_ptr(), envp.as_ptr())
+    })
+    .map(drop)
+}
+
+/// A resource of `getrlimit`, whose type differs between C libraries.
+#[cfg(target_env = "gnu")]
+pub type Resource = libc::__rlimit_resource_t;
+/// A resource of `getrlimit`, whose type differs between C libraries.
+#[cfg(not(target_env = "gnu"))]
+pub type Resource = libc::c_int;
+
+/// `getrlimit`.
+pub fn getrlimit(resource: Resource) -> Sys<libc::rlimit> {
+    let mut limit = zeroed();
+    // SAFETY: room for the struct.
+    checked("getrlimit", unsafe {
+        libc::getrlimit(resource, &raw mut limit)
+    })?;
+    Ok(limit)
+}
+
+/// `setrlimit` of the soft limit alone.
+pub fn set_soft_limit(resource: Resource, soft: u64) -> Sys<()> {
+    let limit = libc::rlimit {
+        rlim_cur: soft,
+        ..getrlimit(resource)?
+    };
+    // SAFETY: the kernel reads one struct.
+    checked("setrlimit", unsafe {
+        libc::setrlimit(resource, &raw const limit)
+    })
+    .map(drop)
+}
