@@ -1,0 +1,60 @@
+# Thin names for the project's commands; what they do is in tools/, qemu.sh and Cargo's own files.
+.DEFAULT_GOAL := help
+.PHONY: help setup image run test bench debug check clean
+SHELL := /bin/bash
+MAKEFLAGS += --no-print-directory
+
+KERNEL_TARGET := aarch64-unknown-none-softfloat
+GUEST_TARGET := aarch64-unknown-linux-musl
+BUILD := $(or $(CARGO_TARGET_DIR),target)
+KERNEL_ELF := $(BUILD)/$(KERNEL_TARGET)/release/postern
+PROGRAMS := init sh coreutils ipcbench conformance
+OUT := target/postern
+
+# For the guest; also accepted in the environment.
+export SMP MEM TIMEOUT
+# More programs or files in the initramfs, as options of `image initramfs`.
+EXTRA ?=
+BENCH ?= ipcbench
+
+# Quoted for the shell, with every $ as the user typed it.
+quoted = '$(subst ','\'',$(value $(1)))'
+
+help: ## Show this list
+	@printf 'Postern: make TARGET\n\n'
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@printf '\nrun, bench and debug take SMP=1..8, MEM=512M, TIMEOUT=seconds.\n'
+	@printf 'image and what needs it take EXTRA="--file /bin/mine=path/to/static/program".\n'
+
+setup: ## Install QEMU and both targets' standard library (once; quick when done)
+	@tools/setup
+
+image: setup ## Build target/postern/Image and target/postern/initramfs.cpio
+	@cargo build --quiet --release --package postern --target $(KERNEL_TARGET)
+	@cargo build --quiet --release --target $(GUEST_TARGET) $(PROGRAMS:%=--package %)
+	@cargo run --quiet --package image -- kernel $(KERNEL_ELF) $(OUT)/Image
+	@tools/make-initramfs $(OUT)/initramfs.cpio $(BUILD)/$(GUEST_TARGET)/release $(EXTRA)
+
+run: image ## Boot to a shell (^A x ends QEMU), or run CMD="ipcbench --quick" and power off
+	@tools/run $(call quoted,CMD)
+
+test: setup ## Run every test: host, in-kernel and conformance in the guest, with 1 and 4 CPUs
+	cargo test
+
+bench: image ## Run the benchmarks counted in instructions: the same output every time (BENCH=command)
+	@tools/run --bench $(call quoted,BENCH)
+
+debug: image ## Boot and wait for gdb; prints the line that attaches it, with symbols
+	@echo "In another terminal: gdb-multiarch -ex 'target remote localhost:1234' $(KERNEL_ELF)"
+	@./qemu.sh --gdb $(if $(SMP),--smp $(SMP)) $(if $(MEM),--mem $(MEM))
+
+check: setup ## Check formatting, lints, the direction of imports and the places of unsafe code
+	cargo fmt --all --check
+	cargo clippy --quiet --all-targets -- -D warnings
+	cargo clippy --quiet --package postern --target $(KERNEL_TARGET) -- -D warnings
+	cargo clippy --quiet --package postern --target $(KERNEL_TARGET) --tests -- -D warnings
+	cargo run --quiet --package check
+	if command -v shellcheck >/dev/null; then shellcheck qemu.sh .ci/run $$(grep -lx '#!/usr/bin/env bash' tools/*); fi
+
+clean: ## Remove everything built
+	cargo clean
