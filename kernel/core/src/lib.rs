@@ -11,8 +11,10 @@ extern crate alloc;
 extern crate std;
 
 pub mod areas;
+pub mod bitmap;
 pub mod effects;
 pub mod errno;
+pub mod fd_table;
 pub mod page_ring;
 pub mod pipe;
 pub mod readiness;
