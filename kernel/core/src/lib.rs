@@ -14,6 +14,7 @@ pub mod areas;
 pub mod bitmap;
 pub mod effects;
 pub mod errno;
+pub mod exec_plan;
 pub mod fd_table;
 pub mod page_ring;
 pub mod pipe;
