@@ -1,2 +1,151 @@
-//! Stub.
-fn main() {}
+//! `ipcbench`: what inter-process communication costs, on Postern and on any Linux.
+//!
+//! The map: `catalogue` says what there is, `mechanism/` moves bytes, `workload` says who sends what to whom,
+//! `operation/` holds what is measured without a mechanism, `measure` times, `payload` proves that what was
+//! sent arrived, `supervise` runs the processes and never hangs on them, `report/` prints.
+
+mod benchmark;
+mod catalogue;
+mod clock;
+mod failure;
+mod measure;
+mod mechanism;
+mod operation;
+mod options;
+mod payload;
+mod report;
+mod selection;
+mod statistics;
+mod supervise;
+mod system;
+mod workload;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use benchmark::Benchmark;
+use options::{Options, Refusal};
+use report::progress::Progress;
+use report::table::Table;
+use report::{Row, comparison, json};
+
+/// The status for wrong arguments.
+const WRONG_ARGUMENTS: u8 = 2;
+
+fn main() -> ExitCode {
+    let options = match Options::read(std::env::args_os()) {
+        Ok(options) => options,
+        Err(Refusal::Answered(text)) => return finish(print(&text)),
+        Err(Refusal::Wrong(line)) => return complain(&line),
+    };
+    let mut benchmarks = catalogue::catalogue(options.size);
+    let names: Vec<String> = benchmarks
+        .iter()
+        .map(|benchmark| benchmark.id().to_string())
+        .collect();
+    match selection::select(&options.only, &names) {
+        Ok(chosen) => {
+            let mut chosen = chosen.into_iter();
+            benchmarks.retain(|_| chosen.next() == Some(true));
+        }
+        Err(pattern) => return complain(&format!("no benchmark is called '{pattern}'")),
+    }
+    finish(if options.list {
+        list(&benchmarks)
+    } else {
+        run(&benchmarks, &options)
+    })
+}
+
+/// One line on standard error, and the status for wrong arguments.
+fn complain(line: &str) -> ExitCode {
+    // Where even this cannot be written, the status still tells.
+    let _ = writeln!(io::stderr(), "ipcbench: {line} (see --help, --list)");
+    ExitCode::from(WRONG_ARGUMENTS)
+}
+
+/// The status for how everything went. Output that nobody reads any more is a failure without a message.
+fn finish(result: io::Result<ExitCode>) -> ExitCode {
+    result.unwrap_or_else(|error| {
+        if error.kind() != io::ErrorKind::BrokenPipe {
+            // As in `complain`.
+            let _ = writeln!(io::stderr(), "ipcbench: {error}");
+        }
+        ExitCode::FAILURE
+    })
+}
+
+fn print(text: &str) -> io::Result<ExitCode> {
+    io::stdout().write_all(text.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Names and meanings.
+fn list(benchmarks: &[Box<dyn Benchmark>]) -> io::Result<ExitCode> {
+    let width = benchmarks
+        .iter()
+        .map(|benchmark| benchmark.id().to_string().len())
+        .max()
+        .unwrap_or(0);
+    let mut out = io::stdout().lock();
+    for benchmark in benchmarks {
+        writeln!(
+            out,
+            "{:<width$}  {}",
+            benchmark.id().to_string(),
+            benchmark.summary()
+        )?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs everything, printing as it goes. One failure does not stop the others, but the status tells.
+fn run(benchmarks: &[Box<dyn Benchmark>], options: &Options) -> io::Result<ExitCode> {
+    let names: Vec<String> = benchmarks
+        .iter()
+        .map(|benchmark| benchmark.id().to_string())
+        .collect();
+    let table = Table::new(names.iter(), options.unit);
+    let progress = Progress::new(benchmarks.len());
+    let plan = options.plan();
+    if !options.json {
+        writeln!(io::stdout(), "{}", table.head())?;
+    }
+    let mut rows = Vec::with_capacity(benchmarks.len());
+    for (done, (benchmark, name)) in benchmarks.iter().zip(&names).enumerate() {
+        progress.show(done, name)?;
+        let result = benchmark.run(&plan).map_err(|failure| failure.to_string());
+        let row = Row {
+            id: benchmark.id(),
+            streamed_bytes: benchmark.streamed_bytes(),
+            result,
+        };
+        progress.hide()?;
+        let line = if options.json {
+            json::line(&row, options.unit)?
+        } else {
+            table.row(&row)
+        };
+        writeln!(io::stdout(), "{line}")?;
+        if let Err(sentence) = &row.result {
+            writeln!(io::stderr(), "ipcbench: {name}: {sentence}")?;
+        }
+        rows.push(row);
+    }
+    if !options.json {
+        compare(&rows, options)?;
+    }
+    Ok(if rows.iter().all(|row| row.result.is_ok()) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn compare(rows: &[Row], options: &Options) -> io::Result<()> {
+    let lines = comparison::lines(rows, options.unit);
+    if lines.is_empty() {
+        return Ok(());
+    }
+    writeln!(io::stdout(), "\n{}", lines.join("\n"))
+}

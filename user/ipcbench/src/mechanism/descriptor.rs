@@ -1,0 +1,80 @@
+//! Links over file descriptors: `read(2)` and `write(2)`. A pipe, a FIFO, a socket, a device: whatever
+//! yields two descriptors an end. Sleeps in those calls; takes no lock.
+
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use super::Link;
+
+/// An end that reads from one descriptor and writes to another.
+pub struct DescriptorLink {
+    incoming: OwnedFd,
+    outgoing: OwnedFd,
+}
+
+impl DescriptorLink {
+    /// An end that receives from `incoming` and sends to `outgoing`; both block.
+    pub fn new(incoming: OwnedFd, outgoing: OwnedFd) -> Self {
+        Self { incoming, outgoing }
+    }
+}
+
+impl Link for DescriptorLink {
+    #[inline]
+    fn send(&mut self, message: &[u8]) -> io::Result<()> {
+        let mut rest = message;
+        loop {
+            let count = write_some(&self.outgoing, rest)?;
+            if count == rest.len() {
+                return Ok(());
+            }
+            rest = &rest[count..];
+        }
+    }
+
+    #[inline]
+    fn receive(&mut self, buffer: &mut [u8]) -> io::Result<()> {
+        let mut filled = 0;
+        loop {
+            filled += read_some(&self.incoming, &mut buffer[filled..])?;
+            if filled == buffer.len() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// One `write(2)` of `bytes`: how many it took, 0 when a signal came first.
+///
+/// # Errors
+/// What the call says, but EINTR.
+#[inline]
+pub fn write_some(to: &OwnedFd, bytes: &[u8]) -> io::Result<usize> {
+    // SAFETY: the descriptor is open, and `bytes` are readable for the call.
+    let count = unsafe { libc::write(to.as_raw_fd(), bytes.as_ptr().cast(), bytes.len()) };
+    usize::try_from(count).or_else(|_| interrupted_or_failed())
+}
+
+/// One `read(2)` into `buffer`, which is not empty: how much came, 0 when a signal came first.
+///
+/// # Errors
+/// `UnexpectedEof` at the end of the stream; else what the call says, but EINTR.
+#[inline]
+pub fn read_some(from: &OwnedFd, buffer: &mut [u8]) -> io::Result<usize> {
+    // SAFETY: the descriptor is open, and `buffer` is writable for the call.
+    let count = unsafe { libc::read(from.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len()) };
+    match usize::try_from(count) {
+        Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+        Ok(count) => Ok(count),
+        Err(_) => interrupted_or_failed(),
+    }
+}
+
+/// errno after a failed transfer, where EINTR is no failure but a transfer of nothing.
+#[cold]
+fn interrupted_or_failed() -> io::Result<usize> {
+    match io::Error::last_os_error() {
+        error if error.kind() == io::ErrorKind::Interrupted => Ok(0),
+        error => Err(error),
+    }
+}

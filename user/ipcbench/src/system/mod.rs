@@ -1,0 +1,6 @@
+//! The system calls std has no safe name for. With `mechanism/` this is where unsafe code lives.
+
+pub mod affinity;
+pub mod mapping;
+pub mod process;
+pub mod raw;

@@ -1,0 +1,102 @@
+//! System calls by number, without libc in between.
+//!
+//! libc's variadic `syscall()` spends about as many instructions on its argument list as a good kernel
+//! spends on the call; where it is the call that is measured, that would be noise. One `svc`/`syscall`
+//! instruction instead; results are the kernel's: a negated errno below zero. The called kernel may sleep.
+
+use core::arch::asm;
+use std::ffi::c_long;
+use std::sync::atomic::AtomicU32;
+
+/// The call `number` without arguments.
+///
+/// # Safety
+/// The call must not change memory or control flow in ways Rust does not know of.
+#[inline]
+pub unsafe fn call0(number: c_long) -> isize {
+    let result: isize;
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: the kernel preserves every register but x0; the effects are the caller's promise.
+    unsafe {
+        asm!("svc 0", in("x8") number, lateout("x0") result, options(nostack));
+    }
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: the kernel preserves every register but rax, rcx and r11; the effects are the caller's promise.
+    unsafe {
+        asm!("syscall", inlateout("rax") number => result, lateout("rcx") _, lateout("r11") _, options(nostack));
+    }
+    result
+}
+
+/// The call `number` with up to five arguments; unused ones are zero.
+///
+/// # Safety
+/// As for [`call0`], and the arguments must be what the call expects: pointers valid for as long as it takes.
+#[inline]
+pub unsafe fn call5(number: c_long, arguments: [usize; 5]) -> isize {
+    let result: isize;
+    let [a, b, c, d, e] = arguments;
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: the kernel preserves every register but x0; the effects are the caller's promise.
+    unsafe {
+        asm!("svc 0", in("x8") number, inlateout("x0") a => result, in("x1") b, in("x2") c, in("x3") d, in("x4") e, options(nostack));
+    }
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: the kernel preserves every register but rax, rcx and r11; the effects are the caller's promise.
+    unsafe {
+        asm!("syscall", inlateout("rax") number => result, in("rdi") a, in("rsi") b, in("rdx") c, in("r10") d, in("r8") e,
+            lateout("rcx") _, lateout("r11") _, options(nostack));
+    }
+    result
+}
+
+/// `getppid(2)`, the call that does least.
+#[inline]
+pub fn parent_process_id() -> isize {
+    // SAFETY: getppid takes nothing and changes nothing.
+    unsafe { call0(libc::SYS_getppid) }
+}
+
+/// Sleeps while `word` holds `value`, until woken: `FUTEX_WAIT`, shared between processes, without timeout.
+/// Returns for other reasons too (the value had changed, a signal): look at the word again.
+#[inline]
+pub fn futex_wait(word: &AtomicU32, value: u32) {
+    let operation = libc::FUTEX_WAIT.unsigned_abs() as usize;
+    // SAFETY: the word outlives the call, which only reads it; a null timeout means none.
+    unsafe {
+        call5(
+            libc::SYS_futex,
+            [word.as_ptr().addr(), operation, value as usize, 0, 0],
+        )
+    };
+}
+
+/// Wakes one sleeper on `word`: `FUTEX_WAKE`, shared between processes. Returns how many woke, or -errno.
+#[inline]
+pub fn futex_wake_one(word: &AtomicU32) -> isize {
+    let operation = libc::FUTEX_WAKE.unsigned_abs() as usize;
+    // SAFETY: the word's address is only a name here.
+    unsafe { call5(libc::SYS_futex, [word.as_ptr().addr(), operation, 1, 0, 0]) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU32;
+
+    use super::{futex_wait, futex_wake_one, parent_process_id};
+
+    #[test]
+    fn the_parent_is_the_one_libc_names() {
+        assert_eq!(
+            u32::try_from(parent_process_id()),
+            Ok(std::os::unix::process::parent_id())
+        );
+    }
+
+    #[test]
+    fn waiting_on_a_changed_word_returns_and_waking_nobody_counts_zero() {
+        let word = AtomicU32::new(1);
+        futex_wait(&word, 0);
+        assert_eq!(futex_wake_one(&word), 0);
+    }
+}
