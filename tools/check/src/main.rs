@@ -1,0 +1,162 @@
+//! `make check`'s own half: the direction of the kernel's imports, and the places of its unsafe code.
+//!
+//! Owns the walk over the files and the report; `source` reads one file, `rules` holds what is allowed.
+//! Exit status 1 when anything is broken, with one `file:line: what` a line. Specification: docs/design.
+
+mod rules;
+mod source;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use walkdir::WalkDir;
+
+use source::Source;
+
+/// How many unsafe blocks, functions, impls and attributes each room of the kernel has.
+type Ledger = BTreeMap<String, usize>;
+
+fn main() -> Result<ExitCode> {
+    let root = match std::env::args_os().nth(1) {
+        Some(root) => PathBuf::from(root),
+        None => Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../..")
+            .canonicalize()?,
+    };
+    let mut ledger = Ledger::new();
+    let complaints = check(&root.join("kernel"), &mut ledger)?;
+    for complaint in &complaints {
+        eprintln!("kernel/{complaint}");
+    }
+    let entries: Vec<String> = ledger
+        .iter()
+        .map(|(room, count)| format!("{room} {count}"))
+        .collect();
+    println!("unsafe ledger: {}", entries.join(", "));
+    println!("check: {} broken rules", complaints.len());
+    Ok(if complaints.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Every broken rule below the folder `kernel`, as `file:line: what`; counts unsafe code in `ledger`.
+fn check(kernel: &Path, ledger: &mut Ledger) -> Result<Vec<String>> {
+    let mut complaints = Vec::new();
+    for entry in WalkDir::new(kernel).sort_by_file_name() {
+        let entry = entry?;
+        let file = entry.path().strip_prefix(kernel)?;
+        if entry
+            .path()
+            .extension()
+            .is_none_or(|extension| extension != "rs")
+        {
+            continue;
+        }
+        let text = fs::read_to_string(entry.path()).with_context(|| file.display().to_string())?;
+        let source = match Source::parse(file, &text) {
+            Ok(source) => source,
+            Err(error) => {
+                complaints.push(format!(
+                    "{}:{}: {error}",
+                    file.display(),
+                    error.span().start().line
+                ));
+                continue;
+            }
+        };
+        complaints.extend(rules::broken_by(&source));
+        if !source.unsafe_lines.is_empty() {
+            *ledger.entry(rules::room_of(file)).or_default() += source.unsafe_lines.len();
+        }
+    }
+    Ok(complaints)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The complaints about a kernel of these files.
+    fn complaints(files: &[(&str, &str)]) -> Vec<String> {
+        let kernel = tempfile::tempdir().unwrap();
+        for (file, text) in files {
+            let path = kernel.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        check(kernel.path(), &mut Ledger::new()).unwrap()
+    }
+
+    #[test]
+    fn a_clean_kernel_has_no_complaint() {
+        let files = [
+            (
+                "src/main.rs",
+                "//! Boots.\nmod fs; fn main() { crate::fs::start() }",
+            ),
+            (
+                "src/fs/mod.rs",
+                "//! Files.\nuse crate::sched::wait::WaitQueue; use crate::{mm, sync::Mutex};",
+            ),
+            (
+                "src/arch/mod.rs",
+                "//! CPU.\nuse crate::trap; fn halt() { unsafe { wfi() } }",
+            ),
+            (
+                "core/src/lib.rs",
+                "//! Rules.\n#![no_std]\n#![forbid(unsafe_code)]",
+            ),
+        ];
+        assert_eq!(complaints(&files), [""; 0]);
+    }
+
+    #[test]
+    fn an_upward_import_is_named_with_its_line() {
+        let files = [(
+            "src/sched/mod.rs",
+            "//! Tasks.\n\nuse crate::fs::file::OpenFile;",
+        )];
+        assert_eq!(
+            complaints(&files),
+            ["src/sched/mod.rs:3: sched may not name fs::file::OpenFile"]
+        );
+    }
+
+    #[test]
+    fn unsafe_code_outside_its_rooms_is_named_with_its_line() {
+        let files = [(
+            "src/fs/pipe.rs",
+            "//! Pipe.\nfn f() {\n    // unsafe in a comment\n    unsafe { g() }\n}",
+        )];
+        assert_eq!(
+            complaints(&files),
+            ["src/fs/pipe.rs:4: unsafe code is not allowed here"]
+        );
+    }
+
+    #[test]
+    fn core_must_forbid_unsafe_code_itself() {
+        let files = [("core/src/lib.rs", "//! Rules.\n#![no_std]")];
+        assert_eq!(
+            complaints(&files),
+            ["core/src/lib.rs:1: lacks #![forbid(unsafe_code)]"]
+        );
+    }
+
+    #[test]
+    fn a_file_that_does_not_parse_or_explain_itself_is_named() {
+        assert_eq!(
+            complaints(&[("src/mm/heap.rs", "fn f() {}")]),
+            ["src/mm/heap.rs:1: does not open with //!"]
+        );
+        assert_eq!(
+            complaints(&[("src/mm/heap.rs", "//! Heap.\nfn f( {}")]).len(),
+            1
+        );
+    }
+}

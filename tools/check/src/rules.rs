@@ -1,0 +1,196 @@
+//! What is allowed in the kernel: the one table of import directions, and the rooms of unsafe code.
+//!
+//! A room is a module at the crate's root. Pure: facts about a file in, complaints out.
+
+use std::path::Path;
+
+use crate::source::Source;
+
+/// From the lowest up. A room may name itself and every room of a lower layer.
+const LAYERS: &[&[&str]] = &[
+    &["arch"],
+    // Callable from everywhere: it takes no lock. And what the device tree says.
+    &["trace", "board"],
+    &["sync"],
+    &["mm", "sched"],
+    &["fs", "ipc", "drivers", "process"],
+    &["syscall"],
+    // The only way up from arch; the boot order; the in-kernel tests.
+    &["trap", "main", "ktest"],
+];
+
+/// What else is allowed: the first path may name the second and what is in it. Each says why.
+const EXCEPTIONS: &[(&str, &str)] = &[
+    // Exceptions enter the kernel's rules through trap alone.
+    ("arch", "trap"),
+    // The interrupt controller's registers are shared by all CPUs.
+    ("arch::aarch64::gic", "sync"),
+    // Whom a lock puts to sleep and wakes: the platform half of postern-sync.
+    ("sync", "sched"),
+    // A page fault may sleep, and a switch changes the address space.
+    ("mm", "sched"),
+    ("sched", "mm"),
+    // Pipes and devices are files; the other way round fs knows them only by its own traits.
+    ("ipc", "fs"),
+    ("drivers", "fs"),
+    // A process has open files and a working directory, and wakes futexes when it ends.
+    ("process", "fs"),
+    ("process", "ipc"),
+    // Permission is a matter of who asks.
+    ("fs", "process::Credentials"),
+    // These two file systems show what the other rooms hold.
+    ("fs::procfs", "process"),
+    ("fs::procfs", "drivers"),
+    ("fs::devfs", "drivers"),
+];
+
+/// Below `kernel/`: everywhere else the keyword itself is refused.
+const UNSAFE_ALLOWED: &[&str] = &[
+    "src/arch/",
+    "src/mm/",
+    "src/sync/",
+    "src/trace/",
+    "src/board/",
+    "src/sched/switch.rs",
+    "src/sched/wait.rs",
+    "sync/",
+];
+
+/// The room of a file below `kernel/`; for the crates beside the kernel their own name.
+pub fn room_of(file: &Path) -> String {
+    let parts: Vec<String> = file
+        .with_extension("")
+        .iter()
+        .map(|part| part.to_string_lossy().into_owned())
+        .collect();
+    match parts.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["src", room, ..] => room.to_owned(),
+        [first, ..] => format!("postern-{first}"),
+        [] => String::new(),
+    }
+}
+
+/// Every rule that a file breaks, as `file:line: what`.
+pub fn broken_by(source: &Source) -> Vec<String> {
+    let mut complaints = Vec::new();
+    let mut complain = |line: usize, what: &str| {
+        complaints.push(format!("{}:{line}: {what}", source.file.display()))
+    };
+    if !source.opens_with_doc {
+        complain(1, "does not open with //!");
+    }
+    if source.file == Path::new("core/src/lib.rs") && !source.forbids_unsafe {
+        complain(1, "lacks #![forbid(unsafe_code)]");
+    }
+    let file = source.file.to_string_lossy();
+    if !UNSAFE_ALLOWED
+        .iter()
+        .any(|allowed| file.starts_with(allowed))
+    {
+        for line in &source.unsafe_lines {
+            complain(*line, "unsafe code is not allowed here");
+        }
+    }
+    if source.file.starts_with("src") {
+        let module = module_of(&source.file);
+        for named in &source.names {
+            if let Some(what) = broken_direction(&module, &named.path) {
+                complain(named.line, &what);
+            }
+        }
+    }
+    complaints
+}
+
+/// `fs::procfs::pid` for `src/fs/procfs/pid.rs`; `main` for the root.
+fn module_of(file: &Path) -> String {
+    let path = file.with_extension("");
+    let parts: Vec<_> = path
+        .iter()
+        .skip(1)
+        .map(|part| part.to_string_lossy())
+        .filter(|part| part != "mod")
+        .collect();
+    parts.join("::")
+}
+
+fn broken_direction(module: &str, named: &[String]) -> Option<String> {
+    let (from, to) = (module.split("::").next()?, named.first()?);
+    let Some(from_layer) = layer_of(from) else {
+        return Some(format!(
+            "{from} has no place in the table of layers (tools/check/src/rules.rs)"
+        ));
+    };
+    // Not a room: a macro or an item of the root itself, which only re-exports.
+    let to_layer = layer_of(to)?;
+    let target = named.join("::");
+    let excepted = EXCEPTIONS
+        .iter()
+        .any(|(who, whom)| is_within(module, who) && is_within(&target, whom));
+    let allowed =
+        from == to || to_layer < from_layer || excepted || from == "main" || from == "ktest";
+    (!allowed).then(|| format!("{from} may not name {target}"))
+}
+
+fn layer_of(room: &str) -> Option<usize> {
+    LAYERS.iter().position(|rooms| rooms.contains(&room))
+}
+
+/// `fs::procfs::pid` is within `fs::procfs` and `fs`, but `fs::procfs2` is not.
+fn is_within(path: &str, module: &str) -> bool {
+    path.strip_prefix(module)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn allowed(module: &str, named: &str) -> bool {
+        let named: Vec<String> = named.split("::").map(str::to_owned).collect();
+        broken_direction(module, &named).is_none()
+    }
+
+    #[test]
+    fn down_is_allowed_and_up_is_not() {
+        for (module, named) in [
+            ("main", "syscall"),
+            ("syscall::fs", "process::fork"),
+            ("fs::vfs", "mm::user"),
+            ("sync", "arch"),
+        ] {
+            assert!(allowed(module, named), "{module} -> {named}");
+            assert!(!allowed(named, module), "{named} -> {module}");
+        }
+    }
+
+    #[test]
+    fn arch_names_trap_alone() {
+        assert!(allowed("arch::aarch64::exception", "trap::on_irq"));
+        for room in ["sync", "mm", "trace", "board", "syscall", "main"] {
+            assert!(!allowed("arch::aarch64", room), "{room}");
+        }
+    }
+
+    #[test]
+    fn neighbours_need_an_exception() {
+        assert!(allowed("ipc::pipe", "fs::file::FileOps"));
+        assert!(!allowed("fs::open_file", "ipc::pipe"));
+        assert!(!allowed("drivers::null", "process::find"));
+        assert!(allowed("fs::procfs::pid", "process::find"));
+        assert!(!allowed("fs::procfs2", "process::find"));
+    }
+
+    #[test]
+    fn a_room_outside_the_table_is_noticed() {
+        assert!(!allowed("gadgets", "arch"));
+        assert!(allowed("fs", "println"), "macros live at the root");
+    }
+
+    #[test]
+    fn files_belong_to_rooms() {
+        assert_eq!(room_of(Path::new("src/arch/aarch64/mmu.rs")), "arch");
+        assert_eq!(room_of(Path::new("src/main.rs")), "main");
+        assert_eq!(room_of(Path::new("sync/src/lib.rs")), "postern-sync");
+    }
+}
