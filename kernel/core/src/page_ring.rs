@@ -19,12 +19,15 @@ mod step;
 /// Bytes in the page behind a slot.
 pub const PAGE_SIZE: usize = 4096;
 
+/// Drained pages that a ring which releases its pages still keeps, for the next writes.
+const SPARE_PAGES: usize = 2;
+
 /// What happens to a page once a reader has drained it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Recycle {
     /// It stays in its slot for the next writer that lands there: after one lap, no allocation at all.
     Keep,
-    /// It is handed back to whoever committed the read.
+    /// Up to two wait in the next slots to fill, as in Linux's pipe; others are handed back to whoever committed the read.
     Release,
 }
 
@@ -166,13 +169,10 @@ impl<P> PageRing<P> {
         let odd = len % PAGE_SIZE;
         if self.merges(odd, framing) {
             let index = self.index(self.head.wrapping_sub(1));
-            let slot = &mut self.slots[index];
-            let (offset, next_head) = (slot.end(), self.head);
-            let (head, bytes) = (&mut self.head, &mut self.bytes);
+            let (offset, next_head) = (self.slots[index].end(), self.head);
             return WriteStep::Room(WriteRoom {
-                slot,
-                head,
-                bytes,
+                ring: self,
+                index,
                 next_head,
                 offset,
                 len: odd,
@@ -188,11 +188,9 @@ impl<P> PageRing<P> {
         }
         (slot.offset, slot.len, slot.framing) = (0, 0, framing);
         let next_head = self.head.wrapping_add(1);
-        let (head, bytes) = (&mut self.head, &mut self.bytes);
         WriteStep::Room(WriteRoom {
-            slot,
-            head,
-            bytes,
+            ring: self,
+            index,
             next_head,
             offset: 0,
             len: len.min(PAGE_SIZE),
@@ -214,16 +212,44 @@ impl<P> PageRing<P> {
             return None;
         }
         let index = self.index(self.tail);
-        let slot = &mut self.slots[index];
-        let len = len.min(usize::from(slot.len));
-        let (tail, bytes) = (&mut self.tail, &mut self.bytes);
+        let slot = &self.slots[index];
+        let (offset, len) = (usize::from(slot.offset), len.min(usize::from(slot.len)));
         Some(ReadStep {
-            slot,
-            tail,
-            bytes,
-            recycle: self.recycle,
+            ring: self,
+            index,
+            offset,
             len,
         })
+    }
+
+    /// Moves the tail past the drained slot at `index` and finds a place for its page, or hands it out.
+    #[inline(always)]
+    fn retire(&mut self, index: usize) -> Option<P> {
+        self.tail = self.tail.wrapping_add(1);
+        match self.recycle {
+            Recycle::Keep => None,
+            Recycle::Release => {
+                let page = self.slots[index].page.take();
+                self.keep_spare(page)
+            }
+        }
+    }
+
+    /// Puts a page into one of the next [`SPARE_PAGES`] slots to fill that has none, or hands it out again.
+    #[inline(always)]
+    fn keep_spare(&mut self, page: Option<P>) -> Option<P> {
+        let free = self.capacity() - self.occupancy();
+        let mut position = self.head;
+        for _ in 0..SPARE_PAGES.min(free) {
+            let index = self.index(position);
+            let place = &mut self.slots[index].page;
+            if place.is_none() {
+                *place = page;
+                return None;
+            }
+            position = position.wrapping_add(1);
+        }
+        page
     }
 
     /// Changes the number of slots, keeping what waits for readers, and kept pages as far as they find a slot.

@@ -1,6 +1,6 @@
 //! A pipe's rules: who may read and write, how much, and whom that wakes.
 //!
-//! Owns: the ring, the counts of both ends, up to two spare pages. The caller holds its (sleeping) mutex around every call, and
+//! Owns: the ring and the counts of both ends. The caller holds its (sleeping) mutex around every call, and
 //! brings the copies, which may fault and sleep, as closures. No locks, never sleeps. Also the state under FIFOs and `/dev/hello`.
 //! Specification: pipe(7), fifo(7), fcntl(2) `F_SETPIPE_SZ`; fs/pipe.c of Linux 6.12.
 
@@ -18,8 +18,6 @@ pub const DEFAULT_CAPACITY_SLOTS: usize = 16;
 pub const DEFAULT_SIZE_LIMIT_BYTES: usize = 1 << 20;
 /// The largest size `F_SETPIPE_SZ` understands.
 const SIZE_MAX_BYTES: usize = 1 << 31;
-/// Drained pages kept for the next write, as Linux's `tmp_page`.
-const SPARE_PAGES: usize = 2;
 
 /// One of the two ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -53,9 +51,14 @@ pub struct PipeState<P> {
     ring: PageRing<P>,
     readers: Openers,
     writers: Openers,
-    spare: [Option<P>; SPARE_PAGES],
     /// Somebody polls, perhaps edge-triggered, and so wants to hear of every write.
     has_pollers: bool,
+}
+
+/// What one range of a page gave a reader.
+struct Chunk {
+    bytes: usize,
+    framing: Framing,
 }
 
 impl<P> PipeState<P> {
@@ -68,7 +71,6 @@ impl<P> PipeState<P> {
             ring: PageRing::try_new(capacity_slots, recycle)?,
             readers: Openers::default(),
             writers: Openers::default(),
-            spare: [const { None }; SPARE_PAGES],
             has_pollers: false,
         })
     }
@@ -96,44 +98,63 @@ impl<P> PipeState<P> {
             return Err(Errno::EPIPE);
         }
         let was_empty = self.ring.is_empty();
+        let mut written = self.write_page(len, framing, &mut allocate, &mut copy)?;
+        if written < len {
+            written += self.write_more(len - written, framing, allocate, copy);
+        }
+        let readers = Wake::one_if(was_empty || self.has_pollers);
+        Ok(Step::new(
+            written,
+            Wakes {
+                readers,
+                ..Wakes::NONE
+            },
+        ))
+    }
+
+    /// The rest of a long write, as far as it goes. Out of line, to keep the path of a short write short.
+    #[inline(never)]
+    fn write_more(
+        &mut self,
+        len: usize,
+        framing: Framing,
+        mut allocate: impl FnMut() -> Result<P>,
+        mut copy: impl FnMut(&mut P, Range<usize>) -> usize,
+    ) -> usize {
         let mut written = 0;
-        let obstacle = loop {
-            match self.ring.plan_write(len - written, framing) {
+        while written < len {
+            match self.write_page(len - written, framing, &mut allocate, &mut copy) {
+                Ok(more) => written += more,
+                Err(_) => break,
+            }
+        }
+        written
+    }
+
+    /// Fills one range of one page, the next of a write of which `len` bytes are left.
+    #[inline(always)]
+    fn write_page(
+        &mut self,
+        len: usize,
+        framing: Framing,
+        allocate: &mut impl FnMut() -> Result<P>,
+        copy: &mut impl FnMut(&mut P, Range<usize>) -> usize,
+    ) -> Result<usize> {
+        loop {
+            match self.ring.plan_write(len, framing) {
                 WriteStep::Room(mut room) => {
                     let range = room.range();
                     let wanted = range.len();
                     if copy(room.page_mut(), range) < wanted {
-                        break Errno::EFAULT;
+                        return Err(Errno::EFAULT);
                     }
                     room.commit(wanted);
-                    written += wanted;
-                    if written == len {
-                        return Ok(self.written(len, was_empty));
-                    }
+                    return Ok(wanted);
                 }
-                WriteStep::NeedsPage => match self.take_spare().map_or_else(&mut allocate, Ok) {
-                    Ok(page) => self.ring.supply_page(page),
-                    Err(errno) => break errno,
-                },
-                WriteStep::Full => break Errno::EAGAIN,
+                WriteStep::NeedsPage => self.ring.supply_page(allocate()?),
+                WriteStep::Full => return Err(Errno::EAGAIN),
             }
-        };
-        if written == 0 {
-            Err(obstacle)
-        } else {
-            Ok(self.written(written, was_empty))
         }
-    }
-
-    #[inline]
-    fn written(&self, bytes: usize, was_empty: bool) -> Step {
-        Step::new(
-            bytes,
-            Wakes {
-                readers: Wake::one_if(was_empty || self.has_pollers),
-                ..Wakes::NONE
-            },
-        )
     }
 
     /// Reads up to `len` bytes, or one packet. Zero bytes (of a `len` above zero) mean the end of file.
@@ -160,31 +181,13 @@ impl<P> PipeState<P> {
             };
         }
         let was_full = self.ring.is_full();
-        let mut taken = 0;
-        while let Some(step) = self.ring.plan_read(len - taken) {
-            let framing = step.framing();
-            if framing == Framing::Packet && taken != 0 {
-                break;
-            }
-            let range = step.range();
-            let wanted = range.len();
-            if copy(step.page(), range) < wanted {
-                if taken == 0 {
-                    return Err(Errno::EFAULT);
-                }
-                break;
-            }
-            if let Some(page) = step.commit(wanted) {
-                self.put_spare(page);
-            }
-            taken += wanted;
-            if taken == len || framing == Framing::Packet {
-                break;
-            }
+        let Chunk { mut bytes, framing } = self.read_page(len, &mut copy)?;
+        if bytes < len && framing == Framing::Stream && !self.ring.is_empty() {
+            bytes += self.read_more(len - bytes, copy);
         }
         let writers = Wake::one_if(was_full && !self.ring.is_full());
         Ok(Step::new(
-            taken,
+            bytes,
             Wakes {
                 writers,
                 ..Wakes::NONE
@@ -192,18 +195,42 @@ impl<P> PipeState<P> {
         ))
     }
 
-    #[inline]
-    fn take_spare(&mut self) -> Option<P> {
-        let [first, second] = &mut self.spare;
-        first.take().or_else(|| second.take())
+    /// The rest of a read of stream bytes, as far as it goes. Out of line, to keep the path of a short read short.
+    #[inline(never)]
+    fn read_more(&mut self, len: usize, mut copy: impl FnMut(&P, Range<usize>) -> usize) -> usize {
+        let mut bytes = 0;
+        while bytes < len && self.next_is_stream() {
+            match self.read_page(len - bytes, &mut copy) {
+                Ok(chunk) => bytes += chunk.bytes,
+                Err(_) => break,
+            }
+        }
+        bytes
     }
 
-    /// Keeps a drained page if there is place for it, or drops it.
-    #[inline]
-    fn put_spare(&mut self, page: P) {
-        if let Some(place) = self.spare.iter_mut().find(|place| place.is_none()) {
-            *place = Some(page);
+    /// Takes one range of one page, the next of a read that wants `len` more bytes.
+    #[inline(always)]
+    fn read_page(
+        &mut self,
+        len: usize,
+        copy: &mut impl FnMut(&P, Range<usize>) -> usize,
+    ) -> Result<Chunk> {
+        let step = self.ring.plan_read(len).ok_or(Errno::EAGAIN)?;
+        let (range, framing) = (step.range(), step.framing());
+        let bytes = range.len();
+        if copy(step.page(), range) < bytes {
+            return Err(Errno::EFAULT);
         }
+        drop(step.commit(bytes));
+        Ok(Chunk { bytes, framing })
+    }
+
+    /// Whether a read that has some bytes already may take the next ones too.
+    #[inline]
+    fn next_is_stream(&mut self) -> bool {
+        self.ring
+            .plan_read(1)
+            .is_some_and(|step| step.framing() == Framing::Stream)
     }
 
     /// Whether a reader that was woken should wake the next: there is something left, or nothing will ever come.

@@ -4,13 +4,12 @@
 
 use core::ops::Range;
 
-use super::{Framing, PAGE_SIZE, Recycle, Slot};
+use super::{Framing, PAGE_SIZE, PageRing};
 
 /// A range of one page that a writer may fill.
 pub struct WriteRoom<'a, P> {
-    pub(super) slot: &'a mut Slot<P>,
-    pub(super) head: &'a mut u32,
-    pub(super) bytes: &'a mut usize,
+    pub(super) ring: &'a mut PageRing<P>,
+    pub(super) index: usize,
     /// The head once these bytes are in: unchanged by a merge, one further by a fresh slot.
     pub(super) next_head: u32,
     pub(super) offset: usize,
@@ -19,10 +18,9 @@ pub struct WriteRoom<'a, P> {
 
 /// A range of one page that a reader may take.
 pub struct ReadStep<'a, P> {
-    pub(super) slot: &'a mut Slot<P>,
-    pub(super) tail: &'a mut u32,
-    pub(super) bytes: &'a mut usize,
-    pub(super) recycle: Recycle,
+    pub(super) ring: &'a mut PageRing<P>,
+    pub(super) index: usize,
+    pub(super) offset: usize,
     pub(super) len: usize,
 }
 
@@ -48,19 +46,22 @@ impl<P> WriteRoom<'_, P> {
     /// The page to fill, of which readers may own the part before the range.
     #[inline]
     pub fn page_mut(&mut self) -> &mut P {
-        self.slot.page.as_mut().expect("a planned slot has a page")
+        self.ring.slots[self.index]
+            .page
+            .as_mut()
+            .expect("a planned slot has a page")
     }
 
     /// Publishes the first `copied` bytes of the range; the rest of it stays free.
-    #[inline]
+    #[inline(always)]
     pub fn commit(self, copied: usize) {
         let copied = copied.min(self.len);
         if copied == 0 {
             return;
         }
-        self.slot.len += within_page(copied);
-        *self.bytes += copied;
-        *self.head = self.next_head;
+        self.ring.slots[self.index].len += within_page(copied);
+        self.ring.bytes += copied;
+        self.ring.head = self.next_head;
     }
 }
 
@@ -69,15 +70,14 @@ impl<P> ReadStep<'_, P> {
     #[inline]
     #[must_use]
     pub fn range(&self) -> Range<usize> {
-        let offset = usize::from(self.slot.offset);
-        offset..offset + self.len
+        self.offset..self.offset + self.len
     }
 
     /// The page to copy from.
     #[inline]
     #[must_use]
     pub fn page(&self) -> &P {
-        self.slot
+        self.ring.slots[self.index]
             .page
             .as_ref()
             .expect("a slot with data has a page")
@@ -87,31 +87,30 @@ impl<P> ReadStep<'_, P> {
     #[inline]
     #[must_use]
     pub fn framing(&self) -> Framing {
-        self.slot.framing
+        self.ring.slots[self.index].framing
     }
 
     /// Consumes the first `copied` bytes of the range (all of a packet, unless nothing was copied). Returns the page if that
-    /// drained the slot and the ring does not keep it.
-    #[inline]
+    /// drained the slot and the ring has no use for it.
+    #[inline(always)]
     pub fn commit(self, copied: usize) -> Option<P> {
         let copied = copied.min(self.len);
         if copied == 0 {
             return None;
         }
-        let consumed = match self.slot.framing {
+        let slot = &mut self.ring.slots[self.index];
+        let consumed = match slot.framing {
             Framing::Stream => within_page(copied),
-            Framing::Packet => self.slot.len,
+            Framing::Packet => slot.len,
         };
-        self.slot.offset += consumed;
-        self.slot.len -= consumed;
-        *self.bytes -= usize::from(consumed);
-        if self.slot.len != 0 {
-            return None;
-        }
-        *self.tail = self.tail.wrapping_add(1);
-        match self.recycle {
-            Recycle::Keep => None,
-            Recycle::Release => self.slot.page.take(),
+        slot.offset += consumed;
+        slot.len -= consumed;
+        let drained = slot.len == 0;
+        self.ring.bytes -= usize::from(consumed);
+        if drained {
+            self.ring.retire(self.index)
+        } else {
+            None
         }
     }
 }

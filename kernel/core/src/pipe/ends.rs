@@ -65,7 +65,6 @@ impl<P> PipeState<P> {
         let peers_left = self.peers(end).open != 0;
         if last && !peers_left {
             self.ring.clear();
-            self.spare = [const { None }; _];
         }
         let wake = Wake::all_if(last && peers_left);
         let wakes = match end {
