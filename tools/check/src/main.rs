@@ -19,7 +19,14 @@ use source::Source;
 /// How many unsafe blocks, functions, impls and attributes each room of the kernel has.
 type Ledger = BTreeMap<String, usize>;
 
-fn main() -> Result<ExitCode> {
+fn main() -> ExitCode {
+    run().unwrap_or_else(|error| {
+        eprintln!("check: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn run() -> Result<ExitCode> {
     let root = match std::env::args_os().nth(1) {
         Some(root) => PathBuf::from(root),
         None => Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -115,6 +115,7 @@ fn main() -> ExitCode {
 fn run_all(suites: &[&Suite]) -> usize {
     let mut total = Count::default();
     let mut verdicts = Vec::new();
+    let mut failures = 0;
     if suites.iter().any(|suite| suite.words[0] == "tools/run") {
         progress("building the image");
         if !command(&["make", "image"])
@@ -138,6 +139,7 @@ fn run_all(suites: &[&Suite]) -> usize {
             suite.name,
             start.elapsed().as_secs_f32()
         ));
+        failures += usize::from(complaint.is_some());
         total.passed += count.passed;
         // A suite that fails without a failed test in its output (a panic, a timeout) is one failure itself.
         total.failed += count.failed.max(usize::from(complaint.is_some()));
@@ -148,10 +150,7 @@ fn run_all(suites: &[&Suite]) -> usize {
         "{} passed, {} failed, {} skipped",
         total.passed, total.failed, total.skipped
     );
-    verdicts
-        .iter()
-        .filter(|verdict| !verdict.contains(": ok ("))
-        .count()
+    failures
 }
 
 /// Runs one suite with its output shown as it comes. Returns its count and what is wrong, if anything is.

@@ -9,6 +9,7 @@ mod symbols;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
@@ -57,8 +58,18 @@ struct InitramfsArguments {
     node: Vec<initramfs::NodeRule>,
 }
 
-fn main() -> Result<()> {
-    match Arguments::parse().command {
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("image: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<()> {
+    match command {
         Command::Kernel { elf, out } => {
             let bytes = fs::read(&elf).with_context(|| format!("cannot read {}", elf.display()))?;
             let image = kernel::image(&bytes)
