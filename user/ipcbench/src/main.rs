@@ -106,7 +106,11 @@ fn run(benchmarks: &[Box<dyn Benchmark>], options: &Options) -> io::Result<ExitC
         .map(|benchmark| benchmark.id().to_string())
         .collect();
     let table = Table::new(names.iter(), options.unit);
-    let progress = Progress::new(benchmarks.len());
+    let progress = if options.json {
+        Progress::none()
+    } else {
+        Progress::for_table(benchmarks.len())
+    };
     let plan = options.plan();
     if !options.json {
         writeln!(io::stdout(), "{}", table.head())?;

@@ -1,6 +1,8 @@
 //! The progress bar: one line on standard error while benchmarks run, if a person looks on. Nothing at all
-//! is written when standard output or standard error is not a terminal.
+//! is written when standard output or standard error is not a terminal, when the terminal cannot erase a
+//! line (`TERM` unset or `dumb`), or with JSON lines, which a bar would spoil where both go to one console.
 
+use std::ffi::OsStr;
 use std::io::{self, IsTerminal, Write};
 
 /// Cells of the bar.
@@ -15,11 +17,20 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// A bar over `total` benchmarks, shown if both outputs are terminals.
-    pub fn new(total: usize) -> Self {
+    /// A bar over `total` benchmarks, shown if both outputs are terminals that can erase a line.
+    pub fn for_table(total: usize) -> Self {
+        let terminals = io::stdout().is_terminal() && io::stderr().is_terminal();
         Self {
             total,
-            shown: io::stdout().is_terminal() && io::stderr().is_terminal(),
+            shown: terminals && can_erase(std::env::var_os("TERM").as_deref()),
+        }
+    }
+
+    /// No bar at all.
+    pub fn none() -> Self {
+        Self {
+            total: 0,
+            shown: false,
         }
     }
 
@@ -47,6 +58,11 @@ impl Progress {
     }
 }
 
+/// Whether a terminal of the kind `term` is one whose lines can be erased.
+fn can_erase(term: Option<&OsStr>) -> bool {
+    term.is_some_and(|term| !term.is_empty() && term != "dumb")
+}
+
 fn bar(done: usize, total: usize, name: &str) -> String {
     let filled = CELLS * done / total.max(1);
     format!(
@@ -59,7 +75,16 @@ fn bar(done: usize, total: usize, name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::bar;
+    use std::ffi::OsStr;
+
+    use super::{bar, can_erase};
+
+    #[test]
+    fn a_dumb_terminal_gets_no_bar() {
+        assert!(can_erase(Some(OsStr::new("linux"))));
+        assert!(!can_erase(Some(OsStr::new("dumb"))));
+        assert!(!can_erase(None));
+    }
 
     #[test]
     fn the_bar_grows_with_what_is_done() {
