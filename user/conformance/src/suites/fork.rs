@@ -286,16 +286,15 @@ fn orphan_gets_another_parent() -> Outcome {
     let gate = Pipe::new()?;
     let child = process::spawn(|| {
         process::spawn(|| {
-            // Returns when the middle process, the last other holder of the write end, is gone.
-            fd::close(gate.write)?;
+            // The test opens the gate when it has waited for the process in the middle.
             fd::read(gate.read, &mut [0; 1])?;
             fd::write(pipe.write, &process::getppid().to_ne_bytes())?;
             Ok(())
         })?;
         Ok(())
     })?;
-    fd::close(gate.write)?;
     child.expect_success()?;
+    fd::write(gate.write, b"x")?;
     let told = fd::read_up_to(pipe.read, 4)?;
     expect_eq(told.len(), 4, "bytes of the orphan's ppid")?;
     expect(

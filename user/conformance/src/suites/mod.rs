@@ -5,6 +5,10 @@ use crate::harness::Suite;
 mod epoll;
 mod exec;
 mod fork;
+mod futex;
+mod mmap;
+mod mmap_fault;
+mod mmap_file;
 mod pipe;
 mod pipe_atomicity;
 mod pipe_capacity;
@@ -44,5 +48,21 @@ pub static ALL: &[Suite] = &[
     Suite {
         name: "exec",
         tests: exec::tests,
+    },
+    Suite {
+        name: "mmap",
+        tests: mmap::tests,
+    },
+    Suite {
+        name: "mmap_file",
+        tests: mmap_file::tests,
+    },
+    Suite {
+        name: "mmap_fault",
+        tests: mmap_fault::tests,
+    },
+    Suite {
+        name: "futex",
+        tests: futex::tests,
     },
 ];

@@ -97,11 +97,23 @@ pub fn shared(pages: usize) -> Sys<Mapping> {
     map(Request::shared(pages * PAGE))
 }
 
-/// `pages` readable pages of which the last is not mapped any more: for buffers that straddle.
+/// `pages` pages followed by one that is not mapped, both in the mapping's range: for buffers that straddle.
+///
+/// The pages lie alone in the middle of a wide gap, so that whatever is mapped next, from either end, does not fill the hole.
 pub fn before_hole(pages: usize) -> Sys<Mapping> {
-    let mapping = private(pages + 1)?;
-    mapping.unmap(pages * PAGE, PAGE)?;
-    Ok(mapping)
+    const GAP: usize = 16 << 20;
+    let kept = pages * PAGE;
+    let whole = map(Request {
+        protection: libc::PROT_NONE,
+        ..Request::private(2 * GAP + kept)
+    })?;
+    whole.protect(GAP, kept, READ_WRITE)?;
+    whole.unmap(0, GAP)?;
+    whole.unmap(GAP + kept, GAP)?;
+    Ok(Mapping {
+        address: whole.address + GAP,
+        length: kept + PAGE,
+    })
 }
 
 impl Mapping {
