@@ -1,0 +1,334 @@
+//! Built-ins about jobs, signals and the limits of the process.
+
+use super::{shown, usage};
+use crate::jobs::State;
+use crate::launch::job_line;
+use crate::shell::{Run, Shell};
+use crate::system::{self, Disposition};
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill as send, killpg};
+use nix::sys::stat::{Mode, umask as set_umask};
+use nix::unistd::Pid;
+
+/// `jobs`
+pub fn jobs(shell: &mut Shell, _arguments: &[Vec<u8>]) -> Run<i32> {
+    shell.jobs.collect();
+    let all: Vec<_> = shell.jobs.iter().cloned().collect();
+    for job in all {
+        shell.print(format!("{}\n", job_line(&job)).as_bytes());
+        if matches!(job.state(), State::Exited(_) | State::Killed(_)) {
+            shell.jobs.remove(job.number);
+        }
+    }
+    Ok(0)
+}
+
+/// The number of the job an argument names; without one, that of the current job.
+fn job_argument(shell: &Shell, arguments: &[Vec<u8>]) -> Option<usize> {
+    let name = arguments.get(1).map_or(b"%%".as_slice(), Vec::as_slice);
+    shell.jobs.named(name).map(|job| job.number)
+}
+
+/// `fg [%n]`
+pub fn fg(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
+    let Some(job) = job_argument(shell, arguments)
+        .and_then(|number| shell.jobs.get(number))
+        .cloned()
+    else {
+        return usage(shell, "fg: no such job");
+    };
+    shell.print(&[job.text.as_slice(), b"\n"].concat());
+    if let Some(group) = job.group {
+        // A group that has ended already needs neither.
+        let _ = system::set_terminal_group(group);
+        let _ = killpg(group, Signal::SIGCONT);
+    }
+    shell.jobs.resume(job.number);
+    shell.wait_foreground(job.number)?;
+    Ok(shell.status)
+}
+
+/// `bg [%n]`
+pub fn bg(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
+    let Some(job) = job_argument(shell, arguments)
+        .and_then(|number| shell.jobs.get(number))
+        .cloned()
+    else {
+        return usage(shell, "bg: no such job");
+    };
+    if let Some(group) = job.group {
+        // A group that has ended already is reported at the next prompt.
+        let _ = killpg(group, Signal::SIGCONT);
+    }
+    shell.jobs.resume(job.number);
+    Ok(shell.print(format!("[{}] {} &\n", job.number, shown(&job.text)).as_bytes()))
+}
+
+/// `wait [pid|%n…]`
+pub fn wait(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
+    if arguments.len() == 1 {
+        let numbers: Vec<_> = shell.jobs.iter().map(|job| job.number).collect();
+        for number in numbers {
+            if let Some(status) = wait_interruptibly(shell, number)? {
+                return Ok(status);
+            }
+            shell.jobs.remove(number);
+        }
+        return Ok(0);
+    }
+    let mut status = 0;
+    for argument in &arguments[1..] {
+        let pid = str::from_utf8(argument)
+            .ok()
+            .and_then(|text| text.parse().ok())
+            .map(Pid::from_raw);
+        let job = pid.map_or_else(
+            || shell.jobs.named(argument),
+            |pid| shell.jobs.with_process(pid),
+        );
+        let Some(number) = job.map(|job| job.number) else {
+            status = 127;
+            continue;
+        };
+        if let Some(status) = wait_interruptibly(shell, number)? {
+            return Ok(status);
+        }
+        status = shell
+            .jobs
+            .get(number)
+            .map_or(127, |job| job.state().status());
+        shell.jobs.remove(number);
+    }
+    Ok(status)
+}
+
+/// Waits for a job; a signal with a trap ends the waiting, with that signal's status.
+fn wait_interruptibly(shell: &mut Shell, number: usize) -> Run<Option<i32>> {
+    while shell
+        .jobs
+        .get(number)
+        .is_some_and(|job| job.state() == State::Running)
+    {
+        match shell.jobs.wait_any() {
+            Ok(()) => {}
+            Err(Errno::EINTR) => {
+                let pending = system::peek_pending();
+                shell.check_signals()?;
+                if let Some(signal) = pending {
+                    return Ok(Some(128 + signal));
+                }
+            }
+            Err(_) => break,
+        }
+    }
+    Ok(None)
+}
+
+/// A signal by name or number, with or without `SIG`.
+fn signal_number(text: &[u8]) -> Option<i32> {
+    let text = str::from_utf8(text).ok()?;
+    if text == "EXIT" {
+        return Some(0);
+    }
+    if let Ok(number) = text.parse::<i32>() {
+        return (0..=64).contains(&number).then_some(number);
+    }
+    let name = text.to_ascii_uppercase();
+    let name = name.strip_prefix("SIG").unwrap_or(&name);
+    format!("SIG{name}")
+        .parse::<Signal>()
+        .ok()
+        .map(|signal| signal as i32)
+}
+
+/// `kill [-s signal|-signal] pid|%n…`, `kill -l`
+pub fn kill(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
+    let mut rest = &arguments[1..];
+    let mut signal = Signal::SIGTERM as i32;
+    match rest {
+        [option, ..] if option == b"-l" => {
+            let names: Vec<_> = Signal::iterator()
+                .map(|signal| signal.as_str().trim_start_matches("SIG"))
+                .collect();
+            return Ok(shell.print(format!("{}\n", names.join(" ")).as_bytes()));
+        }
+        [option, name, after @ ..] if option == b"-s" => {
+            let Some(number) = signal_number(name) else {
+                return usage(shell, "kill: unknown signal");
+            };
+            (signal, rest) = (number, after);
+        }
+        [option, after @ ..] if option.len() > 1 && option[0] == b'-' && option != b"--" => {
+            let Some(number) = signal_number(&option[1..]) else {
+                return usage(shell, "kill: unknown signal");
+            };
+            (signal, rest) = (number, after);
+        }
+        _ => {}
+    }
+    if rest.first().is_some_and(|argument| argument == b"--") {
+        rest = &rest[1..];
+    }
+    if rest.is_empty() {
+        return usage(shell, "usage: kill [-s signal | -signal] pid...");
+    }
+    let mut status = 0;
+    for target in rest {
+        if let Err(message) = signal_one(shell, target, signal) {
+            shell.complain(&format!("kill: {}: {message}", shown(target)));
+            status = 1;
+        }
+    }
+    Ok(status)
+}
+
+fn signal_one(shell: &Shell, target: &[u8], number: i32) -> Result<(), String> {
+    let pid = match shell.jobs.named(target) {
+        Some(job) => match job.group {
+            Some(group) => -group.as_raw(),
+            None => job.processes.first().map_or(0, |(pid, _)| pid.as_raw()),
+        },
+        None => str::from_utf8(target)
+            .ok()
+            .and_then(|text| text.parse().ok())
+            .ok_or("no such process or job")?,
+    };
+    let signal = if number == 0 {
+        None
+    } else {
+        Some(Signal::try_from(number).map_err(|error| error.desc().to_owned())?)
+    };
+    send(Pid::from_raw(pid), signal).map_err(|error| error.desc().to_owned())
+}
+
+/// `trap [action signal…]`
+pub fn trap(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
+    let Some((action, signals)) = arguments[1..].split_first() else {
+        let mut text = String::new();
+        for (number, action) in &shell.traps {
+            let name = Signal::try_from(*number)
+                .map_or("EXIT", |signal| signal.as_str().trim_start_matches("SIG"));
+            text.push_str(&format!(
+                "trap -- '{}' {name}\n",
+                shown(action).replace('\'', "'\\''")
+            ));
+        }
+        return Ok(shell.print(text.as_bytes()));
+    };
+    // With a lone signal, or `-`, the traps are taken away.
+    let (reset, signals) = match signals {
+        [] => (true, &arguments[1..]),
+        signals => (action == b"-", signals),
+    };
+    let mut status = 0;
+    for name in signals {
+        let Some(number) = signal_number(name) else {
+            shell.complain(&format!("trap: {}: bad trap", shown(name)));
+            status = 1;
+            continue;
+        };
+        let disposition = match (reset, action.is_empty()) {
+            (true, _) => Disposition::Default,
+            (false, true) => Disposition::Ignore,
+            (false, false) => Disposition::Note,
+        };
+        if reset {
+            shell.traps.remove(&number);
+        } else {
+            shell.traps.insert(number, action.clone());
+        }
+        if let Ok(signal) = Signal::try_from(number) {
+            let keeps_interrupt = reset && shell.options.interactive && signal == Signal::SIGINT;
+            system::set_disposition(
+                signal,
+                if keeps_interrupt {
+                    Disposition::Note
+                } else {
+                    disposition
+                },
+            );
+        }
+    }
+    Ok(status)
+}
+
+/// `umask [mode]`
+pub fn umask(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
+    let Some(text) = arguments.get(1) else {
+        let current = set_umask(Mode::empty());
+        set_umask(current);
+        return Ok(shell.print(format!("{:04o}\n", current.bits()).as_bytes()));
+    };
+    let bits = str::from_utf8(text)
+        .ok()
+        .and_then(|text| u32::from_str_radix(text, 8).ok());
+    match bits.filter(|bits| *bits <= 0o777) {
+        Some(bits) => {
+            set_umask(Mode::from_bits_truncate(bits));
+            Ok(0)
+        }
+        None => usage(shell, &format!("umask: Illegal mode: {}", shown(text))),
+    }
+}
+
+/// `times`: user and system time of the shell and of its children.
+pub fn times(shell: &mut Shell, _arguments: &[Vec<u8>]) -> Run<i32> {
+    use nix::sys::resource::{UsageWho, getrusage};
+    let mut text = String::new();
+    for who in [UsageWho::RUSAGE_SELF, UsageWho::RUSAGE_CHILDREN] {
+        let usage = match getrusage(who) {
+            Ok(usage) => usage,
+            Err(error) => return self::usage(shell, &format!("times: {}", error.desc())),
+        };
+        let show = |time: nix::sys::time::TimeVal| {
+            format!(
+                "{}m{}.{:06}s",
+                time.tv_sec() / 60,
+                time.tv_sec() % 60,
+                time.tv_usec()
+            )
+        };
+        text.push_str(&format!(
+            "{} {}\n",
+            show(usage.user_time()),
+            show(usage.system_time())
+        ));
+    }
+    Ok(shell.print(text.as_bytes()))
+}
+
+/// `ulimit [-n] [number|unlimited]`: open files, the one limit scripts change.
+pub fn ulimit(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
+    use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit};
+    let operands: Vec<_> = arguments[1..]
+        .iter()
+        .filter(|argument| *argument != b"-n")
+        .collect();
+    let failed = |shell: &Shell, error: Errno| usage(shell, &format!("ulimit: {}", error.desc()));
+    let (soft, hard) = match getrlimit(Resource::RLIMIT_NOFILE) {
+        Ok(limits) => limits,
+        Err(error) => return failed(shell, error),
+    };
+    let Some(text) = operands.first() else {
+        let text = if soft == RLIM_INFINITY {
+            "unlimited".to_owned()
+        } else {
+            soft.to_string()
+        };
+        return Ok(shell.print(format!("{text}\n").as_bytes()));
+    };
+    let wanted = match text.as_slice() {
+        b"unlimited" => Some(RLIM_INFINITY),
+        text => str::from_utf8(text).ok().and_then(|text| text.parse().ok()),
+    };
+    let Some(wanted) = wanted else {
+        return usage(
+            shell,
+            &format!("ulimit: {}: only -n with a number is known", shown(text)),
+        );
+    };
+    match setrlimit(Resource::RLIMIT_NOFILE, wanted, hard.min(wanted)) {
+        Ok(()) => Ok(0),
+        Err(error) => failed(shell, error),
+    }
+}
