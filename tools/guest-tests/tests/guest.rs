@@ -34,8 +34,8 @@ const KERNEL: &[&str] = &[
     "--target",
     "aarch64-unknown-none-softfloat",
 ];
-const CONFORMANCE: &[&str] = &["tools/run", "conformance"];
-const BENCHMARK: &[&str] = &["tools/run", "ipcbench --quick"];
+const CONFORMANCE: &[&str] = &["make", "run", "CMD=conformance"];
+const BENCHMARK: &[&str] = &["make", "run", "CMD=ipcbench --quick"];
 
 const SUITES: &[Suite] = &[
     Suite {
@@ -116,19 +116,6 @@ fn run_all(suites: &[&Suite]) -> usize {
     let mut total = Count::default();
     let mut verdicts = Vec::new();
     let mut failures = 0;
-    if suites.iter().any(|suite| suite.words[0] == "tools/run") {
-        progress("building the image");
-        if !command(&["make", "image"])
-            .status()
-            .is_ok_and(|status| status.success())
-        {
-            println!(
-                "guest: the image could not be built\n\n0 passed, {} failed",
-                suites.len()
-            );
-            return suites.len();
-        }
-    }
     for suite in suites {
         progress(suite.name);
         let start = Instant::now();
