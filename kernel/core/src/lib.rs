@@ -12,6 +12,7 @@ extern crate std;
 
 pub mod areas;
 pub mod bitmap;
+pub mod command_line;
 pub mod effects;
 pub mod errno;
 pub mod exec_plan;
@@ -19,3 +20,4 @@ pub mod fd_table;
 pub mod page_ring;
 pub mod pipe;
 pub mod readiness;
+pub mod start_stack;
