@@ -17,6 +17,8 @@ pub mod effects;
 pub mod errno;
 pub mod exec_plan;
 pub mod fd_table;
+pub mod gzip;
+pub mod newc;
 pub mod page_ring;
 pub mod path;
 pub mod pending_signals;
