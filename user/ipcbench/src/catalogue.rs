@@ -5,7 +5,7 @@ use crate::mechanism::Mechanism;
 use crate::mechanism::eventfd::EventFd;
 use crate::mechanism::futex::Futex;
 use crate::mechanism::pipe::Pipe;
-use crate::mechanism::shared_memory::SharedMemory;
+use crate::mechanism::shared_memory;
 use crate::operation::calibration::{CLOCK, LOOP};
 use crate::operation::fork::FORK_EXIT_WAIT;
 use crate::operation::null_call::NULL_CALL;
@@ -64,7 +64,8 @@ pub fn catalogue(size: Option<usize>) -> Vec<Box<dyn Benchmark>> {
     all.extend(carried(|| Futex, TOKEN_LOADS));
     all.extend(carried(|| EventFd, TOKEN_LOADS));
     all.extend(carried(|| Pipe, &byte_loads));
-    all.extend(carried(|| SharedMemory, &byte_loads));
+    all.extend(carried(|| shared_memory::POSIX, &byte_loads));
+    all.extend(carried(|| shared_memory::FUTEX, &byte_loads));
     all
 }
 
@@ -115,7 +116,7 @@ mod tests {
     #[test]
     fn what_was_asked_for_is_there() {
         let names = names(None);
-        for mechanism in ["pipe", "shm"] {
+        for mechanism in ["pipe", "shm", "shm-futex"] {
             for load in [
                 "latency/1",
                 "messages/64",

@@ -8,6 +8,7 @@ pub mod descriptor;
 pub mod eventfd;
 pub mod futex;
 pub mod pipe;
+pub mod semaphore;
 pub mod shared_memory;
 
 use std::io;

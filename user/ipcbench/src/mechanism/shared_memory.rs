@@ -7,14 +7,20 @@
 //! So the region's layout is followed and "named" is read as naming the three fields. In the hot path
 //! both kinds are the same futex code.
 //!
+//! C libraries spend some 55 instructions on an uncontended `sem_wait` and `sem_post`, and a message needs
+//! four of each. So there is a second mechanism, the same ring with semaphores of a few instructions: it
+//! tells what the kernel and the ring cost from what the library costs.
+//!
 //! The seed leaves `MSG_SIZE` open. A slot holds the workload's message, up to a page; longer ones go as
 //! several, as they must through slots of fixed size.
 
 use std::cell::UnsafeCell;
 use std::io;
+use std::marker::PhantomData;
 use std::ptr::NonNull;
 use std::rc::Rc;
 
+use super::semaphore::{FutexSemaphore, PosixSemaphore, Semaphore};
 use super::{Link, Mechanism};
 use crate::system::mapping::SharedMapping;
 
@@ -22,34 +28,50 @@ use crate::system::mapping::SharedMapping;
 const SLOTS: u32 = 1024;
 /// Most bytes in one slot.
 const SLOT_BYTES_MAX: usize = 4096;
-/// Where the slots begin: past [`Control`], on a line of their own.
-const SLOTS_OFFSET: usize = size_of::<Control>().next_multiple_of(64);
 
-/// What the region begins with.
+/// What the region begins with. The size of the semaphores differs, so the slots' place does.
 #[repr(C)]
-struct Control {
+struct Control<S> {
     head: UnsafeCell<u32>,
     tail: UnsafeCell<u32>,
-    empty: UnsafeCell<libc::sem_t>,
-    full: UnsafeCell<libc::sem_t>,
-    mutex: UnsafeCell<libc::sem_t>,
+    empty: S,
+    full: S,
+    mutex: S,
 }
 
-/// Two rings, one each way.
-pub struct SharedMemory;
+/// Two rings, one each way, with semaphores of the kind `S`.
+pub struct SharedMemory<S> {
+    name: &'static str,
+    summary: &'static str,
+    semaphores: PhantomData<S>,
+}
 
-impl Mechanism for SharedMemory {
-    type Link = SharedMemoryLink;
+/// The seed's channel.
+pub const POSIX: SharedMemory<PosixSemaphore> = SharedMemory {
+    name: "shm",
+    summary: "seed 000's ring of 1024 slots in shm_open(3) memory, three POSIX semaphores",
+    semaphores: PhantomData,
+};
+
+/// The seed's channel on bare futexes.
+pub const FUTEX: SharedMemory<FutexSemaphore> = SharedMemory {
+    name: "shm-futex",
+    summary: "the same ring, with semaphores made of futex(2) alone",
+    semaphores: PhantomData,
+};
+
+impl<S: Semaphore> Mechanism for SharedMemory<S> {
+    type Link = SharedMemoryLink<S>;
 
     fn name(&self) -> &'static str {
-        "shm"
+        self.name
     }
 
     fn summary(&self) -> &'static str {
-        "seed 000's ring of 1024 slots in shm_open(3) memory, three semaphores"
+        self.summary
     }
 
-    fn connect(&self, message_bytes: usize) -> io::Result<(SharedMemoryLink, SharedMemoryLink)> {
+    fn connect(&self, message_bytes: usize) -> io::Result<(Self::Link, Self::Link)> {
         let forward = Rc::new(Ring::create(message_bytes)?);
         let backward = Rc::new(Ring::create(message_bytes)?);
         let b = SharedMemoryLink {
@@ -72,14 +94,17 @@ impl Mechanism for SharedMemory {
 }
 
 /// One end.
-pub struct SharedMemoryLink {
-    incoming: Rc<Ring>,
-    outgoing: Rc<Ring>,
+pub struct SharedMemoryLink<S> {
+    incoming: Rc<Ring<S>>,
+    outgoing: Rc<Ring<S>>,
 }
 
-impl Link for SharedMemoryLink {
+impl<S: Semaphore> Link for SharedMemoryLink<S> {
     #[inline]
     fn send(&mut self, message: &[u8]) -> io::Result<()> {
+        if message.len() <= self.outgoing.slot_bytes {
+            return self.outgoing.put(message);
+        }
         message
             .chunks(self.outgoing.slot_bytes)
             .try_for_each(|part| self.outgoing.put(part))
@@ -87,6 +112,9 @@ impl Link for SharedMemoryLink {
 
     #[inline]
     fn receive(&mut self, buffer: &mut [u8]) -> io::Result<()> {
+        if buffer.len() <= self.incoming.slot_bytes {
+            return self.incoming.take(buffer);
+        }
         buffer
             .chunks_mut(self.incoming.slot_bytes)
             .try_for_each(|part| self.incoming.take(part))
@@ -94,59 +122,65 @@ impl Link for SharedMemoryLink {
 }
 
 /// One direction.
-struct Ring {
+struct Ring<S> {
     mapping: SharedMapping,
+    semaphores: PhantomData<S>,
     slot_bytes: usize,
     /// From one slot to the next: the bytes, padding, the length.
     stride: usize,
 }
 
-impl Ring {
+impl<S: Semaphore> Ring<S> {
+    /// Where the slots begin: past the control block, on a line of their own.
+    const SLOTS_OFFSET: usize = size_of::<Control<S>>().next_multiple_of(64);
+
     fn create(message_bytes: usize) -> io::Result<Self> {
         let slot_bytes = message_bytes.min(SLOT_BYTES_MAX);
         let stride = slot_bytes.next_multiple_of(align_of::<u32>()) + size_of::<u32>();
-        let mapping = SharedMapping::posix_shared_memory(SLOTS_OFFSET + SLOTS as usize * stride)?;
+        let mapping =
+            SharedMapping::posix_shared_memory(Self::SLOTS_OFFSET + SLOTS as usize * stride)?;
         let ring = Self {
             mapping,
+            semaphores: PhantomData,
             slot_bytes,
             stride,
         };
         let control = ring.control();
-        start_semaphore(&control.empty, SLOTS)?;
-        start_semaphore(&control.full, 0)?;
-        start_semaphore(&control.mutex, 1)?;
+        control.empty.start(SLOTS)?;
+        control.full.start(0)?;
+        control.mutex.start(1)?;
         Ok(ring)
     }
 
     #[inline]
-    fn control(&self) -> &Control {
+    fn control(&self) -> &Control<S> {
         // SAFETY: the region begins with a Control: big enough, page-aligned, zero-filled (which is a valid
         // value of every field), alive as long as `self`; shared fields are in cells.
-        unsafe { self.mapping.base().cast::<Control>().as_ref() }
+        unsafe { self.mapping.base().cast::<Control<S>>().as_ref() }
     }
 
     /// The seed's sender: `empty` down, under `mutex` the message to `tail`, `full` up.
     #[inline]
     fn put(&self, message: &[u8]) -> io::Result<()> {
         let control = self.control();
-        down(&control.empty)?;
-        down(&control.mutex)?;
+        control.empty.down()?;
+        control.mutex.down()?;
         let slot = self.next_slot(&control.tail);
         // SAFETY: the slot has room for `slot_bytes`, which `message` does not exceed; `mutex` is held.
         unsafe { slot.copy_from_nonoverlapping(NonNull::from_ref(message).cast(), message.len()) };
         let length = u32::try_from(message.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
         // SAFETY: inside the slot, aligned; `mutex` is held.
         unsafe { self.length_in(slot).write(length) };
-        up(&control.mutex)?;
-        up(&control.full)
+        control.mutex.up()?;
+        control.full.up()
     }
 
     /// The seed's receiver: `full` down, under `mutex` the message from `head`, `empty` up.
     #[inline]
     fn take(&self, buffer: &mut [u8]) -> io::Result<()> {
         let control = self.control();
-        down(&control.full)?;
-        down(&control.mutex)?;
+        control.full.down()?;
+        control.mutex.down()?;
         let slot = self.next_slot(&control.head);
         // SAFETY: inside the slot, aligned, written by `put`; `mutex` is held.
         let length = unsafe { self.length_in(slot).read() };
@@ -155,8 +189,8 @@ impl Ring {
             // SAFETY: the slot holds as many bytes as `buffer`, as just compared; `mutex` is held.
             unsafe { slot.copy_to_nonoverlapping(NonNull::from_mut(buffer).cast(), buffer.len()) };
         }
-        up(&control.mutex)?;
-        up(&control.empty)?;
+        control.mutex.up()?;
+        control.empty.up()?;
         if fits {
             Ok(())
         } else {
@@ -175,7 +209,7 @@ impl Ring {
         unsafe {
             self.mapping
                 .base()
-                .add(SLOTS_OFFSET + current as usize * self.stride)
+                .add(Self::SLOTS_OFFSET + current as usize * self.stride)
         }
     }
 
@@ -187,52 +221,24 @@ impl Ring {
     }
 }
 
-/// `sem_init` for use by several processes.
-fn start_semaphore(semaphore: &UnsafeCell<libc::sem_t>, value: u32) -> io::Result<()> {
-    // SAFETY: the semaphore's memory is live, shared between the processes, and not in use yet.
-    match unsafe { libc::sem_init(semaphore.get(), 1, value) } {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
-    }
-}
-
-/// `sem_wait`, again after signals.
-#[inline]
-fn down(semaphore: &UnsafeCell<libc::sem_t>) -> io::Result<()> {
-    loop {
-        // SAFETY: `create` initialised the semaphore, and its mapping is alive.
-        if unsafe { libc::sem_wait(semaphore.get()) } == 0 {
-            return Ok(());
-        }
-        let error = io::Error::last_os_error();
-        if error.kind() != io::ErrorKind::Interrupted {
-            return Err(error);
-        }
-    }
-}
-
-/// `sem_post`.
-#[inline]
-fn up(semaphore: &UnsafeCell<libc::sem_t>) -> io::Result<()> {
-    // SAFETY: `create` initialised the semaphore, and its mapping is alive.
-    match unsafe { libc::sem_post(semaphore.get()) } {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::io;
 
-    use super::{Ring, SharedMemory};
+    use super::{FUTEX, POSIX, Ring, SharedMemory};
+    use crate::mechanism::semaphore::{PosixSemaphore, Semaphore};
     use crate::mechanism::{Link, Mechanism};
     use crate::payload;
 
     #[test]
     fn messages_come_in_order_through_more_than_one_turn_of_the_ring() {
+        pass_in_order(&POSIX);
+        pass_in_order(&FUTEX);
+    }
+
+    fn pass_in_order<S: Semaphore>(mechanism: &SharedMemory<S>) {
         for size in [1, 3, 64, 4096, 4097, 10_000] {
-            let (mut a, mut b) = SharedMemory.connect(size).expect("connects");
+            let (mut a, mut b) = mechanism.connect(size).expect("connects");
             let mut message = payload::pattern(size);
             let mut buffer = vec![0; size];
             for sequence in 0..3000 {
@@ -246,7 +252,7 @@ mod tests {
 
     #[test]
     fn a_full_ring_keeps_all_its_messages() {
-        let ring = Ring::create(8).expect("creates");
+        let ring = Ring::<PosixSemaphore>::create(8).expect("creates");
         for number in 0..1024_u64 {
             ring.put(&number.to_ne_bytes()).expect("has a slot");
         }
@@ -259,7 +265,7 @@ mod tests {
 
     #[test]
     fn a_message_of_another_size_is_refused_and_the_slot_given_back() {
-        let ring = Ring::create(8).expect("creates");
+        let ring = Ring::<PosixSemaphore>::create(8).expect("creates");
         ring.put(&[1; 8]).expect("has a slot");
         assert_eq!(
             ring.take(&mut [0; 4]).expect_err("too small").kind(),
