@@ -39,11 +39,10 @@ struct Bell<P: Platform> {
 
 impl<P: Platform> WakeCallback for Bell<P> {
     fn on_wake(&self, _key: u32) {
-        // Release: the task that sees the bell rung sees what it was rung for. A swap, because a second ringing must
-        // not be decided by a stale value; then the first ringer's unpark is enough.
-        if !self.rung.swap(true, Ordering::Release) {
-            P::unpark(self.task);
-        }
+        // Release: the task that sees the bell rung sees what it was rung for. Before unpark, so that the park which
+        // consumes the token finds it.
+        self.rung.store(true, Ordering::Release);
+        P::unpark(self.task);
     }
 }
 
@@ -119,8 +118,10 @@ impl<'q, P: Platform> Poller<'q, P> {
         mut attempt: impl FnMut() -> Option<T>,
     ) -> Result<T, WaitError> {
         loop {
-            // Relaxed: ordered by the fence. A ringing before it is answered by the attempt, one after it stays.
-            self.bell.rung.store(false, Ordering::Relaxed);
+            // A ringing before this is answered by the attempt, one after it stays. Relaxed: ordered by the fence. A
+            // swap, since a store that races with ringings is more than loom can follow (it loses track of their order
+            // and reports wake-ups as lost that are not).
+            self.bell.rung.swap(false, Ordering::Relaxed);
             // SeqCst: the waiter's half of the wait queue's protocol, with `rung` in the place of the node.
             fence(Ordering::SeqCst);
             if let Some(value) = attempt() {

@@ -1,0 +1,481 @@
+//! The primitives under real threads: what needs time, many participants, or the lock order. The races themselves are
+//! explored in `models.rs`.
+#![cfg(not(loom))]
+#![allow(missing_docs, reason = "tests document themselves by their names")]
+#![allow(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
+
+#[path = "platforms/threads.rs"]
+mod platform;
+
+use platform::{ThreadTask, Threads};
+use postern_sync::{
+    ANY_EVENT, Interrupted, Mode, Mutex, Platform, Poller, Rank, Registration, Sleep, SpinLock,
+    WaitError, WaitQueue, WakeCallback,
+};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
+
+const RANK: Rank = Rank::sleeping(0, "test");
+const MILLISECOND_NS: u64 = 1_000_000;
+
+/// A counter of things to be had, as a pipe is of bytes.
+struct Units {
+    count: Mutex<u32, Threads>,
+    queue: WaitQueue<Threads>,
+}
+
+impl Units {
+    fn none() -> Arc<Self> {
+        Arc::new(Self {
+            count: Mutex::new(RANK, 0),
+            queue: WaitQueue::new(),
+        })
+    }
+
+    fn post(&self, units: u32) -> usize {
+        *self.count.lock() += units;
+        self.queue.wake_one(ANY_EVENT)
+    }
+
+    fn try_take(&self) -> Option<()> {
+        let mut count = self.count.lock();
+        *count = count.checked_sub(1)?;
+        Some(())
+    }
+
+    fn take_until(&self, sleep: Sleep, deadline_ns: Option<u64>) -> Result<(), WaitError> {
+        self.queue
+            .wait_until(Mode::Exclusive, sleep, deadline_ns, || self.try_take())
+    }
+
+    /// A thread that takes one unit, then sends `name`. Returns once it is on the queue with an attempt behind it.
+    fn spawn_taker(self: &Arc<Self>, name: u32, taken: &Sender<u32>) -> &'static ThreadTask {
+        let (units, taken) = (self.clone(), taken.clone());
+        let (announce, attempted) = mpsc::channel();
+        thread::spawn(move || {
+            units.queue.wait(Mode::Exclusive, || {
+                let unit = units.try_take();
+                // Nobody listens any more after the first attempt.
+                let _ = announce.send(Threads::current());
+                unit
+            });
+            taken.send(name).unwrap();
+        });
+        attempted.recv().unwrap()
+    }
+}
+
+#[test]
+fn exclusive_waiters_are_served_in_order_of_arrival() {
+    let units = Units::none();
+    let (taken, order) = mpsc::channel();
+    for name in 0..16 {
+        units.spawn_taker(name, &taken);
+    }
+    for name in 0..16 {
+        assert_eq!(units.post(1), 1);
+        assert_eq!(order.recv(), Ok(name));
+    }
+    assert!(units.queue.is_empty());
+}
+
+#[test]
+fn a_spurious_return_keeps_the_place_in_the_queue() {
+    let units = Units::none();
+    let (taken, order) = mpsc::channel();
+    let first = units.spawn_taker(0, &taken);
+    units.spawn_taker(1, &taken);
+    for _ in 0..100 {
+        Threads::unpark(first);
+    }
+    units.post(1);
+    assert_eq!(order.recv(), Ok(0));
+    units.post(1);
+    assert_eq!(order.recv(), Ok(1));
+}
+
+#[test]
+fn a_selected_waiter_that_finds_nothing_keeps_its_place_in_the_queue() {
+    let units = Units::none();
+    let (taken, order) = mpsc::channel();
+    let first = units.clone();
+    let first_taken = taken.clone();
+    let (announce, attempted) = mpsc::channel();
+    thread::spawn(move || {
+        first.queue.wait(Mode::Exclusive, || {
+            let unit = first.try_take();
+            announce.send(()).unwrap();
+            unit
+        });
+        first_taken.send(0).unwrap();
+    });
+    attempted.recv().unwrap();
+    units.spawn_taker(1, &taken);
+    // Wakes the first for nothing. It attempts twice: off the queue, and back on it.
+    assert_eq!(units.queue.wake_one(ANY_EVENT), 1);
+    attempted.recv().unwrap();
+    attempted.recv().unwrap();
+    units.post(1);
+    assert_eq!(order.recv(), Ok(0));
+    units.post(1);
+    assert_eq!(order.recv(), Ok(1));
+}
+
+#[test]
+fn a_wait_ends_at_its_deadline() {
+    let units = Units::none();
+    let deadline_ns = Threads::now_ns() + 5 * MILLISECOND_NS;
+    let result = units.take_until(Sleep::Uninterruptible, Some(deadline_ns));
+    assert_eq!(result, Err(WaitError::TimedOut));
+    assert!(Threads::now_ns() >= deadline_ns);
+    assert!(units.queue.is_empty());
+}
+
+#[test]
+fn a_deadline_in_the_past_still_allows_one_attempt() {
+    let units = Units::none();
+    units.post(1);
+    assert_eq!(units.take_until(Sleep::Uninterruptible, Some(0)), Ok(()));
+    assert_eq!(
+        units.take_until(Sleep::Uninterruptible, Some(0)),
+        Err(WaitError::TimedOut)
+    );
+}
+
+#[test]
+fn a_signal_ends_an_interruptible_wait_only() {
+    let units = Units::none();
+    Threads::current().interrupt();
+    assert_eq!(
+        units.queue.wait_interruptible(Mode::Shared, || None::<()>),
+        Err(Interrupted)
+    );
+    let deadline_ns = Threads::now_ns() + MILLISECOND_NS;
+    assert_eq!(
+        units.take_until(Sleep::Uninterruptible, Some(deadline_ns)),
+        Err(WaitError::TimedOut)
+    );
+    assert!(units.queue.is_empty());
+}
+
+#[test]
+fn success_comes_before_a_signal() {
+    let units = Units::none();
+    Threads::current().interrupt();
+    units.post(1);
+    assert_eq!(units.take_until(Sleep::Interruptible, None), Ok(()));
+}
+
+#[test]
+fn an_attempt_that_panics_leaves_the_queue() {
+    let units = Units::none();
+    let task = units.clone();
+    let result = thread::spawn(move || {
+        task.queue
+            .wait(Mode::Exclusive, || -> Option<()> { panic!("on purpose") });
+    })
+    .join();
+    assert!(result.is_err());
+    assert!(units.queue.is_empty());
+}
+
+#[test]
+fn an_attempt_that_succeeds_although_it_was_selected_passes_the_selection_on() {
+    let units = Units::none();
+    let (taken, order) = mpsc::channel();
+    let result = units
+        .queue
+        .wait_until(Mode::Exclusive, Sleep::Uninterruptible, None, || {
+            units.spawn_taker(1, &taken);
+            // Selects this task, the first, which needs nothing any more.
+            assert_eq!(units.post(1), 1);
+            Some(())
+        });
+    assert_eq!(result, Ok(()));
+    assert_eq!(order.recv(), Ok(1));
+}
+
+#[test]
+fn waking_counts_all_shared_and_one_exclusive_waiter() {
+    let queue = Arc::new(WaitQueue::<Threads>::new());
+    let go = Arc::new(AtomicU32::new(0));
+    let (announce, attempted) = mpsc::channel();
+    let modes = [Mode::Exclusive, Mode::Shared, Mode::Exclusive, Mode::Shared];
+    let waiters = modes.map(|mode| {
+        let (queue, go, announce) = (queue.clone(), go.clone(), announce.clone());
+        thread::spawn(move || {
+            queue.wait(mode, || {
+                let gone = (go.load(Ordering::Acquire) > 0).then_some(());
+                let _ = announce.send(());
+                gone
+            });
+        })
+    });
+    for _ in modes {
+        attempted.recv().unwrap();
+    }
+    go.store(1, Ordering::Release);
+    assert_eq!(queue.wake_one(ANY_EVENT), 3);
+    assert_eq!(queue.wake_all(ANY_EVENT), 1);
+    assert_eq!(queue.wake_all(ANY_EVENT), 0);
+    for waiter in waiters {
+        waiter.join().unwrap();
+    }
+}
+
+#[test]
+fn a_wake_up_skips_waiters_whose_interest_it_does_not_concern() {
+    let queue = Arc::new(WaitQueue::<Threads>::new());
+    let (announce, events) = mpsc::channel();
+    for interest in [0b01, 0b10] {
+        let (queue, announce) = (queue.clone(), announce.clone());
+        thread::spawn(move || {
+            let mut attempts = 0;
+            queue
+                .wait_until_for(
+                    interest,
+                    Mode::Exclusive,
+                    Sleep::Uninterruptible,
+                    None,
+                    || {
+                        attempts += 1;
+                        announce.send((interest, attempts)).unwrap();
+                        (attempts == 2).then_some(())
+                    },
+                )
+                .unwrap();
+        });
+        assert_eq!(events.recv(), Ok((interest, 1)));
+    }
+    assert_eq!(queue.wake_all(0b100), 0);
+    assert_eq!(queue.wake_one(0b10), 1);
+    assert_eq!(events.recv(), Ok((0b10, 2)));
+    assert_eq!(queue.wake(usize::MAX, 0b11), 1);
+    assert_eq!(events.recv(), Ok((0b01, 2)));
+}
+
+#[test]
+fn many_tasks_pass_many_units_through_chained_wake_ups() {
+    const TAKERS: u32 = 4;
+    const EACH: u32 = 2_000;
+    let units = Units::none();
+    let takers: Vec<_> = (0..TAKERS)
+        .map(|_| {
+            let units = units.clone();
+            thread::spawn(move || {
+                for _ in 0..EACH {
+                    units.queue.wait(Mode::Exclusive, || units.try_take());
+                    let more_to_have = *units.count.lock() > 0;
+                    if more_to_have {
+                        units.queue.wake_one(ANY_EVENT);
+                    }
+                }
+            })
+        })
+        .collect();
+    for _ in 0..TAKERS * EACH / 4 {
+        units.post(4);
+    }
+    for taker in takers {
+        taker.join().unwrap();
+    }
+    assert_eq!(*units.count.lock(), 0);
+    assert!(units.queue.is_empty());
+}
+
+#[test]
+fn timeouts_lose_no_unit() {
+    const POSTED: u32 = 2_000;
+    let units = Units::none();
+    let taken = Arc::new(AtomicU32::new(0));
+    let takers: Vec<_> = (0..4)
+        .map(|number| {
+            let (units, taken) = (units.clone(), taken.clone());
+            thread::spawn(move || {
+                let mut deadline_ns = None;
+                while taken.load(Ordering::Relaxed) < POSTED {
+                    if units
+                        .take_until(Sleep::Uninterruptible, deadline_ns)
+                        .is_ok()
+                    {
+                        taken.fetch_add(1, Ordering::Relaxed);
+                    }
+                    deadline_ns = Some(Threads::now_ns() + number * 5_000);
+                }
+            })
+        })
+        .collect();
+    // Each taker's first wait has no deadline: the extra units make sure that all of those end.
+    for _ in 0..POSTED + 4 {
+        units.post(1);
+    }
+    for taker in takers {
+        taker.join().unwrap();
+    }
+    let left = *units.count.lock();
+    assert_eq!(taken.load(Ordering::Relaxed) + left, POSTED + 4);
+}
+
+#[test]
+fn a_mutex_protects_a_plain_counter() {
+    const EACH: u32 = 20_000;
+    let counter = Arc::new(Mutex::<u32, Threads>::new(RANK, 0));
+    let threads: Vec<_> = (0..4)
+        .map(|_| {
+            let counter = counter.clone();
+            thread::spawn(move || {
+                for _ in 0..EACH {
+                    let mut value = counter.lock();
+                    *value += 1;
+                }
+            })
+        })
+        .collect();
+    for thread in threads {
+        thread.join().unwrap();
+    }
+    assert_eq!(*counter.lock(), 4 * EACH);
+}
+
+#[test]
+fn a_held_mutex_refuses_those_who_try_and_those_who_are_interrupted() {
+    let mutex = Arc::new(Mutex::<_, Threads>::new(RANK, 7));
+    let held = mutex.lock();
+    let other = mutex.clone();
+    thread::spawn(move || {
+        assert!(other.try_lock().is_none());
+        Threads::current().interrupt();
+        assert_eq!(other.lock_interruptible().err(), Some(Interrupted));
+        // The rank was given back: another lock of that order may be taken.
+        drop(Mutex::<_, Threads>::new(RANK, ()).lock());
+    })
+    .join()
+    .unwrap();
+    drop(held);
+    assert_eq!(mutex.try_lock().as_deref(), Some(&7));
+    assert_eq!(mutex.lock_interruptible().as_deref(), Ok(&7));
+}
+
+/// Sends the key of every wake-up.
+struct Reporter(Sender<u32>);
+
+impl WakeCallback for Reporter {
+    fn on_wake(&self, key: u32) {
+        self.0.send(key).unwrap();
+    }
+}
+
+fn keys(reports: &Receiver<u32>) -> Vec<u32> {
+    reports.try_iter().collect()
+}
+
+#[test]
+fn a_registration_hears_what_interests_it_until_it_is_dropped() {
+    let units = Units::none();
+    let (sender, reports) = mpsc::channel();
+    let registration =
+        Registration::new(units.clone(), |units| &units.queue, 0b11, Reporter(sender)).unwrap();
+    assert!(!units.queue.is_empty());
+    assert_eq!(units.queue.wake_one(0b01), 1);
+    assert_eq!(units.queue.wake_one(0b100), 0);
+    assert_eq!(units.queue.wake_all(0b110), 1);
+    registration.set_interest(0b100);
+    assert_eq!(units.queue.wake_all(0b11), 0);
+    assert_eq!(units.queue.wake_all(0b100), 1);
+    // Moving it does not move what the queue refers to.
+    let boxed = Box::new(registration);
+    assert_eq!(units.queue.wake_all(0b101), 1);
+    drop(boxed);
+    assert_eq!(units.queue.wake_all(ANY_EVENT), 0);
+    assert_eq!(keys(&reports), [0b01, 0b110, 0b100, 0b101]);
+    assert!(units.queue.is_empty());
+    assert_eq!(Arc::strong_count(&units), 1);
+}
+
+/// As an epoll instance does: notes readiness under a lock of its own, then wakes its own waiters.
+struct ReadyList {
+    ready: SpinLock<Vec<u32>, Threads>,
+    queue: WaitQueue<Threads>,
+}
+
+struct Member(Arc<ReadyList>);
+
+impl WakeCallback for Member {
+    fn on_wake(&self, key: u32) {
+        self.0.ready.lock().push(key);
+        self.0.queue.wake_one(key);
+    }
+}
+
+#[test]
+fn a_callback_may_take_a_higher_lock_and_wake_another_queue() {
+    let source = Arc::new(WaitQueue::<Threads>::new());
+    let list = Arc::new(ReadyList {
+        ready: SpinLock::new(Rank::spinning(200, "ready list"), Vec::new()),
+        queue: WaitQueue::new(),
+    });
+    let member = Member(list.clone());
+    let registration = Registration::new(source.clone(), |queue| queue, ANY_EVENT, member).unwrap();
+    let waker = thread::spawn(move || source.wake_one(5));
+    let ready = list.queue.wait(Mode::Exclusive, || list.ready.lock().pop());
+    assert_eq!(ready, 5);
+    assert_eq!(waker.join().unwrap(), 1);
+    drop(registration);
+}
+
+#[test]
+fn a_poller_waits_on_many_queues_and_leaves_them_all() {
+    // More than fit without an allocation, and more than one allocation's worth.
+    let all: Vec<_> = (0..50).map(|_| Units::none()).collect();
+    for chosen in [0, 7, 8, 9, 40, 49] {
+        let poster = all[chosen].clone();
+        Poller::scope(|poller| {
+            for units in &all {
+                poller.join(&units.queue, ANY_EVENT).unwrap();
+            }
+            let poster = thread::spawn(move || poster.post(1));
+            let found = poller.wait_until(Sleep::Uninterruptible, None, || {
+                all.iter().position(|units| units.try_take().is_some())
+            });
+            assert_eq!(found, Ok(chosen));
+            assert_eq!(poster.join().unwrap(), 1);
+        });
+        assert!(all.iter().all(|units| units.queue.is_empty()));
+    }
+}
+
+#[test]
+fn a_poller_ends_by_deadline_and_signal() {
+    let units = Units::none();
+    Poller::scope(|poller| {
+        poller.join(&units.queue, ANY_EVENT).unwrap();
+        let deadline_ns = Some(Threads::now_ns() + MILLISECOND_NS);
+        assert_eq!(
+            poller.wait_until(Sleep::Interruptible, deadline_ns, || None::<()>),
+            Err(WaitError::TimedOut)
+        );
+        Threads::current().interrupt();
+        assert_eq!(
+            poller.wait_until(Sleep::Interruptible, None, || None::<()>),
+            Err(WaitError::Interrupted)
+        );
+    });
+    assert!(units.queue.is_empty());
+}
+
+#[test]
+fn a_poller_whose_body_panics_leaves_its_queues() {
+    let units = Units::none();
+    let polled = units.clone();
+    let result = thread::spawn(move || {
+        Poller::<Threads>::scope(|poller| {
+            poller.join(&polled.queue, ANY_EVENT).unwrap();
+            panic!("on purpose");
+        });
+    })
+    .join();
+    assert!(result.is_err());
+    assert!(units.queue.is_empty());
+}
