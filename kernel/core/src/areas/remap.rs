@@ -107,7 +107,7 @@ impl<B: Backing> Areas<B> {
         }
         let old_end = self.one_mapping(area, address, old_len)?;
         let gained = old_end..address.checked_add(new_len).ok_or(Errno::ENOMEM)?;
-        let room = old_len != 0 && area.end == old_end && self.is_room_to_grow(gained.clone());
+        let room = old_len != 0 && self.is_room_to_grow(gained.clone());
         if room {
             return Ok(Remap::Grow(gained));
         }

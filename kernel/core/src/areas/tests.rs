@@ -253,8 +253,11 @@ fn there_is_a_most_number_of_areas() {
         areas.remove((last + 1) * P..(last + 2) * P, |_| ()),
         Err(Errno::ENOMEM)
     );
-    let result = areas.protect((last + 1) * P..(last + 2) * P, Protection::READ, |_| Ok(()));
-    assert_eq!(result, Err(Errno::ENOMEM));
+    for piece in [last..last + 1, last + 1..last + 2, last + 2..last + 3] {
+        let range = piece.start * P..piece.end * P;
+        let result = areas.protect(range, Protection::READ, |_| Ok(()));
+        assert_eq!(result, Err(Errno::ENOMEM));
+    }
     assert_eq!(areas.remove((last + 1) * P..(last + 3) * P, |_| ()), Ok(()));
     assert_eq!(areas.total_pages(), MAX_AREAS);
 }
@@ -301,4 +304,86 @@ fn a_remap_grows_in_place_or_moves_or_fails() {
             source: MoveSource::Unmap,
         })
     );
+}
+
+#[test]
+fn a_remap_that_contradicts_itself_is_refused() {
+    let areas = areas_of(&[area(10..20, RW)]);
+    let fixed = RemapFlags::MAY_MOVE | RemapFlags::FIXED;
+    let plan = |old, new, to: usize| {
+        let request = RemapRequest {
+            new_address: to,
+            ..request(old, new, fixed)
+        };
+        areas.plan_remap(&request)
+    };
+    assert_eq!(plan(10..20, 10, 19 * P), Err(Errno::EINVAL), "overlap");
+    assert_eq!(plan(10..20, 10, 1), Err(Errno::EINVAL), "not aligned");
+    assert_eq!(
+        plan(10..20, 10, 435 * P),
+        Err(Errno::EINVAL),
+        "beyond the end"
+    );
+    assert_eq!(plan(10..20, 10, usize::MAX - P + 1), Err(Errno::EINVAL));
+    assert_eq!(
+        plan(10..450, 5, 460 * P),
+        Err(Errno::EINVAL),
+        "target beyond the end"
+    );
+    assert_eq!(
+        plan(10..450, 5, 4 * P),
+        Err(Errno::EINVAL),
+        "old range beyond the end"
+    );
+    assert!(plan(10..20, 10, 20 * P).is_ok());
+    let too_long = RemapRequest {
+        old_len: usize::MAX,
+        ..request(10..20, 5, fixed)
+    };
+    assert_eq!(areas.plan_remap(&too_long), Err(Errno::EINVAL));
+}
+
+#[test]
+fn growing_up_to_an_equal_neighbour_makes_one_area() {
+    let mut areas = areas_of(&[area(10..12, RW), area(14..16, RW)]);
+    assert_eq!(areas.extend(12 * P..15 * P), Err(Errno::EEXIST));
+    assert_eq!(areas.extend(13 * P..14 * P), Err(Errno::EFAULT));
+    assert_eq!(areas.extend(12 * P..14 * P), Ok(()));
+    assert_eq!(shape(&areas), [(10, 16, RW)]);
+    assert_eq!(areas.total_pages(), 6);
+}
+
+/// A backing that keeps its own position, as one of frames that were reserved at once would.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Positioned(usize);
+
+impl Backing for Positioned {
+    fn split_at(&self, bytes: usize) -> Self {
+        Self(self.0 + bytes)
+    }
+
+    fn can_merge(&self, _end_offset: u64, _next: &Self, _next_offset: u64) -> bool {
+        false
+    }
+}
+
+#[test]
+fn a_backing_with_a_position_of_its_own_is_told_of_every_cut() {
+    let mut areas = Areas::new(layout());
+    let whole = Area {
+        start: 10 * P,
+        end: 20 * P,
+        protection: RW,
+        flags: AreaFlags::empty(),
+        backing: Positioned(100),
+        offset: 0,
+    };
+    areas.insert(whole).unwrap();
+    let mut removed = Vec::new();
+    areas
+        .remove(12 * P..13 * P, |piece| removed.push(piece.backing))
+        .unwrap();
+    assert_eq!(removed, [Positioned(100 + 2 * P)]);
+    let kept: Vec<_> = areas.iter().map(|area| area.backing.clone()).collect();
+    assert_eq!(kept, [Positioned(100), Positioned(100 + 3 * P)]);
 }
