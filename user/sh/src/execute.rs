@@ -249,6 +249,7 @@ impl Shell {
     /// Runs a list in a child and returns what it wrote, without the newlines at the end.
     pub fn substitute(&mut self, list: &List) -> Run<Vec<u8>> {
         let (reader, writer) = self.make_pipe()?;
+        let before = self.status;
         let mut launch = crate::launch::Launch::quiet(self);
         if launch.start(self)? {
             let result = if connect(None, Some((reader, writer))) {
@@ -266,6 +267,8 @@ impl Shell {
         }
         system::close(reader);
         launch.finish(self, b"")?;
+        self.substituted = Some(self.status);
+        self.status = before;
         while output.last() == Some(&b'\n') {
             output.pop();
         }

@@ -55,6 +55,8 @@ pub struct Shell {
     pub functions: BTreeMap<Vec<u8>, Rc<Command>>,
     /// `$?`
     pub status: i32,
+    /// Status of the last command substitution in the command that is being expanded.
+    pub substituted: Option<i32>,
     /// `$!`
     pub last_background: Option<i32>,
     /// `$$`
@@ -100,6 +102,7 @@ impl Shell {
             name,
             functions: BTreeMap::new(),
             status: 0,
+            substituted: None,
             last_background: None,
             process_id: std::process::id(),
             options: Options::default(),

@@ -21,9 +21,7 @@ const CALL_DEPTH_MAX: usize = 500;
 impl Shell {
     /// Runs a simple command.
     pub fn run_simple(&mut self, simple: &Simple, place: Place, text: &[u8]) -> Run {
-        let before = self.status;
-        // `$?` after a command without a name is that of its last command substitution, else zero.
-        self.status = if simple.words.is_empty() { 0 } else { before };
+        self.substituted = None;
         let arguments = self.expand_words(&simple.words)?;
         let Some(name) = arguments.first() else {
             return self.run_nameless(simple);
@@ -66,6 +64,8 @@ impl Shell {
             }
             self.assign(name, &value)?;
         }
+        // A command without a name has the status of its last command substitution.
+        self.status = self.substituted.unwrap_or(0);
         Ok(())
     }
 

@@ -1,0 +1,67 @@
+//! The shell against the host's `/bin/sh`: the same script must print the same and end with the
+//! same status. Each script is one behaviour of POSIX, by name.
+
+mod scripts;
+
+use scripts::SCRIPTS;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+/// Runs `script` in a directory of its own with three files, by one of the shells.
+fn run(shell: &str, script: &str, directory: &Path) -> Output {
+    std::fs::create_dir_all(directory).expect("a temporary directory can be made");
+    for (name, text) in [
+        ("a.txt", "alpha\n"),
+        ("b.txt", "beta\n"),
+        ("c d", "gamma\n"),
+    ] {
+        std::fs::write(directory.join(name), text).expect("the directory is writable");
+    }
+    let mut child = Command::new(shell)
+        .current_dir(directory)
+        .args(["-c", script, "name", "one", "two three"])
+        .env_clear()
+        .env("PATH", "/bin:/usr/bin")
+        .env("HOME", "/home/somebody")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the shell starts");
+    let mut input = child.stdin.take().expect("standard input is a pipe");
+    // A script that does not read its input may be gone already.
+    let _ = input.write_all(b"first line\nsecond  line \\\ncontinued\nlast");
+    drop(input);
+    let output = child.wait_with_output().expect("the shell ends");
+    std::fs::remove_dir_all(directory).expect("the directory can be removed");
+    output
+}
+
+#[test]
+fn scripts_behave_as_in_the_reference_shell() {
+    let base = std::env::temp_dir().join(format!("sh-differential-{}", std::process::id()));
+    let mut wrong = Vec::new();
+    for (name, script) in SCRIPTS {
+        let expected = run("/bin/sh", script, &base.join("reference"));
+        let found = run(env!("CARGO_BIN_EXE_sh"), script, &base.join("reference"));
+        if (&found.stdout, found.status.code()) != (&expected.stdout, expected.status.code()) {
+            wrong.push(format!(
+                "{name}: {script}\n  expected {:?} {:?}\n  found    {:?} {:?}\n  error    {:?}",
+                expected.status.code(),
+                String::from_utf8_lossy(&expected.stdout),
+                found.status.code(),
+                String::from_utf8_lossy(&found.stdout),
+                String::from_utf8_lossy(&found.stderr),
+            ));
+        }
+    }
+    std::fs::remove_dir(&base).expect("only the scripts' directory was in it");
+    assert!(
+        wrong.is_empty(),
+        "{} of {} scripts differ:\n{}",
+        wrong.len(),
+        SCRIPTS.len(),
+        wrong.join("\n")
+    );
+}
