@@ -77,8 +77,8 @@ fn check(kernel: &Path, ledger: &mut Ledger) -> Result<Vec<String>> {
             }
         };
         complaints.extend(rules::broken_by(&source));
-        if !source.unsafe_lines.is_empty() {
-            *ledger.entry(rules::room_of(file)).or_default() += source.unsafe_lines.len();
+        if !source.unsafe_code.is_empty() {
+            *ledger.entry(rules::room_of(file)).or_default() += source.unsafe_code.len();
         }
     }
     Ok(complaints)
@@ -144,6 +144,22 @@ mod tests {
             complaints(&files),
             ["src/fs/pipe.rs:4: unsafe code is not allowed here"]
         );
+    }
+
+    #[test]
+    fn entry_points_may_have_unsafe_attributes_but_no_unsafe_blocks() {
+        let text = "//! Boots.\n#[unsafe(no_mangle)]\nfn start() { unsafe { f() } }";
+        assert_eq!(
+            complaints(&[("src/main.rs", text)]),
+            ["src/main.rs:3: unsafe code is not allowed here"]
+        );
+        assert_eq!(complaints(&[("src/fs/mod.rs", text)]).len(), 2);
+    }
+
+    #[test]
+    fn a_room_outside_the_table_is_named_once() {
+        let files = [("src/gadgets.rs", "//! ?\nuse crate::{arch, mm};")];
+        assert_eq!(complaints(&files).len(), 1);
     }
 
     #[test]

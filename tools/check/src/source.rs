@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use proc_macro2::{Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
 use syn::visit::{self, Visit};
 use syn::{Attribute, ItemMod, ItemUse, Macro, Meta, UseTree};
 
@@ -15,13 +15,20 @@ pub struct Named {
     pub line: usize,
 }
 
+/// One keyword `unsafe`.
+#[derive(Debug, PartialEq)]
+pub struct Unsafe {
+    pub line: usize,
+    /// Of the form `#[unsafe(name)]`: no block, function, trait or impl.
+    pub is_attribute: bool,
+}
+
 /// The facts about one file.
 pub struct Source {
     /// Relative to the folder `kernel`.
     pub file: PathBuf,
     pub names: Vec<Named>,
-    /// One entry for each keyword `unsafe`.
-    pub unsafe_lines: Vec<usize>,
+    pub unsafe_code: Vec<Unsafe>,
     pub opens_with_doc: bool,
     pub forbids_unsafe: bool,
 }
@@ -35,12 +42,12 @@ impl Source {
             names: Vec::new(),
         };
         finder.visit_file(&syntax);
-        let mut unsafe_lines = Vec::new();
-        find_unsafe(text.parse()?, &mut unsafe_lines);
+        let mut unsafe_code = Vec::new();
+        find_unsafe(text.parse()?, &mut unsafe_code);
         Ok(Self {
             file: file.to_owned(),
             names: finder.names,
-            unsafe_lines,
+            unsafe_code,
             opens_with_doc: text.starts_with("//!"),
             forbids_unsafe: syntax.attrs.iter().any(forbids_unsafe),
         })
@@ -72,11 +79,22 @@ fn forbids_unsafe(attribute: &Attribute) -> bool {
             .is_ok_and(|lint| lint == "unsafe_code")
 }
 
-fn find_unsafe(tokens: TokenStream, lines: &mut Vec<usize>) {
-    for token in tokens {
+fn find_unsafe(tokens: TokenStream, found: &mut Vec<Unsafe>) {
+    let mut tokens = tokens.into_iter().peekable();
+    while let Some(token) = tokens.next() {
         match token {
-            TokenTree::Ident(ident) if ident == "unsafe" => lines.push(line(ident.span())),
-            TokenTree::Group(group) => find_unsafe(group.stream(), lines),
+            TokenTree::Ident(ident) if ident == "unsafe" => {
+                // Nowhere else does a parenthesis follow the keyword.
+                let is_attribute = matches!(
+                    tokens.peek(),
+                    Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Parenthesis
+                );
+                found.push(Unsafe {
+                    line: line(ident.span()),
+                    is_attribute,
+                });
+            }
+            TokenTree::Group(group) => find_unsafe(group.stream(), found),
             _ => {}
         }
     }
@@ -283,6 +301,11 @@ mod tests {
     fn unsafe_is_found_everywhere_but_in_comments_and_strings() {
         let text = "//! unsafe\nunsafe impl Send for X {}\n#[unsafe(no_mangle)]\nfn f() { m!(unsafe { g() }); \"unsafe\"; }";
         let source = Source::parse(Path::new("src/mm/mod.rs"), text).unwrap();
-        assert_eq!(source.unsafe_lines, [2, 3, 4]);
+        let found: Vec<(usize, bool)> = source
+            .unsafe_code
+            .iter()
+            .map(|found| (found.line, found.is_attribute))
+            .collect();
+        assert_eq!(found, [(2, false), (3, true), (4, false)]);
     }
 }
