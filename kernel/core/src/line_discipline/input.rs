@@ -14,9 +14,12 @@ enum Erase {
     Line,
 }
 
-/// Whether a byte belongs to a word, for `VWERASE`. So does every byte of a character beyond ASCII.
+/// Whether a byte belongs to a word, for `VWERASE`: letters and digits of Latin-1, as in Linux, whatever the encoding. So most
+/// first bytes of UTF-8 characters do.
 fn is_of_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80
+    byte.is_ascii_alphanumeric()
+        || byte == b'_'
+        || matches!(byte, 0xc0..=0xff) && !matches!(byte, 0xd7 | 0xf7)
 }
 
 impl LineDiscipline {
@@ -33,7 +36,7 @@ impl LineDiscipline {
             byte
         };
         if core::mem::take(&mut self.literal) {
-            return self.accept(byte, screen);
+            return self.accept(byte, Self::echo, screen);
         }
         if let Some(effect) = self.control_flow(byte).or_else(|| self.raise(byte, screen)) {
             return effect;
@@ -41,7 +44,8 @@ impl LineDiscipline {
         let wake_writers = self.held && self.termios.input.contains(InputFlags::IXANY);
         self.held &= !wake_writers;
         let has = |flag| self.termios.input.contains(flag);
-        let byte = match byte {
+        let typed = byte;
+        let byte = match typed {
             b'\r' if has(InputFlags::IGNCR) => {
                 return Input {
                     wake_writers,
@@ -50,12 +54,15 @@ impl LineDiscipline {
             }
             b'\r' if has(InputFlags::ICRNL) => b'\n',
             b'\n' if has(InputFlags::INLCR) => b'\r',
-            _ => byte,
+            _ => typed,
         };
         let effect = if self.is_canonical() {
             self.edit(byte, screen)
+        } else if typed == b'\r' && byte == b'\n' {
+            // Linux shows the newline made of a carriage return as one, but a typed one as `^J`.
+            self.accept(byte, Self::put, screen)
         } else {
-            self.accept(byte, screen)
+            self.accept(byte, Self::echo, screen)
         };
         Input {
             wake_writers,
@@ -143,23 +150,24 @@ impl LineDiscipline {
             }
             return self.complete_line(Cell::LineEnd(byte));
         } else {
-            return self.accept(byte, screen);
+            return self.accept(byte, Self::echo, screen);
         }
         Input::default()
     }
 
-    /// A byte that means only itself. The last place is left for the end of the line, without which a full buffer would stay
+    /// A byte that means only itself, shown by `show`. The last place is left for the end of the line, without which a full buffer would stay
     /// full for ever; what does not fit is lost.
-    fn accept(&mut self, byte: u8, screen: &mut dyn FnMut(u8)) -> Input {
+    fn accept(
+        &mut self,
+        byte: u8,
+        show: fn(&mut Self, u8, &mut dyn FnMut(u8)),
+        screen: &mut dyn FnMut(u8),
+    ) -> Input {
         if self.local(LocalFlags::ECHO) {
             if self.cells.len() == self.complete {
                 self.line_column = self.column;
             }
-            if byte == b'\n' {
-                self.put(byte, screen)
-            } else {
-                self.echo(byte, screen)
-            }
+            show(self, byte, screen);
         }
         if self.cells.len() < BUFFER_BYTES - 1 {
             self.cells.push_back(Cell::Byte(byte));

@@ -36,6 +36,7 @@ impl LineDiscipline {
                 if has(OutputFlags::ONLCR) || has(OutputFlags::ONLRET) {
                     self.column = 0;
                 }
+                self.line_column = self.column;
                 screen(b'\n');
             }
             b'\r' if has(OutputFlags::ONOCR) && self.column == 0 => {}
@@ -46,7 +47,7 @@ impl LineDiscipline {
                 screen(b'\n');
             }
             b'\r' => {
-                self.column = 0;
+                (self.column, self.line_column) = (0, 0);
                 screen(b'\r');
             }
             b'\t' => {
@@ -92,7 +93,7 @@ impl LineDiscipline {
     /// Takes a character, that is no longer in the buffer, off the screen; `first` is its first byte.
     pub(super) fn echo_erase(&mut self, first: u8, screen: &mut dyn FnMut(u8)) {
         let columns = match first {
-            b'\t' => self.column.saturating_sub(self.column_of_line_end()),
+            b'\t' => TAB - self.column_of_line_end() % TAB,
             _ if !is_control(first) => 1,
             _ if self.local(LocalFlags::ECHOCTL) => 2,
             _ => 0,
@@ -106,7 +107,8 @@ impl LineDiscipline {
         }
     }
 
-    /// Where the cursor stood after what is left of the line being edited.
+    /// Where the cursor would stand after what is left of the line being edited, to the tab stop. Like Linux, it takes the line
+    /// for what was shown, whatever else went to the screen meanwhile.
     fn column_of_line_end(&self) -> usize {
         let line = self
             .cells
@@ -114,9 +116,17 @@ impl LineDiscipline {
             .skip(self.complete)
             .map(|cell| cell.byte());
         line.fold(self.line_column, |column, byte| match byte {
-            b'\t' => column + TAB - column % TAB,
-            _ if is_control(byte) && self.local(LocalFlags::ECHOCTL) => column + 2,
-            _ => self.column_after(column, byte),
+            b'\t' => 0,
+            _ if is_control(byte) => {
+                column
+                    + if self.local(LocalFlags::ECHOCTL) {
+                        2
+                    } else {
+                        0
+                    }
+            }
+            _ if self.continues_character(byte) => column,
+            _ => column + 1,
         })
     }
 

@@ -249,6 +249,17 @@ fn carriage_returns_and_newlines_are_exchanged_as_asked() {
     assert_eq!(typed(InputFlags::INLCR), b"a\rb\r");
 }
 
+/// Found by comparing with a pseudo-terminal of Linux 6.18.
+#[test]
+fn without_lines_a_typed_newline_is_a_control_character() {
+    let mut tty = Terminal::new(|termios| termios.local.remove(LocalFlags::ICANON));
+    tty.type_in("a\nb\r");
+    assert_eq!(
+        (tty.read(64), tty.shown().as_str()),
+        (line(b"a\nb\n"), "a^Jb\r\n")
+    );
+}
+
 #[test]
 fn newlines_can_be_shown_without_the_rest() {
     let mut tty = Terminal::new(|termios| {
