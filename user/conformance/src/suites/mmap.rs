@@ -308,9 +308,11 @@ fn stack_grows_on_demand() -> Outcome {
 fn mremap(mapping: &Mapping, length: usize, flags: i32) -> Sys<Mapping> {
     let old = mapping.pointer(0, mapping.length);
     // SAFETY: the mapping holds nothing of Rust's.
-    let start = unsafe { libc::mremap(old.cast(), mapping.length, length, flags) };
-    let address = crate::sys::checked("mremap", start as isize)?.cast_unsigned();
-    Ok(Mapping { address, length })
+    let start = unsafe { libc::syscall(libc::SYS_mremap, old, mapping.length, length, flags) };
+    Ok(Mapping {
+        address: crate::sys::counted("mremap", start)?,
+        length,
+    })
 }
 
 fn mremap_grows_and_keeps_the_content() -> Outcome {

@@ -2,13 +2,20 @@
 
 use crate::harness::Suite;
 
+mod directories;
 mod epoll;
+mod eventfd;
 mod exec;
+mod fd_io;
+mod fds;
+mod files;
 mod fork;
 mod futex;
+mod links;
 mod mmap;
 mod mmap_fault;
 mod mmap_file;
+mod paths;
 mod pipe;
 mod pipe_atomicity;
 mod pipe_capacity;
@@ -38,6 +45,10 @@ pub static ALL: &[Suite] = &[
         tests: epoll::tests,
     },
     Suite {
+        name: "eventfd",
+        tests: eventfd::tests,
+    },
+    Suite {
         name: "fork",
         tests: fork::tests,
     },
@@ -64,5 +75,29 @@ pub static ALL: &[Suite] = &[
     Suite {
         name: "futex",
         tests: futex::tests,
+    },
+    Suite {
+        name: "fds",
+        tests: fds::tests,
+    },
+    Suite {
+        name: "fd_io",
+        tests: fd_io::tests,
+    },
+    Suite {
+        name: "paths",
+        tests: paths::tests,
+    },
+    Suite {
+        name: "links",
+        tests: links::tests,
+    },
+    Suite {
+        name: "directories",
+        tests: directories::tests,
+    },
+    Suite {
+        name: "files",
+        tests: files::tests,
     },
 ];

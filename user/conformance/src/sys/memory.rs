@@ -1,9 +1,9 @@
 //! Mappings under test. See `sys` for the rules.
 //!
-//! A `Mapping` is an address range obtained from mmap. Parts of it may have been unmapped or protected since: touching those
+//! The raw calls are used, for libc's wrappers round addresses and check lengths themselves. A `Mapping` is an address range obtained from mmap. Parts of it may have been unmapped or protected since: touching those
 //! raises the signal that the test is about, which is defined behaviour of the machine and not of Rust's memory.
 
-use super::{Sys, checked};
+use super::{Sys, checked, counted};
 use std::sync::atomic::AtomicU32;
 
 /// The page size that both systems have (4 KiB granule).
@@ -82,9 +82,21 @@ pub fn map(request: Request) -> Sys<Mapping> {
         offset,
     } = request;
     // SAFETY: without MAP_FIXED a new mapping cannot touch what is there.
-    let start = unsafe { libc::mmap(std::ptr::null_mut(), length, protection, flags, fd, offset) };
-    let address = checked("mmap", start as isize)?.cast_unsigned();
-    Ok(Mapping { address, length })
+    let start = unsafe {
+        libc::syscall(
+            libc::SYS_mmap,
+            0_usize,
+            length,
+            protection,
+            flags,
+            fd,
+            offset,
+        )
+    };
+    Ok(Mapping {
+        address: counted("mmap", start)?,
+        length,
+    })
 }
 
 /// Private anonymous memory of `pages` pages.
@@ -166,17 +178,16 @@ impl Mapping {
     pub fn protect(&self, offset: usize, length: usize, protection: i32) -> Sys<()> {
         let pointer = self.pointer(offset, length);
         // SAFETY: the range holds nothing of Rust's.
-        checked("mprotect", unsafe {
-            libc::mprotect(pointer.cast(), length, protection)
-        })
-        .map(drop)
+        let value = unsafe { libc::syscall(libc::SYS_mprotect, pointer, length, protection) };
+        checked("mprotect", value).map(drop)
     }
 
     /// `munmap` of a part.
     pub fn unmap(&self, offset: usize, length: usize) -> Sys<()> {
         let pointer = self.pointer(offset, length);
         // SAFETY: the range holds nothing of Rust's.
-        checked("munmap", unsafe { libc::munmap(pointer.cast(), length) }).map(drop)
+        let value = unsafe { libc::syscall(libc::SYS_munmap, pointer, length) };
+        checked("munmap", value).map(drop)
     }
 
     /// `mmap(MAP_FIXED)` over a part; `extra_flags` may add `MAP_FIXED_NOREPLACE`.
@@ -191,8 +202,9 @@ impl Mapping {
         } = request;
         // SAFETY: the range holds nothing of Rust's.
         let start = unsafe {
-            libc::mmap(
-                pointer.cast(),
+            libc::syscall(
+                libc::SYS_mmap,
+                pointer,
                 length,
                 protection,
                 flags | extra_flags,
@@ -200,8 +212,10 @@ impl Mapping {
                 file_offset,
             )
         };
-        let address = checked("mmap", start as isize)?.cast_unsigned();
-        Ok(Mapping { address, length })
+        Ok(Mapping {
+            address: counted("mmap", start)?,
+            length,
+        })
     }
 }
 

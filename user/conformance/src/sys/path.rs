@@ -89,13 +89,14 @@ pub fn symlink(target: &str, path: &str) -> Sys<()> {
     .map(drop)
 }
 
-/// `readlink` into a buffer of `room` bytes.
+/// `readlinkat` into a buffer of `room` bytes, by the raw call: musl's wrapper lets no room of zero through.
 pub fn readlink(path: &str, room: usize) -> Sys<Vec<u8>> {
     let path = c_string(path);
     let mut target = vec![0_u8; room];
+    let (here, buffer) = (libc::AT_FDCWD, target.as_mut_ptr());
     // SAFETY: a C string and a buffer of `room` bytes.
-    let count = unsafe { libc::readlink(path.as_ptr(), target.as_mut_ptr().cast(), room) };
-    target.truncate(counted("readlink", count)?);
+    let count = unsafe { libc::syscall(libc::SYS_readlinkat, here, path.as_ptr(), buffer, room) };
+    target.truncate(counted("readlinkat", count)?);
     Ok(target)
 }
 
