@@ -54,7 +54,7 @@ check: setup ## Check formatting, lints, the direction of imports and the places
 	cargo clippy --quiet --package postern --target $(KERNEL_TARGET) -- -D warnings
 	cargo clippy --quiet --package postern --target $(KERNEL_TARGET) --tests -- -D warnings
 	cargo run --quiet --package check
-	if command -v shellcheck >/dev/null; then shellcheck qemu.sh .ci/run $$(grep -lx '#!/usr/bin/env bash' tools/*); fi
+	if command -v shellcheck >/dev/null; then shellcheck qemu.sh .ci/run $$(grep -slx '#!/usr/bin/env bash' tools/*); fi
 
 clean: ## Remove everything built
 	cargo clean
