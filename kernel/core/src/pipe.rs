@@ -8,7 +8,7 @@ use core::ops::Range;
 
 use crate::effects::{Step, Wake, Wakes};
 use crate::errno::{Errno, Result};
-use crate::page_ring::{Framing, PAGE_SIZE, PageRing, Recycle, WriteStep};
+use crate::page_ring::{Framing, PAGE_SIZE, PageRing, Recycle, WriteRoom, WriteStep};
 
 /// A write of at most so many bytes goes in whole or not at all.
 pub const PIPE_BUF: usize = PAGE_SIZE;
@@ -140,19 +140,27 @@ impl<P> PipeState<P> {
         allocate: &mut impl FnMut() -> Result<P>,
         copy: &mut impl FnMut(&mut P, Range<usize>) -> usize,
     ) -> Result<usize> {
-        loop {
-            match self.ring.plan_write(len, framing) {
-                WriteStep::Room(mut room) => {
-                    let range = room.range();
-                    let wanted = range.len();
-                    if copy(room.page_mut(), range) < wanted {
-                        return Err(Errno::EFAULT);
-                    }
-                    room.commit(wanted);
-                    return Ok(wanted);
-                }
-                WriteStep::NeedsPage => self.ring.supply_page(allocate()?),
-                WriteStep::Full => return Err(Errno::EAGAIN),
+        match self.ring.plan_write(len, framing) {
+            WriteStep::Room(room) => fill(room, copy),
+            WriteStep::NeedsPage => self.write_new_page(len, framing, allocate, copy),
+            WriteStep::Full => Err(Errno::EAGAIN),
+        }
+    }
+
+    /// The same for a slot without a page.
+    #[inline(never)]
+    fn write_new_page(
+        &mut self,
+        len: usize,
+        framing: Framing,
+        allocate: &mut impl FnMut() -> Result<P>,
+        copy: &mut impl FnMut(&mut P, Range<usize>) -> usize,
+    ) -> Result<usize> {
+        self.ring.supply_page(allocate()?);
+        match self.ring.plan_write(len, framing) {
+            WriteStep::Room(room) => fill(room, copy),
+            WriteStep::NeedsPage | WriteStep::Full => {
+                unreachable!("the next slot was free and has a page now")
             }
         }
     }
@@ -246,6 +254,21 @@ impl<P> PipeState<P> {
     pub fn wake_next_writer(&self) -> bool {
         !self.ring.is_full() || self.readers.open == 0
     }
+}
+
+/// Copies into a planned range and publishes it, if all of it could be copied.
+#[inline(always)]
+fn fill<P>(
+    mut room: WriteRoom<'_, P>,
+    copy: &mut impl FnMut(&mut P, Range<usize>) -> usize,
+) -> Result<usize> {
+    let range = room.range();
+    let wanted = range.len();
+    if copy(room.page_mut(), range) < wanted {
+        return Err(Errno::EFAULT);
+    }
+    room.commit(wanted);
+    Ok(wanted)
 }
 
 mod ends;
