@@ -56,6 +56,7 @@ impl ParkState {
 
     /// Called by the task. `false`: a wake-up was pending and is consumed; do not sleep. `true`: switch to another task,
     /// after which [`finish_switch_out`](Self::finish_switch_out) must be called on this CPU.
+    #[inline]
     #[must_use = "false means that the task must not sleep"]
     pub fn begin_park(&self) -> bool {
         // Relaxed: nothing is published or read here. The sleeper's context is published by finish_switch_out, and
@@ -72,6 +73,7 @@ impl ParkState {
 
     /// Called once the context of a task for which [`begin_park`](Self::begin_park) said `true` is saved and its stack
     /// no longer in use. After `Parked` the task may be running elsewhere, or gone: do not touch it.
+    #[inline]
     #[must_use = "a task that is to wake now must be put on a run queue"]
     pub fn finish_switch_out(&self) -> SwitchOut {
         // Release: publishes the saved context. Pairs with the Acquire of the notify that finds PARKED and hands the
@@ -88,10 +90,21 @@ impl ParkState {
     }
 
     /// Called by whoever wakes the task, which must not have finished.
+    #[inline]
     #[must_use = "a task that slept must be put on a run queue"]
     pub fn notify(&self) -> Notify {
-        // The usual case first: the task sleeps.
-        let mut seen = PARKED;
+        // The usual case, straight: the task sleeps. Orderings as in `notify_from`.
+        match self
+            .0
+            .compare_exchange(PARKED, RUNNING, Ordering::AcqRel, Ordering::Relaxed)
+        {
+            Ok(_) => Notify::MustEnqueue,
+            Err(seen) => self.notify_from(seen),
+        }
+    }
+
+    /// `notify`, beginning with the guess that the state is `seen`.
+    fn notify_from(&self, mut seen: u8) -> Notify {
         loop {
             let (next, answer) = if seen == PARKED {
                 (RUNNING, Notify::MustEnqueue)

@@ -1,6 +1,7 @@
 //! Waiting: a queue of waiters, sleeping until an attempt succeeds, waiting on many queues at once, and callbacks that
 //! stay on a queue. [`WaitQueue`] is the page to begin with.
 
+mod list;
 mod node;
 mod poller;
 mod queue;

@@ -1,12 +1,12 @@
 //! One place in a wait queue, as the queue sees it: on the stack of a sleeper or in the memory of a registration. Plain
-//! data; its list link, `arrival`, `interest` and `selected_by` belong to whoever holds the queue's lock.
+//! data; its links, `arrival`, `interest` and `selected_by` belong to whoever holds the queue's lock.
 
+use super::list::Links;
 use super::{Mode, WakeCallback};
 use crate::atomic::{AtomicU8, Ordering};
 use crate::platform::Platform;
 use core::cell::Cell;
 use core::ptr::NonNull;
-use intrusive_collections::{LinkedListLink, UnsafeRef, intrusive_adapter};
 
 /// Linked into the queue. Changes to and from this value happen under the queue's lock.
 pub(super) const QUEUED: u8 = 0;
@@ -24,7 +24,7 @@ pub(super) enum Target<P: Platform> {
 }
 
 pub(super) struct Node<P: Platform> {
-    link: LinkedListLink,
+    pub(super) links: Links<P>,
     /// Of a sleeper: QUEUED, SELECTED or RELEASED. Of a callback: QUEUED throughout.
     pub(super) state: AtomicU8,
     pub(super) mode: Mode,
@@ -39,8 +39,6 @@ pub(super) struct Node<P: Platform> {
     lifetime: loom::cell::UnsafeCell<()>,
 }
 
-intrusive_adapter!(pub(super) NodeAdapter<P> = UnsafeRef<Node<P>>: Node<P> { link => LinkedListLink } where P: Platform);
-
 // SAFETY: every field that is not read-only is an atomic, or is accessed by the holder of the queue's lock alone
 // (queue.rs). Tasks are Send + Sync by the bound on `Platform::Task`, callbacks by that on `WakeCallback`.
 unsafe impl<P: Platform> Sync for Node<P> {}
@@ -48,9 +46,10 @@ unsafe impl<P: Platform> Sync for Node<P> {}
 unsafe impl<P: Platform> Send for Node<P> {}
 
 impl<P: Platform> Node<P> {
+    #[inline(always)]
     pub(super) fn new(mode: Mode, interest: u32, target: Target<P>) -> Self {
         Self {
-            link: LinkedListLink::new(),
+            links: Links::new(),
             state: AtomicU8::new(QUEUED),
             mode,
             interest: Cell::new(interest),
@@ -62,7 +61,9 @@ impl<P: Platform> Node<P> {
         }
     }
 
-    /// Wakes the sleeper of a node that has just been taken off its queue. The caller holds the queue's lock.
+    /// Wakes the sleeper of a node that has just been taken off its queue. The caller holds the queue's lock, and does
+    /// not touch the node afterwards.
+    #[inline(always)]
     pub(super) fn select(&self, task: P::Task, key: u32) {
         self.selected_by.set(key);
         #[cfg(loom)]

@@ -2,13 +2,13 @@
 //! this file sleeps. Waiting itself is in `sleeper.rs`.
 
 use super::Mode;
-use super::node::{Node, NodeAdapter, QUEUED, Target};
+use super::list::List;
+use super::node::{Node, QUEUED, Target};
 use crate::atomic::{AtomicU32, Ordering, fence};
 use crate::platform::Platform;
 use crate::rank::Rank;
-use crate::spin_lock::SpinLock;
+use crate::spin_lock::{SpinGuard, SpinLock};
 use core::fmt;
-use intrusive_collections::{LinkedList, UnsafeRef};
 
 /// Where tasks wait for something to change.
 ///
@@ -25,7 +25,7 @@ use intrusive_collections::{LinkedList, UnsafeRef};
 /// sees the new state. So no wake-up is lost whatever guards the state, and a wake-up of an empty queue takes no lock.
 ///
 /// # Who is woken
-/// A wake-up reaches every shared waiter and callback and, in order of arrival, as many exclusive waiters as it says,
+/// A wake-up reaches every shared waiter and callback, then, in order of arrival, as many exclusive waiters as it says,
 /// all of them only when their interest intersects the wake-up's key. A waiter keeps its place while it sleeps, and
 /// gets it back when it was selected but somebody quicker left it nothing. A selection that no later attempt has
 /// answered (the waiter timed out, was interrupted or had just succeeded by itself) passes to the next exclusive waiter.
@@ -35,14 +35,12 @@ use intrusive_collections::{LinkedList, UnsafeRef};
 pub struct WaitQueue<P: Platform> {
     /// The number of linked nodes. Written with the lock held.
     waiters: AtomicU32,
-    lists: SpinLock<Lists<P>, P>,
+    line: SpinLock<Line<P>, P>,
 }
 
-pub(super) struct Lists<P: Platform> {
-    /// Shared waiters and callbacks.
-    shared: LinkedList<NodeAdapter<P>>,
-    /// Exclusive waiters by rising `arrival`.
-    exclusive: LinkedList<NodeAdapter<P>>,
+struct Line<P: Platform> {
+    /// Shared waiters and callbacks first, then exclusive waiters by rising `arrival`.
+    list: List<P>,
     next_arrival: u64,
 }
 
@@ -50,16 +48,10 @@ impl<P: Platform> WaitQueue<P> {
     const_unless_loom! {
         /// A queue without waiters.
         pub fn new() -> Self {
+            let line = Line { list: List::new(), next_arrival: 0 };
             Self {
                 waiters: AtomicU32::new(0),
-                lists: SpinLock::new(
-                    Rank::WAIT_QUEUE,
-                    Lists {
-                        shared: LinkedList::new(NodeAdapter::NEW),
-                        exclusive: LinkedList::new(NodeAdapter::NEW),
-                        next_arrival: 0,
-                    },
-                ),
+                line: SpinLock::new(Rank::WAIT_QUEUE, line),
             }
         }
     }
@@ -78,7 +70,10 @@ impl<P: Platform> WaitQueue<P> {
     /// sleeps; may be called from interrupt handlers.
     #[inline]
     pub fn wake_one(&self, key: u32) -> usize {
-        self.wake(1, key)
+        if self.is_empty() {
+            return 0;
+        }
+        self.wake_first(key)
     }
 
     /// Wakes every waiter that `key` concerns; otherwise like [`wake_one`](Self::wake_one).
@@ -97,82 +92,128 @@ impl<P: Platform> WaitQueue<P> {
         self.wake_waiters(exclusive_limit, key)
     }
 
+    /// `wake_one` of a queue with waiters. In the most usual case, a single exclusive one, it goes the straight way.
     #[inline(never)]
-    fn wake_waiters(&self, exclusive_limit: usize, key: u32) -> usize {
+    fn wake_first(&self, key: u32) -> usize {
         // Nested: a callback on another queue may have led here.
-        let mut lists = self.lists.lock_nested();
-        let shared = self.wake_list(&mut lists.shared, usize::MAX, key);
-        shared + self.wake_list(&mut lists.exclusive, exclusive_limit, key)
+        let line = self.line.lock_nested();
+        match line.list.first() {
+            Some(node) if node.mode == Mode::Exclusive && node.interest.get() & key != 0 => {
+                // SAFETY: the node was just found in this list, whose lock is held.
+                unsafe { self.wake_node(&line.list, node, key) };
+                1
+            }
+            _ => self.wake_line(&line, 1, key),
+        }
     }
 
-    /// Wakes up to `limit` nodes of one list, first come, first served.
-    fn wake_list(&self, list: &mut LinkedList<NodeAdapter<P>>, limit: usize, key: u32) -> usize {
+    #[inline(never)]
+    fn wake_waiters(&self, exclusive_limit: usize, key: u32) -> usize {
+        // Nested: as above.
+        self.wake_line(&self.line.lock_nested(), exclusive_limit, key)
+    }
+
+    #[inline(never)]
+    fn wake_line(&self, line: &Line<P>, exclusive_limit: usize, key: u32) -> usize {
+        let mut exclusive_left = exclusive_limit;
         let mut woken = 0;
-        let mut cursor = list.front_mut();
-        while woken < limit
-            && let Some(node) = cursor.get()
-        {
+        let mut next = line.list.first();
+        while let Some(node) = next {
+            next = line.list.after(node);
             if node.interest.get() & key == 0 {
-                cursor.move_next();
                 continue;
             }
-            woken += 1;
-            match node.target {
-                Target::Sleeper(task) => {
-                    let node = cursor.remove();
-                    self.count_unlinked();
-                    if let Some(node) = node {
-                        node.select(task, key);
-                    }
+            if node.mode == Mode::Exclusive {
+                if exclusive_left == 0 {
+                    break;
                 }
-                Target::Callback(callback) => {
-                    // SAFETY: the callback lives while its node is linked (contract of `link`), which it is: it was
-                    // just found in the list, whose lock is held.
-                    let callback = unsafe { callback.as_ref() };
-                    callback.on_wake(key);
-                    cursor.move_next();
-                }
+                exclusive_left -= 1;
             }
+            // SAFETY: the node was just found in this list, whose lock is held.
+            unsafe { self.wake_node(&line.list, node, key) };
+            woken += 1;
         }
         woken
     }
 
-    /// Puts `node` behind all others of its list, then fences: an attempt may follow.
+    /// Wakes the first exclusive waiter that `key` concerns, and nobody else.
+    fn pass_on(&self, list: &List<P>, key: u32) {
+        let mut next = list.first();
+        while let Some(node) = next {
+            if node.mode == Mode::Exclusive && node.interest.get() & key != 0 {
+                // SAFETY: the node was just found in this list, whose lock is held.
+                unsafe { self.wake_node(list, node, key) };
+                return;
+            }
+            next = list.after(node);
+        }
+    }
+
+    /// # Safety
+    /// `node` is in `list`, which is this queue's. It is gone afterwards.
+    #[inline(always)]
+    unsafe fn wake_node(&self, list: &List<P>, node: &Node<P>, key: u32) {
+        match node.target {
+            Target::Sleeper(task) => {
+                // SAFETY: the caller promises that it is in the list.
+                unsafe { list.unlink(node) };
+                self.count_unlinked();
+                node.select(task, key);
+            }
+            Target::Callback(callback) => {
+                // SAFETY: a callback lives while its node is linked (contract of `link`).
+                let callback = unsafe { callback.as_ref() };
+                callback.on_wake(key);
+            }
+        }
+    }
+
+    /// Puts `node` into the queue, an exclusive one behind all others, then fences: an attempt may follow.
     ///
     /// # Safety
     /// `node` is not linked. Until it is taken off ([`unlink`](Self::unlink), [`leave`](Self::leave), or, for a sleeper, a
     /// selection) this queue, the node, and the callback that it may name stay where they are, alive.
+    #[inline(always)]
     pub(super) unsafe fn link(&self, node: &Node<P>) {
-        let mut lists = self.lists.lock();
-        node.arrival.set(lists.next_arrival);
-        lists.next_arrival += 1;
-        // SAFETY: the caller promises that the node outlives its time in the list.
-        let entry = unsafe { UnsafeRef::from_raw(node) };
-        lists.of(node.mode).push_back(entry);
-        self.count_linked(lists);
+        let mut line = self.line.lock();
+        node.arrival.set(line.next_arrival);
+        line.next_arrival += 1;
+        match node.mode {
+            // SAFETY: the caller promises that the node outlives its time in the list.
+            Mode::Exclusive => unsafe { line.list.push_back(node) },
+            // SAFETY: as above.
+            Mode::Shared => unsafe { line.list.push_front(node) },
+        }
+        self.count_linked_and_unlock(line);
     }
 
     /// Puts a sleeper that was selected back to the place that its arrival gives it, then fences.
     ///
     /// # Safety
     /// As for [`link`](Self::link), and the node has been selected since it was last linked into this queue.
+    #[inline(never)]
     pub(super) unsafe fn link_again(&self, node: &Node<P>) {
-        let mut lists = self.lists.lock();
+        let line = self.line.lock();
         // Relaxed: guarded by the lock.
         node.state.store(QUEUED, Ordering::Relaxed);
-        let mut cursor = lists.of(node.mode).front_mut();
-        // A node is selected as the first, so those to pass are at most the others selected meanwhile.
-        while cursor
-            .get()
-            .is_some_and(|other| other.arrival.get() < node.arrival.get())
+        // Of the exclusive ones only those selected at the same time can have arrived earlier: this search is short.
+        let mut successor = line.list.first();
+        while let Some(other) = successor
+            && (other.mode == Mode::Shared || other.arrival.get() < node.arrival.get())
         {
-            cursor.move_next();
+            successor = line.list.after(other);
         }
-        // SAFETY: the caller promises that the node outlives its time in the list.
-        let entry = unsafe { UnsafeRef::from_raw(node) };
-        // Before the first that came later; at the null element behind the last, this is the end of the list.
-        cursor.insert_before(entry);
-        self.count_linked(lists);
+        match (node.mode, successor) {
+            // SAFETY: the caller promises that the node outlives its time in the list.
+            (Mode::Shared, _) => unsafe { line.list.push_front(node) },
+            // SAFETY: as above, and the successor was just found in the list.
+            (Mode::Exclusive, Some(successor)) => unsafe {
+                line.list.insert_before(successor, node)
+            },
+            // SAFETY: as above.
+            (Mode::Exclusive, None) => unsafe { line.list.push_back(node) },
+        }
+        self.count_linked_and_unlock(line);
     }
 
     /// Takes a callback's node off.
@@ -180,52 +221,48 @@ impl<P: Platform> WaitQueue<P> {
     /// # Safety
     /// `node` is linked into this queue.
     pub(super) unsafe fn unlink(&self, node: &Node<P>) {
-        let mut lists = self.lists.lock();
+        let line = self.line.lock();
         // SAFETY: the caller's promise is the same.
-        unsafe { self.unlink_from(&mut lists, node) };
+        unsafe { line.list.unlink(node) };
+        self.count_unlinked();
     }
 
-    /// Takes a sleeper's node off, or passes its selection on when `unanswered`. No waker touches the node afterwards.
+    /// Takes a sleeper's node off, or passes its selection on when `Unanswered`. No waker touches the node afterwards.
     ///
     /// # Safety
     /// `node` is linked into this queue, or has been selected since it was.
+    #[inline(never)]
     pub(super) unsafe fn leave(&self, node: &Node<P>, selection: Selection) {
-        let mut lists = self.lists.lock();
+        let line = self.line.lock();
         // Relaxed: guarded by the lock, with which wakers also finish what they do to the node.
         if node.state.load(Ordering::Relaxed) == QUEUED {
             // SAFETY: linked by the caller, and not selected since, for a selection would show in the state.
-            unsafe { self.unlink_from(&mut lists, node) };
+            unsafe { line.list.unlink(node) };
+            self.count_unlinked();
         } else if selection == Selection::Unanswered && node.mode == Mode::Exclusive {
-            self.wake_list(&mut lists.exclusive, 1, node.selected_by.get());
+            self.pass_on(&line.list, node.selected_by.get());
         }
     }
 
     /// Changes which wake-ups a linked node hears of.
     pub(super) fn set_interest(&self, node: &Node<P>, interest: u32) {
-        let _lists = self.lists.lock();
+        let _line = self.line.lock();
         node.interest.set(interest);
     }
 
-    /// # Safety
-    /// `node` is linked into this queue, whose lists are `lists`.
-    unsafe fn unlink_from(&self, lists: &mut Lists<P>, node: &Node<P>) {
-        // SAFETY: the caller promises that the node is linked, and `link` put it into the list of its mode.
-        let mut cursor = unsafe { lists.of(node.mode).cursor_mut_from_ptr(node) };
-        cursor.remove();
-        self.count_unlinked();
-    }
-
-    fn count_linked(&self, lists: crate::SpinGuard<'_, Lists<P>, P>) {
+    #[inline(always)]
+    fn count_linked_and_unlock(&self, line: SpinGuard<'_, Line<P>, P>) {
         // Relaxed: only the holder of the lock writes, and readers are ordered by the fences.
         let count = self.waiters.load(Ordering::Relaxed);
         self.waiters.store(count + 1, Ordering::Relaxed);
-        drop(lists);
+        drop(line);
         // SeqCst: the waiter's half of the protocol above.
         fence(Ordering::SeqCst);
     }
 
+    #[inline(always)]
     fn count_unlinked(&self) {
-        // Relaxed: as in count_linked; a waker that reads the old count merely takes the lock for nothing.
+        // Relaxed: as above; a waker that reads the old count merely takes the lock for nothing.
         let count = self.waiters.load(Ordering::Relaxed);
         self.waiters.store(count - 1, Ordering::Relaxed);
     }
@@ -238,15 +275,6 @@ pub(super) enum Selection {
     Answered,
     /// None has.
     Unanswered,
-}
-
-impl<P: Platform> Lists<P> {
-    fn of(&mut self, mode: Mode) -> &mut LinkedList<NodeAdapter<P>> {
-        match mode {
-            Mode::Exclusive => &mut self.exclusive,
-            Mode::Shared => &mut self.shared,
-        }
-    }
 }
 
 impl<P: Platform> Default for WaitQueue<P> {

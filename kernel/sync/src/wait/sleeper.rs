@@ -87,6 +87,7 @@ struct Sleeper<'a, P: Platform> {
 }
 
 impl<'a, P: Platform> Sleeper<'a, P> {
+    #[inline(always)]
     fn queue(queue: &'a WaitQueue<P>, node: &'a Node<P>) -> Self {
         // SAFETY: the node is new. Queue and node are borrowed for as long as this value lives, whose drop takes the
         // node off; the value is private to `wait_until_for`, which does not leak it.
@@ -104,6 +105,7 @@ impl<'a, P: Platform> Sleeper<'a, P> {
         unsafe { self.queue.link_again(self.node) };
     }
 
+    #[inline(always)]
     fn sleep_until_selected(
         &self,
         sleep: Sleep,
@@ -125,6 +127,7 @@ impl<'a, P: Platform> Sleeper<'a, P> {
 }
 
 impl<P: Platform> Drop for Sleeper<'_, P> {
+    #[inline(always)]
     fn drop(&mut self) {
         let selection = self.selection.get();
         // Acquire: pairs with the waker's last store; the node's memory may be reused from here on.
