@@ -9,8 +9,8 @@ mod platform;
 
 use platform::{ThreadTask, Threads};
 use postern_sync::{
-    ANY_EVENT, Interrupted, Mode, Mutex, Platform, Poller, Rank, Registration, Sleep, SpinLock,
-    WaitError, WaitQueue, WakeCallback,
+    ANY_EVENT, Interrupted, Lazy, Mode, Mutex, Once, Platform, Poller, Rank, Registration, Sleep,
+    SpinLock, WaitError, WaitQueue, WakeCallback,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -222,6 +222,40 @@ fn waking_counts_all_shared_and_one_exclusive_waiter() {
     assert_eq!(queue.wake_all(ANY_EVENT), 0);
     for waiter in waiters {
         waiter.join().unwrap();
+    }
+}
+
+#[test]
+fn a_shared_waiter_that_found_nothing_is_still_reached_before_the_exclusive_ones() {
+    let units = Units::none();
+    let (taken, order) = mpsc::channel();
+    for name in 0..3 {
+        units.spawn_taker(name, &taken);
+    }
+    let done = Arc::new(AtomicU32::new(0));
+    let (announce, attempted) = mpsc::channel();
+    let shared = thread::spawn({
+        let (units, done) = (units.clone(), done.clone());
+        move || {
+            units.queue.wait(Mode::Shared, || {
+                let finished = (done.load(Ordering::Acquire) > 0).then_some(());
+                announce.send(()).unwrap();
+                finished
+            });
+        }
+    });
+    attempted.recv().unwrap();
+    assert_eq!(units.queue.wake_one(ANY_EVENT), 2);
+    // Off the queue, and back on it.
+    attempted.recv().unwrap();
+    attempted.recv().unwrap();
+    done.store(1, Ordering::Release);
+    assert_eq!(units.queue.wake_one(ANY_EVENT), 2);
+    attempted.recv().unwrap();
+    shared.join().unwrap();
+    for _ in 0..3 {
+        units.post(1);
+        order.recv().unwrap();
     }
 }
 
@@ -478,4 +512,21 @@ fn a_poller_whose_body_panics_leaves_its_queues() {
     .join();
     assert!(result.is_err());
     assert!(units.queue.is_empty());
+}
+
+#[test]
+fn once_and_lazy_run_their_initialiser_once() {
+    static CALLS: AtomicU32 = AtomicU32::new(0);
+    static ONCE: Once<u32, Threads> = Once::new();
+    static LAZY: Lazy<u32, Threads> = Lazy::new(|| CALLS.fetch_add(1, Ordering::Relaxed));
+    let threads = [(); 4].map(|()| {
+        thread::spawn(|| {
+            ONCE.call_once(|| CALLS.fetch_add(1, Ordering::Relaxed));
+            *LAZY
+        })
+    });
+    for thread in threads {
+        thread.join().unwrap();
+    }
+    assert_eq!(CALLS.load(Ordering::Relaxed), 2);
 }

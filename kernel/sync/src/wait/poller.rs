@@ -18,6 +18,29 @@ const INLINE: usize = 8;
 const CHUNK: usize = 32;
 
 /// The calling task's places on any number of wait queues, all left at the end of [`Poller::scope`].
+///
+/// ```
+/// # use postern_sync::{ANY_EVENT, Platform, Poller, Sleep, WaitQueue};
+/// fn wait_on_both<P: Platform>(queues: &[WaitQueue<P>; 2], ready: impl Fn(usize) -> bool) -> usize {
+///     Poller::scope(|poller| {
+///         for queue in queues {
+///             poller.join(queue, ANY_EVENT).expect("two queues need no memory");
+///         }
+///         let found = poller.wait_until(Sleep::Uninterruptible, None, || (0..2).find(|&n| ready(n)));
+///         found.expect("nothing else ends this wait")
+///     })
+/// }
+/// ```
+/// The queues must outlive the scope:
+/// ```compile_fail,E0597
+/// # use postern_sync::{ANY_EVENT, Platform, Poller, WaitQueue};
+/// fn join_what_goes_first<P: Platform>() {
+///     Poller::<P>::scope(|poller| {
+///         let queue = WaitQueue::new();
+///         poller.join(&queue, ANY_EVENT).expect("one queue needs no memory");
+///     });
+/// }
+/// ```
 pub struct Poller<'q, P: Platform> {
     bell: Bell<P>,
     joined: Cell<usize>,

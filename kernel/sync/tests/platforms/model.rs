@@ -59,9 +59,12 @@ impl ModelTask {
         *token = false;
     }
 
-    fn leave_token(&self) {
-        *self.token.lock().expect("loom's locks are never poisoned") = true;
+    /// Says whether a token was there already.
+    fn leave_token(&self) -> bool {
+        let mut token = self.token.lock().expect("loom's locks are never poisoned");
+        let was_there = std::mem::replace(&mut *token, true);
         self.token_came.notify_one();
+        was_there
     }
 }
 
@@ -113,7 +116,7 @@ impl Platform for Scheduled {
 
     fn unpark(task: &'static ModelTask) {
         if task.state.notify() == Notify::MustEnqueue {
-            task.leave_token();
+            assert!(!task.leave_token(), "enqueued twice");
         }
     }
 
