@@ -16,7 +16,7 @@ use loom::thread;
 use model::{Model, ModelTask, Scheduled, let_time_pass};
 use postern_sync::{
     ANY_EVENT, Mode, Mutex, Notify, ParkState, Platform, Poller, Rank, Registration, Sleep,
-    SpinLock, SwitchOut, WaitError, WaitQueue, WakeCallback,
+    SpinLock, WaitError, WaitQueue, WakeCallback,
 };
 
 const RANK: Rank = Rank::sleeping(0, "test");
