@@ -1,21 +1,30 @@
 //! The guest's small tools. A library, since the shell has `echo`, `printf` and `test` built in by
 //! the same rules.
 
+mod columns;
 mod copy;
 mod dd;
+mod dump;
 pub mod echo;
+mod exercises;
 pub mod expression;
+mod find;
+mod grep;
 mod identity;
 mod invocation;
 mod list;
 mod machine;
 mod mode;
 mod moment;
+mod mounting;
 mod names;
+mod number;
 pub mod printf;
 mod process;
+mod run;
 mod shared;
 mod size;
+mod sort;
 mod stat;
 mod stream;
 pub mod table;
