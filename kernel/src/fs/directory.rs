@@ -1,0 +1,201 @@
+//! Directories: names in memory, and names that code computes.
+//!
+//! Owns the entries. Lock: DIRECTORY (sleeping), never two at once, never over a user copy. What checks and changes several
+//! directories is in `change`, under the file system's NAMESPACE lock. Specification: getdents64(2), readdir(3).
+
+use crate::fs::attributes::FileType;
+use crate::fs::dentry::{Dentry, Name};
+use crate::fs::inode::Inode;
+use crate::sync::{Mutex, rank};
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use postern_core::errno::{Errno, Result};
+
+/// Where the cursor positions of computed entries start; those in memory lie below.
+const COMPUTED_BASE: u64 = 1 << 40;
+/// Cursor positions of `.` and `..`; entries follow.
+const DOT: u64 = 0;
+const DOT_DOT: u64 = 1;
+const FIRST_ORDINAL: u64 = 2;
+
+/// The names which code computes, looked at after those in memory.
+pub trait Computed: Send + Sync {
+    /// The file called `name`.
+    ///
+    /// # Errors
+    /// ENOENT.
+    fn lookup(&self, name: &[u8]) -> Result<Arc<Inode>>;
+
+    /// At most `limit` entries whose key is `from` or above, in ascending order of keys. A key stays with its entry.
+    fn list(&self, from: u64, limit: usize) -> Vec<ComputedEntry>;
+}
+
+/// One computed name.
+pub struct ComputedEntry {
+    /// Its place in the order, below 2^40.
+    pub key: u64,
+    /// Its inode's number.
+    pub number: u64,
+    /// What it is.
+    pub file_type: FileType,
+    /// The name.
+    pub name: Name,
+}
+
+/// One entry as getdents64(2) reports it.
+pub struct Listed {
+    /// The cursor position of this entry.
+    pub position: u64,
+    /// Its inode's number.
+    pub number: u64,
+    /// What it is.
+    pub file_type: FileType,
+    /// The name.
+    pub name: Name,
+}
+
+impl Listed {
+    /// The cursor position after this entry (`d_off`).
+    pub fn next(&self) -> u64 {
+        self.position + 1
+    }
+}
+
+struct Entries {
+    by_name: BTreeMap<Name, u64>,
+    /// In order of creation, so that a cursor stays right whatever is removed.
+    by_ordinal: BTreeMap<u64, Arc<Dentry>>,
+    next_ordinal: u64,
+    /// The directory was removed: nothing can be put in any more.
+    closed: bool,
+}
+
+/// The contents of a directory.
+pub struct Directory {
+    entries: Mutex<Entries>,
+    computed: Option<Box<dyn Computed>>,
+}
+
+impl Directory {
+    /// An empty directory.
+    pub fn new() -> Self {
+        Self::with_computed(None)
+    }
+
+    /// A directory with computed entries besides those in memory.
+    pub fn with_computed(computed: Option<Box<dyn Computed>>) -> Self {
+        let entries =
+            Entries { by_name: BTreeMap::new(), by_ordinal: BTreeMap::new(), next_ordinal: FIRST_ORDINAL, closed: false };
+        Self { entries: Mutex::new(rank::DIRECTORY, entries), computed }
+    }
+
+    /// The entry called `name`; `here` is the directory's own name.
+    ///
+    /// # Errors
+    /// ENOENT.
+    pub fn lookup(&self, here: &Arc<Dentry>, name: &[u8]) -> Result<Arc<Dentry>> {
+        if let Some(dentry) = self.held(name) {
+            return Ok(dentry);
+        }
+        let computed = self.computed.as_ref().ok_or(Errno::ENOENT)?;
+        Ok(Dentry::computed_by(here, name, computed.lookup(name)?))
+    }
+
+    /// The entry in memory called `name`.
+    pub fn held(&self, name: &[u8]) -> Option<Arc<Dentry>> {
+        let entries = self.entries.lock();
+        let ordinal = entries.by_name.get(name)?;
+        entries.by_ordinal.get(ordinal).cloned()
+    }
+
+    /// Puts `dentry` under `name`, in the place of what was there; hands that back.
+    ///
+    /// # Errors
+    /// ENOENT if the directory was removed.
+    pub fn put(&self, name: Name, dentry: Arc<Dentry>) -> Result<Option<Arc<Dentry>>> {
+        let mut entries = self.entries.lock();
+        if entries.closed {
+            return Err(Errno::ENOENT);
+        }
+        if let Some(&ordinal) = entries.by_name.get(&name) {
+            return Ok(entries.by_ordinal.insert(ordinal, dentry));
+        }
+        let ordinal = entries.next_ordinal;
+        entries.next_ordinal += 1;
+        entries.by_name.insert(name, ordinal);
+        entries.by_ordinal.insert(ordinal, dentry);
+        Ok(None)
+    }
+
+    /// Takes the entry in memory called `name` out.
+    pub fn take(&self, name: &[u8]) -> Option<Arc<Dentry>> {
+        let mut entries = self.entries.lock();
+        let ordinal = entries.by_name.remove(name)?;
+        entries.by_ordinal.remove(&ordinal)
+    }
+
+    /// Closes an empty directory for good.
+    ///
+    /// # Errors
+    /// ENOTEMPTY.
+    pub fn close(&self) -> Result<()> {
+        let mut entries = self.entries.lock();
+        if !entries.by_name.is_empty() {
+            return Err(Errno::ENOTEMPTY);
+        }
+        entries.closed = true;
+        Ok(())
+    }
+
+    /// Whether it holds no entries in memory.
+    pub fn is_empty(&self) -> bool {
+        self.entries.lock().by_name.is_empty()
+    }
+
+    /// Takes all entries out, for the end of a file system.
+    pub fn take_all(&self) -> Vec<Arc<Dentry>> {
+        let mut entries = self.entries.lock();
+        entries.by_name.clear();
+        core::mem::take(&mut entries.by_ordinal).into_values().collect()
+    }
+
+    /// At most `limit` entries from the cursor position `from` on, `.` and `..` first.
+    pub fn list(&self, here: &Arc<Dentry>, from: u64, limit: usize) -> Vec<Listed> {
+        let mut listed = Vec::new();
+        for (position, name) in [(DOT, b".".as_slice()), (DOT_DOT, b"..")] {
+            if from <= position {
+                let of = if position == DOT { here.clone() } else { here.parent().unwrap_or_else(|| here.clone()) };
+                listed.push(entry(position, of.inode(), name.into()));
+            }
+        }
+        if from < COMPUTED_BASE {
+            let entries = self.entries.lock();
+            let room = limit.saturating_sub(listed.len());
+            let held = entries.by_ordinal.range(from..).take(room);
+            listed.extend(held.map(|(&position, dentry)| entry(position, dentry.inode(), dentry.name())));
+        }
+        let room = limit.saturating_sub(listed.len());
+        if let Some(computed) = self.computed.as_ref().filter(|_| room > 0) {
+            let found = computed.list(from.saturating_sub(COMPUTED_BASE), room);
+            listed.extend(found.into_iter().map(|found| Listed {
+                position: COMPUTED_BASE + found.key,
+                number: found.number,
+                file_type: found.file_type,
+                name: found.name,
+            }));
+        }
+        listed
+    }
+}
+
+impl Default for Directory {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn entry(position: u64, inode: &Inode, name: Name) -> Listed {
+    Listed { position, number: inode.number(), file_type: inode.file_type(), name }
+}

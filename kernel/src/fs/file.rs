@@ -1,0 +1,160 @@
+//! What an open file can do: the one interface between descriptors and everything behind them.
+//!
+//! Drivers and IPC objects implement [`FileOps`] as *attempts that never wait for an event*: EAGAIN says "not now", and
+//! `blocking` decides what becomes of that. An attempt copies from and to user memory and may sleep for that alone, so an
+//! implementation holds a sleeping lock over it, or none. No state of its own.
+//! Specification: read(2), write(2), poll(2), ioctl(2), mmap(2).
+
+use crate::fs::flags::OpenFlags;
+use crate::mm::PageSource;
+use crate::mm::user::{Sink, Source};
+use crate::process::Credentials;
+use crate::sync::WaitQueue;
+use alloc::sync::Arc;
+use core::any::Any;
+pub use postern_core::readiness::Readiness;
+use postern_core::errno::{Errno, Result};
+
+/// What an attempt is told of the call and of the open file description.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Io {
+    /// Where, in bytes from the start. `None` for streams, which have no position.
+    pub offset: Option<u64>,
+    /// The status flags in force: NONBLOCK, DIRECT, APPEND …
+    pub flags: OpenFlags,
+}
+
+/// Which way bytes go, seen from the program.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Direction {
+    /// Out of the file.
+    Read,
+    /// Into the file.
+    Write,
+}
+
+/// What lseek(2) does to a file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Seeking {
+    /// It moves a position, which reads and writes use and advance.
+    Position,
+    /// It succeeds and moves nothing (null, zero …).
+    Ignored,
+    /// ESPIPE.
+    Refused,
+}
+
+/// What a program asks of a mapping of a file.
+#[derive(Clone, Copy, Debug)]
+pub struct MapRequest {
+    /// First byte of the file to be mapped, a multiple of the page size.
+    pub offset: u64,
+    /// Bytes.
+    pub length: usize,
+    /// Whether stores reach the file (MAP_SHARED and PROT_WRITE now or by mprotect later).
+    pub writes: Writes,
+}
+
+/// Whether stores to a mapping reach the file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Writes {
+    /// MAP_SHARED of a file opened for writing.
+    Shared,
+    /// MAP_PRIVATE, or no way to write.
+    None,
+}
+
+/// The commands of fcntl(2) that belong to one kind of file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FileControl {
+    /// F_GETPIPE_SZ: bytes.
+    PipeSize,
+    /// F_SETPIPE_SZ: bytes wanted; the answer is what it became.
+    SetPipeSize(usize),
+    /// F_GET_SEALS.
+    Seals,
+    /// F_ADD_SEALS: `F_SEAL_*` bits.
+    AddSeals(u32),
+}
+
+/// An object behind a descriptor. Every method but the two attempts returns at once and copies no user memory, `ioctl` aside.
+pub trait FileOps: Any + Send + Sync {
+    /// What lseek(2) does, and with it whether attempts get an offset. A fixed property of the object.
+    fn seeking(&self) -> Seeking {
+        Seeking::Refused
+    }
+
+    /// Moves bytes to `sink`; 0 is the end of the file (or an empty sink).
+    ///
+    /// # Errors
+    /// EAGAIN: nothing now, wait on the read queue. EFAULT: nothing could be copied, and the state is as before.
+    fn try_read(&self, io: &Io, sink: &mut Sink) -> Result<usize> {
+        let _ = (io, sink);
+        Err(Errno::EINVAL)
+    }
+
+    /// Moves bytes from `source`; may move fewer than there are, and is called again for the rest then. If more is gone from
+    /// `source` than it says (a fault half-way, an object that takes one message a call), that ends the call instead.
+    ///
+    /// # Errors
+    /// EAGAIN: no room now, wait on the write queue. EFAULT: nothing could be copied, and the state is as before.
+    fn try_write(&self, io: &Io, source: &mut Source) -> Result<usize> {
+        let _ = (io, source);
+        Err(Errno::EINVAL)
+    }
+
+    /// What poll(2) reports now.
+    fn readiness(&self) -> Readiness {
+        Readiness::READABLE | Readiness::WRITABLE
+    }
+
+    /// Where to wait for a change of readiness in this direction; `None`: it never changes. Wake-ups there have as their key
+    /// what has become ready, and come after the change.
+    fn wait_queue(&self, direction: Direction) -> Option<&WaitQueue> {
+        let _ = direction;
+        None
+    }
+
+    /// How long a read may wait before it returns 0 bytes, in nanoseconds; `None`: for ever (a terminal's VTIME).
+    fn read_timeout_ns(&self) -> Option<u64> {
+        None
+    }
+
+    /// From now on somebody waits for edges: wakes at whatever a program may take for news, not at changes of readiness alone.
+    fn note_edge_waiter(&self) {}
+
+    /// ioctl(2).
+    ///
+    /// # Errors
+    /// ENOTTY for a command it does not know.
+    fn ioctl(&self, command: u32, argument: usize) -> Result<usize> {
+        let _ = (command, argument);
+        Err(Errno::ENOTTY)
+    }
+
+    /// What fcntl(2) asks of one kind of file only.
+    ///
+    /// # Errors
+    /// EBADF (pipe sizes) or EINVAL (seals) for any other kind, as Linux says.
+    fn control(&self, control: FileControl, credentials: &Credentials) -> Result<usize> {
+        let _ = credentials;
+        Err(match control {
+            FileControl::PipeSize | FileControl::SetPipeSize(_) => Errno::EBADF,
+            FileControl::Seals | FileControl::AddSeals(_) => Errno::EINVAL,
+        })
+    }
+
+    /// The pages behind a mapping.
+    ///
+    /// # Errors
+    /// ENODEV if the object cannot be mapped.
+    fn map(self: Arc<Self>, request: &MapRequest) -> Result<Arc<dyn PageSource>> {
+        let _ = request;
+        Err(Errno::ENODEV)
+    }
+
+    /// The last descriptor of an open file description is gone. The status flags are those at that moment.
+    fn released(&self, flags: OpenFlags) {
+        let _ = flags;
+    }
+}

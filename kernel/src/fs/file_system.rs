@@ -1,0 +1,147 @@
+//! File systems: one tree of inodes in memory with a budget and a device number of its own.
+//!
+//! Every type (ramfs, tmpfs, devtmpfs, proc, sysfs) is this one structure; they differ in limits, in who may change the tree,
+//! and in computed entries. Lock: NAMESPACE (sleeping) puts changes of the tree in order, see `change`.
+//! Specification: statfs(2), tmpfs(5).
+
+use crate::fs::attributes::DeviceNumber;
+use crate::fs::budget::Budget;
+use crate::fs::dentry::Dentry;
+use crate::fs::directory::{Computed, Directory};
+use crate::fs::inode::{Inode, Node, Owner};
+use crate::fs::page_file::PageFile;
+use crate::sync::{Mutex, rank};
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use postern_core::errno::{Errno, Result};
+
+/// Who may create, remove and rename.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Changes {
+    /// Programs, as permissions allow.
+    ByPrograms,
+    /// The kernel alone.
+    ByKernel,
+}
+
+/// What a new file system is to be like.
+pub struct Options {
+    /// The type's name, as mount(2) and /proc/mounts have it.
+    pub type_name: &'static str,
+    /// `f_type` of statfs(2).
+    pub magic: u32,
+    /// Pages of contents, `usize::MAX` for no limit.
+    pub limit_pages: usize,
+    /// Inodes, `usize::MAX` for no limit.
+    pub limit_inodes: usize,
+    /// Who may change the tree.
+    pub changes: Changes,
+    /// The root's owner.
+    pub owner: Owner,
+    /// The root's permissions.
+    pub permissions: u32,
+    /// The root's computed entries.
+    pub computed: Option<Box<dyn Computed>>,
+}
+
+/// One file system.
+pub struct FileSystem {
+    type_name: &'static str,
+    magic: u32,
+    device: DeviceNumber,
+    changes: Changes,
+    budget: Arc<Budget>,
+    next_number: AtomicU64,
+    root: Arc<Dentry>,
+    /// Held by whoever checks and changes names.
+    pub(super) namespace: Mutex<()>,
+}
+
+/// The minor numbers of file systems without a device: major 0, from 1 on.
+static NEXT_MINOR: AtomicU32 = AtomicU32::new(1);
+
+impl FileSystem {
+    /// An empty file system.
+    pub fn new(options: Options) -> Arc<Self> {
+        const ROOT_NUMBER: u64 = 1;
+        let device = DeviceNumber::new(0, NEXT_MINOR.fetch_add(1, Ordering::Relaxed) & DeviceNumber::MAX_MINOR);
+        let node = Node::Directory(Directory::with_computed(options.computed));
+        let root = Inode::new(device, ROOT_NUMBER, node, options.owner, options.permissions);
+        Arc::new(Self {
+            type_name: options.type_name,
+            magic: options.magic,
+            device,
+            changes: options.changes,
+            budget: Arc::new(Budget::new(options.limit_pages, options.limit_inodes)),
+            next_number: AtomicU64::new(ROOT_NUMBER + 1),
+            root: Dentry::root(Arc::new(root)),
+            namespace: Mutex::new(rank::NAMESPACE, ()),
+        })
+    }
+
+    /// The type's name.
+    pub fn type_name(&self) -> &'static str {
+        self.type_name
+    }
+
+    /// `f_type` of statfs(2).
+    pub fn magic(&self) -> u32 {
+        self.magic
+    }
+
+    /// `st_dev` of its files.
+    pub fn device(&self) -> DeviceNumber {
+        self.device
+    }
+
+    /// What it may hold and does.
+    pub fn budget(&self) -> &Arc<Budget> {
+        &self.budget
+    }
+
+    /// The root directory.
+    pub fn root(&self) -> &Arc<Dentry> {
+        &self.root
+    }
+
+    /// Checks that programs may change the tree.
+    ///
+    /// # Errors
+    /// EPERM.
+    pub fn check_changes(&self) -> Result<()> {
+        if self.changes == Changes::ByPrograms { Ok(()) } else { Err(Errno::EPERM) }
+    }
+
+    /// A new inode without a name.
+    ///
+    /// # Errors
+    /// ENOSPC.
+    pub fn new_inode(&self, node: Node, owner: Owner, permissions: u32) -> Result<Arc<Inode>> {
+        self.budget.inodes.take(1)?;
+        let number = self.next_number.fetch_add(1, Ordering::Relaxed);
+        Ok(Arc::new(Inode::new(self.device, number, node, owner, permissions).counted(self.budget.clone())))
+    }
+
+    /// A new, empty regular file without a name.
+    ///
+    /// # Errors
+    /// ENOSPC.
+    pub fn new_file(&self, owner: Owner, permissions: u32) -> Result<Arc<Inode>> {
+        self.new_inode(Node::File(PageFile::new(self.budget.clone())), owner, permissions)
+    }
+}
+
+impl Drop for FileSystem {
+    /// Takes the tree apart from the top. Left to itself it would drop recursively, as deep as programs care to nest.
+    fn drop(&mut self) {
+        let mut pending: Vec<Arc<Dentry>> = Vec::new();
+        pending.push(self.root.clone());
+        while let Some(dentry) = pending.pop() {
+            if let Ok(directory) = dentry.inode().directory() {
+                pending.extend(directory.take_all());
+            }
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! A process's table of descriptors, shared by CLONE_FILES.
+//!
+//! Owns the references to open file descriptions. Lock: FD_TABLE (spin); a file that leaves the table is dropped after the lock,
+//! since the last reference may do much. Never sleeps itself. Specification: dup(2), close(2), close_range(2), execve(2).
+
+use crate::fs::open_file::OpenFile;
+use crate::sync::{SpinLock, rank};
+use alloc::sync::Arc;
+use core::ops::RangeInclusive;
+use postern_core::errno::{Errno, Result};
+use postern_core::fd_table::{FdTable, OnExec, RawFd};
+
+/// The descriptors of a process.
+pub struct Files {
+    table: SpinLock<FdTable<Arc<OpenFile>>>,
+}
+
+impl Files {
+    /// No descriptors.
+    pub fn new() -> Arc<Self> {
+        Self::with(FdTable::new())
+    }
+
+    fn with(table: FdTable<Arc<OpenFile>>) -> Arc<Self> {
+        Arc::new(Self { table: SpinLock::new(rank::FD_TABLE, table) })
+    }
+
+    /// The file behind `fd`.
+    ///
+    /// # Errors
+    /// EBADF.
+    pub fn get(&self, fd: RawFd) -> Result<Arc<OpenFile>> {
+        self.table.lock().get(fd).cloned()
+    }
+
+    /// The file behind `fd`, unless only its path is open (O_PATH).
+    ///
+    /// # Errors
+    /// EBADF.
+    pub fn get_usable(&self, fd: RawFd) -> Result<Arc<OpenFile>> {
+        let file = self.get(fd)?;
+        if file.is_path_only() { Err(Errno::EBADF) } else { Ok(file) }
+    }
+
+    /// Opens the lowest free descriptor below `limit` (RLIMIT_NOFILE) for `file`.
+    ///
+    /// # Errors
+    /// EMFILE, ENOMEM.
+    pub fn insert(&self, file: Arc<OpenFile>, on_exec: OnExec, limit: u32) -> Result<RawFd> {
+        let mut table = self.table.lock();
+        // In two steps: the table must not drop `file` when it refuses it.
+        let fd = table.reserve(0, on_exec, limit)?;
+        table.install(fd, file);
+        Ok(fd)
+    }
+
+    /// Two descriptors at once, or none (pipe2, socketpair).
+    ///
+    /// # Errors
+    /// EMFILE, ENOMEM.
+    pub fn insert_pair(&self, pair: [Arc<OpenFile>; 2], on_exec: OnExec, limit: u32) -> Result<[RawFd; 2]> {
+        let mut table = self.table.lock();
+        let first = table.reserve(0, on_exec, limit)?;
+        let second = match table.reserve(0, on_exec, limit) {
+            Ok(second) => second,
+            Err(error) => {
+                table.release(first);
+                return Err(error);
+            }
+        };
+        let [one, other] = pair;
+        table.install(first, one);
+        table.install(second, other);
+        Ok([first, second])
+    }
+
+    /// Closes `fd`.
+    ///
+    /// # Errors
+    /// EBADF.
+    pub fn close(&self, fd: RawFd) -> Result<()> {
+        let file = self.table.lock().remove(fd)?;
+        drop(file);
+        Ok(())
+    }
+
+    /// Closes all descriptors within `range` (close_range(2)).
+    pub fn close_range(&self, range: RangeInclusive<u32>) {
+        loop {
+            let taken = self.table.lock().take_next(range.clone());
+            if taken.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// Sets the close-on-exec flag of all descriptors within `range`.
+    pub fn set_on_exec_within(&self, range: RangeInclusive<u32>, on_exec: OnExec) {
+        self.table.lock().set_on_exec_within(range, on_exec);
+    }
+
+    /// Closes what does not survive `execve`.
+    pub fn close_on_exec(&self) {
+        loop {
+            let taken = self.table.lock().take_next_close_on_exec();
+            if taken.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// The lowest free descriptor from `min` on for the file behind `fd` (dup, F_DUPFD).
+    ///
+    /// # Errors
+    /// EBADF, EINVAL, EMFILE, ENOMEM.
+    pub fn duplicate(&self, fd: RawFd, min: RawFd, on_exec: OnExec, limit: u32) -> Result<RawFd> {
+        self.table.lock().duplicate(fd, min, on_exec, limit)
+    }
+
+    /// Makes `target` stand for the file behind `fd` (dup2, dup3).
+    ///
+    /// # Errors
+    /// EBADF, EBUSY, ENOMEM.
+    pub fn duplicate_at(&self, fd: RawFd, target: RawFd, on_exec: OnExec, limit: u32) -> Result<()> {
+        let old = self.table.lock().duplicate_at(fd, target, on_exec, limit)?;
+        drop(old);
+        Ok(())
+    }
+
+    /// The close-on-exec flag of `fd`.
+    ///
+    /// # Errors
+    /// EBADF.
+    pub fn on_exec(&self, fd: RawFd) -> Result<OnExec> {
+        self.table.lock().on_exec(fd)
+    }
+
+    /// Sets the close-on-exec flag of `fd`.
+    ///
+    /// # Errors
+    /// EBADF.
+    pub fn set_on_exec(&self, fd: RawFd, on_exec: OnExec) -> Result<()> {
+        self.table.lock().set_on_exec(fd, on_exec)
+    }
+
+    /// A copy for a child without CLONE_FILES.
+    ///
+    /// # Errors
+    /// ENOMEM.
+    pub fn fork_copy(&self) -> Result<Arc<Self>> {
+        let copy = self.table.lock().try_clone()?;
+        Ok(Self::with(copy))
+    }
+
+    /// The open descriptors from `from` on, at most `limit`, for /proc/PID/fd.
+    pub fn descriptors(&self, from: RawFd, limit: usize) -> alloc::vec::Vec<RawFd> {
+        self.table.lock().iter().map(|(fd, _)| fd).filter(|&fd| fd >= from).take(limit).collect()
+    }
+
+    /// How many descriptors are open, for tests and leak counts.
+    pub fn count(&self) -> usize {
+        self.table.lock().iter().count()
+    }
+}

@@ -1,0 +1,314 @@
+//! Open file descriptions: what descriptors refer to, several at once after dup(2) and fork(2).
+//!
+//! Owns the position and the status flags. Locks: FILE_POSITION (sleeping) over one transfer of a file with a position, so that
+//! transfers by several threads do not overlap; FILE_WRITE below it for regular files. Streams take neither. Sleeps in those,
+//! in user copies, and in `blocking` for streams. Specification: open(2), read(2), write(2), lseek(2), fcntl(2).
+
+use crate::fs::blocking;
+use crate::fs::dentry::Location;
+use crate::fs::directory::Listed;
+use crate::fs::file::{FileOps, Io, MapRequest, Readiness, Seeking};
+use crate::fs::flags::{AccessMode, OpenFlags};
+use crate::fs::flock;
+use crate::fs::inode::Node;
+use crate::fs::page_file::{Extent, MAX_SIZE};
+use crate::fs::special::Opened;
+use crate::mm::user::{Sink, Source};
+use crate::mm::{Frame, PageIntent, PageSource};
+use crate::sync::{Mutex, rank};
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::any::Any;
+use core::sync::atomic::{AtomicU32, Ordering};
+use postern_core::errno::{Errno, Result};
+
+/// Where a transfer takes place.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum At {
+    /// At the position, which it advances (read, write).
+    Position,
+    /// There, leaving the position alone (pread, pwrite).
+    Offset(u64),
+}
+
+/// What lseek(2) counts from, or looks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Whence {
+    /// The start.
+    Start,
+    /// The position.
+    Current,
+    /// The end.
+    End,
+    /// The next byte of this kind at or after the offset.
+    Next(Extent),
+}
+
+/// An open file description.
+pub struct OpenFile {
+    ops: Arc<dyn FileOps>,
+    location: Location,
+    access: AccessMode,
+    status: AtomicU32,
+    position: Mutex<u64>,
+    /// Dropped last: the driver may go then.
+    _hold: Option<Box<dyn Any + Send + Sync>>,
+}
+
+impl OpenFile {
+    /// A description of what was opened at `location`.
+    pub fn new(opened: Opened, location: Location, access: AccessMode, flags: OpenFlags) -> Arc<Self> {
+        Arc::new(Self {
+            ops: opened.ops,
+            location,
+            access,
+            status: AtomicU32::new(flags.difference(OpenFlags::CREATION).bits()),
+            position: Mutex::new(rank::FILE_POSITION, 0),
+            _hold: opened.hold,
+        })
+    }
+
+    /// The object behind it.
+    pub fn ops(&self) -> &Arc<dyn FileOps> {
+        &self.ops
+    }
+
+    /// The place in the tree; for pipes and their kin a place outside it.
+    pub fn location(&self) -> &Location {
+        &self.location
+    }
+
+    /// What it may be used for.
+    pub fn access(&self) -> AccessMode {
+        self.access
+    }
+
+    /// The status flags in force.
+    pub fn flags(&self) -> OpenFlags {
+        OpenFlags::from_bits_retain(self.status.load(Ordering::Relaxed))
+    }
+
+    /// Changes what F_SETFL may change to the bits of `flags`; ignores all others.
+    pub fn set_flags(&self, flags: OpenFlags) {
+        let set = flags.intersection(OpenFlags::SETTABLE).bits();
+        let change = |old: u32| Some(old & !OpenFlags::SETTABLE.bits() | set);
+        // The closure never refuses.
+        let _ = self.status.fetch_update(Ordering::Relaxed, Ordering::Relaxed, change);
+    }
+
+    /// Switches one status flag on or off (FIONBIO).
+    pub fn set_flag(&self, flag: OpenFlags, state: Switch) {
+        match state {
+            Switch::On => self.status.fetch_or(flag.bits(), Ordering::Relaxed),
+            Switch::Off => self.status.fetch_and(!flag.bits(), Ordering::Relaxed),
+        };
+    }
+
+    /// Whether only a path is open (O_PATH): most calls say EBADF then.
+    pub fn is_path_only(&self) -> bool {
+        self.flags().contains(OpenFlags::PATH)
+    }
+
+    /// Checks that it is open for `wanted`.
+    ///
+    /// # Errors
+    /// EBADF.
+    pub fn check_access(&self, wanted: AccessMode) -> Result<()> {
+        if self.access.contains(wanted) { Ok(()) } else { Err(Errno::EBADF) }
+    }
+
+    /// Whether it is ready, and for what.
+    pub fn readiness(&self) -> Readiness {
+        self.ops.readiness()
+    }
+
+    /// read(2), pread(2) and their kin.
+    ///
+    /// # Errors
+    /// EBADF, EISDIR, EINVAL, EFAULT; ESPIPE for an offset into a stream; EAGAIN, EINTR from streams.
+    pub fn read(&self, sink: &mut Sink<'_>, at: At) -> Result<usize> {
+        self.check_access(AccessMode::READ)?;
+        let flags = self.flags();
+        match (self.ops.seeking(), at) {
+            (Seeking::Position, At::Position) => {
+                let mut position = self.position.lock();
+                let bytes = self.ops.try_read(&Io { offset: Some(*position), flags }, sink)?;
+                *position += bytes as u64;
+                Ok(bytes)
+            }
+            (Seeking::Position, At::Offset(offset)) => self.ops.try_read(&Io { offset: Some(offset), flags }, sink),
+            (Seeking::Refused, At::Offset(_)) => Err(Errno::ESPIPE),
+            (Seeking::Ignored, _) | (Seeking::Refused, At::Position) => blocking::read(self, sink),
+        }
+    }
+
+    /// write(2), pwrite(2) and their kin.
+    ///
+    /// # Errors
+    /// EBADF, EINVAL, EFAULT, ENOSPC, EFBIG; ESPIPE for an offset into a stream; EAGAIN, EINTR, EPIPE from streams.
+    pub fn write(&self, source: &mut Source<'_>, at: At) -> Result<usize> {
+        self.check_access(AccessMode::WRITE)?;
+        match (self.ops.seeking(), at) {
+            (Seeking::Position, At::Position) => {
+                let mut position = self.position.lock();
+                let (start, bytes) = self.write_from(*position, source)?;
+                *position = start + bytes as u64;
+                Ok(bytes)
+            }
+            (Seeking::Position, At::Offset(offset)) => self.write_from(offset, source).map(|(_, bytes)| bytes),
+            (Seeking::Refused, At::Offset(_)) => Err(Errno::ESPIPE),
+            (Seeking::Ignored, _) | (Seeking::Refused, At::Position) => blocking::write(self, source),
+        }
+    }
+
+    /// Writes at `offset`, or at the end with O_APPEND; where that was, and how much.
+    fn write_from(&self, offset: u64, source: &mut Source<'_>) -> Result<(u64, usize)> {
+        let inode = self.location.inode();
+        let _writers = matches!(inode.node(), Node::File(_)).then(|| inode.lock_writers());
+        let flags = self.flags();
+        let offset = if flags.contains(OpenFlags::APPEND) { inode.size() } else { offset };
+        let bytes = self.ops.try_write(&Io { offset: Some(offset), flags }, source)?;
+        Ok((offset, bytes))
+    }
+
+    /// Reads into kernel memory, as much as there is up to the end of the file.
+    ///
+    /// # Errors
+    /// As [`OpenFile::read`].
+    pub fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize> {
+        self.read(&mut Sink::from_slice(buffer), At::Offset(offset))
+    }
+
+    /// lseek(2).
+    ///
+    /// # Errors
+    /// EBADF (O_PATH), ESPIPE, EINVAL for a place before the start, ENXIO when there is no such byte.
+    pub fn seek(&self, offset: i64, whence: Whence) -> Result<u64> {
+        match self.ops.seeking() {
+            _ if self.is_path_only() => return Err(Errno::EBADF),
+            Seeking::Refused => return Err(Errno::ESPIPE),
+            Seeking::Ignored => return Ok(0),
+            Seeking::Position => {}
+        }
+        let inode = self.location.inode();
+        let mut position = self.position.lock();
+        let base = match whence {
+            Whence::Start => 0,
+            Whence::Current => *position,
+            Whence::End => inode.size(),
+            Whence::Next(extent) => {
+                let at = u64::try_from(offset).map_err(|_| Errno::ENXIO)?;
+                let Node::File(file) = inode.node() else { return Err(Errno::EINVAL) };
+                *position = file.next(at, extent).ok_or(Errno::ENXIO)?;
+                return Ok(*position);
+            }
+        };
+        let target = base.checked_add_signed(offset).filter(|&target| target <= MAX_SIZE).ok_or(Errno::EINVAL)?;
+        *position = target;
+        Ok(target)
+    }
+
+    /// getdents64(2): hands entries from the position on to `emit` until it says that it is full; the position follows.
+    ///
+    /// # Errors
+    /// ENOTDIR; ENOENT if the directory was removed; what `emit` says of the first entry.
+    pub fn list(&self, mut emit: impl FnMut(&Listed) -> Result<Emitted>) -> Result<()> {
+        const BATCH: usize = 32;
+        self.check_access(AccessMode::READ)?;
+        let directory = self.location.inode().directory()?;
+        if self.location.dentry.is_removed() {
+            return Err(Errno::ENOENT);
+        }
+        let mut position = self.position.lock();
+        loop {
+            let batch: Vec<Listed> = directory.list(&self.location.dentry, *position, BATCH);
+            if batch.is_empty() {
+                self.location.inode().note_access();
+                return Ok(());
+            }
+            for entry in &batch {
+                if emit(entry)? == Emitted::Full {
+                    return Ok(());
+                }
+                *position = entry.next();
+            }
+        }
+    }
+
+    /// The pages behind a mapping, which keep the mount busy. Access is the caller's affair.
+    ///
+    /// # Errors
+    /// ENODEV, EPERM (sealed), and what a driver says.
+    pub fn map(&self, request: &MapRequest) -> Result<Arc<dyn PageSource>> {
+        let pages = self.ops.clone().map(request)?;
+        Ok(Arc::new(FileMapping { pages, location: self.location.clone() }))
+    }
+}
+
+impl Drop for OpenFile {
+    fn drop(&mut self) {
+        flock::release(self);
+        self.ops.released(self.flags());
+    }
+}
+
+/// A flag's state.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Switch {
+    /// Set.
+    On,
+    /// Not set.
+    Off,
+}
+
+/// What became of a directory entry.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Emitted {
+    /// It was taken.
+    Taken,
+    /// There was no room: it comes again next time.
+    Full,
+}
+
+/// The object behind O_PATH: nothing works.
+pub struct PathOnly;
+
+impl FileOps for PathOnly {
+    fn readiness(&self) -> Readiness {
+        Readiness::NVAL
+    }
+
+    fn ioctl(&self, _: u32, _: usize) -> Result<usize> {
+        Err(Errno::EBADF)
+    }
+
+    fn map(self: Arc<Self>, _: &MapRequest) -> Result<Arc<dyn PageSource>> {
+        Err(Errno::EBADF)
+    }
+}
+
+/// A mapped file: its pages, and its name for /proc/PID/maps.
+struct FileMapping {
+    pages: Arc<dyn PageSource>,
+    location: Location,
+}
+
+impl PageSource for FileMapping {
+    fn page(&self, index: usize, intent: PageIntent) -> Result<Frame> {
+        self.pages.page(index, intent)
+    }
+
+    fn size_bytes(&self) -> u64 {
+        self.pages.size_bytes()
+    }
+
+    fn description(&self) -> Option<(u64, u64, Vec<u8>)> {
+        let metadata = self.location.inode().metadata();
+        let path = match crate::fs::mount::root() {
+            Ok(root) => self.location.path_from(&root).for_proc(),
+            Err(_) => Vec::new(),
+        };
+        Some((u64::from(metadata.device.encode()), metadata.number, path))
+    }
+}

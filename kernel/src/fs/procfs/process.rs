@@ -1,0 +1,209 @@
+//! /proc/PID and /proc/PID/task/TID: which entries there are. What stands in them is `process_text`'s.
+//!
+//! Owns nothing: everything is made on look-up. Locks: those of whoever is asked. Specification: proc_pid(5), proc_tid(5).
+
+use crate::fs::attributes::FileType;
+use crate::fs::dentry::Name;
+use crate::fs::directory::{Computed, ComputedEntry};
+use crate::fs::inode::{Inode, Node, Owner};
+use crate::fs::procfs::descriptors::Descriptors;
+use crate::fs::procfs::links::{ProcessLink, Target};
+use crate::fs::procfs::process_text as content;
+use crate::fs::procfs::process_view::{self, ProcessView};
+use crate::fs::procfs::text::{Text, TextNode, TextSource};
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use postern_core::errno::{Errno, Result};
+
+/// A thread, as the makers of text see it.
+pub struct Subject {
+    /// Its process.
+    pub process: Arc<dyn ProcessView>,
+    /// Its id.
+    pub tid: u32,
+    /// Whether the entry is the process's rather than the thread's.
+    pub scope: Scope,
+}
+
+/// Whether an entry speaks of a process or of one of its threads.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Scope {
+    /// /proc/PID
+    Process,
+    /// /proc/PID/task/TID
+    Thread,
+}
+
+enum Kind {
+    Text(fn(&Subject, &mut Text) -> Result<()>),
+    /// Text that can be written too.
+    Setting(fn(&Subject, &mut Text) -> Result<()>, fn(&Subject, &[u8]) -> Result<()>),
+    Link(Target),
+    Descriptors,
+    Threads,
+}
+
+struct Entry {
+    name: &'static str,
+    permissions: u32,
+    kind: Kind,
+}
+
+const fn text(name: &'static str, permissions: u32, show: fn(&Subject, &mut Text) -> Result<()>) -> Entry {
+    Entry { name, permissions, kind: Kind::Text(show) }
+}
+
+const fn link(name: &'static str, target: Target) -> Entry {
+    Entry { name, permissions: 0o777, kind: Kind::Link(target) }
+}
+
+/// The entries of both directories; `task` is the process's alone.
+static ENTRIES: [Entry; 15] = [
+    Entry { name: "task", permissions: 0o555, kind: Kind::Threads },
+    Entry { name: "fd", permissions: 0o500, kind: Kind::Descriptors },
+    text("cmdline", 0o444, content::arguments),
+    Entry { name: "comm", permissions: 0o644, kind: Kind::Setting(content::name, content::set_name) },
+    link("cwd", Target::WorkingDirectory),
+    text("environ", 0o400, content::environment),
+    link("exe", Target::Executable),
+    text("maps", 0o444, content::maps),
+    text("mountinfo", 0o444, content::mount_info),
+    text("mounts", 0o444, content::mounts),
+    text("oom_score", 0o444, content::oom_score),
+    link("root", Target::Root),
+    text("stat", 0o444, content::stat),
+    text("statm", 0o444, content::statm),
+    text("status", 0o444, content::status),
+];
+
+fn owner_of(process: &dyn ProcessView) -> Owner {
+    let snapshot = process.snapshot();
+    Owner { uid: snapshot.uids[1], gid: snapshot.gids[1] }
+}
+
+/// The directory of a process.
+///
+/// # Errors
+/// ENOENT.
+pub fn directory(pid: u32) -> Result<Arc<Inode>> {
+    let process = process_view::find(pid)?;
+    let computed = ThreadDirectory { pid, tid: pid, scope: Scope::Process };
+    Ok(super::computed_directory(super::inode_number(pid, 0, 0), owner_of(&*process), 0o555, Box::new(computed)))
+}
+
+/// /proc/PID or /proc/PID/task/TID.
+struct ThreadDirectory {
+    pid: u32,
+    tid: u32,
+    scope: Scope,
+}
+
+impl ThreadDirectory {
+    fn entries(&self) -> impl Iterator<Item = (u8, &'static Entry)> {
+        let is_process = self.scope == Scope::Process;
+        (1..).zip(&ENTRIES).filter(move |(_, entry)| is_process || !matches!(entry.kind, Kind::Threads))
+    }
+
+    fn number(&self, slot: u8) -> u64 {
+        const THREAD_SLOTS: u8 = 128;
+        super::inode_number(self.tid, if self.scope == Scope::Process { slot } else { slot + THREAD_SLOTS }, 0)
+    }
+}
+
+fn file_type(kind: &Kind) -> FileType {
+    match kind {
+        Kind::Text(_) | Kind::Setting(..) => FileType::Regular,
+        Kind::Link(_) => FileType::Symlink,
+        Kind::Descriptors | Kind::Threads => FileType::Directory,
+    }
+}
+
+impl Computed for ThreadDirectory {
+    fn lookup(&self, name: &[u8]) -> Result<Arc<Inode>> {
+        let process = process_view::find(self.pid)?;
+        let (slot, entry) = self.entries().find(|(_, entry)| entry.name.as_bytes() == name).ok_or(Errno::ENOENT)?;
+        let owner = owner_of(&*process);
+        let pid = self.pid;
+        let node = match entry.kind {
+            Kind::Text(_) | Kind::Setting(..) => {
+                let source = ThreadText { pid, tid: self.tid, scope: self.scope, entry };
+                Node::Generated(Arc::new(TextNode(Arc::new(source))))
+            }
+            Kind::Link(target) => Node::MagicLink(Box::new(ProcessLink { pid, target })),
+            Kind::Descriptors => {
+                let computed = Box::new(Descriptors { pid, owner });
+                return Ok(super::computed_directory(self.number(slot), owner, entry.permissions, computed));
+            }
+            Kind::Threads => {
+                let computed = Box::new(Threads { pid });
+                return Ok(super::computed_directory(self.number(slot), owner, entry.permissions, computed));
+            }
+        };
+        Ok(Arc::new(Inode::new(super::device(), self.number(slot), node, owner, entry.permissions)))
+    }
+
+    fn list(&self, from: u64, limit: usize) -> Vec<ComputedEntry> {
+        let entries = self.entries().filter(|&(slot, _)| u64::from(slot) >= from).take(limit);
+        let listed = |(slot, entry): (u8, &Entry)| ComputedEntry {
+            key: u64::from(slot),
+            number: self.number(slot),
+            file_type: file_type(&entry.kind),
+            name: Name::from(entry.name.as_bytes()),
+        };
+        entries.map(listed).collect()
+    }
+}
+
+/// /proc/PID/task.
+struct Threads {
+    pid: u32,
+}
+
+impl Computed for Threads {
+    fn lookup(&self, name: &[u8]) -> Result<Arc<Inode>> {
+        let tid = super::parse_id(name)?;
+        let process = process_view::find(self.pid)?;
+        if !process.tids().contains(&tid) {
+            return Err(Errno::ENOENT);
+        }
+        let computed = ThreadDirectory { pid: self.pid, tid, scope: Scope::Thread };
+        let number = computed.number(0);
+        Ok(super::computed_directory(number, owner_of(&*process), 0o555, Box::new(computed)))
+    }
+
+    fn list(&self, from: u64, limit: usize) -> Vec<ComputedEntry> {
+        process_view::find(self.pid).map(|process| super::ids(process.tids(), from, limit)).unwrap_or_default()
+    }
+}
+
+/// The text of one entry.
+struct ThreadText {
+    pid: u32,
+    tid: u32,
+    scope: Scope,
+    entry: &'static Entry,
+}
+
+impl ThreadText {
+    fn subject(&self) -> Result<Subject> {
+        let process = process_view::find(self.pid).map_err(|_| Errno::ESRCH)?;
+        Ok(Subject { process, tid: self.tid, scope: self.scope })
+    }
+}
+
+impl TextSource for ThreadText {
+    fn show(&self, out: &mut Text) -> Result<()> {
+        match self.entry.kind {
+            Kind::Text(show) | Kind::Setting(show, _) => show(&self.subject()?, out),
+            _ => Err(Errno::EINVAL),
+        }
+    }
+
+    fn store(&self, bytes: &[u8]) -> Result<()> {
+        match self.entry.kind {
+            Kind::Setting(_, store) => store(&self.subject()?, bytes),
+            _ => Err(Errno::EACCES),
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Files whose contents are text made when they are read.
+//!
+//! Owns the text of one open file: made anew whenever it is read from its start, so that a reader sees one moment, and one who
+//! seeks back sees the present. Lock: OBJECT (spin) around the reference to the text. Making it may sleep.
+//! Specification: proc(5), seq_file in Linux.
+
+use crate::fs::file::{FileOps, Io, Seeking};
+use crate::fs::special::{OpenRequest, Openable, Opened};
+use crate::mm::user::{Sink, Source};
+use crate::sync::{SpinLock, rank};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+use postern_core::errno::{Errno, Result};
+
+/// Text that is being made; may hold any bytes.
+#[derive(Default)]
+pub struct Text(Vec<u8>);
+
+impl Text {
+    /// Adds bytes as they are.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+
+    /// Adds a path with blanks, tabs, newlines and backslashes as octal escapes (/proc/mounts).
+    pub fn push_escaped(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            match byte {
+                b' ' | b'\t' | b'\n' | b'\\' => {
+                    let digits = [byte >> 6, byte >> 3 & 7, byte & 7].map(|digit| b'0' + digit);
+                    self.0.push(b'\\');
+                    self.0.extend_from_slice(&digits);
+                }
+                _ => self.0.push(byte),
+            }
+        }
+    }
+
+    /// The bytes so far.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Write for Text {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.push(text.as_bytes());
+        Ok(())
+    }
+}
+
+/// Adds formatted text; unlike `write!` it has no error to lose, since [`Text`] has none.
+macro_rules! put {
+    ($text:expr, $($arguments:tt)*) => {{
+        use core::fmt::Write as _;
+        let text: &mut $crate::fs::procfs::text::Text = $text;
+        let result: core::fmt::Result = write!(text, $($arguments)*);
+        debug_assert!(result.is_ok(), "text takes everything");
+    }};
+}
+pub(crate) use put;
+
+/// Where text comes from and goes to.
+pub trait TextSource: Send + Sync {
+    /// Makes the text.
+    ///
+    /// # Errors
+    /// What read(2) should say, ESRCH for a process that is gone.
+    fn show(&self, text: &mut Text) -> Result<()>;
+
+    /// Takes what was written in one call.
+    ///
+    /// # Errors
+    /// What write(2) should say.
+    fn store(&self, bytes: &[u8]) -> Result<()> {
+        let _ = bytes;
+        Err(Errno::EACCES)
+    }
+}
+
+/// Text made by a function, and perhaps taken by one.
+pub struct Functions {
+    /// Makes the text.
+    pub show: fn(&mut Text) -> Result<()>,
+    /// Takes what was written.
+    pub store: Option<fn(&[u8]) -> Result<()>>,
+}
+
+impl TextSource for Functions {
+    fn show(&self, text: &mut Text) -> Result<()> {
+        (self.show)(text)
+    }
+
+    fn store(&self, bytes: &[u8]) -> Result<()> {
+        self.store.ok_or(Errno::EACCES)?(bytes)
+    }
+}
+
+/// A file of text; opening makes a [`TextFile`].
+pub struct TextNode(pub Arc<dyn TextSource>);
+
+impl Openable for TextNode {
+    fn open(&self, _: &OpenRequest<'_>) -> Result<Opened> {
+        let text = SpinLock::new(rank::OBJECT, None);
+        Ok(Opened::plain(Arc::new(TextFile { source: self.0.clone(), text })))
+    }
+}
+
+struct TextFile {
+    source: Arc<dyn TextSource>,
+    text: SpinLock<Option<Arc<Text>>>,
+}
+
+impl TextFile {
+    fn text_for(&self, offset: u64) -> Result<Arc<Text>> {
+        if offset != 0
+            && let Some(text) = self.text.lock().clone()
+        {
+            return Ok(text);
+        }
+        let mut text = Text::default();
+        self.source.show(&mut text)?;
+        let text = Arc::new(text);
+        let old = self.text.lock().replace(text.clone());
+        drop(old);
+        Ok(text)
+    }
+}
+
+impl FileOps for TextFile {
+    fn seeking(&self) -> Seeking {
+        Seeking::Position
+    }
+
+    fn try_read(&self, io: &Io, sink: &mut Sink<'_>) -> Result<usize> {
+        let offset = io.offset.ok_or(Errno::ESPIPE)?;
+        let text = self.text_for(offset)?;
+        let rest = usize::try_from(offset).ok().and_then(|offset| text.bytes().get(offset..)).unwrap_or_default();
+        if rest.is_empty() || sink.remaining() == 0 { Ok(0) } else { sink.copy_from_slice(rest) }
+    }
+
+    fn try_write(&self, _: &Io, source: &mut Source<'_>) -> Result<usize> {
+        const LONGEST: usize = 4096;
+        let mut bytes = Vec::new();
+        bytes.resize(source.remaining().min(LONGEST), 0);
+        let taken = source.copy_to_slice(&mut bytes)?;
+        self.source.store(&bytes[..taken])?;
+        Ok(taken)
+    }
+}
+
+/// The number in what was written, with or without a newline.
+///
+/// # Errors
+/// EINVAL.
+pub fn parse_number<N: core::str::FromStr>(bytes: &[u8]) -> Result<N> {
+    let text = core::str::from_utf8(bytes).map_err(|_| Errno::EINVAL)?;
+    text.trim_matches(|c: char| c.is_ascii_whitespace() || c == '\0').parse().map_err(|_| Errno::EINVAL)
+}
