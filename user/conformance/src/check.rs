@@ -3,7 +3,7 @@
 //! Owns nothing, takes no locks, never sleeps. Every helper remembers the line of its caller, so that a failed
 //! expectation names the line of the test and not of this file.
 
-use crate::sys::{Sys, SysError};
+use crate::sys::{Sys, SysError, process};
 use std::fmt::Debug;
 use std::panic::Location;
 
@@ -51,6 +51,18 @@ pub fn failed(reason: impl AsRef<str>) -> Failure {
 /// Always: the skip travels as an error so that `?` ends the test.
 pub fn skip<T>(reason: impl Into<String>) -> Result<T, Failure> {
     Err(Failure::Skipped(reason.into()))
+}
+
+/// Skips the test unless it runs as root, who can become others and whom no permission stops.
+///
+/// # Errors
+/// The skip.
+pub fn needs_root() -> Outcome {
+    if process::geteuid() == 0 {
+        Ok(())
+    } else {
+        skip("needs root to become somebody else")
+    }
 }
 
 /// Expects `condition`; `sentence` says what should have been true.

@@ -1,7 +1,7 @@
 //! What files are like: sizes, times, modes, ownership, permissions. Specification: inode(7), stat(2), truncate(2), chmod(2),
 //! umask(2), utimensat(2), access(2), path_resolution(7) "Permissions".
 
-use crate::check::{Outcome, expect, expect_eq, expect_errno, skip};
+use crate::check::{Outcome, expect, expect_eq, expect_errno, needs_root};
 use crate::scratch;
 use crate::sys::{fd, path, process, time};
 use libc::{EACCES, EINVAL, EISDIR, EPERM, O_CREAT, O_RDONLY, O_RDWR, O_WRONLY, R_OK, W_OK, X_OK};
@@ -186,7 +186,7 @@ fn chmod_changes_no_open_descriptor() -> Outcome {
 }
 
 fn chown_changes_the_owner() -> Outcome {
-    root_only()?;
+    needs_root()?;
     scratch::enter()?;
     path::create("file")?;
     path::chown("file", 5, 6)?;
@@ -250,18 +250,9 @@ fn adding_an_entry_moves_the_directorys_modification_time() -> Outcome {
     )
 }
 
-/// Skips the test unless it runs as root, who can become others.
-fn root_only() -> Outcome {
-    if process::geteuid() == 0 {
-        Ok(())
-    } else {
-        skip("needs root to become somebody else")
-    }
-}
-
 /// Becomes an unprivileged user in a directory of root's that everybody may use.
 fn as_somebody(prepare: impl FnOnce() -> Outcome) -> Outcome {
-    root_only()?;
+    needs_root()?;
     scratch::enter()?;
     prepare()?;
     Ok(process::become_user(SOMEBODY)?)
@@ -376,7 +367,7 @@ fn access_tells_what_is_permitted() -> Outcome {
 }
 
 fn root_may_read_and_write_everything() -> Outcome {
-    root_only()?;
+    needs_root()?;
     scratch::enter()?;
     file_with_mode("file", SOMEBODY, SOMEBODY, 0)?;
     path::open("file", O_RDWR, 0)?;
@@ -395,7 +386,7 @@ fn new_file_belongs_to_its_creator() -> Outcome {
 }
 
 fn descriptor_opened_before_losing_permission_works_on() -> Outcome {
-    root_only()?;
+    needs_root()?;
     scratch::enter()?;
     let file = path::open("file", O_CREAT | O_RDWR, 0o600)?;
     process::become_user(SOMEBODY)?;

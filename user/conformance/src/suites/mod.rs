@@ -2,16 +2,19 @@
 
 use crate::harness::Suite;
 
+mod bad_pointers;
 mod directories;
 mod epoll;
 mod eventfd;
 mod exec;
+mod exhaustion;
 mod fd_io;
 mod fds;
 mod files;
 mod fork;
 mod futex;
 mod links;
+mod misc;
 mod mmap;
 mod mmap_fault;
 mod mmap_file;
@@ -20,6 +23,10 @@ mod pipe;
 mod pipe_atomicity;
 mod pipe_capacity;
 mod poll;
+mod signal_actions;
+mod signals;
+mod threads;
+mod time;
 mod wait;
 
 /// All suites.
@@ -99,5 +106,33 @@ pub static ALL: &[Suite] = &[
     Suite {
         name: "files",
         tests: files::tests,
+    },
+    Suite {
+        name: "signals",
+        tests: signals::tests,
+    },
+    Suite {
+        name: "signal_actions",
+        tests: signal_actions::tests,
+    },
+    Suite {
+        name: "threads",
+        tests: threads::tests,
+    },
+    Suite {
+        name: "time",
+        tests: time::tests,
+    },
+    Suite {
+        name: "misc",
+        tests: misc::tests,
+    },
+    Suite {
+        name: "bad_pointers",
+        tests: bad_pointers::tests,
+    },
+    Suite {
+        name: "exhaustion",
+        tests: exhaustion::tests,
     },
 ];

@@ -1,6 +1,6 @@
 //! Pipes: capacity and poll masks. Specification: fcntl(2) F_SETPIPE_SZ, F_GETPIPE_SZ; poll(2); pipe(7) "Pipe capacity".
 
-use crate::check::{Outcome, expect, expect_eq, expect_errno, skip};
+use crate::check::{Outcome, expect, expect_eq, expect_errno, needs_root};
 use crate::sys::fd::{self, Pipe};
 use crate::sys::memory::PAGE;
 use crate::sys::{Sys, process, ready};
@@ -114,9 +114,7 @@ fn growing_lets_a_blocked_writer_go_on() -> Outcome {
 }
 
 fn exceeding_pipe_max_size_gives_eperm_without_privilege() -> Outcome {
-    if process::geteuid() != 0 {
-        return skip("needs root to become somebody else");
-    }
+    needs_root()?;
     let limit = std::fs::read_to_string("/proc/sys/fs/pipe-max-size")?;
     let limit: i32 = limit.trim().parse().unwrap_or(1 << 20);
     process::become_user(12345)?;

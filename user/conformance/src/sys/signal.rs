@@ -3,7 +3,7 @@
 //! Owns the process-wide record that handlers write to: atomics only, so a handler may run anywhere.
 
 use super::{Sys, checked, zeroed};
-use std::sync::atomic::{AtomicI32, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 use std::time::Duration;
 
 const SIGNALS: usize = 65;
@@ -11,7 +11,6 @@ const SIGNALS: usize = 65;
 static CAUGHT: [AtomicU32; SIGNALS] = [const { AtomicU32::new(0) }; SIGNALS];
 static LAST_CODE: AtomicI32 = AtomicI32::new(0);
 static LAST_SENDER: AtomicI32 = AtomicI32::new(0);
-static LAST_ADDRESS: AtomicUsize = AtomicUsize::new(0);
 
 /// A handler that gets siginfo and the context.
 pub type InfoHandler = extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void);
@@ -26,8 +25,6 @@ extern "C" fn counting_handler(
     LAST_CODE.store(info.si_code, Ordering::SeqCst);
     // SAFETY: reading a member of the union: any bits are an integer; only the fitting one is looked at by tests.
     LAST_SENDER.store(unsafe { info.si_pid() }, Ordering::SeqCst);
-    // SAFETY: as above.
-    LAST_ADDRESS.store(unsafe { info.si_addr() } as usize, Ordering::SeqCst);
     if let Some(counter) = CAUGHT.get(signal.unsigned_abs() as usize) {
         counter.fetch_add(1, Ordering::SeqCst);
     }
@@ -48,11 +45,6 @@ pub fn last_code() -> i32 {
 /// `si_pid` of the last signal that the counting handler saw.
 pub fn last_sender() -> i32 {
     LAST_SENDER.load(Ordering::SeqCst)
-}
-
-/// `si_addr` of the last signal that the counting handler saw.
-pub fn last_address() -> usize {
-    LAST_ADDRESS.load(Ordering::SeqCst)
 }
 
 /// Installs the counting handler; `flags` in addition to `SA_SIGINFO`.
@@ -162,16 +154,26 @@ pub fn sigsuspend(blocked: &[i32]) -> Sys<()> {
     checked("sigsuspend", unsafe { libc::sigsuspend(&raw const set) }).map(drop)
 }
 
-/// `sigtimedwait`; returns the signal and who sent it.
+/// The raw `rt_sigtimedwait`, for musl's wrapper hides EINTR; returns the signal and who sent it.
 pub fn sigtimedwait(signals: &[i32], timeout: Duration) -> Sys<(i32, i32)> {
+    const KERNEL_SET_SIZE: usize = 8;
     let set = set_of(signals);
     let timeout = super::time::timespec(timeout);
     let mut info: libc::siginfo_t = zeroed();
-    // SAFETY: the kernel reads the set and the time, and fills the struct.
-    let value = unsafe { libc::sigtimedwait(&raw const set, &raw mut info, &raw const timeout) };
-    let signal = checked("sigtimedwait", value)?;
+    let (set, filled, timeout) = (&raw const set, &raw mut info, &raw const timeout);
+    // SAFETY: the kernel reads the first word of the set and the time, and fills the struct.
+    let value = unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigtimedwait,
+            set,
+            filled,
+            timeout,
+            KERNEL_SET_SIZE,
+        )
+    };
+    checked("rt_sigtimedwait", value)?;
     // SAFETY: the signals waited for come from kill or a child: both fill si_pid.
-    Ok((signal, unsafe { info.si_pid() }))
+    Ok((info.si_signo, unsafe { info.si_pid() }))
 }
 
 /// Sends a signal to the calling process.
