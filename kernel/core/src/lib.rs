@@ -12,12 +12,14 @@ extern crate std;
 
 pub mod areas;
 pub mod bitmap;
+pub mod clock;
 pub mod command_line;
 pub mod effects;
 pub mod errno;
 pub mod exec_plan;
 pub mod fd_table;
 pub mod gzip;
+pub mod identity;
 pub mod line_discipline;
 pub mod newc;
 pub mod page_ring;
