@@ -118,6 +118,24 @@ fn the_same_through_park_state() {
 }
 
 #[test]
+fn the_attempt_after_a_selection_sees_what_it_was_for() {
+    explore(4, || {
+        let units = Units::<Model>::none();
+        let poster = thread::spawn({
+            let units = units.clone();
+            move || units.post(1)
+        });
+        let mut attempts = 0;
+        units.queue.wait(Mode::Exclusive, || {
+            attempts += 1;
+            units.try_take()
+        });
+        assert!(attempts <= 2);
+        poster.join().unwrap();
+    });
+}
+
+#[test]
 fn what_the_waker_wrote_is_visible_to_the_woken() {
     struct Shared {
         written: Unprotected,

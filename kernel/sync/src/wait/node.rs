@@ -66,12 +66,12 @@ impl<P: Platform> Node<P> {
     #[inline(always)]
     pub(super) fn select(&self, task: P::Task, key: u32) {
         self.selected_by.set(key);
-        #[cfg(loom)]
-        self.lifetime.with(|_| ());
         // Release: the sleeper that sees SELECTED sees the change of state that it was woken for. This store comes
         // before unpark, so that the park which consumes the token finds it.
         self.state.store(SELECTED, Ordering::Release);
         P::unpark(task);
+        #[cfg(loom)]
+        self.lifetime.with(|_| ());
         // Release: every access of ours to the node comes before the sleeper's reuse of its memory.
         self.state.store(RELEASED, Ordering::Release);
     }
