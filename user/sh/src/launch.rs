@@ -102,16 +102,22 @@ impl Launch {
     }
 
     fn set_up_child(&mut self, shell: &mut Shell, interactive: bool) {
-        if self.job_control {
-            self.place(nix::unistd::getpid());
-        }
-        shell.enter_subshell();
         if interactive {
-            system::set_disposition(Signal::SIGINT, Disposition::Default);
-            for signal in SHELL_IGNORES {
-                system::set_disposition(*signal, Disposition::Default);
+            // Before the child owns the terminal: a ^C from then on is for it.
+            for signal in [Signal::SIGINT].iter().chain(SHELL_IGNORES) {
+                if *signal != Signal::SIGTTOU {
+                    system::set_disposition(*signal, Disposition::Default);
+                }
             }
         }
+        if self.job_control {
+            // While SIGTTOU is ignored, since a background process may not take the terminal.
+            self.place(nix::unistd::getpid());
+        }
+        if interactive {
+            system::set_disposition(Signal::SIGTTOU, Disposition::Default);
+        }
+        shell.enter_subshell();
         if self.purpose == Purpose::Background && !self.job_control {
             // The keyboard belongs to the foreground: neither its signals nor its input are ours.
             system::set_disposition(Signal::SIGINT, Disposition::Ignore);
