@@ -96,8 +96,12 @@ impl FileOps for Zero {
 
     /// Memory of its own for each mapping, as if it were anonymous.
     fn map(self: Arc<Self>, request: &MapRequest) -> Result<Arc<dyn PageSource>> {
-        let end = usize::try_from(request.offset).ok().and_then(|offset| offset.checked_add(request.length));
-        Ok(SharedPages::new(end.ok_or(Errno::EOVERFLOW)?.div_ceil(PAGE_SIZE)))
+        let end = usize::try_from(request.offset)
+            .ok()
+            .and_then(|offset| offset.checked_add(request.length));
+        Ok(SharedPages::new(
+            end.ok_or(Errno::EOVERFLOW)?.div_ceil(PAGE_SIZE),
+        ))
     }
 }
 

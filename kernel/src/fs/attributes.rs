@@ -142,7 +142,10 @@ pub struct Attributes {
 impl Attributes {
     /// Who it belongs to.
     pub fn owner(&self) -> Owner {
-        Owner { uid: self.uid, gid: self.gid }
+        Owner {
+            uid: self.uid,
+            gid: self.gid,
+        }
     }
 }
 

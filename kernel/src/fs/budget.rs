@@ -14,7 +14,10 @@ pub struct Quota {
 impl Quota {
     /// Nothing used of `limit`.
     pub const fn new(limit: usize) -> Self {
-        Self { used: AtomicUsize::new(0), limit: AtomicUsize::new(limit) }
+        Self {
+            used: AtomicUsize::new(0),
+            limit: AtomicUsize::new(limit),
+        }
     }
 
     /// Takes `amount`.
@@ -25,7 +28,9 @@ impl Quota {
         let limit = self.limit.load(Ordering::Relaxed);
         // Relaxed: a counter that orders nothing else.
         self.used
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| used.checked_add(amount).filter(|&sum| sum <= limit))
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
+                used.checked_add(amount).filter(|&sum| sum <= limit)
+            })
             .map(|_| ())
             .map_err(|_| Errno::ENOSPC)
     }
@@ -70,6 +75,9 @@ pub struct Budget {
 impl Budget {
     /// A budget with limits; `usize::MAX` for none.
     pub const fn new(pages: usize, inodes: usize) -> Self {
-        Self { pages: Quota::new(pages), inodes: Quota::new(inodes) }
+        Self {
+            pages: Quota::new(pages),
+            inodes: Quota::new(inodes),
+        }
     }
 }

@@ -86,9 +86,16 @@ impl Directory {
 
     /// A directory with computed entries besides those in memory.
     pub fn with_computed(computed: Option<Box<dyn Computed>>) -> Self {
-        let entries =
-            Entries { by_name: BTreeMap::new(), by_ordinal: BTreeMap::new(), next_ordinal: FIRST_ORDINAL, closed: false };
-        Self { entries: Mutex::new(rank::DIRECTORY, entries), computed }
+        let entries = Entries {
+            by_name: BTreeMap::new(),
+            by_ordinal: BTreeMap::new(),
+            next_ordinal: FIRST_ORDINAL,
+            closed: false,
+        };
+        Self {
+            entries: Mutex::new(rank::DIRECTORY, entries),
+            computed,
+        }
     }
 
     /// The entry called `name`; `here` is the directory's own name.
@@ -158,7 +165,9 @@ impl Directory {
     pub fn take_all(&self) -> Vec<Arc<Dentry>> {
         let mut entries = self.entries.lock();
         entries.by_name.clear();
-        core::mem::take(&mut entries.by_ordinal).into_values().collect()
+        core::mem::take(&mut entries.by_ordinal)
+            .into_values()
+            .collect()
     }
 
     /// At most `limit` entries from the cursor position `from` on, `.` and `..` first.
@@ -166,7 +175,11 @@ impl Directory {
         let mut listed = Vec::new();
         for (position, name) in [(DOT, b".".as_slice()), (DOT_DOT, b"..")] {
             if from <= position {
-                let of = if position == DOT { here.clone() } else { here.parent().unwrap_or_else(|| here.clone()) };
+                let of = if position == DOT {
+                    here.clone()
+                } else {
+                    here.parent().unwrap_or_else(|| here.clone())
+                };
                 listed.push(entry(position, of.inode(), name.into()));
             }
         }
@@ -174,7 +187,9 @@ impl Directory {
             let entries = self.entries.lock();
             let room = limit.saturating_sub(listed.len());
             let held = entries.by_ordinal.range(from..).take(room);
-            listed.extend(held.map(|(&position, dentry)| entry(position, dentry.inode(), dentry.name())));
+            listed.extend(
+                held.map(|(&position, dentry)| entry(position, dentry.inode(), dentry.name())),
+            );
         }
         let room = limit.saturating_sub(listed.len());
         if let Some(computed) = self.computed.as_ref().filter(|_| room > 0) {
@@ -197,5 +212,10 @@ impl Default for Directory {
 }
 
 fn entry(position: u64, inode: &Inode, name: Name) -> Listed {
-    Listed { position, number: inode.number(), file_type: inode.file_type(), name }
+    Listed {
+        position,
+        number: inode.number(),
+        file_type: inode.file_type(),
+        name,
+    }
 }

@@ -7,6 +7,7 @@ use crate::fs::open_file::OpenFile;
 use crate::sync::{SpinLock, WaitQueue, rank};
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
+use alloc::vec;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use postern_core::errno::{Errno, Result};
@@ -61,15 +62,15 @@ pub fn acquire(file: &OpenFile, lock: Lock, patience: Patience) -> Result<()> {
     if patience == Patience::Now {
         return Err(Errno::EAGAIN);
     }
-    let waited = RELEASED.wait_interruptible(Mode::Shared, || try_acquire(file, lock).then_some(()));
+    let waited =
+        RELEASED.wait_interruptible(Mode::Shared, || try_acquire(file, lock).then_some(()));
     waited.map_err(|Interrupted| Errno::ERESTARTSYS)
 }
 
 fn try_acquire(file: &OpenFile, lock: Lock) -> bool {
     let mut held = HELD.lock();
     let Some(holders) = held.get_mut(&key(file)) else {
-        let mut descriptions = Vec::new();
-        descriptions.push(identity(file));
+        let descriptions = vec![identity(file)];
         held.insert(key(file), Holders { lock, descriptions });
         COUNT.fetch_add(1, Ordering::Relaxed);
         return true;
@@ -96,12 +97,16 @@ fn release_unless(file: &OpenFile, kept: Option<Lock>) {
         return;
     }
     let mut held = HELD.lock();
-    let Some(holders) = held.get_mut(&key(file)) else { return };
+    let Some(holders) = held.get_mut(&key(file)) else {
+        return;
+    };
     if kept == Some(holders.lock) {
         return;
     }
     let before = holders.descriptions.len();
-    holders.descriptions.retain(|&description| description != identity(file));
+    holders
+        .descriptions
+        .retain(|&description| description != identity(file));
     if holders.descriptions.len() == before {
         return;
     }

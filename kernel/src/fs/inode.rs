@@ -85,9 +85,19 @@ pub struct Inode {
 
 impl Inode {
     /// An inode without names (`links` 0, or 2 for a directory's own entries).
-    pub fn new(device: DeviceNumber, number: u64, node: Node, owner: Owner, permissions: u32) -> Self {
+    pub fn new(
+        device: DeviceNumber,
+        number: u64,
+        node: Node,
+        owner: Owner,
+        permissions: u32,
+    ) -> Self {
         let now = Timestamp::now();
-        let links = if matches!(node, Node::Directory(_)) { 2 } else { 0 };
+        let links = if matches!(node, Node::Directory(_)) {
+            2
+        } else {
+            0
+        };
         let attributes = Attributes {
             permissions,
             uid: owner.uid,
@@ -129,7 +139,11 @@ impl Inode {
     /// # Errors
     /// ENOTDIR.
     pub fn directory(&self) -> Result<&Directory> {
-        if let Node::Directory(directory) = &self.node { Ok(directory) } else { Err(Errno::ENOTDIR) }
+        if let Node::Directory(directory) = &self.node {
+            Ok(directory)
+        } else {
+            Err(Errno::ENOTDIR)
+        }
     }
 
     /// Whether it is a directory.
@@ -202,7 +216,11 @@ impl Inode {
             attributes: self.attributes(),
             born: self.born,
             size: self.size(),
-            blocks: if let Node::File(file) = &self.node { file.held_pages() * BLOCKS_PER_PAGE } else { 0 },
+            blocks: if let Node::File(file) = &self.node {
+                file.held_pages() * BLOCKS_PER_PAGE
+            } else {
+                0
+            },
         }
     }
 
@@ -220,7 +238,10 @@ impl Inode {
         let now = Timestamp::now();
         let mut attributes = self.attributes.lock();
         let last = attributes.accessed;
-        if last <= attributes.modified || last <= attributes.changed || last.seconds + DAY_SECONDS <= now.seconds {
+        if last <= attributes.modified
+            || last <= attributes.changed
+            || last.seconds + DAY_SECONDS <= now.seconds
+        {
             attributes.accessed = now;
         }
     }
@@ -308,7 +329,11 @@ impl FileOps for Inode {
 
     fn map(self: Arc<Self>, request: &MapRequest) -> Result<Arc<dyn PageSource>> {
         match &self.node {
-            Node::File(file) if request.writes == Writes::Shared && file.seals() & F_SEAL_WRITE != 0 => Err(Errno::EPERM),
+            Node::File(file)
+                if request.writes == Writes::Shared && file.seals() & F_SEAL_WRITE != 0 =>
+            {
+                Err(Errno::EPERM)
+            }
             Node::File(_) => Ok(self),
             _ => Err(Errno::ENODEV),
         }

@@ -40,9 +40,20 @@ impl MountFlags {
             (Self::NO_EXEC, "noexec"),
             (Self::NO_ACCESS_TIME, "noatime"),
         ];
-        let first = if self.contains(Self::READ_ONLY) { "ro" } else { "rw" };
-        let last = if self.contains(Self::NO_ACCESS_TIME) { None } else { Some("relatime") };
-        let middle = table.into_iter().filter(move |(flag, _)| self.contains(*flag)).map(|(_, word)| word);
+        let first = if self.contains(Self::READ_ONLY) {
+            "ro"
+        } else {
+            "rw"
+        };
+        let last = if self.contains(Self::NO_ACCESS_TIME) {
+            None
+        } else {
+            Some("relatime")
+        };
+        let middle = table
+            .into_iter()
+            .filter(move |(flag, _)| self.contains(*flag))
+            .map(|(_, word)| word);
         core::iter::once(first).chain(middle).chain(last)
     }
 }
@@ -62,7 +73,13 @@ static TABLE: SpinLock<Vec<Arc<Mount>>> = SpinLock::new(rank::MOUNTS, Vec::new()
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 impl Mount {
-    fn new(file_system: Arc<FileSystem>, root: Arc<Dentry>, source: &[u8], flags: MountFlags, on: Option<Location>) -> Arc<Self> {
+    fn new(
+        file_system: Arc<FileSystem>,
+        root: Arc<Dentry>,
+        source: &[u8],
+        flags: MountFlags,
+        on: Option<Location>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             file_system,
@@ -96,7 +113,10 @@ impl Mount {
 
     /// The same, as a place.
     pub fn root_location(self: &Arc<Self>) -> Location {
-        Location { mount: self.clone(), dentry: self.root.clone() }
+        Location {
+            mount: self.clone(),
+            dentry: self.root.clone(),
+        }
     }
 
     /// What it covers.
@@ -114,7 +134,11 @@ impl Mount {
     /// # Errors
     /// EROFS.
     pub fn check_writable(&self) -> Result<()> {
-        if self.flags().contains(MountFlags::READ_ONLY) { Err(Errno::EROFS) } else { Ok(()) }
+        if self.flags().contains(MountFlags::READ_ONLY) {
+            Err(Errno::EROFS)
+        } else {
+            Ok(())
+        }
     }
 
     fn is_on(&self, place: &Location) -> bool {
@@ -122,7 +146,10 @@ impl Mount {
     }
 
     fn is_on_mount(&self, mount: &Arc<Self>) -> bool {
-        self.on.lock().as_ref().is_some_and(|on| Arc::ptr_eq(&on.mount, mount))
+        self.on
+            .lock()
+            .as_ref()
+            .is_some_and(|on| Arc::ptr_eq(&on.mount, mount))
     }
 }
 
@@ -134,7 +161,7 @@ pub fn set_root(file_system: Arc<FileSystem>) -> Result<Location> {
     let root = file_system.root().clone();
     let mount = Mount::new(file_system, root, b"rootfs", MountFlags::empty(), None);
     let mut table = TABLE.lock();
-    if !table.is_empty() {
+    if root_of(&table).is_some() {
         return Err(Errno::EBUSY);
     }
     table.push(mount.clone());
@@ -146,19 +173,37 @@ pub fn set_root(file_system: Arc<FileSystem>) -> Result<Location> {
 /// # Errors
 /// ENOENT before `set_root`.
 pub fn root() -> Result<Location> {
-    TABLE.lock().first().map(Mount::root_location).ok_or(Errno::ENOENT)
+    root_of(&TABLE.lock())
+        .map(Mount::root_location)
+        .ok_or(Errno::ENOENT)
+}
+
+/// Of the mounts in the tree the root alone covers nothing.
+fn root_of(table: &[Arc<Mount>]) -> Option<&Arc<Mount>> {
+    table.iter().find(|mount| mount.on.lock().is_none())
 }
 
 /// The mount that covers `place`.
 pub fn covering(place: &Location) -> Option<Arc<Mount>> {
-    TABLE.lock().iter().rev().find(|mount| mount.is_on(place)).cloned()
+    TABLE
+        .lock()
+        .iter()
+        .rev()
+        .find(|mount| mount.is_on(place))
+        .cloned()
 }
 
 /// Mounts `root`, a directory of `file_system`, on the directory `on`, which nothing covers.
 ///
 /// # Errors
 /// ENOTDIR; EBUSY if the very same is mounted there already; ENOENT if the directory was removed.
-pub fn attach(on: &Location, file_system: Arc<FileSystem>, root: Arc<Dentry>, source: &[u8], flags: MountFlags) -> Result<()> {
+pub fn attach(
+    on: &Location,
+    file_system: Arc<FileSystem>,
+    root: Arc<Dentry>,
+    source: &[u8],
+    flags: MountFlags,
+) -> Result<()> {
     if on.inode().is_directory() != root.inode().is_directory() {
         return Err(Errno::ENOTDIR);
     }
@@ -207,7 +252,7 @@ pub fn detach(place: Location, how: Detach) -> Result<()> {
         return Err(Errno::EINVAL);
     }
     let mut table = TABLE.lock();
-    if table.first().is_some_and(|root| Arc::ptr_eq(root, &place.mount)) {
+    if root_of(&table).is_some_and(|root| Arc::ptr_eq(root, &place.mount)) {
         return Err(Errno::EBUSY);
     }
     if !table.iter().any(|mount| Arc::ptr_eq(mount, &place.mount)) {
@@ -221,11 +266,19 @@ pub fn detach(place: Location, how: Detach) -> Result<()> {
     gone.push(place.mount.clone());
     let mut next = 0;
     while let Some(above) = gone.get(next).cloned() {
-        gone.extend(table.iter().filter(|mount| mount.is_on_mount(&above)).cloned());
+        gone.extend(
+            table
+                .iter()
+                .filter(|mount| mount.is_on_mount(&above))
+                .cloned(),
+        );
         next += 1;
     }
     table.retain(|mount| !gone.iter().any(|one| Arc::ptr_eq(one, mount)));
-    let uncovered: Vec<Location> = gone.iter().filter_map(|mount| mount.on.lock().take()).collect();
+    let uncovered: Vec<Location> = gone
+        .iter()
+        .filter_map(|mount| mount.on.lock().take())
+        .collect();
     for on in &uncovered {
         on.dentry.uncover();
     }
@@ -258,7 +311,12 @@ pub fn list(root: &Location) -> Vec<MountLine> {
     let mounts: Vec<Arc<Mount>> = TABLE.lock().clone();
     let lines = mounts.iter().filter_map(|mount| {
         let target = mount.root_location().path_from(root);
-        let options = mount.flags().words().map(str::as_bytes).collect::<Vec<_>>().join(&b',');
+        let options = mount
+            .flags()
+            .words()
+            .map(str::as_bytes)
+            .collect::<Vec<_>>()
+            .join(&b',');
         target.reachable.then(|| MountLine {
             id: mount.id,
             parent_id: mount.mounted_on().map_or(mount.id, |on| on.mount.id),

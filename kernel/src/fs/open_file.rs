@@ -58,7 +58,12 @@ pub struct OpenFile {
 
 impl OpenFile {
     /// A description of what was opened at `location`.
-    pub fn new(opened: Opened, location: Location, access: AccessMode, flags: OpenFlags) -> Arc<Self> {
+    pub fn new(
+        opened: Opened,
+        location: Location,
+        access: AccessMode,
+        flags: OpenFlags,
+    ) -> Arc<Self> {
         Arc::new(Self {
             ops: opened.ops,
             location,
@@ -94,7 +99,9 @@ impl OpenFile {
         let set = flags.intersection(OpenFlags::SETTABLE).bits();
         let change = |old: u32| Some(old & !OpenFlags::SETTABLE.bits() | set);
         // The closure never refuses.
-        let _ = self.status.fetch_update(Ordering::Relaxed, Ordering::Relaxed, change);
+        let _ = self
+            .status
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, change);
     }
 
     /// Switches one status flag on or off (FIONBIO).
@@ -115,7 +122,11 @@ impl OpenFile {
     /// # Errors
     /// EBADF.
     pub fn check_access(&self, wanted: AccessMode) -> Result<()> {
-        if self.access.contains(wanted) { Ok(()) } else { Err(Errno::EBADF) }
+        if self.access.contains(wanted) {
+            Ok(())
+        } else {
+            Err(Errno::EBADF)
+        }
     }
 
     /// Whether it is ready, and for what.
@@ -133,11 +144,23 @@ impl OpenFile {
         match (self.ops.seeking(), at) {
             (Seeking::Position, At::Position) => {
                 let mut position = self.position.lock();
-                let bytes = self.ops.try_read(&Io { offset: Some(*position), flags }, sink)?;
+                let bytes = self.ops.try_read(
+                    &Io {
+                        offset: Some(*position),
+                        flags,
+                    },
+                    sink,
+                )?;
                 *position += bytes as u64;
                 Ok(bytes)
             }
-            (Seeking::Position, At::Offset(offset)) => self.ops.try_read(&Io { offset: Some(offset), flags }, sink),
+            (Seeking::Position, At::Offset(offset)) => self.ops.try_read(
+                &Io {
+                    offset: Some(offset),
+                    flags,
+                },
+                sink,
+            ),
             (Seeking::Refused, At::Offset(_)) => Err(Errno::ESPIPE),
             (Seeking::Ignored, _) | (Seeking::Refused, At::Position) => blocking::read(self, sink),
         }
@@ -156,9 +179,13 @@ impl OpenFile {
                 *position = start + bytes as u64;
                 Ok(bytes)
             }
-            (Seeking::Position, At::Offset(offset)) => self.write_from(offset, source).map(|(_, bytes)| bytes),
+            (Seeking::Position, At::Offset(offset)) => {
+                self.write_from(offset, source).map(|(_, bytes)| bytes)
+            }
             (Seeking::Refused, At::Offset(_)) => Err(Errno::ESPIPE),
-            (Seeking::Ignored, _) | (Seeking::Refused, At::Position) => blocking::write(self, source),
+            (Seeking::Ignored, _) | (Seeking::Refused, At::Position) => {
+                blocking::write(self, source)
+            }
         }
     }
 
@@ -167,8 +194,18 @@ impl OpenFile {
         let inode = self.location.inode();
         let _writers = matches!(inode.node(), Node::File(_)).then(|| inode.lock_writers());
         let flags = self.flags();
-        let offset = if flags.contains(OpenFlags::APPEND) { inode.size() } else { offset };
-        let bytes = self.ops.try_write(&Io { offset: Some(offset), flags }, source)?;
+        let offset = if flags.contains(OpenFlags::APPEND) {
+            inode.size()
+        } else {
+            offset
+        };
+        let bytes = self.ops.try_write(
+            &Io {
+                offset: Some(offset),
+                flags,
+            },
+            source,
+        )?;
         Ok((offset, bytes))
     }
 
@@ -199,12 +236,17 @@ impl OpenFile {
             Whence::End => inode.size(),
             Whence::Next(extent) => {
                 let at = u64::try_from(offset).map_err(|_| Errno::ENXIO)?;
-                let Node::File(file) = inode.node() else { return Err(Errno::EINVAL) };
+                let Node::File(file) = inode.node() else {
+                    return Err(Errno::EINVAL);
+                };
                 *position = file.next(at, extent).ok_or(Errno::ENXIO)?;
                 return Ok(*position);
             }
         };
-        let target = base.checked_add_signed(offset).filter(|&target| target <= MAX_SIZE).ok_or(Errno::EINVAL)?;
+        let target = base
+            .checked_add_signed(offset)
+            .filter(|&target| target <= MAX_SIZE)
+            .ok_or(Errno::EINVAL)?;
         *position = target;
         Ok(target)
     }
@@ -242,7 +284,10 @@ impl OpenFile {
     /// ENODEV, EPERM (sealed), and what a driver says.
     pub fn map(&self, request: &MapRequest) -> Result<Arc<dyn PageSource>> {
         let pages = self.ops.clone().map(request)?;
-        Ok(Arc::new(FileMapping { pages, location: self.location.clone() }))
+        Ok(Arc::new(FileMapping {
+            pages,
+            location: self.location.clone(),
+        }))
     }
 }
 

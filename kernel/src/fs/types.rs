@@ -24,11 +24,26 @@ pub struct FileSystemType {
 }
 
 static BUILT_IN: [FileSystemType; 5] = [
-    FileSystemType { name: "ramfs", make: make_ramfs },
-    FileSystemType { name: "tmpfs", make: make_tmpfs },
-    FileSystemType { name: "devtmpfs", make: |_| Ok(devfs::instance().clone()) },
-    FileSystemType { name: "proc", make: |_| Ok(procfs::instance().clone()) },
-    FileSystemType { name: "sysfs", make: |_| make_sysfs() },
+    FileSystemType {
+        name: "ramfs",
+        make: make_ramfs,
+    },
+    FileSystemType {
+        name: "tmpfs",
+        make: make_tmpfs,
+    },
+    FileSystemType {
+        name: "devtmpfs",
+        make: |_| Ok(devfs::instance().clone()),
+    },
+    FileSystemType {
+        name: "proc",
+        make: |_| Ok(procfs::instance().clone()),
+    },
+    FileSystemType {
+        name: "sysfs",
+        make: |_| make_sysfs(),
+    },
 ];
 
 static REGISTERED: SpinLock<Vec<FileSystemType>> = SpinLock::new(rank::OBJECT, Vec::new());
@@ -39,7 +54,11 @@ static REGISTERED: SpinLock<Vec<FileSystemType>> = SpinLock::new(rank::OBJECT, V
 /// EBUSY if there is one of that name.
 pub fn register(new: FileSystemType) -> Result<()> {
     let mut registered = REGISTERED.lock();
-    if BUILT_IN.iter().chain(registered.iter()).any(|known| known.name == new.name) {
+    if BUILT_IN
+        .iter()
+        .chain(registered.iter())
+        .any(|known| known.name == new.name)
+    {
         return Err(Errno::EBUSY);
     }
     registered.push(new);
@@ -48,7 +67,11 @@ pub fn register(new: FileSystemType) -> Result<()> {
 
 /// All types.
 pub fn list() -> Vec<FileSystemType> {
-    BUILT_IN.iter().copied().chain(REGISTERED.lock().iter().copied()).collect()
+    BUILT_IN
+        .iter()
+        .copied()
+        .chain(REGISTERED.lock().iter().copied())
+        .collect()
 }
 
 /// A file system of the type called `name`.
@@ -57,7 +80,10 @@ pub fn list() -> Vec<FileSystemType> {
 /// ENODEV for an unknown type; EINVAL for options it does not know.
 pub fn make(name: &[u8], options: &[u8]) -> Result<Arc<FileSystem>> {
     let types = list();
-    let known = types.iter().find(|known| known.name.as_bytes() == name).ok_or(Errno::ENODEV)?;
+    let known = types
+        .iter()
+        .find(|known| known.name.as_bytes() == name)
+        .ok_or(Errno::ENODEV)?;
     (known.make)(options)
 }
 
@@ -126,8 +152,12 @@ fn make_tmpfs(options: &[u8]) -> Result<Arc<FileSystem>> {
 impl TmpfsOptions {
     fn parse(text: &[u8]) -> Result<Self> {
         let half = frame::statistics().total / 2;
-        let mut options =
-            Self { limit_pages: half, limit_inodes: default_inodes(), owner: Owner::ROOT, permissions: 0o1777 };
+        let mut options = Self {
+            limit_pages: half,
+            limit_inodes: default_inodes(),
+            owner: Owner::ROOT,
+            permissions: 0o1777,
+        };
         let text = core::str::from_utf8(text).map_err(|_| Errno::EINVAL)?;
         for option in text.split(',').filter(|option| !option.is_empty()) {
             let (key, value) = option.split_once('=').unwrap_or((option, ""));
@@ -165,7 +195,11 @@ fn parse_size(text: &str) -> Result<usize> {
         "k" | "K" => 1 << 10,
         "m" | "M" => 1 << 20,
         "g" | "G" => 1 << 30,
-        "%" => return (frame::statistics().total * PAGE_SIZE / 100).checked_mul(number).ok_or(Errno::EINVAL),
+        "%" => {
+            return (frame::statistics().total * PAGE_SIZE / 100)
+                .checked_mul(number)
+                .ok_or(Errno::EINVAL);
+        }
         _ => return Err(Errno::EINVAL),
     };
     number.checked_mul(factor).ok_or(Errno::EINVAL)

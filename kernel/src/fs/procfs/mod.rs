@@ -71,7 +71,12 @@ pub fn init() -> Result<()> {
 /// # Errors
 /// EEXIST, ENOTDIR.
 pub fn add_source(path: &str, permissions: u32, source: Arc<dyn TextSource>) -> Result<()> {
-    kernel_tree::add(instance(), path, Node::Generated(Arc::new(TextNode(source))), permissions)
+    kernel_tree::add(
+        instance(),
+        path,
+        Node::Generated(Arc::new(TextNode(source))),
+        permissions,
+    )
 }
 
 /// Enters a file of text that a function makes.
@@ -101,7 +106,9 @@ impl Computed for Processes {
     }
 
     fn list(&self, from: u64, limit: usize) -> Vec<ComputedEntry> {
-        let Ok(processes) = process_view::processes() else { return Vec::new() };
+        let Ok(processes) = process_view::processes() else {
+            return Vec::new();
+        };
         ids(processes.pids(), from, limit)
     }
 }
@@ -109,13 +116,19 @@ impl Computed for Processes {
 /// A name that is an id in its usual form.
 pub(super) fn parse_id(name: &[u8]) -> Result<u32> {
     let is_canonical = name.iter().all(u8::is_ascii_digit) && !name.starts_with(b"0");
-    let text = core::str::from_utf8(name).ok().filter(|_| is_canonical).ok_or(Errno::ENOENT)?;
+    let text = core::str::from_utf8(name)
+        .ok()
+        .filter(|_| is_canonical)
+        .ok_or(Errno::ENOENT)?;
     text.parse().map_err(|_| Errno::ENOENT)
 }
 
 /// Entries of a directory of ids.
 pub(super) fn ids(ids: Vec<u32>, from: u64, limit: usize) -> Vec<ComputedEntry> {
-    let ids = ids.into_iter().filter(|&id| u64::from(id) >= from).take(limit);
+    let ids = ids
+        .into_iter()
+        .filter(|&id| u64::from(id) >= from)
+        .take(limit);
     let entry = |id: u32| ComputedEntry {
         key: u64::from(id),
         number: inode_number(id, 0, 0),
@@ -126,7 +139,12 @@ pub(super) fn ids(ids: Vec<u32>, from: u64, limit: usize) -> Vec<ComputedEntry> 
 }
 
 /// A computed directory's inode.
-pub(super) fn computed_directory(number: u64, owner: Owner, permissions: u32, computed: Box<dyn Computed>) -> Arc<Inode> {
+pub(super) fn computed_directory(
+    number: u64,
+    owner: Owner,
+    permissions: u32,
+    computed: Box<dyn Computed>,
+) -> Arc<Inode> {
     let node = Node::Directory(Directory::with_computed(Some(computed)));
     Arc::new(Inode::new(device(), number, node, owner, permissions))
 }

@@ -9,6 +9,7 @@ use crate::fs::special::{OpenRequest, Openable, Opened};
 use crate::mm::user::{Sink, Source};
 use crate::sync::{SpinLock, rank};
 use alloc::sync::Arc;
+use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 use postern_core::errno::{Errno, Result};
@@ -79,12 +80,17 @@ pub trait TextSource: Send + Sync {
     }
 }
 
+/// A function that makes text.
+pub type Show = fn(&mut Text) -> Result<()>;
+/// A function that takes what was written.
+pub type Store = fn(&[u8]) -> Result<()>;
+
 /// Text made by a function, and perhaps taken by one.
 pub struct Functions {
     /// Makes the text.
-    pub show: fn(&mut Text) -> Result<()>,
+    pub show: Show,
     /// Takes what was written.
-    pub store: Option<fn(&[u8]) -> Result<()>>,
+    pub store: Option<Store>,
 }
 
 impl TextSource for Functions {
@@ -103,7 +109,10 @@ pub struct TextNode(pub Arc<dyn TextSource>);
 impl Openable for TextNode {
     fn open(&self, _: &OpenRequest<'_>) -> Result<Opened> {
         let text = SpinLock::new(rank::OBJECT, None);
-        Ok(Opened::plain(Arc::new(TextFile { source: self.0.clone(), text })))
+        Ok(Opened::plain(Arc::new(TextFile {
+            source: self.0.clone(),
+            text,
+        })))
     }
 }
 
@@ -136,14 +145,20 @@ impl FileOps for TextFile {
     fn try_read(&self, io: &Io, sink: &mut Sink<'_>) -> Result<usize> {
         let offset = io.offset.ok_or(Errno::ESPIPE)?;
         let text = self.text_for(offset)?;
-        let rest = usize::try_from(offset).ok().and_then(|offset| text.bytes().get(offset..)).unwrap_or_default();
-        if rest.is_empty() || sink.remaining() == 0 { Ok(0) } else { sink.copy_from_slice(rest) }
+        let rest = usize::try_from(offset)
+            .ok()
+            .and_then(|offset| text.bytes().get(offset..))
+            .unwrap_or_default();
+        if rest.is_empty() || sink.remaining() == 0 {
+            Ok(0)
+        } else {
+            sink.copy_from_slice(rest)
+        }
     }
 
     fn try_write(&self, _: &Io, source: &mut Source<'_>) -> Result<usize> {
         const LONGEST: usize = 4096;
-        let mut bytes = Vec::new();
-        bytes.resize(source.remaining().min(LONGEST), 0);
+        let mut bytes = vec![0; source.remaining().min(LONGEST)];
         let taken = source.copy_to_slice(&mut bytes)?;
         self.source.store(&bytes[..taken])?;
         Ok(taken)
@@ -156,5 +171,7 @@ impl FileOps for TextFile {
 /// EINVAL.
 pub fn parse_number<N: core::str::FromStr>(bytes: &[u8]) -> Result<N> {
     let text = core::str::from_utf8(bytes).map_err(|_| Errno::EINVAL)?;
-    text.trim_matches(|c: char| c.is_ascii_whitespace() || c == '\0').parse().map_err(|_| Errno::EINVAL)
+    text.trim_matches(|c: char| c.is_ascii_whitespace() || c == '\0')
+        .parse()
+        .map_err(|_| Errno::EINVAL)
 }

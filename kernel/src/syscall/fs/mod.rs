@@ -27,7 +27,10 @@ mod transfer;
 pub use attributes::{
     faccessat, faccessat2, fchmod, fchmodat, fchmodat2, fchown, fchownat, umask, utimensat,
 };
-pub use contents::{fadvise64, fallocate, fdatasync, fsync, ftruncate, memfd_create, readahead, sync, syncfs, truncate};
+pub use contents::{
+    fadvise64, fallocate, fdatasync, fsync, ftruncate, memfd_create, readahead, sync, syncfs,
+    truncate,
+};
 pub use descriptor::{close, close_range, dup, dup3, fcntl, flock, ioctl};
 pub use directory::{chdir, chroot, fchdir, getcwd, getdents64};
 pub use mount::{mount, umount2};
@@ -36,5 +39,6 @@ pub use path::{
 };
 pub use stat::{fstat, fstatfs, newfstatat, statfs, statx};
 pub use transfer::{
-    copy_file_range, lseek, pread64, preadv, preadv2, pwrite64, pwritev, pwritev2, read, readv, sendfile, write, writev,
+    copy_file_range, lseek, pread64, preadv, preadv2, pwrite64, pwritev, pwritev2, read, readv,
+    sendfile, write, writev,
 };

@@ -26,8 +26,16 @@ fn open(dirfd: i32, path: usize, flags: u32, mode: u32) -> Result<usize> {
     let how = How::from_raw(flags, mode)?;
     let path = place::path(path)?;
     let file = as_caller(|caller| caller.open(&start(caller, dirfd, &path)?, &path, how))?;
-    let on_exec = if how.flags.contains(OpenFlags::CLOSE_ON_EXEC) { OnExec::Close } else { OnExec::Keep };
-    place::descriptor(process::current().files().insert(file, on_exec, descriptor_limit())?)
+    let on_exec = if how.flags.contains(OpenFlags::CLOSE_ON_EXEC) {
+        OnExec::Close
+    } else {
+        OnExec::Keep
+    };
+    place::descriptor(
+        process::current()
+            .files()
+            .insert(file, on_exec, descriptor_limit())?,
+    )
 }
 
 /// `struct open_how`
@@ -75,7 +83,14 @@ pub fn mkdirat(dirfd: i32, path: usize, mode: u32) -> Result<usize> {
 /// mknodat(2)
 pub fn mknodat(dirfd: i32, path: usize, mode: u32, device: u32) -> Result<usize> {
     let path = place::path(path)?;
-    as_caller(|caller| caller.make_node(&start(caller, dirfd, &path)?, &path, mode, DeviceNumber::decode(device)))?;
+    as_caller(|caller| {
+        caller.make_node(
+            &start(caller, dirfd, &path)?,
+            &path,
+            mode,
+            DeviceNumber::decode(device),
+        )
+    })?;
     Ok(0)
 }
 
@@ -87,10 +102,20 @@ pub fn symlinkat(target: usize, dirfd: i32, path: usize) -> Result<usize> {
 }
 
 /// linkat(2)
-pub fn linkat(old_dirfd: i32, old_path: usize, new_dirfd: i32, new_path: usize, flags: u32) -> Result<usize> {
+pub fn linkat(
+    old_dirfd: i32,
+    old_path: usize,
+    new_dirfd: i32,
+    new_path: usize,
+    flags: u32,
+) -> Result<usize> {
     check_flags(flags, abi::AT_SYMLINK_FOLLOW | abi::AT_EMPTY_PATH)?;
     let (old_path, new_path) = (place::path(old_path)?, place::path(new_path)?);
-    let follow = if flags & abi::AT_SYMLINK_FOLLOW != 0 { Follow::Always } else { Follow::NotLast };
+    let follow = if flags & abi::AT_SYMLINK_FOLLOW != 0 {
+        Follow::Always
+    } else {
+        Follow::NotLast
+    };
     as_caller(|caller| {
         let existing = place::existing(caller, old_dirfd, &old_path, flags, follow)?;
         caller.link(&existing, &start(caller, new_dirfd, &new_path)?, &new_path)
@@ -102,7 +127,11 @@ pub fn linkat(old_dirfd: i32, old_path: usize, new_dirfd: i32, new_path: usize, 
 pub fn unlinkat(dirfd: i32, path: usize, flags: u32) -> Result<usize> {
     check_flags(flags, abi::AT_REMOVEDIR)?;
     let path = place::path(path)?;
-    let removal = if flags & abi::AT_REMOVEDIR != 0 { Removal::Directory } else { Removal::File };
+    let removal = if flags & abi::AT_REMOVEDIR != 0 {
+        Removal::Directory
+    } else {
+        Removal::File
+    };
     as_caller(|caller| caller.remove(&start(caller, dirfd, &path)?, &path, removal))?;
     Ok(0)
 }
@@ -113,7 +142,13 @@ pub fn renameat(old_dirfd: i32, old_path: usize, new_dirfd: i32, new_path: usize
 }
 
 /// renameat2(2)
-pub fn renameat2(old_dirfd: i32, old_path: usize, new_dirfd: i32, new_path: usize, flags: u32) -> Result<usize> {
+pub fn renameat2(
+    old_dirfd: i32,
+    old_path: usize,
+    new_dirfd: i32,
+    new_path: usize,
+    flags: u32,
+) -> Result<usize> {
     let how = match flags {
         0 => Rename::Replace,
         abi::RENAME_NOREPLACE => Rename::NoReplace,

@@ -15,7 +15,9 @@ use postern_core::signal_set::Signal;
 const MAX_TRANSFER: usize = 0x7fff_f000;
 
 fn offset(raw: i64) -> Result<At> {
-    u64::try_from(raw).map(At::Offset).map_err(|_| Errno::EINVAL)
+    u64::try_from(raw)
+        .map(At::Offset)
+        .map_err(|_| Errno::EINVAL)
 }
 
 /// What a failed write means besides its error: a broken pipe is told by signal as well.
@@ -81,18 +83,30 @@ pub fn pwritev(fd: i32, vector: usize, count: usize, at: i64) -> Result<usize> {
 /// preadv2(2): -1 means the position; no RWF_ flag is known but those that change nothing here.
 pub fn preadv2(fd: i32, vector: usize, count: usize, at: i64, flags: u32) -> Result<usize> {
     check_rwf(flags)?;
-    if at == -1 { readv(fd, vector, count) } else { preadv(fd, vector, count, at) }
+    if at == -1 {
+        readv(fd, vector, count)
+    } else {
+        preadv(fd, vector, count, at)
+    }
 }
 
 /// pwritev2(2): as preadv2.
 pub fn pwritev2(fd: i32, vector: usize, count: usize, at: i64, flags: u32) -> Result<usize> {
     check_rwf(flags)?;
-    if at == -1 { writev(fd, vector, count) } else { pwritev(fd, vector, count, at) }
+    if at == -1 {
+        writev(fd, vector, count)
+    } else {
+        pwritev(fd, vector, count, at)
+    }
 }
 
 fn check_rwf(flags: u32) -> Result<()> {
     let harmless = abi::RWF_HIPRI | abi::RWF_DSYNC | abi::RWF_SYNC;
-    if flags & !harmless == 0 { Ok(()) } else { Err(Errno::EOPNOTSUPP) }
+    if flags & !harmless == 0 {
+        Ok(())
+    } else {
+        Err(Errno::EOPNOTSUPP)
+    }
 }
 
 /// lseek(2)
@@ -138,7 +152,9 @@ impl Side {
 
     fn finish(&self) -> Result<()> {
         match self.offset {
-            Some(offset) => self.pointer.write(&i64::try_from(offset).map_err(|_| Errno::EOVERFLOW)?),
+            Some(offset) => self
+                .pointer
+                .write(&i64::try_from(offset).map_err(|_| Errno::EOVERFLOW)?),
             None => Ok(()),
         }
     }
@@ -146,9 +162,17 @@ impl Side {
 
 /// Copies up to `count` bytes a page at a time. No lock is held between reading and writing, so two files of one kind are no
 /// problem; what could not be written is given back to the position of the input.
-fn copy(from: &OpenFile, input: &mut Side, to: &OpenFile, output: &mut Side, count: usize) -> Result<usize> {
+fn copy(
+    from: &OpenFile,
+    input: &mut Side,
+    to: &OpenFile,
+    output: &mut Side,
+    count: usize,
+) -> Result<usize> {
     let mut buffer = Vec::new();
-    buffer.try_reserve_exact(PAGE_SIZE).map_err(|_| Errno::ENOMEM)?;
+    buffer
+        .try_reserve_exact(PAGE_SIZE)
+        .map_err(|_| Errno::ENOMEM)?;
     buffer.resize(PAGE_SIZE, 0);
     let mut copied = 0;
     while copied < count {
@@ -166,7 +190,13 @@ fn copy(from: &OpenFile, input: &mut Side, to: &OpenFile, output: &mut Side, cou
     Ok(copied)
 }
 
-fn copy_part(from: &OpenFile, input: &mut Side, to: &OpenFile, output: &mut Side, buffer: &mut [u8]) -> Result<usize> {
+fn copy_part(
+    from: &OpenFile,
+    input: &mut Side,
+    to: &OpenFile,
+    output: &mut Side,
+    buffer: &mut [u8],
+) -> Result<usize> {
     let got = from.read(&mut Sink::from_slice(buffer), input.at())?;
     if got == 0 {
         return Ok(0);
@@ -191,11 +221,24 @@ pub fn sendfile(out_fd: i32, in_fd: i32, offset: usize, count: usize) -> Result<
     }
     let mut input = Side::new(offset)?;
     let mut output = Side::new(0)?;
-    written(copy(&from, &mut input, &to, &mut output, count.min(MAX_TRANSFER)))
+    written(copy(
+        &from,
+        &mut input,
+        &to,
+        &mut output,
+        count.min(MAX_TRANSFER),
+    ))
 }
 
 /// copy_file_range(2), between regular files.
-pub fn copy_file_range(in_fd: i32, in_offset: usize, out_fd: i32, out_offset: usize, count: usize, flags: u32) -> Result<usize> {
+pub fn copy_file_range(
+    in_fd: i32,
+    in_offset: usize,
+    out_fd: i32,
+    out_offset: usize,
+    count: usize,
+    flags: u32,
+) -> Result<usize> {
     use crate::fs::attributes::FileType;
     use crate::fs::flags::{AccessMode, OpenFlags};
     super::place::check_flags(flags, 0)?;
@@ -212,5 +255,11 @@ pub fn copy_file_range(in_fd: i32, in_offset: usize, out_fd: i32, out_offset: us
     if to.flags().contains(OpenFlags::APPEND) {
         return Err(Errno::EBADF);
     }
-    copy(&from, &mut Side::new(in_offset)?, &to, &mut Side::new(out_offset)?, count.min(MAX_TRANSFER))
+    copy(
+        &from,
+        &mut Side::new(in_offset)?,
+        &to,
+        &mut Side::new(out_offset)?,
+        count.min(MAX_TRANSFER),
+    )
 }
