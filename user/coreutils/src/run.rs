@@ -1,7 +1,6 @@
-//! Applets that run another program: env, nice, nohup, time, timeout, taskset, xargs; and which.
+//! Applets that turn into another program or wait for one: env, nice, nohup, time, taskset; and which.
 
 use crate::invocation::{At, Failure, Invocation, Outcome, finish, output, reason};
-use crate::process::{duration, signal_number};
 use nix::errno::Errno;
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::resource::{UsageWho, getrusage};
@@ -9,13 +8,12 @@ use nix::unistd::Pid;
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fs::OpenOptions;
-use std::io::{self, IsTerminal, Read, Write};
+use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Instant;
 
 /// Turns into `words`; returns only when that fails: 127 if there is no such program, else 126.
@@ -23,7 +21,7 @@ fn become_program(mut command: Command, program: &OsStr) -> Outcome {
     Err(cannot_run(program, &command.exec()))
 }
 
-fn cannot_run(program: &OsStr, error: &io::Error) -> Failure {
+pub fn cannot_run(program: &OsStr, error: &io::Error) -> Failure {
     let status = if error.kind() == io::ErrorKind::NotFound {
         127
     } else {
@@ -36,7 +34,7 @@ fn cannot_run(program: &OsStr, error: &io::Error) -> Failure {
 }
 
 /// The command of the first word, with the default action for SIGPIPE that std would set anyway.
-fn command_of(words: &[OsString]) -> Result<(Command, &OsStr), Failure> {
+pub fn command_of(words: &[OsString]) -> Result<(Command, &OsStr), Failure> {
     let Some((program, arguments)) = words.split_first() else {
         return Err(Failure::usage("missing command"));
     };
@@ -46,7 +44,7 @@ fn command_of(words: &[OsString]) -> Result<(Command, &OsStr), Failure> {
 }
 
 /// What the shell would have as `$?`.
-fn status_of(status: ExitStatus) -> u8 {
+pub fn status_of(status: ExitStatus) -> u8 {
     let number = status
         .code()
         .or_else(|| status.signal().map(|signal| 128 + signal));
@@ -188,98 +186,6 @@ pub fn time(invocation: &Invocation) -> Outcome {
     Ok(status_of(status))
 }
 
-/// The process that the alarm ends, and how. Zero: none.
-static TIMED_PROCESS: AtomicI32 = AtomicI32::new(0);
-static TIMED_SIGNAL: AtomicI32 = AtomicI32::new(0);
-static TIMED_OUT: AtomicI32 = AtomicI32::new(0);
-
-extern "C" fn on_alarm(_signal: libc::c_int) {
-    let process = TIMED_PROCESS.load(Ordering::Relaxed);
-    if process > 0 {
-        TIMED_OUT.store(1, Ordering::Relaxed);
-        // SAFETY: kill is async-signal-safe and takes plain numbers. The process is our child and
-        // not waited for yet, so the number is still its own.
-        unsafe { libc::kill(process, TIMED_SIGNAL.load(Ordering::Relaxed)) };
-    }
-}
-
-/// `timeout [-s signal] time command…`: status 124 when the time ran out.
-pub fn timeout(invocation: &Invocation) -> Outcome {
-    const TIMED_OUT_STATUS: u8 = 124;
-    let options = invocation.options("+s:k:")?;
-    let signal = signal_number(options.text('s')?.unwrap_or("TERM"))?;
-    let Some((limit, words)) = options.operands.split_first() else {
-        return Err(Failure::usage("usage: timeout [-s signal] time command..."));
-    };
-    let limit = duration(&limit.to_string_lossy())?;
-    let (mut command, program) = command_of(words)?;
-    let child = command
-        .spawn()
-        .map_err(|error| cannot_run(program, &error))?;
-    TIMED_SIGNAL.store(signal, Ordering::Relaxed);
-    TIMED_PROCESS.store(child.id().cast_signed(), Ordering::Relaxed);
-    if !limit.is_zero() {
-        let action = nix::sys::signal::SigAction::new(
-            nix::sys::signal::SigHandler::Handler(on_alarm),
-            nix::sys::signal::SaFlags::SA_RESTART,
-            nix::sys::signal::SigSet::empty(),
-        );
-        // SAFETY: the handler makes one async-signal-safe call and touches atomics only.
-        unsafe { nix::sys::signal::sigaction(nix::sys::signal::SIGALRM, &action) }.at("SIGALRM")?;
-        start_timer(limit).at("setitimer")?;
-    }
-    let status = wait(child);
-    TIMED_PROCESS.store(0, Ordering::Relaxed);
-    let timed_out = TIMED_OUT.load(Ordering::Relaxed) != 0;
-    status
-        .map(|status| {
-            if timed_out {
-                TIMED_OUT_STATUS
-            } else {
-                status_of(status)
-            }
-        })
-        .at("wait")
-}
-
-/// Waits without reaping first, so that the alarm never meets a number that was given away.
-fn wait(mut child: std::process::Child) -> io::Result<ExitStatus> {
-    use nix::sys::wait::{Id, WaitPidFlag, waitid};
-    let pid = Pid::from_raw(child.id().cast_signed());
-    loop {
-        match waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT) {
-            Err(Errno::EINTR) => {}
-            result => {
-                result?;
-                TIMED_PROCESS.store(0, Ordering::Relaxed);
-                return child.wait();
-            }
-        }
-    }
-}
-
-fn start_timer(limit: std::time::Duration) -> Result<(), Errno> {
-    let mut timer: libc::itimerval = libc::itimerval {
-        it_interval: libc::timeval {
-            tv_sec: 0,
-            tv_usec: 0,
-        },
-        it_value: libc::timeval {
-            tv_sec: 0,
-            tv_usec: 0,
-        },
-    };
-    timer.it_value.tv_sec = limit.as_secs().try_into().unwrap_or(libc::time_t::MAX);
-    timer.it_value.tv_usec = limit
-        .subsec_micros()
-        .max(u32::from(limit.as_secs() == 0))
-        .into();
-    // SAFETY: the timer is read during the call only; the old value is not asked for.
-    let result =
-        unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const timer, std::ptr::null_mut()) };
-    Errno::result(result).map(drop)
-}
-
 /// `taskset mask command…`, `taskset -c list command…`, `taskset -p [mask] pid`
 pub fn taskset(invocation: &Invocation) -> Outcome {
     let options = invocation.options("+cp")?;
@@ -336,118 +242,6 @@ fn cpu_list(text: &str) -> Option<CpuSet> {
         }
     }
     Some(set)
-}
-
-/// `xargs [-0r] [-n count] [-I text] [command…]`
-pub fn xargs(invocation: &Invocation) -> Outcome {
-    let options = invocation.options("+0rtn:I:")?;
-    let replace = options.value('I');
-    let count: usize = options
-        .parsed('n')?
-        .unwrap_or(if replace.is_some() { 1 } else { 1000 });
-    let mut input = Vec::new();
-    io::stdin().read_to_end(&mut input).at("standard input")?;
-    let words = if options.has('0') {
-        input
-            .split(|byte| *byte == 0)
-            .filter(|word| !word.is_empty())
-            .map(os_string)
-            .collect()
-    } else if replace.is_some() {
-        input
-            .split(|byte| *byte == b'\n')
-            .map(<[u8]>::trim_ascii)
-            .filter(|line| !line.is_empty())
-            .map(os_string)
-            .collect()
-    } else {
-        split_words(&input)?
-    };
-    let echo = [OsString::from("echo")];
-    let command = if options.operands.is_empty() {
-        &echo[..]
-    } else {
-        &options.operands
-    };
-    let empty = [Vec::new()];
-    let chunks: Vec<Vec<OsString>> = words.chunks(count.max(1)).map(<[_]>::to_vec).collect();
-    let chunks = if chunks.is_empty() && !options.has('r') && replace.is_none() {
-        &empty[..]
-    } else {
-        &chunks
-    };
-    let mut status = 0;
-    for chunk in chunks {
-        let words: Vec<OsString> = match replace {
-            Some(text) => command
-                .iter()
-                .map(|word| replaced(word, text, &chunk[0]))
-                .collect(),
-            None => command.iter().chain(chunk).cloned().collect(),
-        };
-        let (mut command, program) = command_of(&words)?;
-        let ended = command
-            .stdin(Stdio::null())
-            .status()
-            .map_err(|error| cannot_run(program, &error))?;
-        match ended.code() {
-            Some(0) => {}
-            Some(255) => {
-                return Err(Failure {
-                    status: 124,
-                    message: format!("{}: exited with status 255", program.display()),
-                });
-            }
-            Some(_) => status = 123,
-            None => {
-                return Err(Failure {
-                    status: 125,
-                    message: format!("{}: ended by a signal", program.display()),
-                });
-            }
-        }
-    }
-    Ok(status)
-}
-
-fn os_string(bytes: &[u8]) -> OsString {
-    std::os::unix::ffi::OsStringExt::from_vec(bytes.to_vec())
-}
-
-fn replaced(word: &OsString, text: &OsStr, value: &OsStr) -> OsString {
-    match (word.to_str(), text.to_str(), value.to_str()) {
-        (Some(word), Some(text), Some(value)) => word.replace(text, value).into(),
-        _ if word == text => value.to_owned(),
-        _ => word.clone(),
-    }
-}
-
-/// Words between blanks, with the quotes of `xargs`.
-fn split_words(input: &[u8]) -> Result<Vec<OsString>, Failure> {
-    let mut words = Vec::new();
-    let mut current: Option<Vec<u8>> = None;
-    let mut bytes = input.iter();
-    while let Some(byte) = bytes.next() {
-        match byte {
-            quote @ (b'"' | b'\'') => {
-                let word = current.get_or_insert_default();
-                loop {
-                    match bytes.next() {
-                        Some(byte) if byte == quote => break,
-                        Some(b'\n') | None => return Err(Failure::new("unmatched quote")),
-                        Some(byte) => word.push(*byte),
-                    }
-                }
-            }
-            b'\\' => current.get_or_insert_default().extend(bytes.next()),
-            blank if blank.is_ascii_whitespace() => {
-                words.extend(current.take().as_deref().map(os_string))
-            }
-            byte => current.get_or_insert_default().push(*byte),
-        }
-    }
-    words.extend(current.as_deref().map(os_string));
-    Ok(words)
 }
 
 /// `which [-a] name…`

@@ -3,7 +3,7 @@
 use crate::invocation::{Applet, Failure, Invocation, Outcome, finish, output};
 use crate::{
     columns, copy, dd, dump, exercises, find, grep, identity, list, machine, mode, moment,
-    mounting, names, number, process, run, shared, sort, stat, stream,
+    mounting, names, number, process, run, shared, sort, stat, stream, timeout, xargs,
 };
 use std::ffi::OsString;
 use std::io::Write;
@@ -71,7 +71,7 @@ pub const APPLETS: &[(&str, Applet)] = &[
     ("tee", stream::tee),
     ("test", shared::test),
     ("time", run::time),
-    ("timeout", run::timeout),
+    ("timeout", timeout::timeout),
     ("touch", names::touch),
     ("tr", columns::tr),
     ("true", |_| Ok(0)),
@@ -82,7 +82,7 @@ pub const APPLETS: &[(&str, Applet)] = &[
     ("uptime", machine::uptime),
     ("wc", stream::wc),
     ("which", run::which),
-    ("xargs", run::xargs),
+    ("xargs", xargs::xargs),
     ("yes", stream::yes),
 ];
 

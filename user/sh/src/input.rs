@@ -8,6 +8,9 @@ use rustyline::error::ReadlineError;
 use rustyline::history::MemHistory;
 use rustyline::{Config, Editor};
 
+/// Texts that run each other deeper than this are stopped, for the stack's sake.
+const TEXT_DEPTH_MAX: usize = 200;
+
 /// Which prompt a line is asked for with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Prompt {
@@ -112,6 +115,16 @@ fn read_plain() -> Input {
 impl Shell {
     /// Runs a text that is all there: one complete command after the other.
     pub fn run_text(&mut self, text: &[u8]) -> Run {
+        if self.text_depth == TEXT_DEPTH_MAX {
+            return self.fatal("eval or . nested too deeply");
+        }
+        self.text_depth += 1;
+        let result = self.run_commands(text);
+        self.text_depth -= 1;
+        result
+    }
+
+    fn run_commands(&mut self, text: &[u8]) -> Run {
         let mut position = 0;
         loop {
             let mut parser = Parser::new(text, position);

@@ -71,6 +71,8 @@ pub struct Shell {
     pub tested: usize,
     /// How many loops are around the command running.
     pub loop_depth: usize,
+    /// How many texts are being run inside each other (`eval`, `.`, traps).
+    pub text_depth: usize,
     /// How many functions and sourced files are around it.
     pub call_depth: usize,
     /// Variables to put back at the end of each function that is running.
@@ -111,6 +113,7 @@ impl Shell {
             tested: 0,
             loop_depth: 0,
             call_depth: 0,
+            text_depth: 0,
             locals: Vec::new(),
         }
     }

@@ -1,6 +1,7 @@
 //! The commands the shell runs itself. Owns the table; one file per family.
 
 mod control;
+mod limits;
 mod output;
 mod process;
 mod read;
@@ -72,12 +73,12 @@ pub const TABLE: &[Builtin] = &[
     special("set", variables::set),
     special("shift", variables::shift),
     ordinary("test", output::test),
-    special("times", process::times),
+    special("times", limits::times),
     special("trap", process::trap),
     ordinary("true", |_, _| Ok(0)),
     ordinary("type", output::describe_command),
-    ordinary("ulimit", process::ulimit),
-    ordinary("umask", process::umask),
+    ordinary("ulimit", limits::ulimit),
+    ordinary("umask", limits::umask),
     special("unset", variables::unset),
     ordinary("wait", process::wait),
 ];

@@ -1,4 +1,4 @@
-//! Built-ins about jobs, signals and the limits of the process.
+//! Built-ins about jobs and signals.
 
 use super::{shown, usage};
 use crate::jobs::State;
@@ -7,7 +7,6 @@ use crate::shell::{Run, Shell};
 use crate::system::{self, Disposition};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill as send, killpg};
-use nix::sys::stat::{Mode, umask as set_umask};
 use nix::unistd::Pid;
 
 /// `jobs`
@@ -250,85 +249,4 @@ pub fn trap(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
         }
     }
     Ok(status)
-}
-
-/// `umask [mode]`
-pub fn umask(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
-    let Some(text) = arguments.get(1) else {
-        let current = set_umask(Mode::empty());
-        set_umask(current);
-        return Ok(shell.print(format!("{:04o}\n", current.bits()).as_bytes()));
-    };
-    let bits = str::from_utf8(text)
-        .ok()
-        .and_then(|text| u32::from_str_radix(text, 8).ok());
-    match bits.filter(|bits| *bits <= 0o777) {
-        Some(bits) => {
-            set_umask(Mode::from_bits_truncate(bits));
-            Ok(0)
-        }
-        None => usage(shell, &format!("umask: Illegal mode: {}", shown(text))),
-    }
-}
-
-/// `times`: user and system time of the shell and of its children.
-pub fn times(shell: &mut Shell, _arguments: &[Vec<u8>]) -> Run<i32> {
-    use nix::sys::resource::{UsageWho, getrusage};
-    let mut text = String::new();
-    for who in [UsageWho::RUSAGE_SELF, UsageWho::RUSAGE_CHILDREN] {
-        let usage = match getrusage(who) {
-            Ok(usage) => usage,
-            Err(error) => return self::usage(shell, &format!("times: {}", error.desc())),
-        };
-        let show = |time: nix::sys::time::TimeVal| {
-            format!(
-                "{}m{}.{:06}s",
-                time.tv_sec() / 60,
-                time.tv_sec() % 60,
-                time.tv_usec()
-            )
-        };
-        text.push_str(&format!(
-            "{} {}\n",
-            show(usage.user_time()),
-            show(usage.system_time())
-        ));
-    }
-    Ok(shell.print(text.as_bytes()))
-}
-
-/// `ulimit [-n] [number|unlimited]`: open files, the one limit scripts change.
-pub fn ulimit(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
-    use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit};
-    let operands: Vec<_> = arguments[1..]
-        .iter()
-        .filter(|argument| *argument != b"-n")
-        .collect();
-    let failed = |shell: &Shell, error: Errno| usage(shell, &format!("ulimit: {}", error.desc()));
-    let (soft, hard) = match getrlimit(Resource::RLIMIT_NOFILE) {
-        Ok(limits) => limits,
-        Err(error) => return failed(shell, error),
-    };
-    let Some(text) = operands.first() else {
-        let text = if soft == RLIM_INFINITY {
-            "unlimited".to_owned()
-        } else {
-            soft.to_string()
-        };
-        return Ok(shell.print(format!("{text}\n").as_bytes()));
-    };
-    let wanted = match text.as_slice() {
-        b"unlimited" => Some(RLIM_INFINITY),
-        text => str::from_utf8(text).ok().and_then(|text| text.parse().ok()),
-    };
-    let Some(wanted) = wanted else {
-        return usage(
-            shell,
-            &format!("ulimit: {}: only -n with a number is known", shown(text)),
-        );
-    };
-    match setrlimit(Resource::RLIMIT_NOFILE, wanted, hard.min(wanted)) {
-        Ok(()) => Ok(0),
-        Err(error) => failed(shell, error),
-    }
 }

@@ -65,3 +65,23 @@ fn scripts_behave_as_in_the_reference_shell() {
         wrong.join("\n")
     );
 }
+
+#[test]
+fn endless_recursion_is_an_error_and_not_a_crash() {
+    for script in [
+        "f() { f; }; f",
+        "f() { f || f; }; f",
+        "x='eval \"$x\"'; eval \"$x\"",
+        "f() { case x in x) if :; then { f; }; fi;; esac; }; f",
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_sh"))
+            .args(["-c", script])
+            .output()
+            .expect("the shell starts");
+        assert_eq!(output.status.code(), Some(2), "{script}");
+        assert!(
+            String::from_utf8_lossy(&output.stderr).contains("too deeply"),
+            "{script}"
+        );
+    }
+}
