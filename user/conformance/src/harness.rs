@@ -179,3 +179,80 @@ fn drain(report_read: i32) -> String {
     }
     String::from_utf8_lossy(&text).into_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Test, Verdict, prepare, run};
+    use crate::check::{Outcome, expect, failed, skip};
+    use crate::sys::{memory, process};
+    use std::time::Duration;
+
+    /// What the harness says of a test with this body, as a word and the report's text.
+    fn judged(body: fn() -> Outcome) -> Result<(String, String), crate::check::Failure> {
+        let test = Test {
+            name: "example".to_string(),
+            body: Box::new(body),
+        };
+        let (verdict, text) = run(&test, Duration::from_millis(500))?;
+        let word = match verdict {
+            Verdict::Passed => "passed".to_string(),
+            Verdict::Failed(reason) => format!("failed {reason}"),
+            Verdict::Skipped(reason) => format!("skipped {reason}"),
+        };
+        Ok((word, text))
+    }
+
+    fn leaves_a_descendant() -> Outcome {
+        process::spawn_sleeper().map(drop)?;
+        Ok(())
+    }
+
+    fn verdicts_tell_how_a_test_ended() -> Outcome {
+        prepare()?;
+        let (word, text) = judged(|| Err(failed("the reason")))?;
+        expect(
+            word.starts_with("failed") && text.contains("the reason"),
+            "a failure is told with its reason",
+        )?;
+        expect(
+            judged(|| Ok(()))?.0 == "passed",
+            "a test that returns Ok has passed",
+        )?;
+        expect(
+            judged(|| skip("no such thing"))?.0 == "skipped no such thing",
+            "a skip is told",
+        )?;
+        expect(
+            judged(|| std::process::exit(9))?.0 == "failed exited with 9",
+            "an exit is a failure",
+        )?;
+        expect(
+            judged(|| std::process::abort())?.0 == "failed killed by signal 6",
+            "a crash is a failure",
+        )?;
+        let crashed =
+            judged(|| expect(memory::before_hole(1)?.load(memory::PAGE) == 0, "no fault"))?.0;
+        expect(
+            crashed == "failed killed by signal 11",
+            "a fault is a failure",
+        )?;
+        let hung = judged(|| {
+            loop {
+                process::pause()
+            }
+        })?
+        .0;
+        expect(hung == "failed timed out", "a test that hangs is ended")?;
+        expect(
+            judged(leaves_a_descendant)?.0 == "passed",
+            "what a test leaves behind does not hold the harness up",
+        )
+    }
+
+    #[test]
+    fn harness_tells_how_tests_end() {
+        // In a process of its own: the test runner has threads, of which any could take the harness's SIGCHLD.
+        let child = process::spawn(verdicts_tell_how_a_test_ended).unwrap();
+        assert_eq!(child.wait().unwrap().exited(), Some(0));
+    }
+}

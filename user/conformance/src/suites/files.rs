@@ -1,10 +1,10 @@
-//! What files are like: sizes, times, modes, ownership, permissions. Specification: inode(7), stat(2), truncate(2), chmod(2),
-//! umask(2), utimensat(2), access(2), path_resolution(7) "Permissions".
+//! What files are like: sizes, times, modes, ownership. Specification: inode(7), stat(2), truncate(2), chmod(2), umask(2),
+//! utimensat(2).
 
 use crate::check::{Outcome, expect, expect_eq, expect_errno, needs_root};
 use crate::scratch;
 use crate::sys::{fd, path, process, time};
-use libc::{EACCES, EINVAL, EISDIR, EPERM, O_CREAT, O_RDONLY, O_RDWR, O_WRONLY, R_OK, W_OK, X_OK};
+use libc::{EINVAL, EISDIR, O_CREAT, O_RDWR};
 
 crate::tests! {
     truncate_cuts_and_extends_with_zeroes,
@@ -23,22 +23,7 @@ crate::tests! {
     utimensat_sets_the_times,
     writing_moves_the_modification_time,
     adding_an_entry_moves_the_directorys_modification_time,
-    owner_is_bound_by_the_owners_bits,
-    others_are_bound_by_the_others_bits,
-    group_is_bound_by_the_groups_bits,
-    directory_without_execute_permission_hides_what_is_in_it,
-    directory_without_write_permission_takes_no_entries,
-    directory_without_read_permission_is_not_listed,
-    sticky_directory_protects_others_files,
-    only_the_owner_may_chmod,
-    access_tells_what_is_permitted,
-    root_may_read_and_write_everything,
-    new_file_belongs_to_its_creator,
-    descriptor_opened_before_losing_permission_works_on,
 }
-
-/// An unprivileged user and group.
-const SOMEBODY: u32 = 12_345;
 
 fn truncate_cuts_and_extends_with_zeroes() -> Outcome {
     scratch::enter()?;
@@ -248,148 +233,4 @@ fn adding_an_entry_moves_the_directorys_modification_time() -> Outcome {
         path::stat("directory")?.st_mtime > 1,
         "the modification time moves when a file is removed",
     )
-}
-
-/// Becomes an unprivileged user in a directory of root's that everybody may use.
-fn as_somebody(prepare: impl FnOnce() -> Outcome) -> Outcome {
-    needs_root()?;
-    scratch::enter()?;
-    prepare()?;
-    Ok(process::become_user(SOMEBODY)?)
-}
-
-fn file_with_mode(name: &str, owner: u32, group: u32, mode: u32) -> Outcome {
-    fd::close(path::create(name)?)?;
-    path::chown(name, owner, group)?;
-    Ok(path::chmod(name, mode)?)
-}
-
-fn owner_is_bound_by_the_owners_bits() -> Outcome {
-    as_somebody(|| file_with_mode("file", SOMEBODY, 0, 0o077))?;
-    expect_errno(path::open("file", O_RDONLY, 0), EACCES)?;
-    path::chmod("file", 0o400)?;
-    fd::close(path::open("file", O_RDONLY, 0)?)?;
-    expect_errno(path::open("file", O_WRONLY, 0), EACCES)
-}
-
-fn others_are_bound_by_the_others_bits() -> Outcome {
-    as_somebody(|| {
-        file_with_mode("closed", 0, 0, 0o770)?;
-        file_with_mode("readable", 0, 0, 0o604)?;
-        file_with_mode("writable", 0, 0, 0o602)
-    })?;
-    expect_errno(path::open("closed", O_RDONLY, 0), EACCES)?;
-    path::open("readable", O_RDONLY, 0)?;
-    expect_errno(path::open("readable", O_RDWR, 0), EACCES)?;
-    path::open("writable", O_WRONLY, 0)?;
-    expect_errno(path::open("writable", O_RDONLY, 0), EACCES)?;
-    expect_errno(path::truncate("readable", 0), EACCES)
-}
-
-fn group_is_bound_by_the_groups_bits() -> Outcome {
-    as_somebody(|| {
-        file_with_mode("file", 0, SOMEBODY, 0o640)?;
-        file_with_mode("worse", 0, SOMEBODY, 0o606)
-    })?;
-    path::open("file", O_RDONLY, 0)?;
-    expect_errno(path::open("file", O_WRONLY, 0), EACCES)?;
-    // A member of the group is not one of the others, even if they may more.
-    expect_errno(path::open("worse", O_RDONLY, 0), EACCES)
-}
-
-fn directory_without_execute_permission_hides_what_is_in_it() -> Outcome {
-    as_somebody(|| {
-        path::mkdir("directory", 0o755)?;
-        path::create("directory/file")?;
-        Ok(path::chmod("directory", 0o744)?)
-    })?;
-    expect_errno(path::stat("directory/file"), EACCES)?;
-    expect_errno(path::open("directory/file", O_RDONLY, 0), EACCES)?;
-    expect_errno(path::chdir("directory"), EACCES)?;
-    path::open("directory", O_RDONLY, 0)?;
-    Ok(())
-}
-
-fn directory_without_write_permission_takes_no_entries() -> Outcome {
-    as_somebody(|| {
-        path::mkdir("directory", 0o755)?;
-        file_with_mode("directory/file", SOMEBODY, SOMEBODY, 0o666)
-    })?;
-    expect_errno(path::create("directory/new"), EACCES)?;
-    expect_errno(path::mkdir("directory/new", 0o755), EACCES)?;
-    expect_errno(path::unlink("directory/file"), EACCES)?;
-    expect_errno(path::rename("directory/file", "directory/new", 0), EACCES)?;
-    expect_errno(path::symlink("x", "directory/new"), EACCES)?;
-    path::open("directory/file", O_RDWR, 0)?;
-    Ok(())
-}
-
-fn directory_without_read_permission_is_not_listed() -> Outcome {
-    as_somebody(|| {
-        path::mkdir("directory", 0o755)?;
-        path::create("directory/file")?;
-        Ok(path::chmod("directory", 0o711)?)
-    })?;
-    expect_errno(path::open("directory", O_RDONLY, 0), EACCES)?;
-    path::stat("directory/file")?;
-    Ok(path::chdir("directory")?)
-}
-
-fn sticky_directory_protects_others_files() -> Outcome {
-    as_somebody(|| {
-        path::mkdir("directory", 0o755)?;
-        path::chmod("directory", 0o1777)?;
-        file_with_mode("directory/roots", 0, 0, 0o666)
-    })?;
-    path::create("directory/mine")?;
-    expect_errno(path::unlink("directory/roots"), EPERM)?;
-    expect_errno(path::rename("directory/mine", "directory/roots", 0), EPERM)?;
-    Ok(path::unlink("directory/mine")?)
-}
-
-fn only_the_owner_may_chmod() -> Outcome {
-    as_somebody(|| {
-        file_with_mode("roots", 0, 0, 0o666)?;
-        file_with_mode("mine", SOMEBODY, SOMEBODY, 0o666)
-    })?;
-    expect_errno(path::chmod("roots", 0o777), EPERM)?;
-    path::chmod("mine", 0o600)?;
-    expect_errno(path::chown("mine", 0, SOMEBODY), EPERM)
-}
-
-fn access_tells_what_is_permitted() -> Outcome {
-    as_somebody(|| file_with_mode("file", 0, 0, 0o604))?;
-    path::access("file", libc::F_OK)?;
-    path::access("file", R_OK)?;
-    expect_errno(path::access("file", W_OK), EACCES)?;
-    expect_errno(path::access("file", R_OK | X_OK), EACCES)?;
-    expect_errno(path::access("missing", libc::F_OK), libc::ENOENT)
-}
-
-fn root_may_read_and_write_everything() -> Outcome {
-    needs_root()?;
-    scratch::enter()?;
-    file_with_mode("file", SOMEBODY, SOMEBODY, 0)?;
-    path::open("file", O_RDWR, 0)?;
-    path::access("file", R_OK | W_OK)?;
-    expect_errno(path::access("file", X_OK), EACCES)
-}
-
-fn new_file_belongs_to_its_creator() -> Outcome {
-    as_somebody(|| Ok(()))?;
-    let status = path::fstat(path::create("file")?)?;
-    expect_eq(
-        (status.st_uid, status.st_gid),
-        (SOMEBODY, SOMEBODY),
-        "owner and group",
-    )
-}
-
-fn descriptor_opened_before_losing_permission_works_on() -> Outcome {
-    needs_root()?;
-    scratch::enter()?;
-    let file = path::open("file", O_CREAT | O_RDWR, 0o600)?;
-    process::become_user(SOMEBODY)?;
-    expect_eq(fd::write(file, b"x")?, 1, "bytes written")?;
-    expect_errno(path::open("file", O_RDONLY, 0), EACCES)
 }

@@ -1,9 +1,9 @@
-//! futex. Specification: futex(2), FUTEX_WAIT(2const), FUTEX_WAKE(2const), set_tid_address(2).
+//! futex: WAIT and WAKE. Specification: futex(2), FUTEX_WAIT(2const), FUTEX_WAKE(2const).
 
 use crate::check::{Outcome, expect, expect_eq, expect_errno};
 use crate::sys::memory::{self, PAGE};
 use crate::sys::{Sys, process, raw, signal, time};
-use libc::{FUTEX_PRIVATE_FLAG, FUTEX_WAIT, FUTEX_WAIT_BITSET, FUTEX_WAKE, FUTEX_WAKE_BITSET};
+use libc::{FUTEX_PRIVATE_FLAG, FUTEX_WAIT, FUTEX_WAIT_BITSET, FUTEX_WAKE};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -20,22 +20,12 @@ crate::tests! {
     misaligned_address_gives_einval,
     unmapped_address_gives_efault,
     unknown_operation_gives_enosys,
-    shared_futex_works_across_processes,
-    shared_futex_in_a_file_works_at_different_addresses,
-    private_futex_does_not_reach_other_processes,
-    private_wake_does_not_wake_a_shared_waiter_of_other_memory,
-    wait_bitset_timeout_is_absolute,
-    wake_bitset_wakes_only_matching_waiters,
-    bitset_of_zero_gives_einval,
-    requeue_moves_waiters_to_another_word,
-    cmp_requeue_with_another_value_gives_eagain,
-    ending_thread_clears_its_tid_and_wakes,
     no_wake_up_is_lost_between_two_processes,
     waiters_wake_in_the_order_in_which_they_came,
 }
 
 /// The raw futex call; `timeout` is the pointer or the second count, as the operation has it.
-fn futex_at(
+pub(super) fn futex_at(
     address: usize,
     operation: i32,
     value: u32,
@@ -55,11 +45,16 @@ fn futex_at(
     unsafe { raw("futex", libc::SYS_futex, arguments) }
 }
 
-fn address_of(word: &AtomicU32) -> usize {
+pub(super) fn address_of(word: &AtomicU32) -> usize {
     word.as_ptr().expose_provenance()
 }
 
-fn wait_on(word: &AtomicU32, operation: i32, value: u32, timeout: Option<Duration>) -> Sys<usize> {
+pub(super) fn wait_on(
+    word: &AtomicU32,
+    operation: i32,
+    value: u32,
+    timeout: Option<Duration>,
+) -> Sys<usize> {
     let timeout = timeout.map(time::timespec);
     let pointer = timeout
         .as_ref()
@@ -67,12 +62,12 @@ fn wait_on(word: &AtomicU32, operation: i32, value: u32, timeout: Option<Duratio
     futex_at(address_of(word), operation, value, pointer, 0, u32::MAX)
 }
 
-fn wake(word: &AtomicU32, operation: i32, count: u32) -> Sys<usize> {
+pub(super) fn wake(word: &AtomicU32, operation: i32, count: u32) -> Sys<usize> {
     futex_at(address_of(word), operation, count, 0, 0, u32::MAX)
 }
 
 /// Starts children that wait on the word until it is woken, and waits until all sleep.
-fn sleepers(
+pub(super) fn sleepers(
     word: &'static AtomicU32,
     operation: i32,
     count: usize,
@@ -209,195 +204,6 @@ fn unmapped_address_gives_efault() -> Outcome {
 fn unknown_operation_gives_enosys() -> Outcome {
     let word = AtomicU32::new(0);
     expect_errno(wake(&word, 99, 0), libc::ENOSYS)
-}
-
-fn shared_futex_works_across_processes() -> Outcome {
-    let word = memory::shared(1)?.word(128);
-    let children = sleepers(word, FUTEX_WAIT, 2)?;
-    let waker = process::spawn(|| {
-        expect_eq(
-            wake(word, FUTEX_WAKE, 2)?,
-            2,
-            "what the sibling's wake returns",
-        )
-    })?;
-    waker.expect_success()?;
-    children
-        .into_iter()
-        .try_for_each(process::Child::expect_success)
-}
-
-fn shared_futex_in_a_file_works_at_different_addresses() -> Outcome {
-    let file = memory::memfd(8192)?;
-    let request = memory::Request::file(file, 2 * PAGE, libc::MAP_SHARED);
-    let (one, two) = (memory::map(request)?, memory::map(request)?);
-    let children = sleepers(one.word(PAGE + 8), FUTEX_WAIT, 1)?;
-    expect_eq(
-        wake(two.word(8), FUTEX_WAKE, 1)?,
-        0,
-        "what a wake of another word returns",
-    )?;
-    expect_eq(
-        wake(two.word(PAGE + 8), FUTEX_WAKE, 1)?,
-        1,
-        "what a wake at the other address returns",
-    )?;
-    children
-        .into_iter()
-        .try_for_each(process::Child::expect_success)
-}
-
-fn private_futex_does_not_reach_other_processes() -> Outcome {
-    let word = memory::shared(1)?.word(0);
-    let children = sleepers(word, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, 1)?;
-    expect_eq(
-        wake(word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1)?,
-        0,
-        "what the wake returns",
-    )?;
-    children.into_iter().try_for_each(|child| {
-        child.kill(libc::SIGKILL)?;
-        child.wait().map(drop)
-    })
-}
-
-fn private_wake_does_not_wake_a_shared_waiter_of_other_memory() -> Outcome {
-    // The same address in two processes, but private memory: two different futexes even without the private flag.
-    let mapping = memory::private(1)?;
-    let children = sleepers(mapping.word(0), FUTEX_WAIT, 1)?;
-    expect_eq(
-        wake(mapping.word(0), FUTEX_WAKE, 1)?,
-        0,
-        "what the wake returns",
-    )?;
-    children.into_iter().try_for_each(|child| {
-        child.kill(libc::SIGKILL)?;
-        child.wait().map(drop)
-    })
-}
-
-fn wait_bitset_timeout_is_absolute() -> Outcome {
-    let word = AtomicU32::new(0);
-    let past = time::clock_gettime(libc::CLOCK_MONOTONIC)?;
-    expect_errno(
-        wait_on(&word, FUTEX_WAIT_BITSET, 0, Some(past)),
-        libc::ETIMEDOUT,
-    )?;
-    let soon = past + Duration::from_millis(20);
-    expect_errno(
-        wait_on(&word, FUTEX_WAIT_BITSET, 0, Some(soon)),
-        libc::ETIMEDOUT,
-    )?;
-    expect(
-        time::clock_gettime(libc::CLOCK_MONOTONIC)? >= soon,
-        "the time has come",
-    )?;
-    let realtime = time::clock_gettime(libc::CLOCK_REALTIME)?;
-    let operation = FUTEX_WAIT_BITSET | libc::FUTEX_CLOCK_REALTIME;
-    expect_errno(
-        wait_on(&word, operation, 0, Some(realtime)),
-        libc::ETIMEDOUT,
-    )
-}
-
-fn wake_bitset_wakes_only_matching_waiters() -> Outcome {
-    let word = memory::shared(1)?.word(0);
-    let child = process::spawn(|| {
-        expect_eq(
-            futex_at(address_of(word), FUTEX_WAIT_BITSET, 0, 0, 0, 0b01)?,
-            0,
-            "what the wait returns",
-        )
-    })?;
-    child.wait_until_asleep()?;
-    let woken = |bits| futex_at(address_of(word), FUTEX_WAKE_BITSET, 10, 0, 0, bits);
-    expect_eq(woken(0b10)?, 0, "what a wake of other bits returns")?;
-    expect_eq(woken(0b11)?, 1, "what a wake of its bit returns")?;
-    child.expect_success()
-}
-
-fn bitset_of_zero_gives_einval() -> Outcome {
-    let word = AtomicU32::new(0);
-    for operation in [FUTEX_WAIT_BITSET, FUTEX_WAKE_BITSET] {
-        expect_errno(
-            futex_at(address_of(&word), operation, 0, 0, 0, 0),
-            libc::EINVAL,
-        )?;
-    }
-    Ok(())
-}
-
-fn requeue_moves_waiters_to_another_word() -> Outcome {
-    let mapping = memory::shared(1)?;
-    let (one, two) = (mapping.word(0), mapping.word(64));
-    let children = sleepers(one, FUTEX_WAIT, 3)?;
-    let moved = futex_at(
-        address_of(one),
-        libc::FUTEX_CMP_REQUEUE,
-        1,
-        2,
-        address_of(two),
-        0,
-    )?;
-    expect_eq(moved, 3, "the number woken and moved")?;
-    expect_eq(
-        wake(one, FUTEX_WAKE, 10)?,
-        0,
-        "waiters left at the first word",
-    )?;
-    expect_eq(wake(two, FUTEX_WAKE, 10)?, 2, "waiters at the second word")?;
-    children
-        .into_iter()
-        .try_for_each(process::Child::expect_success)
-}
-
-fn cmp_requeue_with_another_value_gives_eagain() -> Outcome {
-    let mapping = memory::shared(1)?;
-    let (one, two) = (mapping.word(0), mapping.word(64));
-    let moved = futex_at(
-        address_of(one),
-        libc::FUTEX_CMP_REQUEUE,
-        1,
-        2,
-        address_of(two),
-        7,
-    );
-    expect_errno(moved, libc::EAGAIN)
-}
-
-fn ending_thread_clears_its_tid_and_wakes() -> Outcome {
-    let word = memory::shared(1)?.word(0);
-    word.store(1, Ordering::SeqCst);
-    let address = address_of(word);
-    // The kernel clears the word only while somebody else shares the memory: here the main thread.
-    std::thread::spawn(move || {
-        // SAFETY: the word stays mapped; the C library joins its threads by another word, which std does not use here.
-        unsafe {
-            raw(
-                "set_tid_address",
-                libc::SYS_set_tid_address,
-                [address, 0, 0, 0, 0, 0],
-            )
-        }
-        .map(drop)?;
-        // SAFETY: ends this thread alone; nobody joins it.
-        unsafe { libc::syscall(libc::SYS_exit, 0) };
-        Sys::Ok(())
-    });
-    loop {
-        match wait_on(word, FUTEX_WAIT, 1, Some(Duration::from_secs(5))) {
-            Err(error) if error.errno == libc::EAGAIN => break,
-            other => expect_eq(other?, 0, "what the wait returns")?,
-        }
-        if word.load(Ordering::SeqCst) == 0 {
-            break;
-        }
-    }
-    expect_eq(
-        word.load(Ordering::SeqCst),
-        0,
-        "the word when the thread is gone",
-    )
 }
 
 fn no_wake_up_is_lost_between_two_processes() -> Outcome {

@@ -2,29 +2,40 @@
 
 use crate::harness::Suite;
 
+mod alarms;
+mod alternate_stack;
 mod bad_pointers;
 mod directories;
 mod epoll;
 mod eventfd;
 mod exec;
+mod exec_refused;
 mod exhaustion;
 mod fd_io;
 mod fds;
 mod files;
 mod fork;
 mod futex;
+mod futex_words;
+mod identity;
 mod links;
 mod misc;
 mod mmap;
 mod mmap_fault;
 mod mmap_file;
 mod paths;
+mod permissions;
 mod pipe;
 mod pipe_atomicity;
 mod pipe_capacity;
 mod poll;
+mod registers;
+mod sched;
+mod sending;
+mod shared_objects;
 mod signal_actions;
 mod signals;
+mod symlinks;
 mod threads;
 mod time;
 mod wait;
@@ -68,6 +79,10 @@ pub static ALL: &[Suite] = &[
         tests: exec::tests,
     },
     Suite {
+        name: "exec_refused",
+        tests: exec_refused::tests,
+    },
+    Suite {
         name: "mmap",
         tests: mmap::tests,
     },
@@ -84,6 +99,10 @@ pub static ALL: &[Suite] = &[
         tests: futex::tests,
     },
     Suite {
+        name: "futex_words",
+        tests: futex_words::tests,
+    },
+    Suite {
         name: "fds",
         tests: fds::tests,
     },
@@ -94,6 +113,10 @@ pub static ALL: &[Suite] = &[
     Suite {
         name: "paths",
         tests: paths::tests,
+    },
+    Suite {
+        name: "symlinks",
+        tests: symlinks::tests,
     },
     Suite {
         name: "links",
@@ -108,6 +131,10 @@ pub static ALL: &[Suite] = &[
         tests: files::tests,
     },
     Suite {
+        name: "permissions",
+        tests: permissions::tests,
+    },
+    Suite {
         name: "signals",
         tests: signals::tests,
     },
@@ -116,12 +143,40 @@ pub static ALL: &[Suite] = &[
         tests: signal_actions::tests,
     },
     Suite {
+        name: "sending",
+        tests: sending::tests,
+    },
+    Suite {
+        name: "alarms",
+        tests: alarms::tests,
+    },
+    Suite {
+        name: "alternate_stack",
+        tests: alternate_stack::tests,
+    },
+    Suite {
+        name: "registers",
+        tests: registers::tests,
+    },
+    Suite {
         name: "threads",
         tests: threads::tests,
     },
     Suite {
+        name: "shared_objects",
+        tests: shared_objects::tests,
+    },
+    Suite {
         name: "time",
         tests: time::tests,
+    },
+    Suite {
+        name: "sched",
+        tests: sched::tests,
+    },
+    Suite {
+        name: "identity",
+        tests: identity::tests,
     },
     Suite {
         name: "misc",

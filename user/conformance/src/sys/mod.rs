@@ -8,6 +8,7 @@ pub mod memory;
 pub mod path;
 pub mod process;
 pub mod ready;
+pub mod registers;
 pub mod signal;
 pub mod time;
 

@@ -1,0 +1,154 @@
+//! Scheduling: processors and priorities. Specification: sched(7), sched_setaffinity(2), getpriority(2), getcpu(2).
+
+use crate::check::{Outcome, expect, expect_eq, expect_errno, needs_root};
+use crate::sys::{Sys, checked, counted, process};
+use libc::{EINVAL, ESRCH};
+
+crate::tests! {
+    sched_yield_succeeds,
+    affinity_holds_at_least_one_processor,
+    affinity_can_be_narrowed_and_is_inherited,
+    affinity_without_a_present_processor_gives_einval,
+    affinity_of_a_missing_process_gives_esrch,
+    affinity_into_too_small_a_buffer_gives_einval,
+    affinity_moves_the_caller_to_the_processor,
+    priority_of_nice_is_kept_and_inherited,
+    raising_priority_without_privilege_gives_eacces,
+    processor_number_is_in_the_affinity,
+}
+
+fn sched_yield_succeeds() -> Outcome {
+    for _ in 0..100 {
+        // SAFETY: takes no pointers.
+        checked("sched_yield", unsafe { libc::sched_yield() })?;
+    }
+    Ok(())
+}
+
+/// The processors that `pid` may run on, as the raw call tells them.
+fn affinity(pid: i32) -> Sys<Vec<usize>> {
+    let mut bits = [0_u8; 128];
+    // SAFETY: room for the bits.
+    let value = unsafe {
+        libc::syscall(
+            libc::SYS_sched_getaffinity,
+            pid,
+            bits.len(),
+            bits.as_mut_ptr(),
+        )
+    };
+    let bytes = counted("sched_getaffinity", value)?;
+    Ok((0..bytes * 8)
+        .filter(|cpu| bits[cpu / 8] >> (cpu % 8) & 1 == 1)
+        .collect())
+}
+
+fn set_affinity(pid: i32, cpus: &[usize]) -> Sys<()> {
+    let mut bits = [0_u8; 128];
+    for cpu in cpus {
+        bits[cpu / 8] |= 1 << (cpu % 8);
+    }
+    // SAFETY: the kernel reads the bits.
+    let value =
+        unsafe { libc::syscall(libc::SYS_sched_setaffinity, pid, bits.len(), bits.as_ptr()) };
+    checked("sched_setaffinity", value).map(drop)
+}
+
+fn affinity_holds_at_least_one_processor() -> Outcome {
+    expect(!affinity(0)?.is_empty(), "there is a processor to run on")?;
+    expect_eq(
+        affinity(process::getpid())?,
+        affinity(0)?,
+        "the affinity by pid",
+    )
+}
+
+fn affinity_can_be_narrowed_and_is_inherited() -> Outcome {
+    let all = affinity(0)?;
+    let last = &all[all.len() - 1..];
+    set_affinity(0, last)?;
+    expect_eq(affinity(0)?, last, "the affinity")?;
+    process::spawn(|| expect_eq(affinity(0)?, last, "the child's affinity"))?.expect_success()?;
+    set_affinity(0, &all)?;
+    expect_eq(affinity(0)?, all, "the affinity when widened again")
+}
+
+fn affinity_without_a_present_processor_gives_einval() -> Outcome {
+    let before = affinity(0)?;
+    expect_errno(set_affinity(0, &[]), EINVAL)?;
+    expect_errno(set_affinity(0, &[1023]), EINVAL)?;
+    expect_eq(affinity(0)?, before, "the affinity as before")
+}
+
+fn affinity_of_a_missing_process_gives_esrch() -> Outcome {
+    let child = process::spawn_exit(0)?;
+    child.wait()?;
+    expect_errno(affinity(child.pid), ESRCH)?;
+    expect_errno(set_affinity(child.pid, &[0]), ESRCH)
+}
+
+fn affinity_into_too_small_a_buffer_gives_einval() -> Outcome {
+    let mut bits = [0_u8; 128];
+    for length in [0, 1, 9] {
+        // SAFETY: the length given is not above the room.
+        let value =
+            unsafe { libc::syscall(libc::SYS_sched_getaffinity, 0, length, bits.as_mut_ptr()) };
+        expect_errno(checked("sched_getaffinity", value), EINVAL)?;
+    }
+    Ok(())
+}
+
+/// The processor that the caller runs on.
+fn current_processor() -> Sys<usize> {
+    let mut cpu = 0_u32;
+    let nothing = std::ptr::null_mut::<u32>();
+    // SAFETY: room for the number.
+    let value = unsafe { libc::syscall(libc::SYS_getcpu, &raw mut cpu, nothing, nothing) };
+    checked("getcpu", value)?;
+    Ok(cpu as usize)
+}
+
+fn affinity_moves_the_caller_to_the_processor() -> Outcome {
+    for cpu in affinity(0)? {
+        set_affinity(0, &[cpu])?;
+        expect_eq(current_processor()?, cpu, "the processor")?;
+    }
+    Ok(())
+}
+
+fn priority_of_nice_is_kept_and_inherited() -> Outcome {
+    let nice = || {
+        // The raw call returns 20 - nice, so that no value looks like an error.
+        // SAFETY: takes no pointers.
+        counted("getpriority", unsafe {
+            libc::syscall(libc::SYS_getpriority, libc::PRIO_PROCESS, 0)
+        })
+    };
+    // SAFETY: takes no pointers.
+    checked("setpriority", unsafe {
+        libc::syscall(libc::SYS_setpriority, libc::PRIO_PROCESS, 0, 7)
+    })?;
+    expect_eq(nice()?, 13, "20 minus the nice value")?;
+    process::spawn(|| expect_eq(nice()?, 13, "20 minus the child's nice value"))?
+        .expect_success()?;
+    // SAFETY: takes no pointers.
+    checked("setpriority", unsafe {
+        libc::syscall(libc::SYS_setpriority, libc::PRIO_PROCESS, 0, 1000)
+    })?;
+    expect_eq(nice()?, 1, "20 minus the nice value, which is cut to 19")
+}
+
+fn raising_priority_without_privilege_gives_eacces() -> Outcome {
+    needs_root()?;
+    process::become_user(12_345)?;
+    // SAFETY: takes no pointers.
+    let value = unsafe { libc::syscall(libc::SYS_setpriority, libc::PRIO_PROCESS, 0, -5) };
+    expect_errno(checked("setpriority", value), libc::EACCES)
+}
+
+fn processor_number_is_in_the_affinity() -> Outcome {
+    expect(
+        affinity(0)?.contains(&current_processor()?),
+        "the caller runs on a processor that it may run on",
+    )
+}
