@@ -4,6 +4,7 @@
 //! since the last reference may do much. Never sleeps itself. Specification: dup(2), close(2), close_range(2), execve(2).
 
 use crate::fs::open_file::OpenFile;
+use crate::fs::record_lock::{self, Owner};
 use crate::sync::{SpinLock, rank};
 use alloc::sync::Arc;
 use core::ops::RangeInclusive;
@@ -33,6 +34,16 @@ impl Files {
     /// EBADF.
     pub fn get(&self, fd: RawFd) -> Result<Arc<OpenFile>> {
         self.table.lock().get(fd).cloned()
+    }
+
+    /// The owner of the record locks of the process.
+    pub fn lock_owner(&self) -> Owner {
+        Owner::Process(core::ptr::from_ref(self).addr())
+    }
+
+    /// A descriptor of `file` was closed, which ends the record locks of the process on it, whatever other descriptors it has.
+    fn forget(&self, file: &OpenFile) {
+        record_lock::release_file(file.location().inode(), self.lock_owner());
     }
 
     /// The file behind `fd`, unless only its path is open (O_PATH).
@@ -91,7 +102,7 @@ impl Files {
     /// EBADF.
     pub fn close(&self, fd: RawFd) -> Result<()> {
         let file = self.table.lock().remove(fd)?;
-        drop(file);
+        self.forget(&file);
         Ok(())
     }
 
@@ -99,9 +110,8 @@ impl Files {
     pub fn close_range(&self, range: RangeInclusive<u32>) {
         loop {
             let taken = self.table.lock().take_next(range.clone());
-            if taken.is_none() {
-                return;
-            }
+            let Some((_, file)) = taken else { return };
+            self.forget(&file);
         }
     }
 
@@ -114,9 +124,8 @@ impl Files {
     pub fn close_on_exec(&self) {
         loop {
             let taken = self.table.lock().take_next_close_on_exec();
-            if taken.is_none() {
-                return;
-            }
+            let Some((_, file)) = taken else { return };
+            self.forget(&file);
         }
     }
 
@@ -140,7 +149,9 @@ impl Files {
         limit: u32,
     ) -> Result<()> {
         let old = self.table.lock().duplicate_at(fd, target, on_exec, limit)?;
-        drop(old);
+        if let Some(old) = old {
+            self.forget(&old);
+        }
         Ok(())
     }
 
@@ -183,5 +194,11 @@ impl Files {
     /// How many descriptors are open, for tests and leak counts.
     pub fn count(&self) -> usize {
         self.table.lock().iter().count()
+    }
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        record_lock::release_all(self.lock_owner());
     }
 }

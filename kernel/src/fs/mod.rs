@@ -16,7 +16,8 @@
 //! | `walk`, `namespace`, `open`, `change_attributes` | what calls do with paths | through the above |
 //! | `context`, `permission` | root, cwd, umask; who may what | FS_CONTEXT |
 //! | `devfs`, `procfs`, `initramfs`, `anonymous` | particular trees | – |
-//! | `special`, `flock` | openers of devices and FIFOs; flock(2) | OBJECT |
+//! | `special` | openers of devices and FIFOs | OBJECT |
+//! | `flock`, `record_lock` | flock(2); the locks of fcntl(2) | OBJECT |
 //!
 //! Order of locks, outermost first; sleeping: NAMESPACE, FILE_POSITION, FILE_WRITE, DIRECTORY, (ADDRESS_SPACE of a user copy),
 //! PAGES; spinning: MOUNTS, MOUNT_PLACE, DENTRY, INODE, …. Over a user copy FILE_POSITION and FILE_WRITE may be held, no other.
@@ -47,6 +48,7 @@ pub mod open_file;
 pub mod page_file;
 pub mod permission;
 pub mod procfs;
+pub mod record_lock;
 pub mod special;
 pub mod types;
 pub mod walk;

@@ -12,6 +12,7 @@ use crate::fs::flags::{AccessMode, OpenFlags};
 use crate::fs::flock;
 use crate::fs::inode::Node;
 use crate::fs::page_file::{Extent, MAX_SIZE};
+use crate::fs::record_lock::{self, Owner};
 use crate::fs::special::Opened;
 use crate::mm::user::{Sink, Source};
 use crate::mm::{Frame, PageIntent, PageSource};
@@ -127,6 +128,11 @@ impl OpenFile {
         } else {
             Err(Errno::EBADF)
         }
+    }
+
+    /// The owner of its record locks (F_OFD_SETLK).
+    pub fn lock_owner(&self) -> Owner {
+        Owner::Description(core::ptr::from_ref(self).addr())
     }
 
     /// Whether it is ready, and for what.
@@ -294,6 +300,7 @@ impl OpenFile {
 impl Drop for OpenFile {
     fn drop(&mut self) {
         flock::release(self);
+        record_lock::release_file(self.location.inode(), self.lock_owner());
         self.ops.released(self.flags());
     }
 }

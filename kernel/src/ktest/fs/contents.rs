@@ -10,6 +10,7 @@ use crate::fs::flock::{self, Lock, Patience};
 use crate::fs::inode::Node;
 use crate::fs::open_file::{At, Whence};
 use crate::fs::page_file::Extent;
+use crate::fs::record_lock::{self, Kind, Owner, Record, Span};
 use crate::mm::PageIntent;
 use alloc::vec;
 use linux_raw_sys::general::{F_SEAL_GROW, F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_WRITE};
@@ -216,4 +217,51 @@ pub fn flock() {
     );
     drop(one);
     assert_eq!(flock::acquire(&other, Lock::Exclusive, now), Ok(()));
+}
+
+pub fn record_locks() {
+    let world = World::new();
+    world.create("/f", b"");
+    let inode = world.find("/f").unwrap().inode().clone();
+    let lock = |owner, kind, first, last| Record {
+        owner: Owner::Process(owner),
+        pid: 1,
+        kind,
+        span: Span { first, last },
+    };
+    let try_lock = |owner, kind, first, last| {
+        record_lock::try_acquire(&inode, &lock(owner, kind, first, last))
+    };
+    assert_eq!(try_lock(1, Kind::Write, 10, 19), Ok(()));
+    assert_eq!(try_lock(2, Kind::Read, 0, 9), Ok(()));
+    assert_eq!(try_lock(2, Kind::Read, 19, u64::MAX), Err(Errno::EAGAIN));
+    // Unlocking the middle leaves both edges.
+    record_lock::release(
+        &inode,
+        Owner::Process(1),
+        Span {
+            first: 12,
+            last: 17,
+        },
+    );
+    assert_eq!(try_lock(2, Kind::Write, 12, 17), Ok(()));
+    let held = record_lock::conflict(&inode, &lock(2, Kind::Read, 11, 99)).unwrap();
+    assert_eq!(
+        held.span,
+        Span {
+            first: 10,
+            last: 11
+        }
+    );
+    assert_eq!(try_lock(2, Kind::Write, 18, 18), Err(Errno::EAGAIN));
+    // Locking again changes the kind.
+    assert_eq!(try_lock(1, Kind::Read, 18, 19), Ok(()));
+    assert_eq!(try_lock(2, Kind::Read, 18, 18), Ok(()));
+    record_lock::release_all(Owner::Process(1));
+    assert_eq!(try_lock(3, Kind::Write, 10, 11), Ok(()));
+    for owner in [2, 3] {
+        record_lock::release_file(&inode, Owner::Process(owner));
+    }
+    assert_eq!(try_lock(4, Kind::Write, 0, u64::MAX), Ok(()));
+    record_lock::release_all(Owner::Process(4));
 }

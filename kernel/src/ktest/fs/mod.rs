@@ -61,6 +61,10 @@ pub const TESTS: &[(&str, fn())] = &[
         contents::flock,
     ),
     (
+        "record locks conflict, split and change by ranges",
+        contents::record_locks,
+    ),
+    (
         "dots, double slashes and slashes at the end",
         names::dots_and_slashes,
     ),

@@ -3,6 +3,7 @@
 
 use super::contents::descriptor_limit;
 use super::place;
+use super::record_lock;
 use crate::fs::file::{FileControl, Seeking};
 use crate::fs::flags::OpenFlags;
 use crate::fs::flock::{self, Lock, Patience};
@@ -62,7 +63,7 @@ pub fn dup3(fd: i32, target: i32, flags: u32) -> Result<usize> {
     place::descriptor(target)
 }
 
-/// fcntl(2). Record locks are not there yet: EINVAL, as for a kernel built without them.
+/// fcntl(2)
 pub fn fcntl(fd: i32, operation: u32, argument: usize) -> Result<usize> {
     let current = process::current();
     let files = current.files();
@@ -98,6 +99,12 @@ pub fn fcntl(fd: i32, operation: u32, argument: usize) -> Result<usize> {
             file.set_flags(OpenFlags::from_bits_truncate(word));
             Ok(0)
         }
+        abi::F_GETLK
+        | abi::F_SETLK
+        | abi::F_SETLKW
+        | abi::F_OFD_GETLK
+        | abi::F_OFD_SETLK
+        | abi::F_OFD_SETLKW => record_lock::control(&files, &file, operation, argument),
         abi::F_GETPIPE_SZ => file
             .ops()
             .control(FileControl::PipeSize, &current.credentials()),

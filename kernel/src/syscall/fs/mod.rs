@@ -8,6 +8,7 @@
 //! | `transfer` | read, write and their kin, lseek, sendfile |
 //! | `contents` | truncate, fallocate, fsync, fadvise, memfd_create |
 //! | `descriptor` | close, dup, fcntl, ioctl, flock |
+//! | `record_lock` | the locks of fcntl |
 //! | `path` | open and everything that makes or removes names |
 //! | `attributes` | chmod, chown, utimensat, access, umask |
 //! | `stat` | stat, statx, statfs |
@@ -20,7 +21,8 @@ mod descriptor;
 mod directory;
 mod mount;
 mod path;
-mod place;
+pub mod place;
+mod record_lock;
 mod stat;
 mod transfer;
 

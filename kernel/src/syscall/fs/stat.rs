@@ -2,7 +2,7 @@
 //! Specification: stat(2), statx(2), statfs(2).
 
 use super::place::{self, as_caller, check_flags, follow};
-use crate::arch::mmu::PAGE_SIZE;
+use crate::arch::mmu::{PAGE_SHIFT, PAGE_SIZE};
 use crate::fs::attributes::{Metadata, Timestamp};
 use crate::fs::dentry::Location;
 use crate::fs::mount::MountFlags;
@@ -16,7 +16,7 @@ use postern_core::path::NAME_MAX;
 use zerocopy::{Immutable, IntoBytes};
 
 /// `st_blksize`: the size transfers are best in.
-const BLOCK_SIZE: u32 = PAGE_SIZE as u32;
+const BLOCK_SIZE: u32 = 1 << PAGE_SHIFT;
 
 /// `struct stat`
 #[derive(IntoBytes, Immutable)]
