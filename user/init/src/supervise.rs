@@ -8,6 +8,7 @@ use std::env;
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -32,7 +33,7 @@ pub fn respawn_shell() -> ! {
     let mut short_lives = 0;
     loop {
         let mut shell = console_command();
-        shell.arg0("-sh");
+        shell.arg0("-sh").current_dir(home_directory());
         let started = Instant::now();
         let status = start_and_wait(&mut shell);
         short_lives = if started.elapsed() < SHORT_LIFE {
@@ -56,16 +57,20 @@ fn console_command() -> Command {
     command
         .env("PATH", "/bin:/sbin:/usr/bin:/usr/sbin")
         .env("TERM", terminal_type());
-    let home = if std::path::Path::new("/root").is_dir() {
-        "/root"
-    } else {
-        "/"
-    };
-    command.env("HOME", home);
+    command.env("HOME", home_directory());
     // SAFETY: the closure runs between fork and exec; it makes two system calls, and neither
     // allocates nor takes a lock.
     unsafe { command.pre_exec(take_console) };
     command
+}
+
+/// Root's home, if the image has one.
+fn home_directory() -> &'static str {
+    if Path::new("/root").is_dir() {
+        "/root"
+    } else {
+        "/"
+    }
 }
 
 /// Linux presets `linux`, the type of its virtual consoles; a serial line shows what the user's own

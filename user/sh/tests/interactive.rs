@@ -137,6 +137,12 @@ fn jobs_stop_go_on_and_end() {
     terminal.press("kill %1; wait; echo end\\ed\r");
     terminal.wait_for("\nended\r\n");
     terminal.wait_for("ready> ");
+    terminal.press("sh -c 'echo aga\\in; exec sleep 100'\r");
+    terminal.wait_for("\nagain\r\n");
+    terminal.press("\u{1a}");
+    terminal.wait_for("Stopped");
+    terminal.wait_for("ready> ");
+    terminal.line("kill %1; wait; echo en\\ded", "ended");
     terminal.press("exit 3\r");
     let status = terminal.shell.wait().expect("the shell is our child");
     assert_eq!(status.code(), Some(3));

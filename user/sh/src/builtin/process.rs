@@ -66,7 +66,14 @@ pub fn bg(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
 /// `wait [pid|%n…]`
 pub fn wait(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
     if arguments.len() == 1 {
-        let numbers: Vec<_> = shell.jobs.iter().map(|job| job.number).collect();
+        // A stopped job would keep the shell for ever.
+        let waited = |job: &&crate::jobs::Job| !matches!(job.state(), State::Stopped(_));
+        let numbers: Vec<_> = shell
+            .jobs
+            .iter()
+            .filter(waited)
+            .map(|job| job.number)
+            .collect();
         for number in numbers {
             if let Some(status) = wait_interruptibly(shell, number)? {
                 return Ok(status);
@@ -181,7 +188,7 @@ pub fn kill(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
     Ok(status)
 }
 
-fn signal_one(shell: &Shell, target: &[u8], number: i32) -> Result<(), String> {
+fn signal_one(shell: &mut Shell, target: &[u8], number: i32) -> Result<(), String> {
     let pid = match shell.jobs.named(target) {
         Some(job) => match job.group {
             Some(group) => -group.as_raw(),
@@ -197,7 +204,19 @@ fn signal_one(shell: &Shell, target: &[u8], number: i32) -> Result<(), String> {
     } else {
         Some(Signal::try_from(number).map_err(|error| error.desc().to_owned())?)
     };
-    send(Pid::from_raw(pid), signal).map_err(|error| error.desc().to_owned())
+    send(Pid::from_raw(pid), signal).map_err(|error| error.desc().to_owned())?;
+    // A stopped job would not notice before somebody lets it go on.
+    let stopped = shell
+        .jobs
+        .named(target)
+        .filter(|job| matches!(job.state(), State::Stopped(_)));
+    if let (Some(number), Some(Signal::SIGTERM | Signal::SIGHUP)) =
+        (stopped.map(|job| job.number), signal)
+    {
+        send(Pid::from_raw(pid), Signal::SIGCONT).map_err(|error| error.desc().to_owned())?;
+        shell.jobs.resume(number);
+    }
+    Ok(())
 }
 
 /// `trap [action signal…]`
