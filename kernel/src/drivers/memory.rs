@@ -10,6 +10,8 @@ use crate::mm::PageSource;
 use crate::mm::shared::SharedPages;
 use crate::mm::user::{Sink, Source};
 use crate::random;
+use crate::sched;
+use crate::sync::{Kernel, Platform};
 use alloc::sync::Arc;
 use postern_core::errno::{Errno, Result};
 
@@ -74,8 +76,29 @@ impl FileOps for Null {
     }
 }
 
+/// Moves parts to `sink` until it is full or the caller has a signal to handle; others run in between.
+fn read_parts(
+    sink: &mut Sink<'_>,
+    mut part: impl FnMut(&mut Sink<'_>) -> Result<usize>,
+) -> Result<usize> {
+    let mut moved = 0;
+    while sink.remaining() > 0 {
+        match part(sink) {
+            Ok(bytes) => moved += bytes,
+            Err(error) if moved == 0 => return Err(error),
+            Err(_) => break,
+        }
+        sched::preemption_point();
+        if Kernel::interrupted() {
+            break;
+        }
+    }
+    Ok(moved)
+}
+
 fn read_zeroes(sink: &mut Sink<'_>) -> Result<usize> {
-    sink.clear(sink.remaining())
+    const PART: usize = 16 * PAGE_SIZE;
+    read_parts(sink, |sink| sink.clear(PART))
 }
 
 /// Zeroes without end; takes everything.
@@ -132,17 +155,7 @@ impl FileOps for Random {
 
     fn try_read(&self, _: &Io, sink: &mut Sink<'_>) -> Result<usize> {
         const PART: usize = 256;
-        let mut moved = 0;
-        while sink.remaining() > 0 {
-            let part: [u8; PART] = random::bytes();
-            let length = sink.remaining().min(PART);
-            match sink.copy_from_slice(&part[..length]) {
-                Ok(bytes) => moved += bytes,
-                Err(error) if moved == 0 => return Err(error),
-                Err(_) => break,
-            }
-        }
-        Ok(moved)
+        read_parts(sink, |sink| sink.copy_from_slice(&random::bytes::<PART>()))
     }
 
     fn try_write(&self, _: &Io, source: &mut Source<'_>) -> Result<usize> {

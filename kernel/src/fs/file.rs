@@ -12,8 +12,8 @@ use crate::process::Credentials;
 use crate::sync::WaitQueue;
 use alloc::sync::Arc;
 use core::any::Any;
-pub use postern_core::readiness::Readiness;
 use postern_core::errno::{Errno, Result};
+pub use postern_core::readiness::Readiness;
 
 /// What an attempt is told of the call and of the open file description.
 #[derive(Clone, Copy, Debug, Default)]

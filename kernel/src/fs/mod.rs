@@ -47,6 +47,7 @@ pub mod open;
 pub mod open_file;
 pub mod page_file;
 pub mod permission;
+pub mod poll;
 pub mod procfs;
 pub mod record_lock;
 pub mod special;

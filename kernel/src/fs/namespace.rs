@@ -89,7 +89,7 @@ impl Caller<'_> {
     /// # Errors
     /// EEXIST, EACCES, EPERM, EROFS, ENOSPC, ENOENT, and those of the walk.
     pub fn make_directory(&self, start: &Location, path: &[u8], permissions: u32) -> Result<()> {
-        let resolved = self.resolve(start, path, Follow::NotLast)?;
+        let resolved = self.resolve(start, path, Follow::Never)?;
         let (directory, name) = self.free_name(resolved, FileType::Directory)?;
         self.enter(
             &directory,
@@ -112,7 +112,7 @@ impl Caller<'_> {
         device: DeviceNumber,
     ) -> Result<Location> {
         let file_type = FileType::from_mode(mode).ok_or(Errno::EINVAL)?;
-        let resolved = self.resolve(start, path, Follow::NotLast)?;
+        let resolved = self.resolve(start, path, Follow::Never)?;
         let (directory, name) = self.free_name(resolved, file_type)?;
         let privileged = permission::is_privileged(self.credentials);
         let node = match file_type {
@@ -141,7 +141,7 @@ impl Caller<'_> {
             PATH_MAX.. => return Err(Errno::ENAMETOOLONG),
             _ => {}
         }
-        let resolved = self.resolve(start, path, Follow::NotLast)?;
+        let resolved = self.resolve(start, path, Follow::Never)?;
         let (directory, name) = self.free_name(resolved, FileType::Symlink)?;
         self.enter(&directory, &name, Node::Symlink(target.into()), 0o777)
             .map(drop)
@@ -152,7 +152,7 @@ impl Caller<'_> {
     /// # Errors
     /// As `make_directory`; EPERM for directories; EXDEV across mounts; EMLINK.
     pub fn link(&self, existing: &Location, start: &Location, path: &[u8]) -> Result<()> {
-        let resolved = self.resolve(start, path, Follow::NotLast)?;
+        let resolved = self.resolve(start, path, Follow::Never)?;
         let (directory, name) = self.free_name(resolved, existing.inode().file_type())?;
         if !Arc::ptr_eq(&existing.mount, &directory.mount) {
             return Err(Errno::EXDEV);
@@ -175,7 +175,7 @@ impl Caller<'_> {
     /// # Errors
     /// ENOENT, EACCES, EPERM (sticky), EROFS, EBUSY (mount point); EISDIR, ENOTDIR, ENOTEMPTY; EINVAL for `rmdir(".")`.
     pub fn remove(&self, start: &Location, path: &[u8], removal: Removal) -> Result<()> {
-        let resolved = self.resolve(start, path, Follow::NotLast)?;
+        let resolved = self.resolve(start, path, Follow::Never)?;
         let name = match (&resolved.last, removal) {
             (LastName::Name(name), _) => name,
             (_, Removal::File) => return Err(Errno::EISDIR),
@@ -223,8 +223,8 @@ impl Caller<'_> {
         to: (&Location, &[u8]),
         how: Rename,
     ) -> Result<()> {
-        let old = self.resolve(from.0, from.1, Follow::NotLast)?;
-        let new = self.resolve(to.0, to.1, Follow::NotLast)?;
+        let old = self.resolve(from.0, from.1, Follow::Never)?;
+        let new = self.resolve(to.0, to.1, Follow::Never)?;
         if !Arc::ptr_eq(&old.directory.mount, &new.directory.mount) {
             return Err(Errno::EXDEV);
         }

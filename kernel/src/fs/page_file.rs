@@ -10,6 +10,7 @@ use crate::arch::mmu::PAGE_SIZE;
 use crate::fs::budget::Budget;
 use crate::mm::Frame;
 use crate::mm::user::{Sink, Source};
+use crate::sched;
 use crate::sync::{Mutex, rank};
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
@@ -22,6 +23,16 @@ use postern_core::errno::{Errno, Result};
 pub const MAX_SIZE: u64 = i64::MAX as u64;
 
 const PAGE_BYTES: u64 = PAGE_SIZE as u64;
+
+/// Pages that a transfer moves before it lets others run.
+const PAGES_AT_A_TIME: usize = 64;
+
+/// Lets interrupts and others have the CPU now and then during a long transfer. Only sleeping locks are held.
+fn breathe(index: usize) {
+    if index.is_multiple_of(PAGES_AT_A_TIME) {
+        sched::preemption_point();
+    }
+}
 
 /// The part of one page that a byte range touches.
 struct Span {
@@ -121,6 +132,9 @@ impl PageFile {
                 return Ok(moved);
             }
             let span = Span::new(at, length)?;
+            if moved > 0 {
+                breathe(span.index);
+            }
             let frame = self.pages.lock().get(&span.index).cloned();
             let step = match frame {
                 Some(frame) => sink.copy_from_frame(&frame, span.offset, span.length),
@@ -154,6 +168,9 @@ impl PageFile {
         while moved < wanted {
             let at = offset + moved as u64;
             let span = Span::new(at, wanted - moved)?;
+            if moved > 0 {
+                breathe(span.index);
+            }
             let step = self
                 .page_for_writing(span.index)
                 .and_then(|frame| source.copy_to_frame(&frame, span.offset, span.length));
@@ -253,7 +270,10 @@ impl PageFile {
         if last - first > quota.limit() {
             return Err(Errno::ENOSPC);
         }
-        (first..last).try_for_each(|index| self.page_for_writing(index).map(drop))
+        (first..last).try_for_each(|index| {
+            breathe(index + 1);
+            self.page_for_writing(index).map(drop)
+        })
     }
 
     /// Makes the range read as zeroes and frees its whole pages (FALLOC_FL_PUNCH_HOLE).

@@ -17,8 +17,10 @@ use postern_core::path::{Component, MAX_SYMLINKS, Path};
 pub enum Follow {
     /// It is followed.
     Always,
-    /// It is meant itself, unless a slash follows.
+    /// It is meant itself, unless a slash follows (O_NOFOLLOW, lstat).
     NotLast,
+    /// It is meant itself, whatever follows: the name is to be made, removed or renamed.
+    Never,
 }
 
 /// The last component of a path.
@@ -155,7 +157,12 @@ impl Walk<'_> {
             else {
                 return Ok(self.done(name, None));
             };
-            let follows = !is_last || self.follow == Follow::Always || self.must_be_directory;
+            let follows = match self.follow {
+                _ if !is_last => true,
+                Follow::Always => true,
+                Follow::NotLast => self.must_be_directory,
+                Follow::Never => false,
+            };
             match child.inode().node() {
                 Node::Symlink(target) if follows => return self.expand(target, components.rest()),
                 Node::MagicLink(link) if follows => match link.follow(self.caller.credentials)? {

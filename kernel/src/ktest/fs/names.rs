@@ -90,6 +90,20 @@ pub fn last_link() {
     // A slash after it makes it a directory on the way.
     assert_eq!(open("/root/", OpenFlags::NO_FOLLOW), None);
     assert_eq!(open("/root/f", OpenFlags::NO_FOLLOW), None);
+    // But for a name that is to be made, removed or renamed it is the name of the link.
+    world.mkdir("/d").unwrap();
+    world.symlink("d", "/to-d").unwrap();
+    assert_eq!(
+        remove(&world, "/to-d/", Removal::Directory),
+        Err(Errno::ENOTDIR)
+    );
+    assert_eq!(remove(&world, "/to-d/", Removal::File), Err(Errno::ENOTDIR));
+    assert_eq!(
+        rename(&world, "/to-d/", "/moved", Rename::Replace),
+        Err(Errno::ENOTDIR)
+    );
+    assert_eq!(world.mkdir("/to-d/"), Err(Errno::EEXIST));
+    assert!(world.find("/d").is_ok());
     assert_eq!(remove(&world, "/link", Removal::File), Ok(()));
     assert_eq!(world.contents("/f"), Ok(Vec::new()));
 }

@@ -6,6 +6,7 @@ use crate::fs::open_file::{At, OpenFile, Whence};
 use crate::fs::page_file::Extent;
 use crate::mm::user::{Sink, Source, UserPtr};
 use crate::process::{self, signal};
+use crate::sched;
 use alloc::vec::Vec;
 use linux_raw_sys::general as abi;
 use postern_core::errno::{Errno, Result};
@@ -176,6 +177,7 @@ fn copy(
     buffer.resize(PAGE_SIZE, 0);
     let mut copied = 0;
     while copied < count {
+        sched::preemption_point();
         let part = PAGE_SIZE.min(count - copied);
         let step = copy_part(from, input, to, output, &mut buffer[..part]);
         match step {
