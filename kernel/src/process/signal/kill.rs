@@ -1,0 +1,160 @@
+//! The calls that send signals: whom they mean and whether they may. Lock: PROCESS_TREE, for look-ups. Never sleeps.
+//! Specification: kill(2), tkill(2), rt_sigqueueinfo(2). As on Linux, the receiver is looked for before the signal's number
+//! is checked.
+
+use super::send::{To, post};
+use super::{INFO_SIZE, SignalInfo};
+use crate::process::{Process, current, tree};
+use crate::sched::Task;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use linux_raw_sys::general as abi;
+use postern_core::errno::{Errno, Result};
+use postern_core::signal_set::Signal;
+
+const SI_USER: i32 = abi::SI_USER.cast_signed();
+
+/// A signal number as these calls take it: with 0 they only check.
+fn signal_or_check(number: i32) -> Result<Option<Signal>> {
+    if number == 0 { Ok(None) } else { Signal::from_number(number).map(Some) }
+}
+
+/// kill(2). ESRCH, EPERM, EINVAL.
+pub fn kill(pid: i32, number: i32) -> Result<()> {
+    match pid {
+        1.. => {
+            let process = find(pid)?;
+            kill_one(&process, number)
+        }
+        0 => kill_group(current().process().group(), number),
+        -1 => kill_everybody(number),
+        i32::MIN => Err(Errno::ESRCH),
+        _ => kill_group(pid.unsigned_abs(), number),
+    }
+}
+
+fn find(pid: i32) -> Result<Arc<Process>> {
+    u32::try_from(pid).ok().and_then(tree::find).ok_or(Errno::ESRCH)
+}
+
+fn find_thread(tid: i32) -> Result<Arc<Task>> {
+    u32::try_from(tid).ok().and_then(tree::find_thread).ok_or(Errno::ESRCH)
+}
+
+fn kill_one(process: &Process, number: i32) -> Result<()> {
+    let signal = signal_or_check(number)?;
+    check_permission(process, signal)?;
+    match signal {
+        Some(signal) => post(process, To::Process, SignalInfo::from_current(signal, SI_USER)),
+        None => Ok(()),
+    }
+}
+
+/// Succeeds if one sending does.
+fn kill_group(group: u32, number: i32) -> Result<()> {
+    let members: Vec<_> = tree::processes().into_iter().filter(|process| process.group() == group).collect();
+    let mut result = Err(Errno::ESRCH);
+    for process in &members {
+        let sent = kill_one(process, number);
+        if result.is_err() {
+            result = sent;
+        }
+    }
+    result
+}
+
+/// Everybody but init and the caller. Those who may not be signalled do not count, if only there is anybody.
+fn kill_everybody(number: i32) -> Result<()> {
+    let me = current().process().pid();
+    let others: Vec<_> =
+        tree::processes().into_iter().filter(|process| process.pid() != tree::INIT && process.pid() != me).collect();
+    let mut result = if others.is_empty() { Err(Errno::ESRCH) } else { Ok(()) };
+    for process in &others {
+        match kill_one(process, number) {
+            Err(Errno::EPERM) => {}
+            sent => result = sent,
+        }
+    }
+    result
+}
+
+/// EPERM unless the caller may send `signal` to `process`.
+fn check_permission(process: &Process, signal: Option<Signal>) -> Result<()> {
+    let thread = current();
+    let sender = thread.credentials();
+    if process.pid() == thread.process().pid() || sender.is_privileged() {
+        return Ok(());
+    }
+    let allowed = match process.any_thread() {
+        Some(task) => sender.may_signal(&task.thread().credentials()),
+        // One that has ended notices nothing, but still belongs to somebody.
+        None => tree::lock()
+            .node(process.pid())
+            .and_then(|node| node.ended)
+            .is_some_and(|ended| [sender.euid, sender.uid].contains(&ended.uid)),
+    };
+    let continues_job = signal == Some(Signal::CONT) && process.session() == thread.process().session();
+    if allowed || continues_job { Ok(()) } else { Err(Errno::EPERM) }
+}
+
+/// tkill(2). EINVAL, ESRCH, EPERM, EAGAIN.
+pub fn tkill(tid: i32, number: i32) -> Result<()> {
+    if tid <= 0 {
+        return Err(Errno::EINVAL);
+    }
+    let task = find_thread(tid)?;
+    kill_thread(&task, number, |signal| SignalInfo::from_current(signal, abi::SI_TKILL))
+}
+
+/// tgkill(2): tkill that insists on the thread's process.
+pub fn tgkill(pid: i32, tid: i32, number: i32) -> Result<()> {
+    let task = thread_of(pid, tid)?;
+    kill_thread(&task, number, |signal| SignalInfo::from_current(signal, abi::SI_TKILL))
+}
+
+fn thread_of(pid: i32, tid: i32) -> Result<Arc<Task>> {
+    if pid <= 0 || tid <= 0 {
+        return Err(Errno::EINVAL);
+    }
+    let task = find_thread(tid)?;
+    if task.thread().process().pid() == pid.unsigned_abs() { Ok(task) } else { Err(Errno::ESRCH) }
+}
+
+fn kill_thread(task: &Arc<Task>, number: i32, info: impl FnOnce(Signal) -> SignalInfo) -> Result<()> {
+    let signal = signal_or_check(number)?;
+    let process = task.thread().process();
+    check_permission(process, signal)?;
+    match signal {
+        Some(signal) => post(process, To::Thread(task), info(signal)),
+        None => Ok(()),
+    }
+}
+
+/// Information for others may not look like the kernel's or that of kill(2) and tgkill(2): EPERM.
+fn check_honesty(pid: i32, bytes: &[u8; INFO_SIZE]) -> Result<()> {
+    let code = SignalInfo::from_program(Signal::USR1, bytes).code;
+    let is_own = pid.cast_unsigned() == current().process().pid();
+    if (code >= 0 || code == abi::SI_TKILL) && !is_own { Err(Errno::EPERM) } else { Ok(()) }
+}
+
+/// rt_sigqueueinfo(2): a signal with information of the program's own making. EPERM, ESRCH, EINVAL, EAGAIN.
+pub fn queue_to_process(pid: i32, number: i32, bytes: &[u8; INFO_SIZE]) -> Result<()> {
+    check_honesty(pid, bytes)?;
+    let process = find(pid)?;
+    let signal = signal_or_check(number)?;
+    check_permission(&process, signal)?;
+    match signal {
+        Some(signal) => post(&process, To::Process, SignalInfo::from_program(signal, bytes)),
+        None => Ok(()),
+    }
+}
+
+/// rt_tgsigqueueinfo(2): the same for a thread.
+pub fn queue_to_thread(pid: i32, tid: i32, number: i32, bytes: &[u8; INFO_SIZE]) -> Result<()> {
+    if pid <= 0 || tid <= 0 {
+        return Err(Errno::EINVAL);
+    }
+    check_honesty(pid, bytes)?;
+    let task = thread_of(pid, tid)?;
+    kill_thread(&task, number, |signal| SignalInfo::from_program(signal, bytes))
+}

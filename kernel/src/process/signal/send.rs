@@ -1,0 +1,178 @@
+//! Making signals pending, and waking whoever must see them.
+//! Locks: PROCESS, then SIGNALS. Never sleeps; works in interrupt context.
+//! Specification: signal(7), "Process-directed and thread-directed signals"; sigqueue(3).
+
+use super::state::Shared;
+use super::{SignalInfo, refresh, stop};
+use crate::process::limits::Resource;
+use crate::process::process::Threads;
+use crate::process::{Process, current, exit, tree};
+use crate::sched::{Task, switch};
+use alloc::sync::Arc;
+use linux_raw_sys::general as abi;
+use postern_core::errno::{Errno, Result};
+use postern_core::pending_signals::{PendingSignals, Sent};
+use postern_core::signal_action::Receiver;
+use postern_core::signal_set::{Signal, SignalSet};
+
+/// Whom a signal is sent to.
+#[derive(Clone, Copy)]
+pub(super) enum To<'a> {
+    /// Any thread of the process.
+    Process,
+    /// This thread of it.
+    Thread(&'a Arc<Task>),
+}
+
+/// Sends a signal of the kernel's to a process. One that finds no place is lost, as signal(7) allows.
+pub fn send_to_process(process: &Arc<Process>, info: SignalInfo) {
+    let _ = post(process, To::Process, info);
+}
+
+/// Sends a signal of the kernel's to a thread.
+pub fn send_to_thread(task: &Arc<Task>, info: SignalInfo) {
+    let _ = post(task.thread().process(), To::Thread(task), info);
+}
+
+/// Sends a signal of the kernel's to a process group: what a terminal does. ESRCH if nobody is in it.
+pub fn send_to_group(group: u32, signal: Signal) -> Result<()> {
+    let members = tree::group_members(group);
+    for process in &members {
+        send_to_process(process, SignalInfo::kernel(signal));
+    }
+    if members.is_empty() { Err(Errno::ESRCH) } else { Ok(()) }
+}
+
+/// Sends the current thread a signal for what it does: SIGPIPE, SIGXFSZ.
+pub fn send_to_current(signal: Signal) {
+    let task = switch::current_arc();
+    send_to_thread(&task, SignalInfo::from_current(signal, abi::SI_USER.cast_signed()));
+}
+
+/// Tells `parent` with `signal` that its child ended with the wait status `status`.
+pub fn send_child_ended(parent: &Arc<Process>, signal: Signal, pid: u32, uid: u32, status: i32) {
+    const CORE_DUMPED: i32 = 0x80;
+    let (code, number) = match status & 0x7f {
+        0 => (abi::CLD_EXITED, status >> 8 & 0xff),
+        number if status & CORE_DUMPED != 0 => (abi::CLD_DUMPED, number),
+        number => (abi::CLD_KILLED, number),
+    };
+    send_to_process(parent, SignalInfo::child(signal, code, pid, uid, number));
+}
+
+/// The current thread did something that it cannot go on from. If it blocks or ignores `signal`, that is its end.
+pub fn force_fault(signal: Signal, code: i32, address: usize) {
+    force(SignalInfo::fault(signal, code, address));
+}
+
+/// The same with any information.
+pub(super) fn force(info: SignalInfo) {
+    let thread = current();
+    let process = thread.process();
+    let actions = process.actions();
+    {
+        let _shared = process.signals.lock();
+        let blocked = thread.signals.lock().mask;
+        let mask = actions.lock().force(info.signal, blocked);
+        let mut own = thread.signals.lock();
+        own.mask = mask;
+        own.pending.send(info.signal, info, usize::MAX);
+    }
+    refresh();
+}
+
+/// Makes a signal pending. EAGAIN if its information is the point of it and there is no place for that.
+pub(super) fn post(process: &Process, to: To<'_>, info: SignalInfo) -> Result<()> {
+    let receiver = if process.pid() == tree::INIT { Receiver::Init } else { Receiver::Ordinary };
+    if info.signal == Signal::KILL {
+        if receiver == Receiver::Ordinary {
+            exit::end_threads(process, exit::status_of_signal(Signal::KILL));
+        }
+        return Ok(());
+    }
+    let actions = process.actions();
+    let limit = queue_limit(process, &info);
+    let (result, continued) = {
+        let threads = process.threads.lock();
+        if threads.ending.is_some() || threads.tasks.is_empty() {
+            return Ok(());
+        }
+        let mut shared = process.signals.lock();
+        let continued = stop::take_back(info.signal, &threads, &mut shared);
+        let blocked = blocked_by(to, &threads);
+        let dropped = actions.lock().drops(info.signal, blocked, receiver);
+        let result = if dropped { Ok(()) } else { enqueue(to, info, limit, &threads, &mut shared) };
+        (result, continued)
+    };
+    if continued == stop::Continued::Yes {
+        stop::notify_parent(process, super::StateChange::Continued);
+    }
+    result
+}
+
+/// What the receiver blocks, for the question whether a signal that it ignores may be dropped. For a process its first
+/// thread decides, as on Linux: a program that waits for ignored signals blocks them in all threads.
+fn blocked_by(to: To<'_>, threads: &Threads) -> SignalSet {
+    let task = match to {
+        To::Thread(task) => Some(task),
+        To::Process => threads.tasks.first(),
+    };
+    task.map_or(SignalSet::EMPTY, |task| {
+        let own = task.thread().signals.lock();
+        own.mask | own.waited_for
+    })
+}
+
+fn enqueue(to: To<'_>, info: SignalInfo, limit: usize, threads: &Threads, shared: &mut Shared) -> Result<()> {
+    match to {
+        To::Process => {
+            if add(&mut shared.pending, info, limit)? != Sent::Merged
+                && let Some(task) = choose(&threads.tasks, info.signal)
+            {
+                exit::interrupt(task);
+            }
+        }
+        To::Thread(task) => {
+            let mut own = task.thread().signals.lock();
+            if add(&mut own.pending, info, limit)? != Sent::Merged && own.lets_through(info.signal) {
+                exit::interrupt(task);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn add(pending: &mut PendingSignals<SignalInfo>, info: SignalInfo, limit: usize) -> Result<Sent> {
+    if matches!(info.code.cast_unsigned(), abi::SI_USER | abi::SI_KERNEL) {
+        Ok(pending.send(info.signal, info, limit))
+    } else {
+        pending.send_queued(info.signal, info, limit)
+    }
+}
+
+/// How many informations may wait beside this one: RLIMIT_SIGPENDING, counted for each process and thread, not for each
+/// user. It does not concern standard signals, of which there are few.
+fn queue_limit(process: &Process, info: &SignalInfo) -> usize {
+    if !info.signal.is_real_time() && info.code >= 0 {
+        return usize::MAX;
+    }
+    usize::try_from(process.limit(Resource::SIGPENDING).soft).unwrap_or(usize::MAX)
+}
+
+/// The thread to wake for a signal to its process: the first that lets it through, rather one that has nothing to do yet.
+fn choose(tasks: &[Arc<Task>], signal: Signal) -> Option<&Arc<Task>> {
+    let takes = |task: &&Arc<Task>| task.thread().signals.lock().lets_through(signal);
+    let idle = tasks.iter().filter(takes).find(|task| !task.is_interrupted());
+    idle.or_else(|| tasks.iter().find(takes))
+}
+
+/// Finds other threads for those of `signals` that are pending for the process: the current one takes them no more.
+pub(super) fn retarget(process: &Process, signals: SignalSet) {
+    let threads = process.threads.lock();
+    let shared = process.signals.lock();
+    for signal in (shared.pending.set() & signals).iter() {
+        if let Some(task) = choose(&threads.tasks, signal) {
+            exit::interrupt(task);
+        }
+    }
+}
