@@ -4,18 +4,21 @@
 //! who opens it comes in [`OpenContext`]. Its nodes appear in devtmpfs when it is registered.
 //! Specification: Linux's fs/char_dev.c and Documentation/admin-guide/devices.txt; mknod(2).
 
+pub mod console;
 pub mod kmsg;
 pub mod memory;
 pub mod pl011;
+pub mod rtc;
+pub mod tty;
 
 use crate::fs::attributes::DeviceNumber;
 use crate::fs::devfs;
 use crate::fs::file::FileOps;
 use crate::fs::flags::{AccessMode, OpenFlags};
 use crate::fs::inode::Node;
+use crate::fs::procfs;
 use crate::fs::procfs::text::{Text, put};
 use crate::fs::special::{self, OpenRequest, Openable, Opened};
-use crate::fs::procfs;
 use crate::process::Credentials;
 use crate::sync::{SpinLock, rank};
 use alloc::boxed::Box;
@@ -72,7 +75,11 @@ pub struct DeviceNode {
 impl DeviceNode {
     /// A node.
     pub fn new(name: &str, minor: u32, permissions: u32) -> Self {
-        Self { name: name.into(), minor, permissions }
+        Self {
+            name: name.into(),
+            minor,
+            permissions,
+        }
     }
 }
 
@@ -100,7 +107,13 @@ static TABLE: SpinLock<Vec<Region>> = SpinLock::new(rank::CHAR_TABLE, Vec::new()
 pub fn init() -> Result<()> {
     special::set_char_device_opener(&TableOpener);
     procfs::add_text("devices", show_devices)?;
-    memory::register()
+    memory::register()?;
+    tty::register()
+}
+
+/// A device interrupts: the UART, which is the only one that may.
+pub fn on_interrupt(_intid: u32) {
+    console::on_interrupt();
 }
 
 /// Registers `driver` for `minors` of a major number, and enters `nodes`. The major number.
@@ -108,17 +121,32 @@ pub fn init() -> Result<()> {
 /// # Errors
 /// EBUSY if a number is taken, a driver of that name has some of these minors, or no major number is left; EINVAL for
 /// numbers out of range; EEXIST if /dev has a node of that name.
-pub fn register(driver: Arc<dyn CharDriver>, major: Major, minors: Range<u32>, nodes: &[DeviceNode]) -> Result<u32> {
+pub fn register(
+    driver: Arc<dyn CharDriver>,
+    major: Major,
+    minors: Range<u32>,
+    nodes: &[DeviceNode],
+) -> Result<u32> {
     let valid = !minors.is_empty() && minors.end - 1 <= DeviceNumber::MAX_MINOR;
     if !valid || nodes.iter().any(|node| !minors.contains(&node.minor)) {
         return Err(Errno::EINVAL);
     }
     let first = minors.start;
     let names = nodes.iter().map(|node| node.name.clone()).collect();
-    let region = Region { major: 0, minors, driver, openings: Arc::new(AtomicUsize::new(0)), nodes: names };
+    let region = Region {
+        major: 0,
+        minors,
+        driver,
+        openings: Arc::new(AtomicUsize::new(0)),
+        nodes: names,
+    };
     let major = enter(region, major)?;
     for (entered, node) in nodes.iter().enumerate() {
-        let added = devfs::add(&node.name, DeviceNumber::new(major, node.minor), node.permissions);
+        let added = devfs::add(
+            &node.name,
+            DeviceNumber::new(major, node.minor),
+            node.permissions,
+        );
         if let Err(error) = added {
             // The nodes made so far are this driver's; others of these names are not.
             if let Some(region) = take(major, first) {
@@ -138,13 +166,19 @@ fn enter(mut region: Region, major: Major) -> Result<u32> {
         Major::Fixed(major) => major,
         Major::Dynamic => {
             let same_name = |known: &Region| known.driver.name() == region.driver.name();
-            if table.iter().any(|known| same_name(known) && known.overlaps(known.major, &region.minors)) {
+            if table
+                .iter()
+                .any(|known| same_name(known) && known.overlaps(known.major, &region.minors))
+            {
                 return Err(Errno::EBUSY);
             }
             free_major(&table)?
         }
     };
-    if table.iter().any(|known| known.overlaps(region.major, &region.minors)) {
+    if table
+        .iter()
+        .any(|known| known.overlaps(region.major, &region.minors))
+    {
         return Err(Errno::EBUSY);
     }
     let major = region.major;
@@ -155,12 +189,16 @@ fn enter(mut region: Region, major: Major) -> Result<u32> {
 /// The ranges Linux gives dynamic numbers from, each from its end down.
 fn free_major(table: &[Region]) -> Result<u32> {
     let mut candidates = (234..=254).rev().chain((384..=511).rev());
-    candidates.find(|&major| table.iter().all(|known| known.major != major)).ok_or(Errno::EBUSY)
+    candidates
+        .find(|&major| table.iter().all(|known| known.major != major))
+        .ok_or(Errno::EBUSY)
 }
 
 fn take(major: u32, first_minor: u32) -> Option<Region> {
     let mut table = TABLE.lock();
-    let index = table.iter().position(|known| known.major == major && known.minors.start == first_minor)?;
+    let index = table
+        .iter()
+        .position(|known| known.major == major && known.minors.start == first_minor)?;
     Some(table.swap_remove(index))
 }
 
@@ -177,7 +215,9 @@ fn remove_nodes(names: &[String]) {
 /// ENOENT; EBUSY while one of its devices is open.
 pub fn unregister(major: u32, first_minor: u32) -> Result<()> {
     let mut table = TABLE.lock();
-    let found = table.iter().position(|known| known.major == major && known.minors.start == first_minor);
+    let found = table
+        .iter()
+        .position(|known| known.major == major && known.minors.start == first_minor);
     let index = found.ok_or(Errno::ENOENT)?;
     // Openings are counted with the table locked.
     if table[index].openings.load(Ordering::Acquire) != 0 {
@@ -214,7 +254,9 @@ struct TableOpener;
 
 impl Openable for TableOpener {
     fn open(&self, request: &OpenRequest<'_>) -> Result<Opened> {
-        let Node::CharDevice(device) = *request.location.inode().node() else { return Err(Errno::ENXIO) };
+        let Node::CharDevice(device) = *request.location.inode().node() else {
+            return Err(Errno::ENXIO);
+        };
         let (driver, opening) = find(device)?;
         let context = OpenContext {
             cgroup: request.cgroup,
@@ -223,15 +265,20 @@ impl Openable for TableOpener {
             credentials: request.credentials,
         };
         let ops = driver.open(device.minor, &context)?;
-        Ok(Opened { ops, hold: Some(Box::new(opening)) })
+        Ok(Opened {
+            ops,
+            hold: Some(Box::new(opening)),
+        })
     }
 }
 
 /// /proc/devices
 fn show_devices(text: &mut Text) -> Result<()> {
     let table = TABLE.lock();
-    let mut lines: Vec<(u32, Arc<dyn CharDriver>)> =
-        table.iter().map(|region| (region.major, region.driver.clone())).collect();
+    let mut lines: Vec<(u32, Arc<dyn CharDriver>)> = table
+        .iter()
+        .map(|region| (region.major, region.driver.clone()))
+        .collect();
     drop(table);
     lines.sort_by(|one, other| (one.0, one.1.name()).cmp(&(other.0, other.1.name())));
     lines.dedup_by(|one, other| (one.0, one.1.name()) == (other.0, other.1.name()));

@@ -9,6 +9,7 @@
 //! | `file` | the interface to drivers and IPC objects | – |
 //! | `open_file`, `files` | positions, status flags; descriptors | FILE_POSITION; FD_TABLE |
 //! | `blocking` | the loop that makes attempts wait | – |
+//! | `poll`, `epoll` | waiting for many files at once | –; EPOLL, READY_LIST |
 //! | `inode`, `page_file` | attributes; contents | INODE, FILE_WRITE; PAGES |
 //! | `dentry`, `directory` | names; entries | DENTRY; DIRECTORY |
 //! | `file_system`, `change` | trees and their changes | NAMESPACE |
@@ -33,6 +34,7 @@ pub mod context;
 pub mod dentry;
 pub mod devfs;
 pub mod directory;
+pub mod epoll;
 pub mod file;
 pub mod file_system;
 pub mod files;

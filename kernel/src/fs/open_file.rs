@@ -7,6 +7,7 @@
 use crate::fs::blocking;
 use crate::fs::dentry::Location;
 use crate::fs::directory::Listed;
+use crate::fs::epoll::WatchedBy;
 use crate::fs::file::{FileOps, Io, MapRequest, Readiness, Seeking};
 use crate::fs::flags::{AccessMode, OpenFlags};
 use crate::fs::flock;
@@ -49,10 +50,14 @@ pub enum Whence {
 /// An open file description.
 pub struct OpenFile {
     ops: Arc<dyn FileOps>,
+    /// The object's, which never changes: asked once.
+    seeking: Seeking,
     location: Location,
     access: AccessMode,
     status: AtomicU32,
     position: Mutex<u64>,
+    /// The epoll instances that it leaves when it goes.
+    watched_by: WatchedBy,
     /// Dropped last: the driver may go then.
     _hold: Option<Box<dyn Any + Send + Sync>>,
 }
@@ -66,11 +71,13 @@ impl OpenFile {
         flags: OpenFlags,
     ) -> Arc<Self> {
         Arc::new(Self {
+            seeking: opened.ops.seeking(),
             ops: opened.ops,
             location,
             access,
             status: AtomicU32::new(flags.difference(OpenFlags::CREATION).bits()),
             position: Mutex::new(rank::FILE_POSITION, 0),
+            watched_by: WatchedBy::nobody(),
             _hold: opened.hold,
         })
     }
@@ -78,6 +85,16 @@ impl OpenFile {
     /// The object behind it.
     pub fn ops(&self) -> &Arc<dyn FileOps> {
         &self.ops
+    }
+
+    /// Who watches it by epoll.
+    pub fn watched_by(&self) -> &WatchedBy {
+        &self.watched_by
+    }
+
+    /// What lseek(2) does to it.
+    pub fn seeking(&self) -> Seeking {
+        self.seeking
     }
 
     /// The place in the tree; for pipes and their kin a place outside it.
@@ -147,7 +164,7 @@ impl OpenFile {
     pub fn read(&self, sink: &mut Sink<'_>, at: At) -> Result<usize> {
         self.check_access(AccessMode::READ)?;
         let flags = self.flags();
-        match (self.ops.seeking(), at) {
+        match (self.seeking, at) {
             (Seeking::Position, At::Position) => {
                 let mut position = self.position.lock();
                 let bytes = self.ops.try_read(
@@ -178,7 +195,7 @@ impl OpenFile {
     /// EBADF, EINVAL, EFAULT, ENOSPC, EFBIG; ESPIPE for an offset into a stream; EAGAIN, EINTR, EPIPE from streams.
     pub fn write(&self, source: &mut Source<'_>, at: At) -> Result<usize> {
         self.check_access(AccessMode::WRITE)?;
-        match (self.ops.seeking(), at) {
+        match (self.seeking, at) {
             (Seeking::Position, At::Position) => {
                 let mut position = self.position.lock();
                 let (start, bytes) = self.write_from(*position, source)?;
@@ -228,7 +245,7 @@ impl OpenFile {
     /// # Errors
     /// EBADF (O_PATH), ESPIPE, EINVAL for a place before the start, ENXIO when there is no such byte.
     pub fn seek(&self, offset: i64, whence: Whence) -> Result<u64> {
-        match self.ops.seeking() {
+        match self.seeking {
             _ if self.is_path_only() => return Err(Errno::EBADF),
             Seeking::Refused => return Err(Errno::ESPIPE),
             Seeking::Ignored => return Ok(0),

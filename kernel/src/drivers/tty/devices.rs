@@ -1,0 +1,101 @@
+//! The devices of terminals: /dev/console, /dev/tty, /dev/ttyAMA0.
+//!
+//! Owns the console's terminal. No locks, never sleeps. Specification: devices.txt of Linux; tty(4), console(4).
+
+use super::job_control::{self, Claim};
+use super::{HangUps, Terminal, TerminalFile};
+use crate::drivers::console;
+use crate::drivers::{CharDriver, DeviceNode, Major, OpenContext};
+use crate::fs::context::Caller;
+use crate::fs::devfs;
+use crate::fs::file::FileOps;
+use crate::fs::flags::OpenFlags;
+use crate::fs::open_file::OpenFile;
+use crate::process::{self, Process};
+use alloc::sync::Arc;
+use postern_core::errno::{Errno, Result};
+use spin::Once;
+
+/// Linux's major number of what stands for a terminal.
+const ALTERNATES: u32 = 5;
+const TTY: u32 = 0;
+const CONSOLE: u32 = 1;
+/// Linux's major number of serial ports of many kinds, and the place of the PL011 among them.
+const SERIAL: u32 = 204;
+const PL011: u32 = 64;
+
+static CONSOLE_TERMINAL: Once<Arc<Terminal>> = Once::new();
+
+/// Makes the console's terminal and registers the devices. Once, at boot.
+///
+/// # Errors
+/// ENOMEM; EBUSY, EEXIST the second time.
+pub fn register() -> Result<()> {
+    let terminal = Terminal::try_new(&console::PORT)?;
+    CONSOLE_TERMINAL.call_once(|| terminal);
+    let nodes = [DeviceNode::new("tty", TTY, 0o666), DeviceNode::new("console", CONSOLE, 0o600)];
+    crate::drivers::register(Arc::new(Alternates), Major::Fixed(ALTERNATES), 0..2, &nodes)?;
+    let node = DeviceNode::new("ttyAMA0", PL011, 0o660);
+    crate::drivers::register(Arc::new(Serial), Major::Fixed(SERIAL), PL011..PL011 + 1, &[node])?;
+    console::start();
+    Ok(())
+}
+
+/// Opens /dev/console for the first process, whether or not there is such a name.
+///
+/// # Errors
+/// ENXIO before [`register`].
+pub fn open_console(caller: &Caller<'_>) -> Result<Arc<OpenFile>> {
+    devfs::open_unmounted(caller, "console")
+}
+
+/// The console's terminal, once there is one.
+pub fn console() -> Option<&'static Arc<Terminal>> {
+    CONSOLE_TERMINAL.get()
+}
+
+/// All terminals.
+pub(super) fn terminals() -> impl Iterator<Item = &'static Arc<Terminal>> {
+    console().into_iter()
+}
+
+/// The controlling terminal of `caller`.
+pub(super) fn controlling_terminal(caller: &Process) -> Option<Arc<Terminal>> {
+    terminals().find(|terminal| terminal.is_controlling(caller)).cloned()
+}
+
+struct Alternates;
+
+impl CharDriver for Alternates {
+    fn name(&self) -> &str {
+        "/dev/tty"
+    }
+
+    fn open(&self, minor: u32, _: &OpenContext<'_>) -> Result<Arc<dyn FileOps>> {
+        match minor {
+            TTY => Ok(TerminalFile::new(job_control::of_caller()?, HangUps::After)),
+            // It never becomes a controlling terminal by being opened.
+            CONSOLE => Ok(TerminalFile::new(console().ok_or(Errno::ENXIO)?.clone(), |_| HangUps::Ignored)),
+            _ => Err(Errno::ENXIO),
+        }
+    }
+}
+
+struct Serial;
+
+impl CharDriver for Serial {
+    fn name(&self) -> &str {
+        "ttyAMA"
+    }
+
+    fn open(&self, _: u32, context: &OpenContext<'_>) -> Result<Arc<dyn FileOps>> {
+        let terminal = console().ok_or(Errno::ENXIO)?;
+        if !context.flags.contains(OpenFlags::NO_CONTROLLING_TTY)
+            && let Some(thread) = process::current_if_any()
+        {
+            // Who leads no session, or has a terminal, opens it all the same.
+            let _ = terminal.adopt(thread.process(), Claim::IfFree);
+        }
+        Ok(TerminalFile::new(terminal.clone(), HangUps::After))
+    }
+}

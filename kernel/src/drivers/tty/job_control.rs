@@ -1,0 +1,166 @@
+//! Whose a terminal is: the session it controls, the group in its foreground, what others get.
+//!
+//! Owns nothing of its own; the state is in the terminal, under TTY_LINE, which is never held while signals are sent.
+//! Never sleeps. Specification: POSIX.1-2024 chapter 11.1; setsid(2), tcsetpgrp(3); tty_jobctrl.c of Linux.
+
+use super::{Terminal, devices};
+use crate::fs::file::Readiness;
+use crate::process::{self, Process, signal};
+use alloc::sync::Arc;
+use postern_core::errno::{Errno, Result};
+use postern_core::signal_set::Signal;
+use postern_core::termios::LocalFlags;
+use postern_core::tid_allocator::Tid;
+
+/// Who a terminal belongs to. Zero is nobody.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Ownership {
+    /// The session whose controlling terminal it is.
+    pub session: Tid,
+    /// The process group that may read, and that keys send signals to.
+    pub foreground: Tid,
+}
+
+/// What somebody does to a terminal.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Access {
+    /// Reads what was typed.
+    Read,
+    /// Writes to the screen.
+    Write,
+    /// Changes its state.
+    Change,
+}
+
+/// Whether a session takes a terminal from another.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Claim {
+    /// It takes a free one only.
+    IfFree,
+    /// It takes it, with privilege.
+    ByForce,
+}
+
+/// Sends `signal` to a group; to nobody if there is none.
+pub(super) fn signal_group(group: Tid, signal: Signal) {
+    if group != 0 {
+        // A group may be empty by now.
+        let _ = signal::send_to_group(group, signal);
+    }
+}
+
+impl Terminal {
+    pub(super) fn ownership(&self) -> Ownership {
+        self.lock().ownership
+    }
+
+    /// Whether it is the controlling terminal of the caller.
+    pub(super) fn is_controlling(&self, caller: &Process) -> bool {
+        let session = self.ownership().session;
+        session != 0 && session == caller.session()
+    }
+
+    /// Checks that the caller is not in the background, as far as that matters.
+    ///
+    /// # Errors
+    /// ERESTARTSYS: its group has been sent SIGTTIN or SIGTTOU. EIO: that would do nothing.
+    pub(super) fn check_access(&self, access: Access) -> Result<()> {
+        let Some(thread) = process::current_if_any() else { return Ok(()) };
+        let line = self.lock();
+        let Ownership { session, foreground } = line.ownership;
+        let holds_output = line.discipline.termios().local.contains(LocalFlags::TOSTOP);
+        drop(line);
+        let caller = thread.process();
+        let in_background =
+            session != 0 && session == caller.session() && foreground != 0 && foreground != caller.group();
+        let signal = match access {
+            _ if !in_background => return Ok(()),
+            Access::Write if !holds_output => return Ok(()),
+            Access::Read => Signal::TTIN,
+            Access::Write | Access::Change => Signal::TTOU,
+        };
+        if signal::is_blocked_or_ignored(signal) {
+            return if access == Access::Read { Err(Errno::EIO) } else { Ok(()) };
+        }
+        if process::tree::is_orphaned(caller.group()) {
+            return Err(Errno::EIO);
+        }
+        signal_group(caller.group(), signal);
+        Err(Errno::ERESTARTSYS)
+    }
+
+    /// Makes it the controlling terminal of the caller's session (TIOCSCTTY, and opening it).
+    ///
+    /// # Errors
+    /// EPERM: the caller leads no session or has a terminal, or this one is another session's.
+    pub(super) fn adopt(&self, caller: &Process, claim: Claim) -> Result<()> {
+        let leads = caller.session() == caller.pid();
+        if leads && self.is_controlling(caller) {
+            return Ok(());
+        }
+        if !leads || devices::controlling_terminal(caller).is_some() {
+            return Err(Errno::EPERM);
+        }
+        let mut line = self.lock();
+        if line.ownership.session != 0 && claim == Claim::IfFree {
+            return Err(Errno::EPERM);
+        }
+        line.ownership = Ownership { session: caller.session(), foreground: caller.group() };
+        Ok(())
+    }
+
+    /// Puts a group of the caller's session into the foreground (TIOCSPGRP).
+    ///
+    /// # Errors
+    /// ENOTTY if it is not the caller's controlling terminal; ESRCH; EPERM for a group of another session.
+    pub(super) fn set_foreground(&self, caller: &Process, group: Tid) -> Result<()> {
+        if !self.is_controlling(caller) {
+            return Err(Errno::ENOTTY);
+        }
+        let members = process::tree::group_members(group);
+        match members.first() {
+            None => Err(Errno::ESRCH),
+            Some(member) if member.session() != caller.session() => Err(Errno::EPERM),
+            Some(_) => {
+                self.lock().ownership.foreground = group;
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes it from its session: SIGHUP and SIGCONT to the foreground group (TIOCNOTTY by the leader, the leader's end).
+    pub(super) fn disown(&self) {
+        let Ownership { foreground, .. } = core::mem::take(&mut self.lock().ownership);
+        signal_group(foreground, Signal::HUP);
+        signal_group(foreground, Signal::CONT);
+    }
+
+    /// Cuts off everybody who has it open, but for /dev/console.
+    pub(super) fn hang_up(&self) {
+        let mut line = self.lock();
+        line.hang_ups = line.hang_ups.wrapping_add(1);
+        line.discipline.flush_input();
+        line.flushes = line.flushes.wrapping_add(1);
+        self.resume_input(line);
+        self.disown();
+        self.readers.wake_all(Readiness::all().bits());
+        self.writers.wake_all(Readiness::all().bits());
+    }
+}
+
+/// The leader of `session` has ended: its terminal is hung up.
+pub fn on_session_end(session: Tid) {
+    let terminal = devices::terminals().find(|terminal| terminal.ownership().session == session);
+    if let Some(terminal) = terminal {
+        terminal.hang_up();
+    }
+}
+
+/// What /dev/tty stands for.
+///
+/// # Errors
+/// ENXIO: the caller has no controlling terminal.
+pub(super) fn of_caller() -> Result<Arc<Terminal>> {
+    let thread = process::current_if_any().ok_or(Errno::ENXIO)?;
+    devices::controlling_terminal(thread.process()).ok_or(Errno::ENXIO)
+}

@@ -1,0 +1,197 @@
+//! What may be ready: filled by wake-ups of the watched files, emptied by those who collect.
+//!
+//! Owns the list. Lock: READY_LIST (spin), taken within a wait queue's by callbacks, which may run in interrupt handlers. A file
+//! is looked at with no spin lock held. Never sleeps.
+
+use super::{Event, Flags};
+use crate::fs::file::{FileOps, Readiness};
+use crate::sync::{SpinLock, WaitQueue, rank};
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
+use postern_core::errno::{Errno, Result};
+use postern_sync::WakeCallback;
+
+/// A file and what is wanted of it. Changed with the set locked; looked at by callbacks without.
+pub(super) struct Item {
+    ops: Arc<dyn FileOps>,
+    /// Zero from the telling of a one-shot until it is modified.
+    interest: AtomicU32,
+    flags: AtomicU32,
+    data: AtomicU64,
+    /// Changed with the list locked.
+    is_listed: AtomicBool,
+}
+
+impl Item {
+    pub(super) fn new(ops: Arc<dyn FileOps>, event: Event) -> Self {
+        let item = Self {
+            ops,
+            interest: AtomicU32::new(0),
+            flags: AtomicU32::new(0),
+            data: AtomicU64::new(0),
+            is_listed: AtomicBool::new(false),
+        };
+        item.set(event);
+        item
+    }
+
+    pub(super) fn ops(&self) -> &Arc<dyn FileOps> {
+        &self.ops
+    }
+
+    pub(super) fn flags(&self) -> Flags {
+        Flags::from_bits_retain(self.flags.load(Ordering::Relaxed))
+    }
+
+    /// What is wanted from now on. A look has to follow.
+    pub(super) fn set(&self, event: Event) {
+        let always = Readiness::ERR | Readiness::HUP;
+        self.data.store(event.data, Ordering::Relaxed);
+        self.flags.store(event.flags.bits(), Ordering::Relaxed);
+        self.interest.store(((event.events | always) - Readiness::NVAL).bits(), Ordering::Relaxed);
+        if event.flags.contains(Flags::EDGE) {
+            self.ops.note_edge_waiter();
+        }
+        // SeqCst: pairs with the fence of every wake-up. Either the callback sees this interest, or the look that follows
+        // sees what the wake-up was for.
+        fence(Ordering::SeqCst);
+    }
+
+    fn interest(&self) -> Readiness {
+        Readiness::from_bits_retain(self.interest.load(Ordering::Relaxed))
+    }
+
+    /// What is ready of what is wanted.
+    pub(super) fn look(&self) -> Option<Event> {
+        let interest = self.interest();
+        if interest.is_empty() {
+            return None;
+        }
+        let events = self.ops.readiness() & interest;
+        let data = self.data.load(Ordering::Relaxed);
+        (!events.is_empty()).then_some(Event { events, flags: Flags::empty(), data })
+    }
+
+    /// The program has been told. Whether it is to be told again as long as nothing changes.
+    pub(super) fn told(&self) -> bool {
+        let flags = self.flags();
+        if flags.contains(Flags::ONE_SHOT) {
+            self.interest.store(0, Ordering::Relaxed);
+        }
+        !flags.intersects(Flags::ONE_SHOT | Flags::EDGE)
+    }
+}
+
+/// The list, and who waits for it to fill.
+pub(super) struct Ready {
+    list: SpinLock<VecDeque<Arc<Item>>>,
+    /// In epoll_wait.
+    waiters: WaitQueue,
+    /// In poll, or other instances.
+    pollers: WaitQueue,
+}
+
+impl Ready {
+    pub(super) const fn new() -> Self {
+        Self {
+            list: SpinLock::new(rank::READY_LIST, VecDeque::new()),
+            waiters: WaitQueue::new(),
+            pollers: WaitQueue::new(),
+        }
+    }
+
+    pub(super) fn waiters(&self) -> &WaitQueue {
+        &self.waiters
+    }
+
+    pub(super) fn pollers(&self) -> &WaitQueue {
+        &self.pollers
+    }
+
+    /// Sees to it that so many items can be listed without memory. ENOMEM.
+    pub(super) fn make_room(&self, items: usize) -> Result<()> {
+        let mut list = self.list.lock();
+        let missing = items.saturating_sub(list.len());
+        list.try_reserve(missing).map_err(|_| Errno::ENOMEM)
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.list.lock().len()
+    }
+
+    /// Lists an item, unless it is, and wakes.
+    pub(super) fn announce(&self, item: &Arc<Item>) {
+        let mut list = self.list.lock();
+        if !item.is_listed.swap(true, Ordering::Relaxed) {
+            list.push_back(item.clone());
+        }
+        drop(list);
+        self.waiters.wake_one(Readiness::READABLE.bits());
+        self.pollers.wake_all(Readiness::READABLE.bits());
+    }
+
+    pub(super) fn announce_if_ready(&self, item: &Arc<Item>) {
+        if item.look().is_some() {
+            self.announce(item);
+        }
+    }
+
+    /// From here on a wake-up lists it again, so its state is to be looked at after this.
+    pub(super) fn take_first(&self) -> Option<Arc<Item>> {
+        let mut list = self.list.lock();
+        let item = list.pop_front()?;
+        item.is_listed.store(false, Ordering::Relaxed);
+        Some(item)
+    }
+
+    pub(super) fn put_first(&self, item: Arc<Item>) {
+        self.put(item, VecDeque::push_front);
+    }
+
+    pub(super) fn put_last(&self, item: Arc<Item>) {
+        self.put(item, VecDeque::push_back);
+    }
+
+    fn put(&self, item: Arc<Item>, push: fn(&mut VecDeque<Arc<Item>>, Arc<Item>)) {
+        let mut list = self.list.lock();
+        if !item.is_listed.swap(true, Ordering::Relaxed) {
+            push(&mut list, item);
+        }
+    }
+
+    pub(super) fn remove(&self, item: &Arc<Item>) {
+        let mut list = self.list.lock();
+        let place = list.iter().position(|listed| Arc::ptr_eq(listed, item));
+        let removed = place.and_then(|place| list.remove(place));
+        drop(list);
+        drop(removed);
+    }
+
+    /// Wakes the next who waits if something is left: the chain of wake-ups.
+    pub(super) fn pass_on(&self) {
+        if !self.waiters.is_empty() && self.count() != 0 {
+            self.waiters.wake_one(Readiness::READABLE.bits());
+        }
+    }
+}
+
+/// What stands on a watched file's queue. It owns the list, not the instance, so that there is no circle.
+pub(super) struct Callback {
+    ready: Arc<Ready>,
+    item: Arc<Item>,
+}
+
+impl Callback {
+    pub(super) fn new(ready: Arc<Ready>, item: Arc<Item>) -> Self {
+        Self { ready, item }
+    }
+}
+
+impl WakeCallback for Callback {
+    fn on_wake(&self, key: u32) {
+        if self.item.interest().bits() & key != 0 {
+            self.ready.announce(&self.item);
+        }
+    }
+}

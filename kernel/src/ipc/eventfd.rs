@@ -1,0 +1,136 @@
+//! eventfd: a counter that can be waited for.
+//!
+//! Owns the counter. Lock: EVENTFD (sleeping), held over the user copy of the eight bytes, so that a fault changes nothing.
+//! Sleeps in that lock and copy only. Specification: eventfd(2).
+
+use crate::fs::anonymous::{self, Kind};
+use crate::fs::file::{Direction, FileOps, Io, Readiness};
+use crate::fs::flags::{AccessMode, OpenFlags};
+use crate::fs::open_file::OpenFile;
+use crate::mm::heap;
+use crate::mm::user::{Sink, Source};
+use crate::process::Credentials;
+use crate::sync::{Mutex, WaitQueue, rank};
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicU64, Ordering};
+use postern_core::errno::{Errno, Result};
+
+/// The largest value that the counter takes by writing.
+const MAX: u64 = u64::MAX - 1;
+const WORD: usize = size_of::<u64>();
+
+/// What a read takes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Take {
+    /// The whole count.
+    Everything,
+    /// One (EFD_SEMAPHORE).
+    One,
+}
+
+struct EventFd {
+    /// Held by whoever changes the count.
+    changing: Mutex<()>,
+    count: AtomicU64,
+    take: Take,
+    readers: WaitQueue,
+    writers: WaitQueue,
+}
+
+impl EventFd {
+    // Relaxed throughout: changes are ordered by the mutex, looks without it by the wait queues' fences.
+
+    fn count(&self) -> u64 {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    fn set_count(&self, count: u64) {
+        self.count.store(count, Ordering::Relaxed);
+    }
+}
+
+impl FileOps for EventFd {
+    fn try_read(&self, _: &Io, sink: &mut Sink<'_>) -> Result<usize> {
+        if sink.remaining() < WORD {
+            return Err(Errno::EINVAL);
+        }
+        if self.count() == 0 {
+            return Err(Errno::EAGAIN);
+        }
+        let changing = self.changing.lock();
+        let count = self.count();
+        let taken = match self.take {
+            _ if count == 0 => return Err(Errno::EAGAIN),
+            Take::Everything => count,
+            Take::One => 1,
+        };
+        if sink.copy_from_slice(&taken.to_ne_bytes())? < WORD {
+            return Err(Errno::EFAULT);
+        }
+        self.set_count(count - taken);
+        drop(changing);
+        // All: how much room each of them waits for is its own affair.
+        self.writers.wake_all(Readiness::WRITABLE.bits());
+        Ok(WORD)
+    }
+
+    fn try_write(&self, _: &Io, source: &mut Source<'_>) -> Result<usize> {
+        if source.remaining() < WORD {
+            return Err(Errno::EINVAL);
+        }
+        let start = source.position();
+        let changing = self.changing.lock();
+        let mut bytes = [0; WORD];
+        if source.copy_to_slice(&mut bytes)? < WORD {
+            return Err(Errno::EFAULT);
+        }
+        let added = u64::from_ne_bytes(bytes);
+        if added == u64::MAX {
+            return Err(Errno::EINVAL);
+        }
+        let count = self.count();
+        if added > MAX - count {
+            // The attempt is made again when there is room.
+            source.return_to(start);
+            return Err(Errno::EAGAIN);
+        }
+        self.set_count(count + added);
+        drop(changing);
+        self.readers.wake_one(Readiness::READABLE.bits());
+        // Eight bytes a call, whatever the program offers.
+        source.discard_rest();
+        Ok(WORD)
+    }
+
+    fn readiness(&self) -> Readiness {
+        let count = self.count();
+        let mut readiness = Readiness::empty();
+        readiness.set(Readiness::IN, count > 0);
+        readiness.set(Readiness::OUT, count < MAX);
+        readiness
+    }
+
+    fn wait_queue(&self, direction: Direction) -> Option<&WaitQueue> {
+        Some(match direction {
+            Direction::Read => &self.readers,
+            Direction::Write => &self.writers,
+        })
+    }
+}
+
+/// eventfd2(2): a counter that starts at `initial`. `flags` may hold NONBLOCK.
+///
+/// # Errors
+/// ENOMEM, ENOSPC.
+pub fn eventfd(initial: u32, take: Take, flags: OpenFlags, credentials: &Credentials) -> Result<Arc<OpenFile>> {
+    heap::admit(size_of::<EventFd>())?;
+    let place = anonymous::place(Kind::Other("eventfd"), credentials)?;
+    let ops = Arc::new(EventFd {
+        changing: Mutex::new(rank::EVENTFD, ()),
+        count: AtomicU64::new(initial.into()),
+        take,
+        readers: WaitQueue::new(),
+        writers: WaitQueue::new(),
+    });
+    Ok(anonymous::open(ops, place, AccessMode::READ_WRITE, flags))
+}

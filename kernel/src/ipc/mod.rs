@@ -1,0 +1,20 @@
+//! Inter-process communication: the rules of `postern-core` wrapped in locks and wait queues.
+//!
+//! | file | owns | locks |
+//! |---|---|---|
+//! | `pipe` | pipes and their ends, pipe2(2) | PIPE, held over user copies |
+//! | `fifo` | opening of named pipes | PIPE |
+//! | `eventfd` | event counters, eventfd2(2) | EVENTFD, held over user copies |
+//! | `futex` | waiters on words of user memory | FUTEX |
+//!
+//! Every state change settles its wake-ups after the lock is dropped. No raw user pointers: bytes cross in `Source` and `Sink`.
+
+pub mod eventfd;
+pub mod fifo;
+pub mod futex;
+pub mod pipe;
+
+/// Lets open(2) find what lives here. Once, at boot, after `fs::init`.
+pub fn init() {
+    crate::fs::special::set_fifo_opener(&fifo::FifoOpener);
+}

@@ -1,0 +1,304 @@
+//! Pipes: `postern_core::pipe` in a sleeping mutex, with a queue for each kind of waiter.
+//!
+//! Owns the pipe and its ends as open files. Lock: PIPE (sleeping), held over user copies, which may fault; wake-ups come after
+//! it. Sleeps in that lock and in those copies only; waiting for data or room is `fs::blocking`'s.
+//! Specification: pipe(2), pipe(7), fcntl(2) F_SETPIPE_SZ; fs/pipe.c of Linux 6.12.
+
+use crate::fs::anonymous::{self, Kind};
+use crate::fs::file::{Direction, FileControl, FileOps, Io, Readiness};
+use crate::fs::flags::{AccessMode, OpenFlags};
+use crate::fs::open_file::OpenFile;
+use crate::fs::procfs::tunables::PIPE_MAX_SIZE;
+use crate::fs::special::Attachment;
+use crate::mm::frame::Frame;
+use crate::mm::heap;
+use crate::mm::user::{Sink, Source, UserPtr};
+use crate::process::Credentials;
+use crate::sync::{Mutex, WaitQueue, rank};
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use linux_raw_sys::ioctl::FIONREAD;
+use postern_core::effects::{Step, Wake, Wakes};
+use postern_core::errno::{Errno, Result};
+use postern_core::page_ring::{Framing, PAGE_SIZE, Recycle};
+use postern_core::pipe::{DEFAULT_CAPACITY_SLOTS, End, OpenTicket, PipeState};
+
+/// Heap that a slot takes, about.
+const SLOT_BYTES: usize = 16;
+/// What concerns those who wait for data: bytes, or that there will be none.
+const FOR_READERS: Readiness = Readiness::READABLE.union(Readiness::HUP);
+/// What concerns those who wait for room: some, or that nobody will read.
+const FOR_WRITERS: Readiness = Readiness::WRITABLE.union(Readiness::ERR);
+
+/// Whether a pipe has a name, and its openers wait for one another.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Naming {
+    /// A FIFO.
+    Named,
+    /// Made by pipe2(2).
+    Anonymous,
+}
+
+/// A pipe.
+pub struct Pipe {
+    state: Mutex<PipeState<Frame>>,
+    /// What poll says of both ends, united (they have no bit in common), as of the last change.
+    readiness: AtomicU32,
+    /// How often the write end was opened; wraps.
+    writer_opens: AtomicU32,
+    /// Somebody waits for edges.
+    edge_waiters: AtomicBool,
+    /// Wait for data.
+    readers: WaitQueue,
+    /// Wait for room.
+    writers: WaitQueue,
+    /// Wait in `open` for the other side.
+    openers: WaitQueue,
+    naming: Naming,
+}
+
+impl Pipe {
+    /// An empty pipe that nobody has open.
+    ///
+    /// # Errors
+    /// ENOMEM.
+    pub fn try_new(naming: Naming) -> Result<Arc<Self>> {
+        heap::admit(size_of::<Self>() + DEFAULT_CAPACITY_SLOTS * SLOT_BYTES)?;
+        let state = PipeState::try_new(DEFAULT_CAPACITY_SLOTS, Recycle::Release)?;
+        let readiness = AtomicU32::new(readiness_of(&state).bits());
+        Ok(Arc::new(Self {
+            state: Mutex::new(rank::PIPE, state),
+            readiness,
+            writer_opens: AtomicU32::new(0),
+            edge_waiters: AtomicBool::new(false),
+            readers: WaitQueue::new(),
+            writers: WaitQueue::new(),
+            openers: WaitQueue::new(),
+            naming,
+        }))
+    }
+
+    /// Whether it is a FIFO.
+    pub fn naming(&self) -> Naming {
+        self.naming
+    }
+
+    /// Changes the state, then tells whom it concerns.
+    #[inline(always)]
+    fn change<T>(&self, change: impl FnOnce(&mut PipeState<Frame>) -> Result<Step<T>>) -> Result<T> {
+        let mut state = self.state.lock();
+        let step = change(&mut state);
+        // Relaxed: who looks for a change looks after a fence of the wait queue's, or takes the lock.
+        self.readiness.store(readiness_of(&state).bits(), Ordering::Relaxed);
+        drop(state);
+        Ok(step?.settle(|wakes| self.wake(wakes)))
+    }
+
+    #[inline(always)]
+    fn wake(&self, wakes: Wakes) {
+        wake(&self.readers, wakes.readers, FOR_READERS);
+        wake(&self.writers, wakes.writers, FOR_WRITERS);
+        wake(&self.openers, wakes.openers, Readiness::all());
+    }
+
+    /// Opens one end, unless `condition` refuses. The caller closes it once.
+    ///
+    /// # Errors
+    /// What `condition` says.
+    pub(super) fn open_if(
+        &self,
+        end: End,
+        condition: impl FnOnce(&PipeState<Frame>) -> Result<()>,
+    ) -> Result<OpenTicket> {
+        self.change(|state| {
+            condition(state)?;
+            if end == End::Write {
+                self.writer_opens.fetch_add(1, Ordering::Relaxed);
+            }
+            Ok(state.open(end))
+        })
+    }
+
+    /// Closes one end once. After the last of all a FIFO is as new.
+    pub(super) fn close(&self, end: End) {
+        const SIZE: usize = DEFAULT_CAPACITY_SLOTS * PAGE_SIZE;
+        let closed = self.change(|state| {
+            let step = state.close(end);
+            if state.readers() == 0 && state.writers() == 0 && state.size_bytes() != SIZE {
+                // Nobody is there to wake; and without memory for a small ring it keeps its large one.
+                let _ = state.set_size(SIZE, usize::MAX).map(|step| step.settle(|_| {}));
+            }
+            Ok(step)
+        });
+        debug_assert!(closed.is_ok(), "a close cannot fail");
+    }
+
+    /// Sleeps until the other side has come.
+    ///
+    /// # Errors
+    /// ERESTARTSYS: a signal.
+    pub(super) fn wait_for_peer(&self, ticket: &OpenTicket) -> Result<()> {
+        let has_come = || self.state.lock().peer_has_come(ticket).then_some(());
+        let waited = self.openers.wait_interruptible(postern_sync::Mode::Shared, has_come);
+        waited.map_err(|_| Errno::ERESTARTSYS)
+    }
+
+    /// How often the write end was opened; wraps.
+    pub(super) fn writer_opens(&self) -> u32 {
+        self.writer_opens.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that wait to be read.
+    pub fn bytes(&self) -> usize {
+        self.state.lock().bytes()
+    }
+
+    fn set_size(&self, bytes: usize, credentials: &Credentials) -> Result<usize> {
+        let limit = if credentials.is_privileged() {
+            usize::MAX
+        } else {
+            usize::try_from(PIPE_MAX_SIZE.get()).unwrap_or(usize::MAX)
+        };
+        self.change(|state| {
+            if bytes > state.size_bytes() && bytes <= limit {
+                heap::admit(bytes / PAGE_SIZE * SLOT_BYTES)?;
+            }
+            state.set_size(bytes, limit)
+        })
+    }
+}
+
+#[inline(always)]
+fn readiness_of(state: &PipeState<Frame>) -> Readiness {
+    state.readiness(End::Read) | state.readiness(End::Write)
+}
+
+#[inline(always)]
+fn wake(queue: &WaitQueue, wake: Wake, key: Readiness) {
+    match wake {
+        Wake::None => {}
+        Wake::One => {
+            queue.wake_one(key.bits());
+        }
+        Wake::All => {
+            queue.wake_all(key.bits());
+        }
+    }
+}
+
+/// What a descriptor has of a pipe: one end, or both of a FIFO opened O_RDWR. Each is closed when it is released.
+pub struct PipeEnd {
+    pipe: Arc<Pipe>,
+    access: AccessMode,
+    /// The readiness bits of its ends.
+    visible: Readiness,
+    /// The write end's count of openings when this came, if it did not wait for a writer: no hang-up before it changes.
+    unseen_writers: Option<u32>,
+}
+
+impl PipeEnd {
+    /// Ends that have been opened. `unseen_writers` as of the opening, for a reader that came before any writer.
+    pub(super) fn new(pipe: Arc<Pipe>, access: AccessMode, unseen_writers: Option<u32>) -> Self {
+        let mut visible = Readiness::empty();
+        visible.set(FOR_READERS, access.contains(AccessMode::READ));
+        visible.set(FOR_WRITERS, access.contains(AccessMode::WRITE));
+        Self { pipe, access, visible, unseen_writers }
+    }
+
+    /// The pipe.
+    pub fn pipe(&self) -> &Arc<Pipe> {
+        &self.pipe
+    }
+
+    fn ready(&self) -> Readiness {
+        Readiness::from_bits_retain(self.pipe.readiness.load(Ordering::Relaxed)) & self.visible
+    }
+}
+
+impl FileOps for PipeEnd {
+    fn try_read(&self, _: &Io, sink: &mut Sink<'_>) -> Result<usize> {
+        // Not now, as can be seen from outside: neither bytes nor the end.
+        if !self.ready().intersects(FOR_READERS) && sink.remaining() != 0 {
+            return Err(Errno::EAGAIN);
+        }
+        self.pipe.change(|state| {
+            state.try_read(sink.remaining(), |frame, range| {
+                sink.copy_from_frame(frame, range.start, range.len()).unwrap_or(0)
+            })
+        })
+    }
+
+    fn try_write(&self, io: &Io, source: &mut Source<'_>) -> Result<usize> {
+        let framing = if io.flags.contains(OpenFlags::DIRECT) { Framing::Packet } else { Framing::Stream };
+        self.pipe.change(|state| {
+            if self.pipe.edge_waiters.load(Ordering::Relaxed) {
+                state.note_poller();
+            }
+            state.try_write(source.remaining(), framing, Frame::alloc, |frame, range| {
+                source.copy_to_frame(frame, range.start, range.len()).unwrap_or(0)
+            })
+        })
+    }
+
+    fn readiness(&self) -> Readiness {
+        let ready = self.ready();
+        match self.unseen_writers {
+            Some(opens) if opens == self.pipe.writer_opens() => ready - Readiness::HUP,
+            _ => ready,
+        }
+    }
+
+    fn wait_queue(&self, direction: Direction) -> Option<&WaitQueue> {
+        Some(match direction {
+            Direction::Read => &self.pipe.readers,
+            Direction::Write => &self.pipe.writers,
+        })
+    }
+
+    fn note_edge_waiter(&self) {
+        self.pipe.edge_waiters.store(true, Ordering::Relaxed);
+    }
+
+    fn ioctl(&self, command: u32, argument: usize) -> Result<usize> {
+        match command {
+            FIONREAD => {
+                let bytes = i32::try_from(self.pipe.bytes()).unwrap_or(i32::MAX);
+                UserPtr::<i32>::new(argument).write(&bytes)?;
+                Ok(0)
+            }
+            _ => Err(Errno::ENOTTY),
+        }
+    }
+
+    fn control(&self, control: FileControl, credentials: &Credentials) -> Result<usize> {
+        match control {
+            FileControl::PipeSize => Ok(self.pipe.state.lock().size_bytes()),
+            FileControl::SetPipeSize(bytes) => self.pipe.set_size(bytes, credentials),
+            FileControl::Seals | FileControl::AddSeals(_) => Err(Errno::EINVAL),
+        }
+    }
+
+    fn released(&self, _: OpenFlags) {
+        if self.access.contains(AccessMode::READ) {
+            self.pipe.close(End::Read);
+        }
+        if self.access.contains(AccessMode::WRITE) {
+            self.pipe.close(End::Write);
+        }
+    }
+}
+
+/// pipe2(2): the read end and the write end of a new pipe. `flags` may hold NONBLOCK and DIRECT.
+///
+/// # Errors
+/// ENOMEM, ENOSPC.
+pub fn pipe(flags: OpenFlags, credentials: &Credentials) -> Result<[Arc<OpenFile>; 2]> {
+    let pipe = Pipe::try_new(Naming::Anonymous)?;
+    let place = anonymous::place(Kind::Pipe(Attachment::with(pipe.clone())), credentials)?;
+    pipe.open_if(End::Read, |_| Ok(()))?;
+    pipe.open_if(End::Write, |_| Ok(()))?;
+    let end = |access| Arc::new(PipeEnd::new(pipe.clone(), access, None));
+    let reader = anonymous::open(end(AccessMode::READ), place.clone(), AccessMode::READ, flags - OpenFlags::DIRECT);
+    let writer = anonymous::open(end(AccessMode::WRITE), place, AccessMode::WRITE, flags);
+    Ok([reader, writer])
+}
