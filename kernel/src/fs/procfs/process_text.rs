@@ -58,9 +58,9 @@ pub fn oom_score(_: &Subject, text: &mut Text) -> Result<()> {
 pub fn mounts(subject: &Subject, text: &mut Text) -> Result<()> {
     let root = subject.process.fs().ok_or(Errno::EINVAL)?.root();
     for line in mount::list(&root) {
-        text.push_escaped(&line.source);
+        text.push_path(&line.source);
         text.push(b" ");
-        text.push_escaped(&line.target);
+        text.push_path(&line.target);
         put!(text, " {} ", line.type_name);
         text.push(&line.options);
         text.push(b" 0 0\n");
@@ -80,11 +80,11 @@ pub fn mount_info(subject: &Subject, text: &mut Text) -> Result<()> {
             line.device.major,
             line.device.minor
         );
-        text.push_escaped(&line.target);
+        text.push_path(&line.target);
         text.push(b" ");
         text.push(&line.options);
         put!(text, " - {} ", line.type_name);
-        text.push_escaped(&line.source);
+        text.push_path(&line.source);
         text.push(b" rw\n");
     }
     Ok(())
@@ -182,7 +182,7 @@ pub fn status(subject: &Subject, text: &mut Text) -> Result<()> {
     let process = subject.process.snapshot();
     let thread = thread(subject)?;
     text.push(b"Name:\t");
-    text.push_escaped(&thread.name);
+    text.push_name(&thread.name);
     if let Some(fs) = subject.process.fs() {
         put!(text, "\nUmask:\t{:04o}", fs.umask());
     }

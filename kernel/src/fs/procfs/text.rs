@@ -24,16 +24,24 @@ impl Text {
         self.0.extend_from_slice(bytes);
     }
 
-    /// Adds a path with blanks, tabs, newlines and backslashes as octal escapes (/proc/mounts).
-    pub fn push_escaped(&mut self, bytes: &[u8]) {
+    /// Adds a path for a table of words (/proc/mounts): what would divide words is escaped.
+    pub fn push_path(&mut self, bytes: &[u8]) {
+        self.push_escaped(bytes, b" \t\n\\");
+    }
+
+    /// Adds a name for a line of its own (status).
+    pub fn push_name(&mut self, bytes: &[u8]) {
+        self.push_escaped(bytes, b"\n\\");
+    }
+
+    fn push_escaped(&mut self, bytes: &[u8], special: &[u8]) {
         for &byte in bytes {
-            match byte {
-                b' ' | b'\t' | b'\n' | b'\\' => {
-                    let digits = [byte >> 6, byte >> 3 & 7, byte & 7].map(|digit| b'0' + digit);
-                    self.0.push(b'\\');
-                    self.0.extend_from_slice(&digits);
-                }
-                _ => self.0.push(byte),
+            if special.contains(&byte) {
+                let digits = [byte >> 6, byte >> 3 & 7, byte & 7].map(|digit| b'0' + digit);
+                self.0.push(b'\\');
+                self.0.extend_from_slice(&digits);
+            } else {
+                self.0.push(byte);
             }
         }
     }

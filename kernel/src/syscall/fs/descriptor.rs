@@ -163,7 +163,7 @@ fn set_flag(file: &OpenFile, flag: OpenFlags, argument: usize) -> Result<usize> 
 
 /// FIONREAD of a regular file: the bytes from the position to the end.
 fn left_to_read(file: &OpenFile, argument: usize) -> Result<usize> {
-    if file.ops().seeking() != Seeking::Position {
+    if file.seeking() != Seeking::Position {
         return Err(Errno::ENOTTY);
     }
     let position = file.seek(0, Whence::Current)?;

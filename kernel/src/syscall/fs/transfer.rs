@@ -218,7 +218,7 @@ fn copy_part(
 pub fn sendfile(out_fd: i32, in_fd: i32, offset: usize, count: usize) -> Result<usize> {
     let current = process::current();
     let (to, from) = (current.file(out_fd)?, current.file(in_fd)?);
-    if from.ops().seeking() == crate::fs::file::Seeking::Refused {
+    if from.seeking() == crate::fs::file::Seeking::Refused {
         return Err(Errno::EINVAL);
     }
     let mut input = Side::new(offset)?;
