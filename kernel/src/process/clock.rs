@@ -1,0 +1,87 @@
+//! The clocks that programs may ask and wait for, by their meaning.
+//!
+//! Owns the queue of those who wait for a point in real time, which must look again when that clock is set. Waiting sleeps.
+//! Specification: clock_gettime(2), clock_nanosleep(2), clock_settime(2).
+
+use super::{current, tree, vdso};
+use crate::arch::timer::now_ns;
+use crate::sched::{self, switch};
+use crate::sync::{WaitError, WaitQueue};
+use crate::time;
+use core::sync::atomic::{AtomicU64, Ordering};
+use postern_core::clock::{Clock, NS_MAX};
+use postern_core::errno::{Errno, Result};
+use postern_sync::{ANY_EVENT, Mode, Sleep};
+
+/// Those who wait for a point in real time; woken when the real-time clock is set.
+static REALTIME_SLEEPERS: WaitQueue = WaitQueue::new();
+/// How often it has been set.
+static TIMES_SET: AtomicU64 = AtomicU64::new(0);
+
+/// The sleep was ended by a signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interrupted;
+
+/// What the clock says, in nanoseconds.
+///
+/// # Errors
+/// EINVAL if its process or thread does not exist.
+pub fn read_ns(clock: Clock) -> Result<u64> {
+    match clock {
+        Clock::Realtime(_) => Ok(time::realtime_ns()),
+        Clock::Monotonic(_) => Ok(now_ns()),
+        Clock::ProcessCpu(None) => Ok(process_run_ns()),
+        Clock::ThreadCpu(None) => Ok(switch::current_run_ns()),
+        Clock::ProcessCpu(Some(pid)) if pid == current().process().pid() => Ok(process_run_ns()),
+        Clock::ProcessCpu(Some(pid)) => tree::find(pid).map(|process| process.run_ns()).ok_or(Errno::EINVAL),
+        Clock::ThreadCpu(Some(tid)) if tid == current().tid() => Ok(switch::current_run_ns()),
+        Clock::ThreadCpu(Some(tid)) => tree::find_thread(tid).map(|task| task.run_ns()).ok_or(Errno::EINVAL),
+    }
+}
+
+/// CPU time of the caller's process up to now, in nanoseconds. Of threads that run on other CPUs, up to their last switch.
+pub fn process_run_ns() -> u64 {
+    let since_switch = switch::current_run_ns() - sched::current().run_ns();
+    current().process().run_ns() + since_switch
+}
+
+/// Sets the real-time clock, in nanoseconds since 1970.
+pub fn set_realtime_ns(ns: u64) {
+    time::set_realtime_ns(ns);
+    vdso::on_clock_set();
+    // Release: whoever sees the count sees the new time.
+    TIMES_SET.fetch_add(1, Ordering::Release);
+    REALTIME_SLEEPERS.wake_all(ANY_EVENT);
+}
+
+/// Sleeps until the monotonic clock says `deadline_ns`.
+///
+/// # Errors
+/// [`Interrupted`].
+pub fn sleep_until(deadline_ns: u64) -> core::result::Result<(), Interrupted> {
+    let deadline_ns = deadline_ns.min(NS_MAX);
+    while now_ns() < deadline_ns {
+        if sched::current().is_interrupted() {
+            return Err(Interrupted);
+        }
+        sched::park(Some(deadline_ns));
+    }
+    Ok(())
+}
+
+/// Sleeps until the real-time clock says `deadline_ns`, however it is set meanwhile.
+///
+/// # Errors
+/// [`Interrupted`].
+pub fn sleep_until_realtime(deadline_ns: u64) -> core::result::Result<(), Interrupted> {
+    while time::realtime_ns() < deadline_ns {
+        let seen = TIMES_SET.load(Ordering::Acquire);
+        let monotonic = deadline_ns.saturating_sub(time::realtime_offset_ns()).min(NS_MAX);
+        let set_or_due = || (TIMES_SET.load(Ordering::Acquire) != seen || now_ns() >= monotonic).then_some(());
+        match REALTIME_SLEEPERS.wait_until(Mode::Shared, Sleep::Interruptible, Some(monotonic), set_or_due) {
+            Ok(()) | Err(WaitError::TimedOut) => {}
+            Err(WaitError::Interrupted) => return Err(Interrupted),
+        }
+    }
+    Ok(())
+}

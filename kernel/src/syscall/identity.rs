@@ -1,0 +1,270 @@
+//! The system calls on users and groups: arguments to the rules of `postern_core::identity`, results to user memory. No policy.
+//!
+//! Root (effective user 0) has every capability, nobody else has any; a program cannot give single ones up.
+//! Specification: credentials(7), setuid(2) and its kin, getgroups(2), capabilities(7), capget(2).
+
+use crate::mm::user::UserPtr;
+use crate::process::{self, Credentials, tree};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use linux_raw_sys::general as abi;
+use postern_core::errno::{Errno, Result};
+use postern_core::identity::{Ids, Privilege};
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
+fn credentials() -> Arc<Credentials> {
+    process::current().credentials()
+}
+
+fn number(id: u32) -> Result<usize> {
+    Ok(id as usize)
+}
+
+fn privilege_of(credentials: &Credentials) -> Privilege {
+    if credentials.is_privileged() { Privilege::Any } else { Privilege::Own }
+}
+
+fn users_of(credentials: &Credentials) -> Ids {
+    Ids {
+        real: credentials.uid,
+        effective: credentials.euid,
+        saved: credentials.suid,
+        file_system: credentials.fsuid,
+    }
+}
+
+fn groups_of(credentials: &Credentials) -> Ids {
+    Ids {
+        real: credentials.gid,
+        effective: credentials.egid,
+        saved: credentials.sgid,
+        file_system: credentials.fsgid,
+    }
+}
+
+/// Changes the caller's users by a rule.
+fn change_users(rule: impl FnOnce(Ids, Privilege) -> Result<Ids>) -> Result<usize> {
+    let mut new = (*credentials()).clone();
+    let users = rule(users_of(&new), privilege_of(&new))?;
+    new.uid = users.real;
+    new.euid = users.effective;
+    new.suid = users.saved;
+    new.fsuid = users.file_system;
+    process::current().set_credentials(new);
+    Ok(0)
+}
+
+/// Changes the caller's groups by a rule.
+fn change_groups(rule: impl FnOnce(Ids, Privilege) -> Result<Ids>) -> Result<usize> {
+    let mut new = (*credentials()).clone();
+    let groups = rule(groups_of(&new), privilege_of(&new))?;
+    new.gid = groups.real;
+    new.egid = groups.effective;
+    new.sgid = groups.saved;
+    new.fsgid = groups.file_system;
+    process::current().set_credentials(new);
+    Ok(0)
+}
+
+/// getuid(2)
+pub fn getuid() -> Result<usize> {
+    number(credentials().uid)
+}
+
+/// geteuid(2)
+pub fn geteuid() -> Result<usize> {
+    number(credentials().euid)
+}
+
+/// getgid(2)
+pub fn getgid() -> Result<usize> {
+    number(credentials().gid)
+}
+
+/// getegid(2)
+pub fn getegid() -> Result<usize> {
+    number(credentials().egid)
+}
+
+/// setuid(2)
+pub fn setuid(uid: u32) -> Result<usize> {
+    change_users(|ids, privilege| ids.set(uid, privilege))
+}
+
+/// setgid(2)
+pub fn setgid(gid: u32) -> Result<usize> {
+    change_groups(|ids, privilege| ids.set(gid, privilege))
+}
+
+/// setreuid(2)
+pub fn setreuid(real: u32, effective: u32) -> Result<usize> {
+    change_users(|ids, privilege| ids.set_real_and_effective(real, effective, privilege))
+}
+
+/// setregid(2)
+pub fn setregid(real: u32, effective: u32) -> Result<usize> {
+    change_groups(|ids, privilege| ids.set_real_and_effective(real, effective, privilege))
+}
+
+/// setresuid(2)
+pub fn setresuid(real: u32, effective: u32, saved: u32) -> Result<usize> {
+    change_users(|ids, privilege| ids.set_all(real, effective, saved, privilege))
+}
+
+/// setresgid(2)
+pub fn setresgid(real: u32, effective: u32, saved: u32) -> Result<usize> {
+    change_groups(|ids, privilege| ids.set_all(real, effective, saved, privilege))
+}
+
+/// setfsuid(2): the old one, always.
+pub fn setfsuid(uid: u32) -> Result<usize> {
+    let old = credentials().fsuid;
+    change_users(|ids, privilege| Ok(ids.set_file_system(uid, privilege)))?;
+    number(old)
+}
+
+/// setfsgid(2): the old one, always.
+pub fn setfsgid(gid: u32) -> Result<usize> {
+    let old = credentials().fsgid;
+    change_groups(|ids, privilege| Ok(ids.set_file_system(gid, privilege)))?;
+    number(old)
+}
+
+fn write_three(ids: Ids, to: [UserPtr<u32>; 3]) -> Result<usize> {
+    for (id, to) in [ids.real, ids.effective, ids.saved].iter().zip(to) {
+        to.write(id)?;
+    }
+    Ok(0)
+}
+
+/// getresuid(2)
+pub fn getresuid(real: UserPtr<u32>, effective: UserPtr<u32>, saved: UserPtr<u32>) -> Result<usize> {
+    write_three(users_of(&credentials()), [real, effective, saved])
+}
+
+/// getresgid(2)
+pub fn getresgid(real: UserPtr<u32>, effective: UserPtr<u32>, saved: UserPtr<u32>) -> Result<usize> {
+    write_three(groups_of(&credentials()), [real, effective, saved])
+}
+
+/// getgroups(2): how many there are; with room for 0, nothing is written.
+pub fn getgroups(room: i32, to: UserPtr<u32>) -> Result<usize> {
+    let room = usize::try_from(room).map_err(|_| Errno::EINVAL)?;
+    let credentials = credentials();
+    let groups = &credentials.groups;
+    if room != 0 {
+        if room < groups.len() {
+            return Err(Errno::EINVAL);
+        }
+        for (index, group) in groups.iter().enumerate() {
+            to.element(index).write(group)?;
+        }
+    }
+    Ok(groups.len())
+}
+
+/// setgroups(2)
+pub fn setgroups(count: usize, from: UserPtr<u32>) -> Result<usize> {
+    let mut new = (*credentials()).clone();
+    if !new.is_privileged() {
+        return Err(Errno::EPERM);
+    }
+    if count > abi::NGROUPS_MAX as usize {
+        return Err(Errno::EINVAL);
+    }
+    let mut groups = Vec::new();
+    groups.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
+    for index in 0..count {
+        groups.push(from.element(index).read()?);
+    }
+    // In order, as Linux keeps and shows them.
+    groups.sort_unstable();
+    new.groups = groups;
+    process::current().set_credentials(new);
+    Ok(0)
+}
+
+/// `struct __user_cap_header_struct`
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable)]
+pub struct CapabilityHeader {
+    version: u32,
+    pid: i32,
+}
+
+/// `struct __user_cap_data_struct`: 32 of the capabilities.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable)]
+pub struct CapabilityData {
+    effective: u32,
+    permitted: u32,
+    inheritable: u32,
+}
+
+const _: () = assert!(size_of::<CapabilityHeader>() == size_of::<abi::__user_cap_header_struct>());
+const _: () = assert!(size_of::<CapabilityData>() == size_of::<abi::__user_cap_data_struct>());
+
+/// CAP_CHECKPOINT_RESTORE, the highest.
+pub const CAP_LAST_CAP: u32 = 40;
+
+/// All that a thread may do.
+fn capabilities_of(credentials: &Credentials) -> [CapabilityData; 2] {
+    let all: u64 = if credentials.is_privileged() { (1 << (CAP_LAST_CAP + 1)) - 1 } else { 0 };
+    [all & 0xffff_ffff, all >> 32].map(|half| {
+        // A half has 32 bits.
+        let half = u32::try_from(half).unwrap_or(u32::MAX);
+        CapabilityData { effective: half, permitted: half, inheritable: 0 }
+    })
+}
+
+/// How many [`CapabilityData`] a version has; `None` for one that does not exist, after telling which does.
+fn read_header(pointer: UserPtr<CapabilityHeader>) -> Result<(CapabilityHeader, Option<usize>)> {
+    let header = pointer.read()?;
+    let count = match header.version {
+        abi::_LINUX_CAPABILITY_VERSION_1 => Some(1),
+        abi::_LINUX_CAPABILITY_VERSION_2 | abi::_LINUX_CAPABILITY_VERSION_3 => Some(2),
+        _ => {
+            pointer.write(&CapabilityHeader { version: abi::_LINUX_CAPABILITY_VERSION_3, ..header })?;
+            None
+        }
+    };
+    Ok((header, count))
+}
+
+/// capget(2)
+pub fn capget(header: UserPtr<CapabilityHeader>, data: UserPtr<CapabilityData>) -> Result<usize> {
+    let (header, count) = read_header(header)?;
+    let Some(count) = count else {
+        // Without data it was only a question for the version.
+        return if data.is_null() { Ok(0) } else { Err(Errno::EINVAL) };
+    };
+    let tid = u32::try_from(header.pid).map_err(|_| Errno::EINVAL)?;
+    let credentials = match tid {
+        0 => credentials(),
+        tid => tree::find_thread(tid).ok_or(Errno::ESRCH)?.thread().credentials(),
+    };
+    if data.is_null() {
+        return Ok(0);
+    }
+    for (index, part) in capabilities_of(&credentials).iter().take(count).enumerate() {
+        data.element(index).write(part)?;
+    }
+    Ok(0)
+}
+
+/// capset(2): succeeds if nothing is to change. EPERM also for what Linux would allow: giving up single capabilities.
+pub fn capset(header: UserPtr<CapabilityHeader>, data: UserPtr<CapabilityData>) -> Result<usize> {
+    let (header, count) = read_header(header)?;
+    let count = count.ok_or(Errno::EINVAL)?;
+    let current = process::current();
+    if !u32::try_from(header.pid).is_ok_and(|tid| tid == 0 || tid == current.tid()) {
+        return Err(Errno::EPERM);
+    }
+    for (index, have) in capabilities_of(&current.credentials()).iter().take(count).enumerate() {
+        let wanted = data.element(index).read()?;
+        if (wanted.effective, wanted.permitted) != (have.effective, have.permitted) {
+            return Err(Errno::EPERM);
+        }
+    }
+    Ok(0)
+}

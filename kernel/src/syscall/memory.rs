@@ -1,0 +1,519 @@
+//! The system calls on memory: flags checked and decoded into typed calls of `mm::AddressSpace`. No policy.
+//!
+//! Nothing is ever paged out, so locking a page means bringing it in. Checks come in Linux's order, which programs can see.
+//! Specification: mmap(2), munmap(2), mprotect(2), brk(2), mremap(2), madvise(2), msync(2), mincore(2), mlock(2).
+
+use crate::arch::exception::Access;
+use crate::arch::mmu::PAGE_SIZE;
+use crate::fs::file::{MapRequest, Writes};
+use crate::fs::flags::AccessMode;
+use crate::fs::mount::MountFlags;
+use crate::fs::open_file::OpenFile;
+use crate::mm::address_space::{PageBacking, Placement};
+use crate::mm::layout::{USER_HIGH, USER_LOW, page_down};
+use crate::mm::user::{self, UserPtr};
+use crate::mm::{AddressSpace, fault, heap};
+use crate::process::limits::Resource;
+use crate::{process, sched};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::ops::Range;
+use linux_raw_sys::general as abi;
+use postern_core::areas::{Area, AreaFlags, Protection, RemapFlags, RemapRequest};
+use postern_core::errno::{Errno, Result};
+
+/// The bits that say whether a mapping is shared; not all values mean something.
+const MAP_TYPE: u32 = abi::MAP_TYPE;
+/// The flags that MAP_SHARED_VALIDATE lets pass (Linux's LEGACY_MAP_MASK).
+const KNOWN_FLAGS: u32 = MAP_TYPE
+    | abi::MAP_FIXED
+    | abi::MAP_ANONYMOUS
+    | abi::MAP_GROWSDOWN
+    | abi::MAP_DENYWRITE
+    | abi::MAP_EXECUTABLE
+    | abi::MAP_LOCKED
+    | abi::MAP_NORESERVE
+    | abi::MAP_POPULATE
+    | abi::MAP_NONBLOCK
+    | abi::MAP_STACK
+    | abi::MAP_HUGETLB
+    | abi::MAP_FIXED_NOREPLACE;
+
+/// The caller's address space.
+fn space() -> Result<Arc<AddressSpace>> {
+    sched::current().address_space().ok_or(Errno::EFAULT)
+}
+
+/// Whole pages from `start`: EINVAL if it is not the start of one, `overflow` if there are no such pages.
+fn pages(start: usize, length: usize, overflow: Errno) -> Result<Range<usize>> {
+    if !start.is_multiple_of(PAGE_SIZE) {
+        return Err(Errno::EINVAL);
+    }
+    let length = length.checked_next_multiple_of(PAGE_SIZE).ok_or(overflow)?;
+    let end = start.checked_add(length).ok_or(overflow)?;
+    Ok(start..end)
+}
+
+/// A range that [`AddressSpace`] may be asked about: ENOMEM beyond the user half.
+fn user_pages(range: Range<usize>) -> Result<Range<usize>> {
+    if range.end <= USER_HIGH { Ok(range) } else { Err(Errno::ENOMEM) }
+}
+
+/// mmap(2)
+pub fn mmap(address: usize, length: usize, protection: u32, flags: u32, fd: i32, offset: u64) -> Result<usize> {
+    if !offset.is_multiple_of(PAGE_SIZE as u64) {
+        return Err(Errno::EINVAL);
+    }
+    let file = if flags & abi::MAP_ANONYMOUS == 0 { Some(mapped_file(fd)?) } else { None };
+    if flags & abi::MAP_HUGETLB != 0 {
+        // There are none.
+        return Err(if file.is_some() { Errno::EINVAL } else { Errno::ENOMEM });
+    }
+    if length == 0 {
+        return Err(Errno::EINVAL);
+    }
+    let length = length.checked_next_multiple_of(PAGE_SIZE).ok_or(Errno::ENOMEM)?;
+    let placement = placement_of(address, flags)?;
+    // As on Linux, bits without a meaning are ignored here and refused by mprotect.
+    let protection = Protection::from_bits_truncate(protection);
+    let mut area_flags = area_flags_of(flags);
+    let (backing, offset) = match &file {
+        None => (anonymous(flags)?, 0),
+        Some(file) => {
+            let request = MapRequest { offset, length, writes: Writes::None };
+            (file_backing(file, request, protection, flags, &mut area_flags)?, offset)
+        }
+    };
+    let space = space()?;
+    let start = space.map(placement, length, protection, area_flags, backing, offset)?;
+    if flags & (abi::MAP_POPULATE | abi::MAP_LOCKED) != 0 && flags & abi::MAP_NONBLOCK == 0 {
+        // What cannot be brought in now may be later: mmap has succeeded.
+        let _ = populate(&space, start..start + length, Wanted::AsMapped);
+    }
+    Ok(start)
+}
+
+fn mapped_file(fd: i32) -> Result<Arc<OpenFile>> {
+    let file = process::current().file(fd)?;
+    if file.is_path_only() { Err(Errno::EBADF) } else { Ok(file) }
+}
+
+fn placement_of(address: usize, flags: u32) -> Result<Placement> {
+    if flags & (abi::MAP_FIXED | abi::MAP_FIXED_NOREPLACE) == 0 {
+        let hint = page_down(address);
+        return Ok(Placement::Hint(if hint == 0 { 0 } else { hint.max(USER_LOW) }));
+    }
+    if !address.is_multiple_of(PAGE_SIZE) {
+        return Err(Errno::EINVAL);
+    }
+    let exact = flags & abi::MAP_FIXED_NOREPLACE != 0;
+    Ok(if exact { Placement::Exact(address) } else { Placement::Replace(address) })
+}
+
+fn area_flags_of(flags: u32) -> AreaFlags {
+    let mut area_flags = AreaFlags::empty();
+    let pairs = [
+        (abi::MAP_GROWSDOWN, AreaFlags::GROWS_DOWN),
+        (abi::MAP_LOCKED, AreaFlags::LOCKED),
+        (abi::MAP_NORESERVE, AreaFlags::NO_RESERVE),
+    ];
+    for (flag, area_flag) in pairs {
+        area_flags.set(area_flag, flags & flag != 0);
+    }
+    area_flags.set(AreaFlags::SHARED, flags & MAP_TYPE != abi::MAP_PRIVATE);
+    area_flags
+}
+
+fn anonymous(flags: u32) -> Result<PageBacking> {
+    match flags & MAP_TYPE {
+        abi::MAP_PRIVATE => Ok(PageBacking::Anonymous),
+        abi::MAP_SHARED if flags & abi::MAP_GROWSDOWN == 0 => Ok(PageBacking::Anonymous),
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+/// The pages of a file, if it may be mapped so. `request.writes` is for this function to decide.
+fn file_backing(
+    file: &OpenFile,
+    request: MapRequest,
+    protection: Protection,
+    flags: u32,
+    area_flags: &mut AreaFlags,
+) -> Result<PageBacking> {
+    // Linux counts the pages of a file in an unsigned and their bytes in a signed long.
+    let end = request.offset.checked_add(request.length as u64).ok_or(Errno::EOVERFLOW)?;
+    if i64::try_from(end).is_err() {
+        return Err(Errno::EOVERFLOW);
+    }
+    let shared = match flags & MAP_TYPE {
+        abi::MAP_PRIVATE => false,
+        abi::MAP_SHARED => true,
+        abi::MAP_SHARED_VALIDATE if flags & !KNOWN_FLAGS == 0 => true,
+        abi::MAP_SHARED_VALIDATE => return Err(Errno::EOPNOTSUPP),
+        _ => return Err(Errno::EINVAL),
+    };
+    let writable = file.access().contains(AccessMode::WRITE);
+    if shared && !writable && protection.contains(Protection::WRITE) {
+        return Err(Errno::EACCES);
+    }
+    if !file.access().contains(AccessMode::READ) {
+        return Err(Errno::EACCES);
+    }
+    let no_exec = file.location().mount.flags().contains(MountFlags::NO_EXEC);
+    if no_exec && protection.contains(Protection::EXEC) {
+        return Err(Errno::EPERM);
+    }
+    if flags & abi::MAP_GROWSDOWN != 0 {
+        return Err(Errno::EINVAL);
+    }
+    area_flags.set(AreaFlags::NEVER_WRITABLE, shared && !writable);
+    let writes = if shared && writable { Writes::Shared } else { Writes::None };
+    file.map(&MapRequest { writes, ..request }).map(PageBacking::Object)
+}
+
+/// munmap(2)
+pub fn munmap(address: usize, length: usize) -> Result<usize> {
+    space()?.unmap(address, length)?;
+    Ok(0)
+}
+
+/// mprotect(2)
+pub fn mprotect(address: usize, length: usize, protection: u32) -> Result<usize> {
+    const GROWS: u32 = abi::PROT_GROWSDOWN | abi::PROT_GROWSUP;
+    if protection & GROWS == GROWS {
+        return Err(Errno::EINVAL);
+    }
+    let mut range = pages(address, length, Errno::ENOMEM)?;
+    if range.is_empty() {
+        return Ok(0);
+    }
+    // PROT_SEM never had an effect.
+    let new = Protection::from_bits(protection & !(GROWS | abi::PROT_SEM)).ok_or(Errno::EINVAL)?;
+    let space = space()?;
+    if protection & abi::PROT_GROWSUP != 0 {
+        // No area grows up.
+        return Err(Errno::EINVAL);
+    }
+    if protection & abi::PROT_GROWSDOWN != 0 {
+        let map = space.lock();
+        let area = map.areas.overlapping(range.clone()).next().ok_or(Errno::ENOMEM)?;
+        if !area.flags.contains(AreaFlags::GROWS_DOWN) {
+            return Err(Errno::EINVAL);
+        }
+        range.start = area.start;
+    }
+    space.protect(range.start, range.len(), new)?;
+    Ok(0)
+}
+
+/// brk(2), as the kernel has it: the new break, or the old one if it cannot be had.
+pub fn brk(requested: usize) -> Result<usize> {
+    let limit = process::current().process().limit(Resource::DATA).soft;
+    Ok(space()?.set_break(requested, limit))
+}
+
+/// mremap(2)
+pub fn mremap(
+    old_address: usize,
+    old_len: usize,
+    new_len: usize,
+    flags: u32,
+    new_address: usize,
+) -> Result<usize> {
+    let flags = RemapFlags::from_bits(flags).ok_or(Errno::EINVAL)?;
+    space()?.remap(&RemapRequest { old_address, old_len, new_len, flags, new_address })
+}
+
+/// madvise(2). Advice about speed alone is accepted and has no effect.
+pub fn madvise(address: usize, length: usize, advice: u32) -> Result<usize> {
+    let advice = Advice::from_number(advice)?;
+    let range = pages(address, length, Errno::EINVAL)?;
+    if range.is_empty() {
+        return Ok(0);
+    }
+    let range = user_pages(range)?;
+    let space = space()?;
+    match advice {
+        Advice::Speed => check_covered(&space, range)?,
+        Advice::Discard(what) => {
+            check_areas(&space, range.clone(), |area| {
+                let anonymous = matches!(area.backing, PageBacking::Anonymous);
+                let refused = area.flags.contains(AreaFlags::LOCKED) || (what == Discard::Free && !anonymous);
+                if refused { Err(Errno::EINVAL) } else { Ok(()) }
+            })?;
+            space.discard(range)?;
+        }
+        Advice::Flags { set, clear } => {
+            check_areas(&space, range.clone(), |area| {
+                let anonymous = matches!(area.backing, PageBacking::Anonymous);
+                if set.contains(AreaFlags::WIPE_ON_FORK) && !anonymous { Err(Errno::EINVAL) } else { Ok(()) }
+            })?;
+            change_flags(&space, range, set, clear)?;
+        }
+        Advice::Populate(wanted) => populate(&space, range, wanted)?,
+    }
+    Ok(0)
+}
+
+/// What a piece of advice asks for.
+enum Advice {
+    /// Nothing that a program could see.
+    Speed,
+    /// That contents be forgotten.
+    Discard(Discard),
+    /// That areas behave otherwise from now on.
+    Flags { set: AreaFlags, clear: AreaFlags },
+    /// That pages be brought in.
+    Populate(Wanted),
+}
+
+/// Whether contents are forgotten surely (MADV_DONTNEED) or at the kernel's leisure (MADV_FREE: here, at once).
+#[derive(PartialEq, Eq)]
+enum Discard {
+    DontNeed,
+    Free,
+}
+
+impl Advice {
+    fn from_number(number: u32) -> Result<Self> {
+        let none = AreaFlags::empty();
+        Ok(match number {
+            abi::MADV_NORMAL
+            | abi::MADV_RANDOM
+            | abi::MADV_SEQUENTIAL
+            | abi::MADV_WILLNEED
+            | abi::MADV_COLD
+            | abi::MADV_PAGEOUT
+            | abi::MADV_MERGEABLE
+            | abi::MADV_UNMERGEABLE
+            | abi::MADV_HUGEPAGE
+            | abi::MADV_NOHUGEPAGE
+            | abi::MADV_DONTDUMP
+            | abi::MADV_DODUMP => Self::Speed,
+            abi::MADV_DONTNEED => Self::Discard(Discard::DontNeed),
+            abi::MADV_FREE => Self::Discard(Discard::Free),
+            abi::MADV_DONTFORK => Self::Flags { set: AreaFlags::DONT_FORK, clear: none },
+            abi::MADV_DOFORK => Self::Flags { set: none, clear: AreaFlags::DONT_FORK },
+            abi::MADV_WIPEONFORK => Self::Flags { set: AreaFlags::WIPE_ON_FORK, clear: none },
+            abi::MADV_KEEPONFORK => Self::Flags { set: none, clear: AreaFlags::WIPE_ON_FORK },
+            abi::MADV_POPULATE_READ => Self::Populate(Wanted::Read),
+            abi::MADV_POPULATE_WRITE => Self::Populate(Wanted::Write),
+            _ => return Err(Errno::EINVAL),
+        })
+    }
+}
+
+/// ENOMEM unless all of `range` is mapped.
+fn check_covered(space: &AddressSpace, range: Range<usize>) -> Result<()> {
+    if space.lock().areas.is_covered(range) { Ok(()) } else { Err(Errno::ENOMEM) }
+}
+
+/// What `check` says of the first area in `range` that it does not like.
+fn check_areas(
+    space: &AddressSpace,
+    range: Range<usize>,
+    check: impl FnMut(&Area<PageBacking>) -> Result<()>,
+) -> Result<()> {
+    space.lock().areas.overlapping(range).try_for_each(check)
+}
+
+/// For what pages are brought in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    /// For what their area allows: private writable ones become the program's own.
+    AsMapped,
+    /// For loads.
+    Read,
+    /// For stores.
+    Write,
+}
+
+/// Brings in every page of `range`. ENOMEM where nothing is mapped or no memory is left; EINVAL where the access is not
+/// allowed; EFAULT beyond the end of a file; EINTR when the program is to do something else.
+fn populate(space: &AddressSpace, range: Range<usize>, wanted: Wanted) -> Result<()> {
+    for (index, page) in range.step_by(PAGE_SIZE).enumerate() {
+        let access = {
+            let map = space.lock();
+            let area = map.areas.find(page).ok_or(Errno::ENOMEM)?;
+            let private = !area.flags.contains(AreaFlags::SHARED);
+            match wanted {
+                Wanted::AsMapped if area.protection.is_empty() => continue,
+                Wanted::AsMapped if private && area.protection.contains(Protection::WRITE) => Access::Write,
+                Wanted::AsMapped | Wanted::Read => Access::Read,
+                Wanted::Write => Access::Write,
+            }
+        };
+        space.resolve(page, access).map_err(|failure| match failure {
+            fault::Failure::NotMapped | fault::Failure::OutOfMemory => Errno::ENOMEM,
+            fault::Failure::NotAllowed => Errno::EINVAL,
+            fault::Failure::BeyondEnd => Errno::EFAULT,
+        })?;
+        if index % 64 == 63 {
+            sched::preemption_point();
+            if sched::current().is_interrupted() {
+                return Err(Errno::EINTR);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// msync(2): files are in memory, and stores reach them at once.
+pub fn msync(address: usize, length: usize, flags: u32) -> Result<usize> {
+    let known = abi::MS_ASYNC | abi::MS_INVALIDATE | abi::MS_SYNC;
+    let both = abi::MS_ASYNC | abi::MS_SYNC;
+    if flags & !known != 0 || flags & both == both {
+        return Err(Errno::EINVAL);
+    }
+    let range = pages(address, length, Errno::ENOMEM)?;
+    if range.is_empty() {
+        return Ok(0);
+    }
+    let range = user_pages(range)?;
+    let space = space()?;
+    if flags & abi::MS_INVALIDATE != 0 {
+        check_areas(&space, range.clone(), |area| {
+            if area.flags.contains(AreaFlags::LOCKED) { Err(Errno::EBUSY) } else { Ok(()) }
+        })?;
+    }
+    check_covered(&space, range)?;
+    Ok(0)
+}
+
+/// mincore(2): a byte a page, 1 if it is in memory.
+pub fn mincore(address: usize, length: usize, to: UserPtr<u8>) -> Result<usize> {
+    const BATCH: usize = 256;
+    if !address.is_multiple_of(PAGE_SIZE) {
+        return Err(Errno::EINVAL);
+    }
+    let range = user_pages(pages(address, length, Errno::ENOMEM)?)?;
+    let space = space()?;
+    let count = range.len() / PAGE_SIZE;
+    user::check_range(to.address(), count)?;
+    let mut residency = [0; BATCH];
+    for first in (0..count).step_by(BATCH) {
+        let part = &mut residency[..BATCH.min(count - first)];
+        space.residency(range.start + first * PAGE_SIZE, part)?;
+        user::write_bytes(to.element(first).address(), part)?;
+    }
+    Ok(0)
+}
+
+/// mlock(2)
+pub fn mlock(address: usize, length: usize) -> Result<usize> {
+    mlock2(address, length, 0)
+}
+
+/// mlock2(2)
+pub fn mlock2(address: usize, length: usize, flags: u32) -> Result<usize> {
+    if flags & !abi::MLOCK_ONFAULT != 0 {
+        return Err(Errno::EINVAL);
+    }
+    check_may_lock()?;
+    let range = touched_pages(address, length)?;
+    if range.is_empty() {
+        return Ok(0);
+    }
+    let space = space()?;
+    check_lock_limit(&space, range.len())?;
+    change_flags(&space, range.clone(), AreaFlags::LOCKED, AreaFlags::empty())?;
+    if flags & abi::MLOCK_ONFAULT == 0 {
+        populate(&space, range, Wanted::AsMapped).map_err(|error| match error {
+            // What the man-page knows.
+            Errno::EFAULT => Errno::ENOMEM,
+            other => other,
+        })?;
+    }
+    Ok(0)
+}
+
+/// munlock(2)
+pub fn munlock(address: usize, length: usize) -> Result<usize> {
+    let range = touched_pages(address, length)?;
+    if !range.is_empty() {
+        change_flags(&*space()?, range, AreaFlags::empty(), AreaFlags::LOCKED)?;
+    }
+    Ok(0)
+}
+
+/// mlockall(2). Mappings made later are not brought in; nothing could take their pages away either.
+pub fn mlockall(flags: u32) -> Result<usize> {
+    let known = abi::MCL_CURRENT | abi::MCL_FUTURE | abi::MCL_ONFAULT;
+    if flags == 0 || flags & !known != 0 || flags == abi::MCL_ONFAULT {
+        return Err(Errno::EINVAL);
+    }
+    check_may_lock()?;
+    if flags & abi::MCL_CURRENT == 0 {
+        return Ok(0);
+    }
+    let space = space()?;
+    let total = space.lock().areas.total_pages() * PAGE_SIZE;
+    check_limit(total)?;
+    for range in change_all(&space, AreaFlags::LOCKED, AreaFlags::empty())? {
+        if flags & abi::MCL_ONFAULT == 0 {
+            // As on Linux, what cannot be brought in is no failure of the call.
+            let _ = populate(&space, range, Wanted::AsMapped);
+        }
+    }
+    Ok(0)
+}
+
+/// munlockall(2)
+pub fn munlockall() -> Result<usize> {
+    change_all(&*space()?, AreaFlags::empty(), AreaFlags::LOCKED)?;
+    Ok(0)
+}
+
+/// Changes the flags of all areas; which there were.
+fn change_all(space: &AddressSpace, set: AreaFlags, clear: AreaFlags) -> Result<Vec<Range<usize>>> {
+    let ranges: Vec<_> = space.lock().areas.iter().map(Area::range).collect();
+    for range in &ranges {
+        match change_flags(space, range.clone(), set, clear) {
+            // Another thread has unmapped it meanwhile.
+            Ok(()) | Err(Errno::ENOMEM) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(ranges)
+}
+
+fn change_flags(space: &AddressSpace, range: Range<usize>, set: AreaFlags, clear: AreaFlags) -> Result<()> {
+    // Cutting areas allocates where it cannot fail.
+    heap::admit(PAGE_SIZE)?;
+    space.lock().areas.change_flags(range, set, clear, |_| Ok(()))
+}
+
+/// The pages that have a byte in the range.
+fn touched_pages(address: usize, length: usize) -> Result<Range<usize>> {
+    let start = page_down(address);
+    let length = length.checked_add(address - start).ok_or(Errno::EINVAL)?;
+    user_pages(pages(start, length, Errno::EINVAL)?)
+}
+
+/// EPERM for those who may lock nothing.
+fn check_may_lock() -> Result<()> {
+    let current = process::current();
+    let none = current.process().limit(Resource::MEMLOCK).soft == 0;
+    if none && !current.credentials().is_privileged() { Err(Errno::EPERM) } else { Ok(()) }
+}
+
+fn check_lock_limit(space: &AddressSpace, more_bytes: usize) -> Result<()> {
+    let map = space.lock();
+    let locked = map.areas.iter().filter(|area| area.flags.contains(AreaFlags::LOCKED));
+    let total: usize = locked.map(Area::len).sum();
+    drop(map);
+    check_limit(total + more_bytes)
+}
+
+/// ENOMEM if an ordinary user may not have that many bytes locked.
+fn check_limit(bytes: usize) -> Result<()> {
+    let current = process::current();
+    let limit = current.process().limit(Resource::MEMLOCK).soft;
+    if bytes as u64 > limit && !current.credentials().is_privileged() { Err(Errno::ENOMEM) } else { Ok(()) }
+}
+
+/// membarrier(2): says that it can do nothing, so that programs use what they have.
+pub fn membarrier(command: u32, flags: u32) -> Result<usize> {
+    const QUERY: u32 = abi::membarrier_cmd::MEMBARRIER_CMD_QUERY as u32;
+    if command == QUERY && flags == 0 { Ok(0) } else { Err(Errno::EINVAL) }
+}
