@@ -1,7 +1,13 @@
 //! The system calls on memory: flags checked and decoded into typed calls of `mm::AddressSpace`. No policy.
 //!
-//! Nothing is ever paged out, so locking a page means bringing it in. Checks come in Linux's order, which programs can see.
-//! Specification: mmap(2), munmap(2), mprotect(2), brk(2), mremap(2), madvise(2), msync(2), mincore(2), mlock(2).
+//! Checks come in Linux's order, which programs can see.
+//! Specification: mmap(2), munmap(2), mprotect(2), brk(2), mremap(2), membarrier(2).
+
+mod advice;
+mod locking;
+
+pub use advice::{madvise, mincore, msync};
+pub use locking::{mlock, mlock2, mlockall, munlock, munlockall};
 
 use crate::arch::exception::Access;
 use crate::arch::mmu::PAGE_SIZE;
@@ -11,15 +17,13 @@ use crate::fs::mount::MountFlags;
 use crate::fs::open_file::OpenFile;
 use crate::mm::address_space::{PageBacking, Placement};
 use crate::mm::layout::{USER_HIGH, USER_LOW, page_down};
-use crate::mm::user::{self, UserPtr};
 use crate::mm::{AddressSpace, fault, heap};
 use crate::process::limits::Resource;
 use crate::{process, sched};
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::ops::Range;
 use linux_raw_sys::general as abi;
-use postern_core::areas::{Area, AreaFlags, Protection, RemapFlags, RemapRequest};
+use postern_core::areas::{AreaFlags, Protection, RemapFlags, RemapRequest};
 use postern_core::errno::{Errno, Result};
 
 /// The bits that say whether a mapping is shared; not all values mean something.
@@ -224,99 +228,6 @@ pub fn mremap(
     space()?.remap(&RemapRequest { old_address, old_len, new_len, flags, new_address })
 }
 
-/// madvise(2). Advice about speed alone is accepted and has no effect.
-pub fn madvise(address: usize, length: usize, advice: u32) -> Result<usize> {
-    let advice = Advice::from_number(advice)?;
-    let range = pages(address, length, Errno::EINVAL)?;
-    if range.is_empty() {
-        return Ok(0);
-    }
-    let range = user_pages(range)?;
-    let space = space()?;
-    match advice {
-        Advice::Speed => check_covered(&space, range)?,
-        Advice::Discard(what) => {
-            check_areas(&space, range.clone(), |area| {
-                let anonymous = matches!(area.backing, PageBacking::Anonymous);
-                let refused = area.flags.contains(AreaFlags::LOCKED) || (what == Discard::Free && !anonymous);
-                if refused { Err(Errno::EINVAL) } else { Ok(()) }
-            })?;
-            space.discard(range)?;
-        }
-        Advice::Flags { set, clear } => {
-            check_areas(&space, range.clone(), |area| {
-                let anonymous = matches!(area.backing, PageBacking::Anonymous);
-                if set.contains(AreaFlags::WIPE_ON_FORK) && !anonymous { Err(Errno::EINVAL) } else { Ok(()) }
-            })?;
-            change_flags(&space, range, set, clear)?;
-        }
-        Advice::Populate(wanted) => populate(&space, range, wanted)?,
-    }
-    Ok(0)
-}
-
-/// What a piece of advice asks for.
-enum Advice {
-    /// Nothing that a program could see.
-    Speed,
-    /// That contents be forgotten.
-    Discard(Discard),
-    /// That areas behave otherwise from now on.
-    Flags { set: AreaFlags, clear: AreaFlags },
-    /// That pages be brought in.
-    Populate(Wanted),
-}
-
-/// Whether contents are forgotten surely (MADV_DONTNEED) or at the kernel's leisure (MADV_FREE: here, at once).
-#[derive(PartialEq, Eq)]
-enum Discard {
-    DontNeed,
-    Free,
-}
-
-impl Advice {
-    fn from_number(number: u32) -> Result<Self> {
-        let none = AreaFlags::empty();
-        Ok(match number {
-            abi::MADV_NORMAL
-            | abi::MADV_RANDOM
-            | abi::MADV_SEQUENTIAL
-            | abi::MADV_WILLNEED
-            | abi::MADV_COLD
-            | abi::MADV_PAGEOUT
-            | abi::MADV_MERGEABLE
-            | abi::MADV_UNMERGEABLE
-            | abi::MADV_HUGEPAGE
-            | abi::MADV_NOHUGEPAGE
-            | abi::MADV_DONTDUMP
-            | abi::MADV_DODUMP => Self::Speed,
-            abi::MADV_DONTNEED => Self::Discard(Discard::DontNeed),
-            abi::MADV_FREE => Self::Discard(Discard::Free),
-            abi::MADV_DONTFORK => Self::Flags { set: AreaFlags::DONT_FORK, clear: none },
-            abi::MADV_DOFORK => Self::Flags { set: none, clear: AreaFlags::DONT_FORK },
-            abi::MADV_WIPEONFORK => Self::Flags { set: AreaFlags::WIPE_ON_FORK, clear: none },
-            abi::MADV_KEEPONFORK => Self::Flags { set: none, clear: AreaFlags::WIPE_ON_FORK },
-            abi::MADV_POPULATE_READ => Self::Populate(Wanted::Read),
-            abi::MADV_POPULATE_WRITE => Self::Populate(Wanted::Write),
-            _ => return Err(Errno::EINVAL),
-        })
-    }
-}
-
-/// ENOMEM unless all of `range` is mapped.
-fn check_covered(space: &AddressSpace, range: Range<usize>) -> Result<()> {
-    if space.lock().areas.is_covered(range) { Ok(()) } else { Err(Errno::ENOMEM) }
-}
-
-/// What `check` says of the first area in `range` that it does not like.
-fn check_areas(
-    space: &AddressSpace,
-    range: Range<usize>,
-    check: impl FnMut(&Area<PageBacking>) -> Result<()>,
-) -> Result<()> {
-    space.lock().areas.overlapping(range).try_for_each(check)
-}
-
 /// For what pages are brought in.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Wanted {
@@ -358,158 +269,10 @@ fn populate(space: &AddressSpace, range: Range<usize>, wanted: Wanted) -> Result
     Ok(())
 }
 
-/// msync(2): files are in memory, and stores reach them at once.
-pub fn msync(address: usize, length: usize, flags: u32) -> Result<usize> {
-    let known = abi::MS_ASYNC | abi::MS_INVALIDATE | abi::MS_SYNC;
-    let both = abi::MS_ASYNC | abi::MS_SYNC;
-    if flags & !known != 0 || flags & both == both {
-        return Err(Errno::EINVAL);
-    }
-    let range = pages(address, length, Errno::ENOMEM)?;
-    if range.is_empty() {
-        return Ok(0);
-    }
-    let range = user_pages(range)?;
-    let space = space()?;
-    if flags & abi::MS_INVALIDATE != 0 {
-        check_areas(&space, range.clone(), |area| {
-            if area.flags.contains(AreaFlags::LOCKED) { Err(Errno::EBUSY) } else { Ok(()) }
-        })?;
-    }
-    check_covered(&space, range)?;
-    Ok(0)
-}
-
-/// mincore(2): a byte a page, 1 if it is in memory.
-pub fn mincore(address: usize, length: usize, to: UserPtr<u8>) -> Result<usize> {
-    const BATCH: usize = 256;
-    if !address.is_multiple_of(PAGE_SIZE) {
-        return Err(Errno::EINVAL);
-    }
-    let range = user_pages(pages(address, length, Errno::ENOMEM)?)?;
-    let space = space()?;
-    let count = range.len() / PAGE_SIZE;
-    user::check_range(to.address(), count)?;
-    let mut residency = [0; BATCH];
-    for first in (0..count).step_by(BATCH) {
-        let part = &mut residency[..BATCH.min(count - first)];
-        space.residency(range.start + first * PAGE_SIZE, part)?;
-        user::write_bytes(to.element(first).address(), part)?;
-    }
-    Ok(0)
-}
-
-/// mlock(2)
-pub fn mlock(address: usize, length: usize) -> Result<usize> {
-    mlock2(address, length, 0)
-}
-
-/// mlock2(2)
-pub fn mlock2(address: usize, length: usize, flags: u32) -> Result<usize> {
-    if flags & !abi::MLOCK_ONFAULT != 0 {
-        return Err(Errno::EINVAL);
-    }
-    check_may_lock()?;
-    let range = touched_pages(address, length)?;
-    if range.is_empty() {
-        return Ok(0);
-    }
-    let space = space()?;
-    check_lock_limit(&space, range.len())?;
-    change_flags(&space, range.clone(), AreaFlags::LOCKED, AreaFlags::empty())?;
-    if flags & abi::MLOCK_ONFAULT == 0 {
-        populate(&space, range, Wanted::AsMapped).map_err(|error| match error {
-            // What the man-page knows.
-            Errno::EFAULT => Errno::ENOMEM,
-            other => other,
-        })?;
-    }
-    Ok(0)
-}
-
-/// munlock(2)
-pub fn munlock(address: usize, length: usize) -> Result<usize> {
-    let range = touched_pages(address, length)?;
-    if !range.is_empty() {
-        change_flags(&*space()?, range, AreaFlags::empty(), AreaFlags::LOCKED)?;
-    }
-    Ok(0)
-}
-
-/// mlockall(2). Mappings made later are not brought in; nothing could take their pages away either.
-pub fn mlockall(flags: u32) -> Result<usize> {
-    let known = abi::MCL_CURRENT | abi::MCL_FUTURE | abi::MCL_ONFAULT;
-    if flags == 0 || flags & !known != 0 || flags == abi::MCL_ONFAULT {
-        return Err(Errno::EINVAL);
-    }
-    check_may_lock()?;
-    if flags & abi::MCL_CURRENT == 0 {
-        return Ok(0);
-    }
-    let space = space()?;
-    let total = space.lock().areas.total_pages() * PAGE_SIZE;
-    check_limit(total)?;
-    for range in change_all(&space, AreaFlags::LOCKED, AreaFlags::empty())? {
-        if flags & abi::MCL_ONFAULT == 0 {
-            // As on Linux, what cannot be brought in is no failure of the call.
-            let _ = populate(&space, range, Wanted::AsMapped);
-        }
-    }
-    Ok(0)
-}
-
-/// munlockall(2)
-pub fn munlockall() -> Result<usize> {
-    change_all(&*space()?, AreaFlags::empty(), AreaFlags::LOCKED)?;
-    Ok(0)
-}
-
-/// Changes the flags of all areas; which there were.
-fn change_all(space: &AddressSpace, set: AreaFlags, clear: AreaFlags) -> Result<Vec<Range<usize>>> {
-    let ranges: Vec<_> = space.lock().areas.iter().map(Area::range).collect();
-    for range in &ranges {
-        match change_flags(space, range.clone(), set, clear) {
-            // Another thread has unmapped it meanwhile.
-            Ok(()) | Err(Errno::ENOMEM) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(ranges)
-}
-
 fn change_flags(space: &AddressSpace, range: Range<usize>, set: AreaFlags, clear: AreaFlags) -> Result<()> {
     // Cutting areas allocates where it cannot fail.
     heap::admit(PAGE_SIZE)?;
     space.lock().areas.change_flags(range, set, clear, |_| Ok(()))
-}
-
-/// The pages that have a byte in the range.
-fn touched_pages(address: usize, length: usize) -> Result<Range<usize>> {
-    let start = page_down(address);
-    let length = length.checked_add(address - start).ok_or(Errno::EINVAL)?;
-    user_pages(pages(start, length, Errno::EINVAL)?)
-}
-
-/// EPERM for those who may lock nothing.
-fn check_may_lock() -> Result<()> {
-    let current = process::current();
-    let none = current.process().limit(Resource::MEMLOCK).soft == 0;
-    if none && !current.credentials().is_privileged() { Err(Errno::EPERM) } else { Ok(()) }
-}
-
-fn check_lock_limit(space: &AddressSpace, more_bytes: usize) -> Result<()> {
-    let map = space.lock();
-    let locked = map.areas.iter().filter(|area| area.flags.contains(AreaFlags::LOCKED));
-    let total: usize = locked.map(Area::len).sum();
-    drop(map);
-    check_limit(total + more_bytes)
-}
-
-/// ENOMEM if an ordinary user may not have that many bytes locked.
-fn check_limit(bytes: usize) -> Result<()> {
-    let current = process::current();
-    let limit = current.process().limit(Resource::MEMLOCK).soft;
-    if bytes as u64 > limit && !current.credentials().is_privileged() { Err(Errno::ENOMEM) } else { Ok(()) }
 }
 
 /// membarrier(2): says that it can do nothing, so that programs use what they have.
