@@ -32,12 +32,18 @@ use postern_core::errno::{Errno, Result};
 /// Who opens a device, and how.
 pub struct OpenContext<'a> {
     /// The control group of the opener; 0 is the root group.
+    #[expect(
+        dead_code,
+        reason = "for drivers with an instance for each control group"
+    )]
     pub cgroup: u64,
     /// For reading, for writing.
+    #[expect(dead_code, reason = "for drivers whose readers and writers differ")]
     pub access: AccessMode,
     /// The other flags of open(2).
     pub flags: OpenFlags,
     /// The opener's credentials. The node's permissions have been checked.
+    #[expect(dead_code, reason = "for drivers that keep something for some users")]
     pub credentials: &'a Credentials,
 }
 
@@ -57,6 +63,10 @@ pub trait CharDriver: Send + Sync {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Major {
     /// Any free one, from 254 down.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "for drivers without a number in devices.txt")
+    )]
     Dynamic,
     /// This one, by devices.txt.
     Fixed(u32),
@@ -213,6 +223,10 @@ fn remove_nodes(names: &[String]) {
 ///
 /// # Errors
 /// ENOENT; EBUSY while one of its devices is open.
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "for drivers that can be taken out")
+)]
 pub fn unregister(major: u32, first_minor: u32) -> Result<()> {
     let mut table = TABLE.lock();
     let found = table

@@ -46,8 +46,6 @@ fn memory() -> &'static Arc<Mount> {
 pub enum Kind {
     /// A pipe; the attachment lets /proc/PID/fd open it again.
     Pipe(Attachment),
-    /// A socket.
-    Socket(Attachment),
     /// Something else, with its name in `anon_inode:[…]`.
     Other(&'static str),
 }
@@ -59,7 +57,6 @@ pub enum Kind {
 pub fn place(kind: Kind, credentials: &Credentials) -> Result<Location> {
     let (node, permissions) = match kind {
         Kind::Pipe(attachment) => (Node::Fifo(attachment), 0o600),
-        Kind::Socket(attachment) => (Node::Socket(attachment), 0o777),
         Kind::Other(name) => (Node::Anonymous(name), 0o600),
     };
     let mount = objects();

@@ -139,16 +139,6 @@ pub struct Attributes {
     pub changed: Timestamp,
 }
 
-impl Attributes {
-    /// Who it belongs to.
-    pub fn owner(&self) -> Owner {
-        Owner {
-            uid: self.uid,
-            gid: self.gid,
-        }
-    }
-}
-
 /// Who a file belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Owner {

@@ -8,7 +8,7 @@ use postern_core::errno::{Errno, Result};
 #[derive(Debug)]
 pub struct Quota {
     used: AtomicUsize,
-    limit: AtomicUsize,
+    limit: usize,
 }
 
 impl Quota {
@@ -16,7 +16,7 @@ impl Quota {
     pub const fn new(limit: usize) -> Self {
         Self {
             used: AtomicUsize::new(0),
-            limit: AtomicUsize::new(limit),
+            limit,
         }
     }
 
@@ -25,11 +25,10 @@ impl Quota {
     /// # Errors
     /// ENOSPC, and nothing is taken.
     pub fn take(&self, amount: usize) -> Result<()> {
-        let limit = self.limit.load(Ordering::Relaxed);
         // Relaxed: a counter that orders nothing else.
         self.used
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
-                used.checked_add(amount).filter(|&sum| sum <= limit)
+                used.checked_add(amount).filter(|&sum| sum <= self.limit)
             })
             .map(|_| ())
             .map_err(|_| Errno::ENOSPC)
@@ -47,19 +46,7 @@ impl Quota {
 
     /// How much may be taken; `usize::MAX`: no limit.
     pub fn limit(&self) -> usize {
-        self.limit.load(Ordering::Relaxed)
-    }
-
-    /// A new limit.
-    ///
-    /// # Errors
-    /// EINVAL if more is in use already.
-    pub fn set_limit(&self, limit: usize) -> Result<()> {
-        if self.used() > limit {
-            return Err(Errno::EINVAL);
-        }
-        self.limit.store(limit, Ordering::Relaxed);
-        Ok(())
+        self.limit
     }
 }
 

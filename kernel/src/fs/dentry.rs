@@ -5,7 +5,7 @@
 //! Locks: DENTRY (spin) around parent and name. Never sleeps. Specification: path_resolution(7), getcwd(2), proc_pid_fd(5).
 
 use crate::fs::inode::{Inode, Node};
-use crate::fs::mount::{Mount, MountFlags};
+use crate::fs::mount::Mount;
 use crate::sync::{SpinLock, rank};
 use alloc::format;
 use alloc::sync::{Arc, Weak};
@@ -180,11 +180,6 @@ impl Location {
         Arc::ptr_eq(&self.mount, &other.mount) && Arc::ptr_eq(&self.dentry, &other.dentry)
     }
 
-    /// Whether set-id bits of the file count at `execve`.
-    pub fn allows_set_id(&self) -> bool {
-        !self.mount.flags().contains(MountFlags::NO_SET_ID)
-    }
-
     /// Another name in the same mount.
     pub fn with_dentry(&self, dentry: Arc<Dentry>) -> Self {
         Self {
@@ -275,7 +270,6 @@ fn object_name(dentry: &Dentry) -> Vec<u8> {
     let number = dentry.inode().number();
     match dentry.inode().node() {
         Node::Fifo(_) => format!("pipe:[{number}]").into_bytes(),
-        Node::Socket(_) => format!("socket:[{number}]").into_bytes(),
         Node::Anonymous(name) => format!("anon_inode:[{name}]").into_bytes(),
         _ => dentry.name().to_vec(),
     }

@@ -156,11 +156,6 @@ impl Directory {
         Ok(())
     }
 
-    /// Whether it holds no entries in memory.
-    pub fn is_empty(&self) -> bool {
-        self.entries.lock().by_name.is_empty()
-    }
-
     /// Takes all entries out, for the end of a file system.
     pub fn take_all(&self) -> Vec<Arc<Dentry>> {
         let mut entries = self.entries.lock();

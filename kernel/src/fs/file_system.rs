@@ -9,7 +9,6 @@ use crate::fs::budget::Budget;
 use crate::fs::dentry::Dentry;
 use crate::fs::directory::{Computed, Directory};
 use crate::fs::inode::{Inode, Node, Owner};
-use crate::fs::page_file::PageFile;
 use crate::sync::{Mutex, rank};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -137,18 +136,6 @@ impl FileSystem {
         Ok(Arc::new(
             Inode::new(self.device, number, node, owner, permissions).counted(self.budget.clone()),
         ))
-    }
-
-    /// A new, empty regular file without a name.
-    ///
-    /// # Errors
-    /// ENOSPC.
-    pub fn new_file(&self, owner: Owner, permissions: u32) -> Result<Arc<Inode>> {
-        self.new_inode(
-            Node::File(PageFile::new(self.budget.clone())),
-            owner,
-            permissions,
-        )
     }
 }
 

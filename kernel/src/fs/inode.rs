@@ -42,8 +42,8 @@ pub enum Node {
     BlockDevice(DeviceNumber),
     /// A pipe; the pipe code keeps what it needs in the attachment.
     Fifo(Attachment),
-    /// A socket; the socket code keeps what it needs in the attachment.
-    Socket(Attachment),
+    /// A socket's name.
+    Socket,
     /// An object that has only descriptors: its name within `anon_inode:[…]`.
     Anonymous(&'static str),
 }
@@ -160,7 +160,7 @@ impl Inode {
             Node::CharDevice(_) => FileType::CharDevice,
             Node::BlockDevice(_) => FileType::BlockDevice,
             Node::Fifo(_) => FileType::Fifo,
-            Node::Socket(_) => FileType::Socket,
+            Node::Socket => FileType::Socket,
             Node::Anonymous(_) => FileType::Anonymous,
         }
     }

@@ -120,7 +120,7 @@ impl Caller<'_> {
                 directory.mount.file_system().budget().clone(),
             )),
             FileType::Fifo => Node::Fifo(Attachment::new()),
-            FileType::Socket => Node::Socket(Attachment::new()),
+            FileType::Socket => Node::Socket,
             FileType::CharDevice if privileged => Node::CharDevice(device),
             FileType::BlockDevice if privileged => Node::BlockDevice(device),
             FileType::CharDevice | FileType::BlockDevice | FileType::Directory => {

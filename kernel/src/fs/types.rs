@@ -1,6 +1,6 @@
 //! The file system types that mount(2) knows, and the options of tmpfs.
 //!
-//! Owns the list of types. Lock: OBJECT (spin) around it. Never sleeps. Specification: mount(2), tmpfs(5), filesystems(5).
+//! Owns the list of types. No locks; sleeps only to make the tree of a new file system. Specification: mount(2), tmpfs(5), filesystems(5).
 
 use crate::arch::mmu::PAGE_SIZE;
 use crate::fs::devfs;
@@ -8,9 +8,7 @@ use crate::fs::file_system::{Changes, FileSystem, Options};
 use crate::fs::inode::Owner;
 use crate::fs::procfs;
 use crate::mm::frame;
-use crate::sync::{SpinLock, rank};
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use linux_raw_sys::general::{RAMFS_MAGIC, SYSFS_MAGIC, TMPFS_MAGIC};
 use postern_core::errno::{Errno, Result};
 
@@ -46,32 +44,9 @@ static BUILT_IN: [FileSystemType; 5] = [
     },
 ];
 
-static REGISTERED: SpinLock<Vec<FileSystemType>> = SpinLock::new(rank::OBJECT, Vec::new());
-
-/// Adds a type (cgroup2, mqueue).
-///
-/// # Errors
-/// EBUSY if there is one of that name.
-pub fn register(new: FileSystemType) -> Result<()> {
-    let mut registered = REGISTERED.lock();
-    if BUILT_IN
-        .iter()
-        .chain(registered.iter())
-        .any(|known| known.name == new.name)
-    {
-        return Err(Errno::EBUSY);
-    }
-    registered.push(new);
-    Ok(())
-}
-
 /// All types.
-pub fn list() -> Vec<FileSystemType> {
-    BUILT_IN
-        .iter()
-        .copied()
-        .chain(REGISTERED.lock().iter().copied())
-        .collect()
+pub fn list() -> &'static [FileSystemType] {
+    &BUILT_IN
 }
 
 /// A file system of the type called `name`.
@@ -79,8 +54,7 @@ pub fn list() -> Vec<FileSystemType> {
 /// # Errors
 /// ENODEV for an unknown type; EINVAL for options it does not know.
 pub fn make(name: &[u8], options: &[u8]) -> Result<Arc<FileSystem>> {
-    let types = list();
-    let known = types
+    let known = BUILT_IN
         .iter()
         .find(|known| known.name.as_bytes() == name)
         .ok_or(Errno::ENODEV)?;

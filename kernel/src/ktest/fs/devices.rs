@@ -1,6 +1,6 @@
 //! The character-device table, and the devices of memory.
 
-use super::{World, read, write};
+use super::{World, prepare, read, write};
 use crate::drivers::{self, CharDriver, DeviceNode, Major, OpenContext};
 use crate::fs::attributes::DeviceNumber;
 use crate::fs::devfs;
@@ -38,6 +38,7 @@ fn register(major: Major, node: &str) -> Result<u32> {
 }
 
 pub fn duplicates() {
+    prepare();
     let major = register(Major::Dynamic, "ktest0").unwrap();
     assert!((384..=511).contains(&major) || (234..=254).contains(&major));
     assert_eq!(register(Major::Dynamic, "ktest1"), Err(Errno::EBUSY));

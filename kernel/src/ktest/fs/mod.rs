@@ -163,6 +163,7 @@ impl World {
 
     /// The same, which holds so many pages of contents.
     fn limited(limit_pages: usize) -> Self {
+        prepare();
         let mount = Mount::outside(FileSystem::new(Options {
             type_name: "test",
             magic: 0,
@@ -246,6 +247,15 @@ impl World {
     fn links(&self, path: &str) -> u32 {
         self.find(path).unwrap().inode().attributes().links
     }
+}
+
+/// Makes what there is one of: the root, devtmpfs, procfs, the character-device table.
+pub fn prepare() {
+    static READY: spin::Once = spin::Once::new();
+    READY.call_once(|| {
+        crate::fs::init().unwrap();
+        crate::drivers::init().unwrap();
+    });
 }
 
 fn read(file: &OpenFile, length: usize, at: At) -> Result<Vec<u8>> {
