@@ -31,6 +31,8 @@ mod mask;
 mod send;
 mod state;
 mod stop;
+#[cfg(test)]
+pub mod testing;
 mod timers;
 mod wait;
 
@@ -38,10 +40,10 @@ pub use action::sigaction;
 pub use alternate_stack::{StackSettings, sigaltstack};
 pub use deliver::{deliver, resume_deadline, set_resume_deadline};
 pub use frame::rt_sigreturn;
-pub use info::{Details, INFO_SIZE, SignalInfo};
+pub use info::{INFO_SIZE, SignalInfo};
 pub use kill::{kill, queue_to_process, queue_to_thread, tgkill, tkill};
 pub use mask::{is_blocked_or_ignored, pending, sigprocmask, sigsuspend, with_temporary_mask};
-pub use send::{force_fault, send_child_ended, send_to_current, send_to_group, send_to_process, send_to_thread};
+pub use send::{force_fault, send_child_ended, send_to_current, send_to_group, send_to_process};
 pub use state::{ProcessSignals, SharedActions, ThreadSignals, ask_current, masks, on_thread_exit, refresh};
 pub use stop::StateChange;
 pub use timers::{IntervalTimer, getitimer, setitimer};
