@@ -58,7 +58,7 @@ static DONE_QUEUE: WaitQueue = WaitQueue::new();
 /// A process with one thread, whose memory is a stack. Holds on to all parts, so that they are freed here.
 struct Program {
     process: Arc<Process>,
-    fs: Arc<FsContext>,
+    _fs: Arc<FsContext>,
     task: Arc<Task>,
     _space: Arc<AddressSpace>,
 }
@@ -92,7 +92,7 @@ impl Program {
         // Always on the same CPU: each keeps the memory for its first timer.
         task.set_affinity(1);
         testing::add_thread(&task);
-        Self { process, fs, task, _space: space }
+        Self { process, _fs: fs, task, _space: space }
     }
 
     fn start(&self, body: fn()) {
@@ -148,6 +148,10 @@ fn program_frame() -> TrapFrame {
         *register = 1000 + index as u64;
     }
     frame
+}
+
+fn at<T>(register: u64) -> UserPtr<T> {
+    UserPtr::new(usize::try_from(register).unwrap())
 }
 
 fn handle(signal: Signal, flags: ActionFlags) {
@@ -219,14 +223,14 @@ fn a_frame_round_trips() {
     assert_eq!([frame.pc, frame.x[30], frame.pstate], [HANDLER, RESTORER, before.pstate]);
     assert_eq!(base % 16, 0);
     assert_eq!(mask(), SignalSet::of(&[Signal::USR1, Signal::USR2]));
-    let word = |offset: u64| UserPtr::<u64>::new((base + offset) as usize).read().unwrap();
+    let word = |offset: u64| at::<u64>(base + offset).read().unwrap();
     // siginfo: SIGUSR1, no error; SI_USER; from this process.
     assert_eq!([word(0), word(8), word(16)], [10, 0, u64::from(PID)]);
     // uc_sigmask, x0, x30, sp, pc and the first record.
     assert_eq!([word(168), word(312), word(552)], [0, 1000, 1030]);
     assert_eq!([word(560), word(568)], [before.sp, before.pc]);
     assert_eq!(word(592), 0x210_4650_8001);
-    assert_eq!(UserPtr::<[u64; 2]>::new(frame.x[29] as usize).read(), Ok([1029, 1030]));
+    assert_eq!(at::<[u64; 2]>(frame.x[29]).read(), Ok([1029, 1030]));
     fp::set_current_state(&FpState::new());
     // The handler returns: sp is where it was, other registers are anything.
     frame.x = [5; 31];
@@ -253,7 +257,7 @@ fn a_corrupt_frame_is_a_fault() {
         signal::send_to_current(Signal::USR1);
         deliver_all(&mut frame);
         let base = frame.sp;
-        UserPtr::new((base + offset) as usize).write(&value).unwrap();
+        at(base + offset).write(&value).unwrap();
         signal::rt_sigreturn(&mut frame);
         deliver_all(&mut frame);
         assert_eq!([frame.x[0], frame.pc], [11, HANDLER]);

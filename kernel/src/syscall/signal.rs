@@ -1,6 +1,7 @@
 //! The system calls on signals: arguments to typed calls of `crate::process::signal`, results to user memory. No policy.
 //! Specification: the man-page of each call; sets of signals are 8 bytes, anything else is EINVAL.
 
+use super::Register;
 use crate::arch::exception::TrapFrame;
 use crate::arch::timer;
 use crate::mm::user::UserPtr;
@@ -170,7 +171,7 @@ fn deadline_after(timeout: usize) -> Result<u64> {
 
 /// sigaltstack(2), which asks for the whole frame to know the stack in use.
 pub fn sigaltstack(frame: &mut TrapFrame) -> Result<usize> {
-    let [new, old] = [frame.x[0] as usize, frame.x[1] as usize];
+    let [new, old] = [frame.x[0], frame.x[1]].map(usize::from_register);
     let new = match UserPtr::<StackSettings>::new(new) {
         pointer if pointer.is_null() => None,
         pointer => Some(pointer.read()?),
@@ -183,7 +184,7 @@ pub fn sigaltstack(frame: &mut TrapFrame) -> Result<usize> {
 /// rt_sigreturn(2): every register is what it was, the one for results too.
 pub fn rt_sigreturn(frame: &mut TrapFrame) -> Result<usize> {
     signal::rt_sigreturn(frame);
-    Ok(frame.x[0] as usize)
+    Ok(usize::from_register(frame.x[0]))
 }
 
 /// `struct itimerval`

@@ -88,8 +88,8 @@ pub(super) fn push(frame: &mut TrapFrame, info: &SignalInfo, action: &SignalActi
     // A frame record on top, so that a debugger's backtrace goes on into the interrupted function.
     let record = stack.top_for(action.flags, frame.sp).wrapping_sub(16) & !15;
     let base = record.wrapping_sub(FRAME_SIZE as u64) & !15;
-    UserPtr::new(record as usize).write(&[frame.x[29], frame.x[30]])?;
-    UserPtr::new(base as usize).write(&written(frame, info, stack.saved(), mask))?;
+    UserPtr::new(address(record)).write(&[frame.x[29], frame.x[30]])?;
+    UserPtr::new(address(base)).write(&written(frame, info, stack.saved(), mask))?;
     current().signals.lock().alternate_stack.on_handler();
     frame.x[0] = u64::from(info.signal.number().cast_unsigned());
     frame.x[1] = base;
@@ -99,6 +99,11 @@ pub(super) fn push(frame: &mut TrapFrame, info: &SignalInfo, action: &SignalActi
     frame.sp = base;
     frame.pc = entry;
     Ok(())
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "both are 64 bits here")]
+fn address(register: u64) -> usize {
+    register as usize
 }
 
 fn return_address(action: &SignalAction) -> u64 {
@@ -131,15 +136,15 @@ fn written(frame: &TrapFrame, info: &SignalInfo, stack: StackSettings, mask: Sig
 /// the caller must not store a result.
 pub fn rt_sigreturn(frame: &mut TrapFrame) {
     if restore(frame).is_err() {
-        force_fault(Signal::SEGV, abi::SEGV_MAPERR.cast_signed(), frame.sp as usize);
+        force_fault(Signal::SEGV, abi::SEGV_MAPERR.cast_signed(), address(frame.sp));
     }
 }
 
 fn restore(frame: &mut TrapFrame) -> Result<()> {
-    if frame.sp % 16 != 0 {
+    if !frame.sp.is_multiple_of(16) {
         return Err(Errno::EFAULT);
     }
-    let base = frame.sp as usize;
+    let base = address(frame.sp);
     let head = UserPtr::<Head>::new(base).read()?;
     let fpsimd = find_fpsimd(base + size_of::<Head>())?;
     if head.pstate & PSTATE_FORBIDDEN != 0 {
