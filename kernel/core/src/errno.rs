@@ -37,6 +37,15 @@ impl Errno {
         self.0.get()
     }
 
+    // Never seen by programs: what a call that a signal interrupted asks for (Linux's include/linux/errno.h).
+
+    /// Restart the call if the handler has SA_RESTART, else EINTR.
+    pub const ERESTARTSYS: Self = Self::known(512);
+    /// Restart the call whatever the handler says.
+    pub const ERESTARTNOINTR: Self = Self::known(513);
+    /// Restart the call if no handler ran, else EINTR.
+    pub const ERESTARTNOHAND: Self = Self::known(514);
+
     /// For the constants below: a number of the bindings, known to be in range when the crate is compiled.
     const fn known(number: u32) -> Self {
         match Self::from_raw(number) {

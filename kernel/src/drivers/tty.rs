@@ -101,6 +101,17 @@ impl Terminal {
         }))
     }
 
+    /// Opens it, until it is hung up.
+    pub fn open(self: &Arc<Self>) -> Arc<dyn FileOps> {
+        let hang_ups = HangUps::After(self.lock().hang_ups);
+        Arc::new(TerminalFile { terminal: self.clone(), hang_ups })
+    }
+
+    /// Opens it as /dev/console, which a hang-up does not concern.
+    pub fn open_as_console(self: &Arc<Self>) -> Arc<dyn FileOps> {
+        Arc::new(TerminalFile { terminal: self.clone(), hang_ups: HangUps::Ignored })
+    }
+
     fn lock(&self) -> SpinGuard<'_, Line> {
         self.line.lock()
     }
@@ -258,11 +269,6 @@ struct TerminalFile {
 }
 
 impl TerminalFile {
-    fn new(terminal: Arc<Terminal>, hang_ups: impl FnOnce(u32) -> HangUps) -> Arc<Self> {
-        let hang_ups = hang_ups(terminal.lock().hang_ups);
-        Arc::new(Self { terminal, hang_ups })
-    }
-
     fn is_hung_up(&self) -> bool {
         match self.hang_ups {
             HangUps::After(count) => self.terminal.lock().hang_ups != count,

@@ -7,7 +7,7 @@ use crate::fs::file::{Direction, FileOps, Io, Readiness};
 use crate::fs::flags::OpenFlags;
 use crate::fs::open_file::OpenFile;
 use crate::mm::user::{Sink, Source};
-use crate::process::signal;
+use crate::process::{self, signal};
 use crate::sched;
 use crate::sync::{Kernel, Platform, WaitError, WaitQueue};
 use postern_core::errno::{Errno, Result};
@@ -80,8 +80,8 @@ fn write_rest(ops: &dyn FileOps, io: &Io, source: &mut Source<'_>, wanted: usize
             Ok(bytes) => delivered += bytes,
             Err(error) if delivered == 0 => return Err(error),
             Err(error) => {
-                // The caller will not hear of the error, but of the signal.
-                if error == Errno::EPIPE {
+                // The program will not hear of the error, but of the signal.
+                if error == Errno::EPIPE && process::current_if_any().is_some() {
                     signal::send_to_current(Signal::PIPE);
                 }
                 return Ok(delivered);

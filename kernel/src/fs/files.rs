@@ -71,6 +71,15 @@ impl Files {
         Ok(fd)
     }
 
+    /// Reserves the lowest free descriptor below `limit` for a file that is still to be opened.
+    ///
+    /// # Errors
+    /// EMFILE, ENOMEM.
+    pub fn reserve(&self, on_exec: OnExec, limit: u32) -> Result<Reserved<'_>> {
+        let fd = self.table.lock().reserve(0, on_exec, limit)?;
+        Ok(Reserved { files: self, fd })
+    }
+
     /// Two descriptors at once, or none (pipe2, socketpair).
     ///
     /// # Errors
@@ -194,6 +203,29 @@ impl Files {
     /// How many descriptors are open, for tests and leak counts.
     pub fn count(&self) -> usize {
         self.table.lock().iter().count()
+    }
+}
+
+/// A descriptor that is nobody else's, and not open yet. Given back unless it is opened.
+pub struct Reserved<'a> {
+    files: &'a Files,
+    fd: RawFd,
+}
+
+impl Reserved<'_> {
+    /// Opens it for `file`.
+    pub fn install(self, file: Arc<OpenFile>) -> RawFd {
+        let fd = self.fd;
+        self.files.table.lock().install(fd, file);
+        // It is open now, not to be given back.
+        core::mem::forget(self);
+        fd
+    }
+}
+
+impl Drop for Reserved<'_> {
+    fn drop(&mut self) {
+        self.files.table.lock().release(self.fd);
     }
 }
 

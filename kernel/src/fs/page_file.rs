@@ -4,7 +4,7 @@
 //! Locks: PAGES around the map, never over a copy to or from user memory: a page's frame is shared out first, then copied.
 //! Writers are put in order by the inode's lock. Sleeps for PAGES, and in user copies. Specification: tmpfs(5), fallocate(2),
 //! the seals of fcntl(2).
-//! A shorter length does not reach into existing mappings: they keep the frames they have.
+//! A shorter length does not reach into page tables: pages that are mapped stay, as zeroes, and are the file's again if it grows.
 
 use crate::arch::mmu::PAGE_SIZE;
 use crate::fs::budget::Budget;
@@ -239,7 +239,8 @@ impl PageFile {
         let first_gone = usize::try_from(size.div_ceil(PAGE_BYTES)).map_err(|_| Errno::EFBIG)?;
         let mut pages = self.pages.lock();
         self.size.store(size, Ordering::Release);
-        let gone = pages.split_off(&first_gone);
+        let mut gone = pages.split_off(&first_gone);
+        pages.append(&mut take_shared(&mut gone));
         let tail = Span::new(size, PAGE_SIZE)?;
         if tail.offset != 0
             && let Some(frame) = pages.get(&tail.index)
@@ -291,6 +292,7 @@ impl PageFile {
         if first < last {
             gone = pages.split_off(&first);
             pages.append(&mut gone.split_off(&last));
+            pages.append(&mut take_shared(&mut gone));
         }
         while at < end {
             let span = Span::new(at, usize::try_from(end - at).unwrap_or(usize::MAX))?;
@@ -330,6 +332,20 @@ impl PageFile {
         }
         (wanted == Extent::Hole).then_some(size)
     }
+}
+
+/// Takes out of `gone` the pages that somebody else holds (a mapping, a transfer in progress), zeroed.
+fn take_shared(gone: &mut BTreeMap<usize, Frame>) -> BTreeMap<usize, Frame> {
+    let mut shared = BTreeMap::new();
+    gone.retain(|&index, frame| {
+        let is_shared = frame.share_count() > 1;
+        if is_shared {
+            frame.zero(0, PAGE_SIZE);
+            shared.insert(index, frame.clone());
+        }
+        !is_shared
+    });
+    shared
 }
 
 /// What SEEK_DATA and SEEK_HOLE look for.

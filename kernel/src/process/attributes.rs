@@ -1,9 +1,16 @@
 //! What a thread or a process says about itself, by prctl(2) and sched_setscheduler(2), and what is kept for it.
-//! Values in atomics, no locks. Specification: prctl(2), sched(7).
+//! Values in atomics. Lock: PROCESS_TREE to find children. Specification: prctl(2), sched(7).
 
+use super::process::Process;
+use super::signal::{self, SignalInfo};
+use super::tree;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use linux_raw_sys::general as abi;
 use postern_core::errno::{Errno, Result};
+use postern_core::signal_set::Signal;
+use postern_core::tid_allocator::Tid;
 
 /// What timers of ordinary threads may be late by: reported only.
 const TIMER_SLACK_NS: u64 = 50_000;
@@ -115,11 +122,30 @@ impl ThreadAttributes {
 pub struct ProcessAttributes {
     /// PR_SET_DUMPABLE: kept only, there are no core dumps.
     pub dumpable: AtomicBool,
+    /// It has announced that it will ask for barriers of its own threads (membarrier).
+    pub wants_private_barriers: AtomicBool,
 }
 
 impl ProcessAttributes {
     /// Those of a new process.
     pub const fn new() -> Self {
-        Self { dumpable: AtomicBool::new(true) }
+        Self { dumpable: AtomicBool::new(true), wants_private_barriers: AtomicBool::new(false) }
+    }
+}
+
+/// The process `pid` is about to end: its children get the signals they asked for.
+pub(super) fn on_parent_ending(pid: Tid) {
+    let children: Vec<Arc<Process>> = {
+        let tree = tree::lock();
+        let numbers = tree.node(pid).map(|node| node.children.as_slice()).unwrap_or_default();
+        numbers.iter().filter_map(|child| tree.node(*child)).map(|node| node.process.clone()).collect()
+    };
+    for child in children {
+        for task in child.tasks() {
+            let wanted = task.thread().attributes.parent_death_signal.load(Ordering::Relaxed);
+            if let Ok(signal) = Signal::from_number(wanted.cast_signed()) {
+                signal::send_to_process(&child, SignalInfo::from_current(signal, abi::SI_USER.cast_signed()));
+            }
+        }
     }
 }

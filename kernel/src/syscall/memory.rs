@@ -1,12 +1,14 @@
 //! The system calls on memory: flags checked and decoded into typed calls of `mm::AddressSpace`. No policy.
 //!
 //! Checks come in Linux's order, which programs can see.
-//! Specification: mmap(2), munmap(2), mprotect(2), brk(2), mremap(2), membarrier(2).
+//! Specification: mmap(2), munmap(2), mprotect(2), brk(2), mremap(2).
 
 mod advice;
+mod barrier;
 mod locking;
 
 pub use advice::{madvise, mincore, msync};
+pub use barrier::membarrier;
 pub use locking::{mlock, mlock2, mlockall, munlock, munlockall};
 
 use crate::arch::exception::Access;
@@ -273,10 +275,4 @@ fn change_flags(space: &AddressSpace, range: Range<usize>, set: AreaFlags, clear
     // Cutting areas allocates where it cannot fail.
     heap::admit(PAGE_SIZE)?;
     space.lock().areas.change_flags(range, set, clear, |_| Ok(()))
-}
-
-/// membarrier(2): says that it can do nothing, so that programs use what they have.
-pub fn membarrier(command: u32, flags: u32) -> Result<usize> {
-    const QUERY: u32 = abi::membarrier_cmd::MEMBARRIER_CMD_QUERY as u32;
-    if command == QUERY && flags == 0 { Ok(0) } else { Err(Errno::EINVAL) }
 }

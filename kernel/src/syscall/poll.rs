@@ -34,7 +34,7 @@ const FEW: usize = 8;
 /// `struct pollfd`
 #[repr(C)]
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable)]
-struct PollFd {
+pub struct PollFd {
     fd: i32,
     events: u16,
     revents: u16,

@@ -140,9 +140,9 @@ pub fn clock_nanosleep(
 ) -> Result<usize> {
     let clock = Clock::from_number(number)?;
     match clock {
+        Clock::Monotonic(_) if number.cast_unsigned() == abi::CLOCK_MONOTONIC_RAW => return Err(Errno::EOPNOTSUPP),
         Clock::Realtime(Resolution::Fine) | Clock::Monotonic(Resolution::Fine) => {}
-        // Its own clock stands still while a thread sleeps.
-        Clock::ThreadCpu(_) => return Err(Errno::EINVAL),
+        // The caller's own clock stands still while it sleeps; of others' nobody keeps watch.
         _ => return Err(Errno::EOPNOTSUPP),
     }
     let ns = request.read()?.ns()?;

@@ -3,7 +3,7 @@
 //! Owns the console's terminal. No locks, never sleeps. Specification: devices.txt of Linux; tty(4), console(4).
 
 use super::job_control::{self, Claim};
-use super::{HangUps, Terminal, TerminalFile};
+use super::Terminal;
 use crate::drivers::console;
 use crate::drivers::{CharDriver, DeviceNode, Major, OpenContext};
 use crate::fs::context::Caller;
@@ -73,9 +73,9 @@ impl CharDriver for Alternates {
 
     fn open(&self, minor: u32, _: &OpenContext<'_>) -> Result<Arc<dyn FileOps>> {
         match minor {
-            TTY => Ok(TerminalFile::new(job_control::of_caller()?, HangUps::After)),
+            TTY => Ok(job_control::of_caller()?.open()),
             // It never becomes a controlling terminal by being opened.
-            CONSOLE => Ok(TerminalFile::new(console().ok_or(Errno::ENXIO)?.clone(), |_| HangUps::Ignored)),
+            CONSOLE => Ok(console().ok_or(Errno::ENXIO)?.open_as_console()),
             _ => Err(Errno::ENXIO),
         }
     }
@@ -96,6 +96,6 @@ impl CharDriver for Serial {
             // Who leads no session, or has a terminal, opens it all the same.
             let _ = terminal.adopt(thread.process(), Claim::IfFree);
         }
-        Ok(TerminalFile::new(terminal.clone(), HangUps::After))
+        Ok(terminal.open())
     }
 }

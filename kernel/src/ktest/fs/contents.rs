@@ -161,6 +161,14 @@ pub fn mapping() {
     frame.read(0, &mut seen);
     assert_eq!(&seen, b"zzTore");
     assert_eq!(pages.page(1, PageIntent::Read).err(), Some(Errno::EFAULT));
+    // Cut and grown again, the mapping shows zeroes and is still the file's.
+    file.location().inode().resize(0).unwrap();
+    file.location().inode().resize(6).unwrap();
+    frame.read(0, &mut seen);
+    assert_eq!(seen, [0; 6]);
+    assert_eq!(write(&file, b"new", At::Offset(0)), Ok(3));
+    frame.read(0, &mut seen);
+    assert_eq!(&seen, b"new\0\0\0");
 }
 
 pub fn seals() {

@@ -25,17 +25,16 @@ pub fn openat(dirfd: i32, path: usize, flags: u32, mode: u32) -> Result<usize> {
 fn open(dirfd: i32, path: usize, flags: u32, mode: u32) -> Result<usize> {
     let how = How::from_raw(flags, mode)?;
     let path = place::path(path)?;
-    let file = as_caller(|caller| caller.open(&start(caller, dirfd, &path)?, &path, how))?;
     let on_exec = if how.flags.contains(OpenFlags::CLOSE_ON_EXEC) {
         OnExec::Close
     } else {
         OnExec::Keep
     };
-    place::descriptor(
-        process::current()
-            .files()
-            .insert(file, on_exec, descriptor_limit())?,
-    )
+    let files = process::current().files();
+    // The descriptor first: when there is none left, nothing is created.
+    let reserved = files.reserve(on_exec, descriptor_limit())?;
+    let file = as_caller(|caller| caller.open(&start(caller, dirfd, &path)?, &path, how))?;
+    place::descriptor(reserved.install(file))
 }
 
 /// `struct open_how`
@@ -179,5 +178,9 @@ pub fn readlinkat(dirfd: i32, path: usize, buffer: usize, size: usize) -> Result
             _ => Err(Errno::EINVAL),
         }
     })?;
-    Sink::user(buffer, size)?.copy_from_slice(&text)
+    let wanted = text.len().min(size);
+    match Sink::user(buffer, size)?.copy_from_slice(&text[..wanted])? {
+        stored if stored == wanted => Ok(stored),
+        _ => Err(Errno::EFAULT),
+    }
 }

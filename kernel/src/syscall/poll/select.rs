@@ -19,8 +19,7 @@ const WORD_BITS: usize = u64::BITS as usize;
 const FEW_WORDS: usize = __FD_SETSIZE as usize / WORD_BITS;
 
 /// What makes a descriptor ready for each of the three sets.
-const READS: Readiness =
-    Readiness::READABLE.union(Readiness::RDBAND).union(Readiness::HUP).union(Readiness::ERR);
+const READS: Readiness = Readiness::READABLE.union(Readiness::RDBAND).union(Readiness::HUP).union(Readiness::ERR);
 const WRITES: Readiness = Readiness::WRITABLE.union(Readiness::WRBAND).union(Readiness::ERR);
 const EXCEPTIONS: Readiness = Readiness::PRI;
 
@@ -112,11 +111,8 @@ pub fn pselect6(
     let current = process::current();
     let limit = (descriptor_limit(&current) as usize).max(__FD_SETSIZE as usize);
     let count = usize::try_from(count).map_err(|_| Errno::EINVAL)?.min(limit);
-    let mut sets = [
-        Set::read(reads, count, READS)?,
-        Set::read(writes, count, WRITES)?,
-        Set::read(exceptions, count, EXCEPTIONS)?,
-    ];
+    let mut sets =
+        [Set::read(reads, count, READS)?, Set::read(writes, count, WRITES)?, Set::read(exceptions, count, EXCEPTIONS)?];
     let asked = (0..count).filter(|&fd| sets.iter().any(|set| set.contains(fd))).count();
     let mut watched = WatchedList::with_capacity(asked)?;
     gather(&current, &sets, count, &mut watched)?;

@@ -5,7 +5,7 @@
 use crate::mm::user::UserPtr;
 use crate::process::attributes::ThreadAttributes;
 use crate::process::thread::NAME_SIZE;
-use crate::process;
+use crate::process::{self, unshare};
 use core::sync::atomic::Ordering;
 use linux_raw_sys::{general as abi, prctl as option};
 use postern_core::errno::{Errno, Result};
@@ -105,22 +105,30 @@ pub fn personality(persona: u32) -> Result<usize> {
     }
 }
 
-/// unshare(2): there are no namespaces; what threads share by clone(2) can be given up only by exec.
+/// unshare(2): descriptors and places in the tree can be unshared; there are no namespaces.
 pub fn unshare(flags: u32) -> Result<usize> {
-    // Of a single thread nothing of these is shared with its own process.
-    const IMPLIED: u32 = abi::CLONE_THREAD | abi::CLONE_SIGHAND | abi::CLONE_VM;
-    let namespaces = abi::CLONE_NEWNS
+    // A single thread shares nothing of these with its own process.
+    const OWN: u32 = abi::CLONE_THREAD | abi::CLONE_SIGHAND | abi::CLONE_VM;
+    const SHARED: u32 = abi::CLONE_FILES | abi::CLONE_FS | abi::CLONE_SYSVSEM;
+    const NAMESPACES: u32 = abi::CLONE_NEWNS
         | abi::CLONE_NEWUTS
         | abi::CLONE_NEWIPC
         | abi::CLONE_NEWUSER
         | abi::CLONE_NEWPID
         | abi::CLONE_NEWNET
         | abi::CLONE_NEWCGROUP;
-    let single = process::current().process().tasks().len() == 1;
-    match flags {
-        0 => Ok(0),
-        flags if flags & !IMPLIED == 0 && single => Ok(0),
-        flags if flags & namespaces != 0 => Err(Errno::ENOSYS),
-        _ => Err(Errno::EINVAL),
+    if flags & NAMESPACES != 0 {
+        return Err(Errno::ENOSYS);
     }
+    let is_single = process::current().process().tasks().len() == 1;
+    if flags & !(OWN | SHARED) != 0 || flags & OWN != 0 && !is_single {
+        return Err(Errno::EINVAL);
+    }
+    if flags & abi::CLONE_FILES != 0 {
+        unshare::unshare_files()?;
+    }
+    if flags & abi::CLONE_FS != 0 {
+        unshare::unshare_fs();
+    }
+    Ok(0)
 }

@@ -1,0 +1,141 @@
+//! One CPU: who it is, its block of per-CPU facts (TPIDR_EL1), interrupt masking, waiting.
+
+use core::arch::asm;
+use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+
+/// The most CPUs the kernel drives (GICv3's reach is far wider; the design's is eight).
+pub const MAX_CPUS: usize = 8;
+
+/// What TPIDR_EL1 points to: the facts that every entry into the kernel needs at once.
+#[repr(C, align(128))]
+pub struct CpuBlock {
+    current: AtomicPtr<()>,
+    index: AtomicUsize,
+    mpidr: AtomicUsize,
+    /// Nesting of trap handlers that may not sleep.
+    in_irq: AtomicU32,
+}
+
+static BLOCKS: [CpuBlock; MAX_CPUS] = [const {
+    CpuBlock {
+        current: AtomicPtr::new(core::ptr::null_mut()),
+        index: AtomicUsize::new(0),
+        mpidr: AtomicUsize::new(0),
+        in_irq: AtomicU32::new(0),
+    }
+}; MAX_CPUS];
+
+// Relaxed throughout: a block is written by its own CPU, and `mpidr` before the CPU is announced.
+
+/// Makes the executing CPU number `index`. Called once on each CPU, before anything else.
+pub fn init(index: usize) {
+    let block = &BLOCKS[index];
+    block.index.store(index, Ordering::Relaxed);
+    let mpidr: usize;
+    // SAFETY: reading an identification register has no effect.
+    unsafe { asm!("mrs {}, mpidr_el1", out(reg) mpidr, options(nomem, nostack)) };
+    block.mpidr.store(mpidr & 0xff_00ff_ffff, Ordering::Relaxed);
+    let address = (&raw const *block).addr();
+    // SAFETY: TPIDR_EL1 is the kernel's own; only `block()` interprets it.
+    unsafe { asm!("msr tpidr_el1, {}", in(reg) address, options(nomem, nostack)) };
+}
+
+fn block() -> &'static CpuBlock {
+    let block: *const CpuBlock;
+    // Not `pure`: a task may migrate whenever it sleeps, so every use must read the register.
+    // SAFETY: reading TPIDR_EL1 has no effect.
+    unsafe { asm!("mrs {}, tpidr_el1", out(reg) block, options(nomem, nostack, preserves_flags)) };
+    // SAFETY: `init` stored the address of a `'static` block, before any other code ran on this CPU.
+    unsafe { &*block }
+}
+
+/// Index of the executing CPU, `0..MAX_CPUS`.
+pub fn index() -> usize {
+    block().index.load(Ordering::Relaxed)
+}
+
+/// The current task, as `sched` stored it.
+pub fn current() -> *mut () {
+    block().current.load(Ordering::Relaxed)
+}
+
+/// Stores the current task's pointer.
+pub fn set_current(task: *mut ()) {
+    block().current.store(task, Ordering::Relaxed);
+}
+
+/// The affinity fields of CPU `index`'s MPIDR.
+pub fn mpidr_of(index: usize) -> u64 {
+    BLOCKS[index].mpidr.load(Ordering::Relaxed) as u64
+}
+
+/// Marks the CPU as handling an interrupt while `f` runs: nothing below may sleep.
+pub fn in_interrupt<R>(f: impl FnOnce() -> R) -> R {
+    let block = block();
+    block.in_irq.store(block.in_irq.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    let result = f();
+    block.in_irq.store(block.in_irq.load(Ordering::Relaxed) - 1, Ordering::Relaxed);
+    result
+}
+
+/// Whether the executing CPU is handling an interrupt.
+pub fn is_in_interrupt() -> bool {
+    block().in_irq.load(Ordering::Relaxed) != 0
+}
+
+/// Waits for an interrupt, then opens the window in which pending ones are taken.
+pub fn wait_for_interrupt() {
+    // SAFETY: WFI completes on a pending interrupt even when masked. The caller holds no lock
+    // (the idle loop), so handlers may take any.
+    unsafe { asm!("dsb sy", "wfi", "msr daifclr, #3", "isb", "msr daifset, #3", options(nostack)) };
+}
+
+/// Takes pending interrupts, once. The caller holds no spin lock.
+pub fn interrupt_window() {
+    // SAFETY: as above.
+    unsafe { asm!("msr daifclr, #3", "isb", "msr daifset, #3", options(nostack)) };
+}
+
+/// One turn of a spin loop. Not `core::hint::spin_loop()`: that is ISB here, which never lets the
+/// other CPU of an instruction-counting emulator go on.
+pub fn relax() {
+    // SAFETY: a hint.
+    unsafe { asm!("yield", options(nomem, nostack, preserves_flags)) };
+}
+
+/// Stops this CPU for good.
+pub fn halt() -> ! {
+    loop {
+        // SAFETY: with everything masked, this CPU merely waits.
+        unsafe { asm!("msr daifset, #0xf", "wfi", options(nomem, nostack)) };
+    }
+}
+
+/// The frame pointer of the caller, where a backtrace starts.
+#[inline(always)]
+pub fn frame_pointer() -> usize {
+    let fp: usize;
+    // SAFETY: reading a general register.
+    unsafe { asm!("mov {}, x29", out(reg) fp, options(nomem, nostack, preserves_flags)) };
+    fp
+}
+
+/// The user's thread pointer (TPIDR_EL0), which a switch carries along.
+pub fn user_thread_pointer() -> usize {
+    let value: usize;
+    // SAFETY: reading a register the kernel gives no meaning to.
+    unsafe { asm!("mrs {}, tpidr_el0", out(reg) value, options(nomem, nostack, preserves_flags)) };
+    value
+}
+
+/// Sets the user's thread pointer.
+pub fn set_user_thread_pointer(value: usize) {
+    // SAFETY: only user programs interpret it.
+    unsafe { asm!("msr tpidr_el0, {}", in(reg) value, options(nomem, nostack, preserves_flags)) };
+}
+
+/// Lets EL0 read the virtual counter (for the vDSO), and nothing else of the timer.
+pub fn allow_user_counter() {
+    // SAFETY: CNTKCTL_EL1.EL0VCTEN only.
+    unsafe { asm!("msr cntkctl_el1, {}", in(reg) 2_usize, options(nomem, nostack)) };
+}

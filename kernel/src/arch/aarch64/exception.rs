@@ -1,0 +1,176 @@
+//! The saved state of an interrupted context, and the Rust side of the vectors: decode the
+//! syndrome, call `trap`. Takes no lock.
+
+use super::cpu;
+use crate::trap;
+use core::arch::{asm, global_asm};
+
+global_asm!(include_str!("exception.s"), options(raw));
+
+/// What exception.s saves; the layout is known there. `x[30]` is the link register.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TrapFrame {
+    /// General registers x0 to x30.
+    pub x: [u64; 31],
+    /// Stack pointer of the interrupted context.
+    pub sp: u64,
+    /// Where to resume.
+    pub pc: u64,
+    /// PSTATE to resume with.
+    pub pstate: u64,
+    /// x0 as it was at entry: a restarted system call needs its first argument back.
+    pub original_x0: u64,
+    /// Unused: keeps the stack 16-byte aligned.
+    pub reserved: u64,
+}
+
+const _: () = assert!(size_of::<TrapFrame>() == 288);
+
+/// PSTATE bits a user context may have: condition flags.
+pub const PSTATE_USER_MASK: u64 = 0xf000_0000;
+/// PSTATE.M of EL0.
+const PSTATE_MODE: u64 = 0xf;
+
+impl TrapFrame {
+    /// Whether the interrupted context was a user program.
+    pub fn is_user(&self) -> bool {
+        self.pstate & PSTATE_MODE == 0
+    }
+}
+
+/// The kind of access that faulted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// A load.
+    Read,
+    /// A store.
+    Write,
+    /// An instruction fetch.
+    Execute,
+}
+
+/// A synchronous exception, decoded.
+#[derive(Clone, Copy, Debug)]
+pub enum Fault {
+    /// Translation, permission or access-flag fault at an address.
+    Memory {
+        /// The faulting virtual address.
+        address: usize,
+        /// What was tried.
+        access: Access,
+        /// Whether a page was there (permission fault) or not.
+        present: bool,
+    },
+    /// Misaligned data access, PC or SP.
+    Alignment {
+        /// The address concerned.
+        address: usize,
+    },
+    /// First use of FP/SIMD registers since they were taken away.
+    FloatingPoint,
+    /// Undefined or privileged instruction.
+    IllegalInstruction,
+    /// BRK or single step.
+    Breakpoint,
+    /// A trapped floating-point exception.
+    FloatingPointException,
+    /// Anything else, with the syndrome.
+    Other {
+        /// ESR_EL1.
+        syndrome: u64,
+        /// FAR_EL1.
+        address: usize,
+    },
+}
+
+impl Fault {
+    fn decode(esr: u64, far: u64) -> Self {
+        let class = esr >> 26 & 0x3f;
+        let address = far as usize;
+        match class {
+            0x07 => Self::FloatingPoint,
+            0x00 | 0x0e | 0x18 => Self::IllegalInstruction,
+            0x20 | 0x21 | 0x24 | 0x25 => Self::decode_abort(esr, address),
+            0x22 | 0x26 => Self::Alignment { address },
+            0x2c => Self::FloatingPointException,
+            0x30..=0x35 | 0x3c => Self::Breakpoint,
+            _ => Self::Other { syndrome: esr, address },
+        }
+    }
+
+    fn decode_abort(esr: u64, address: usize) -> Self {
+        let access = match (esr >> 26 & 0x3f, esr >> 6 & 1) {
+            (0x20 | 0x21, _) => Access::Execute,
+            // A cache maintenance operation (CM, bit 8) reports as a write but needs only a read.
+            (_, 1) if esr >> 8 & 1 == 0 => Access::Write,
+            _ => Access::Read,
+        };
+        match esr & 0x3c {
+            // Levels 0 to 3 of: address size, translation, access flag, permission.
+            0x00 | 0x04 => Self::Memory { address, access, present: false },
+            0x08 | 0x0c => Self::Memory { address, access, present: true },
+            0x20 if esr & 0x3f == 0x21 => Self::Alignment { address },
+            _ => Self::Other { syndrome: esr, address },
+        }
+    }
+}
+
+/// Points VBAR_EL1 at the vectors. Once on each CPU.
+pub fn init() {
+    // SAFETY: the vectors are aligned to 2 KiB by the linker script and stay mapped.
+    unsafe {
+        asm!("adrp {t}, exception_vectors", "add {t}, {t}, :lo12:exception_vectors",
+             "msr vbar_el1, {t}", "isb", t = out(reg) _, options(nomem, nostack));
+    }
+}
+
+unsafe extern "C" {
+    fn enter_user(frame: *const TrapFrame) -> !;
+}
+
+/// Leaves the kernel for user mode for the first time with the state in `frame`.
+///
+/// # Safety
+/// `frame` lies at the very top of the current task's kernel stack, and nothing above the current
+/// stack pointer is needed again.
+pub unsafe fn first_return_to_user(frame: *const TrapFrame) -> ! {
+    // SAFETY: the caller's promise.
+    unsafe { enter_user(frame) }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn syscall_entry(frame: &mut TrapFrame) {
+    trap::on_syscall(frame);
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn user_fault_entry(frame: &mut TrapFrame, esr: u64, far: u64) {
+    trap::on_user_fault(frame, Fault::decode(esr, far));
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn user_irq_entry(frame: &mut TrapFrame) {
+    cpu::in_interrupt(trap::on_irq);
+    trap::on_return_to_user(frame);
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn kernel_irq_entry(_frame: &mut TrapFrame) {
+    cpu::in_interrupt(trap::on_irq);
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn kernel_fault_entry(frame: &mut TrapFrame, esr: u64, far: u64) {
+    trap::on_kernel_fault(frame, Fault::decode(esr, far), esr);
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn unexpected_entry(frame: &mut TrapFrame, esr: u64, far: u64) {
+    panic!("unexpected exception: ESR {esr:#x} FAR {far:#x} PC {:#x}", frame.pc);
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn stack_overflow_entry(sp: u64, pc: u64, far: u64) {
+    panic!("kernel stack overflow: SP {sp:#x} PC {pc:#x} FAR {far:#x}");
+}

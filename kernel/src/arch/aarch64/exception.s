@@ -1,0 +1,188 @@
+// Exception vectors: save the interrupted state as a `TrapFrame` (exception.rs) on the kernel
+// stack of the current task, call up into Rust, restore, return.
+//
+// SP_EL1 is the top of the task's kernel stack whenever EL0 runs. Every kernel stack is the upper
+// 16 KiB of a 32 KiB slot, so an SP whose bit 14 is clear after making room has run into the guard.
+
+.equ FRAME_SIZE, 288
+
+.macro save_registers
+    stp     x2, x3, [sp, #16]
+    stp     x4, x5, [sp, #32]
+    stp     x6, x7, [sp, #48]
+    stp     x8, x9, [sp, #64]
+    stp     x10, x11, [sp, #80]
+    stp     x12, x13, [sp, #96]
+    stp     x14, x15, [sp, #112]
+    stp     x16, x17, [sp, #128]
+    stp     x18, x19, [sp, #144]
+    stp     x20, x21, [sp, #160]
+    stp     x22, x23, [sp, #176]
+    stp     x24, x25, [sp, #192]
+    stp     x26, x27, [sp, #208]
+    stp     x28, x29, [sp, #224]
+    mrs     x22, elr_el1
+    mrs     x23, spsr_el1
+    stp     x22, x23, [sp, #256]
+.endm
+
+.macro restore_registers
+    ldp     x22, x23, [sp, #256]
+    msr     elr_el1, x22
+    msr     spsr_el1, x23
+    ldp     x0, x1, [sp, #0]
+    ldp     x2, x3, [sp, #16]
+    ldp     x4, x5, [sp, #32]
+    ldp     x6, x7, [sp, #48]
+    ldp     x8, x9, [sp, #64]
+    ldp     x10, x11, [sp, #80]
+    ldp     x12, x13, [sp, #96]
+    ldp     x14, x15, [sp, #112]
+    ldp     x16, x17, [sp, #128]
+    ldp     x18, x19, [sp, #144]
+    ldp     x20, x21, [sp, #160]
+    ldp     x22, x23, [sp, #176]
+    ldp     x24, x25, [sp, #192]
+    ldp     x26, x27, [sp, #208]
+    ldp     x28, x29, [sp, #224]
+.endm
+
+.macro save_user
+    sub     sp, sp, #FRAME_SIZE
+    stp     x0, x1, [sp, #0]
+    save_registers
+    mrs     x21, sp_el0
+    stp     x30, x21, [sp, #240]
+    str     x0, [sp, #272]          // the first argument, for a restarted call
+    mov     x29, xzr                // a backtrace ends here
+    mov     x30, xzr
+.endm
+
+.macro vector label
+    .balign 0x80
+    b       \label
+.endm
+
+.section .text.vectors, "ax"
+.balign 2048
+.global exception_vectors
+exception_vectors:
+    vector  unexpected              // current EL with SP_EL0: never used
+    vector  unexpected
+    vector  unexpected
+    vector  unexpected
+    vector  kernel_sync             // current EL with SP_EL1
+    vector  kernel_irq
+    vector  unexpected
+    vector  unexpected
+    vector  user_sync               // lower EL, AArch64
+    vector  user_irq
+    vector  unexpected
+    vector  user_serror
+    vector  unexpected              // lower EL, AArch32: programs are 64-bit only
+    vector  unexpected
+    vector  unexpected
+    vector  unexpected
+
+user_sync:
+    save_user
+    mrs     x1, esr_el1
+    lsr     x2, x1, #26
+    mov     x0, sp
+    cmp     x2, #0x15               // SVC from AArch64
+    b.ne    1f
+    bl      syscall_entry
+return_to_user:
+    ldp     x30, x21, [sp, #240]
+    msr     sp_el0, x21
+    restore_registers
+    add     sp, sp, #FRAME_SIZE
+    eret
+1:  mrs     x2, far_el1
+    bl      user_fault_entry
+    b       return_to_user
+
+user_irq:
+    save_user
+    mov     x0, sp
+    bl      user_irq_entry
+    b       return_to_user
+
+user_serror:
+    save_user
+    mov     x0, sp
+    mrs     x1, esr_el1
+    mrs     x2, far_el1
+    bl      unexpected_entry
+    b       return_to_user
+
+// The first return of a new task to EL0: SP already points to its frame.
+.global enter_user
+enter_user:
+    mov     sp, x0
+    b       return_to_user
+
+.macro enter_kernel_trap
+    sub     sp, sp, #FRAME_SIZE
+    add     sp, sp, x0              // test bit 14 of SP without a free register
+    sub     x0, sp, x0
+    tbz     x0, #14, stack_overflow
+    sub     x0, sp, x0
+    sub     sp, sp, x0
+    stp     x0, x1, [sp, #0]
+    save_registers
+    add     x21, sp, #FRAME_SIZE
+    stp     x30, x21, [sp, #240]
+    // Make this frame a link in the chain of frame records, for backtraces.
+    stp     x29, x22, [sp, #-16]!
+    mov     x29, sp
+    add     x0, sp, #16
+.endm
+
+.macro leave_kernel_trap
+    add     sp, sp, #16
+    ldr     x30, [sp, #240]
+    restore_registers
+    add     sp, sp, #FRAME_SIZE
+    eret
+.endm
+
+kernel_sync:
+    enter_kernel_trap
+    mrs     x1, esr_el1
+    mrs     x2, far_el1
+    bl      kernel_fault_entry
+    leave_kernel_trap
+
+kernel_irq:
+    enter_kernel_trap
+    bl      kernel_irq_entry
+    leave_kernel_trap
+
+unexpected:
+    sub     sp, sp, #FRAME_SIZE
+    stp     x0, x1, [sp, #0]
+    save_registers
+    mov     x0, sp
+    mrs     x1, esr_el1
+    mrs     x2, far_el1
+    bl      unexpected_entry
+    b       .
+
+// SP is in a guard page: carry on, briefly, on a stack kept for that.
+stack_overflow:
+    adrp    x0, overflow_stack_top
+    add     x0, x0, :lo12:overflow_stack_top
+    mov     x1, sp
+    mov     sp, x0
+    mov     x0, x1
+    mrs     x1, elr_el1
+    mrs     x2, far_el1
+    mov     x29, xzr
+    bl      stack_overflow_entry
+    b       .
+
+.section .bss
+.balign 32768
+overflow_stack:     .skip 32768
+overflow_stack_top:

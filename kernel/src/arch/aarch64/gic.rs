@@ -1,0 +1,119 @@
+//! GICv3: which interrupt is pending, and interrupts from CPU to CPU.
+//! One lock (rank GIC) around the distributor; the acknowledge path takes none.
+
+use super::cpu;
+use crate::sync::{SpinLock, rank};
+use arm_gic::gicv3::registers::{Gicd, GicrSgi};
+use arm_gic::gicv3::{GicCpuInterface, GicV3, Group, SgiTarget, SgiTargetGroup};
+use arm_gic::{IntId, InterruptGroup, Trigger, UniqueMmioPointer};
+use core::ptr::NonNull;
+
+/// The software-generated interrupt that makes another CPU look at its run queue.
+const RESCHEDULE: IntId = IntId::sgi(0);
+/// The one that stops a CPU after a panic elsewhere.
+const STOP: IntId = IntId::sgi(1);
+
+static GIC: SpinLock<Option<GicV3<'static>>> = SpinLock::new(rank::GIC, None);
+
+/// An acknowledged interrupt, by purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interrupt {
+    /// This CPU's virtual timer.
+    Timer,
+    /// Another CPU put a task on this CPU's run queue.
+    Reschedule,
+    /// Another CPU has panicked.
+    Stop,
+    /// A device, by its shared peripheral interrupt number (INTID).
+    Device(u32),
+}
+
+/// Initialises distributor and redistributors, given device mappings of their registers (from
+/// `kernel_space::map_device`) that nobody else uses. Once, on the boot CPU.
+pub fn start(distributor: NonNull<u8>, redistributors: NonNull<u8>, cpu_count: usize) {
+    // SAFETY: the caller's promise.
+    let gicd = unsafe { UniqueMmioPointer::new(distributor.cast::<Gicd>()) };
+    // SAFETY: the caller's promise.
+    let gic = unsafe { GicV3::new(gicd, redistributors.cast::<GicrSgi>(), cpu_count) };
+    match gic {
+        Ok(mut gic) => {
+            gic.setup(0);
+            *GIC.lock() = Some(gic);
+            init_cpu(0);
+        }
+        Err(error) => panic!("GICv3: {error:?}"),
+    }
+}
+
+/// Lets interrupts reach CPU `index`, which calls this itself.
+pub fn init_cpu(index: usize) {
+    if let Some(gic) = GIC.lock().as_mut() {
+        if index != 0 {
+            gic.init_cpu(index);
+        }
+        for interrupt in [RESCHEDULE, STOP, IntId::ppi(super::timer::INTERRUPT - 16)] {
+            let enabled = gic
+                .set_group(interrupt, Some(index), Group::Group1NS)
+                .and_then(|()| gic.set_interrupt_priority(interrupt, Some(index), 0x80))
+                .and_then(|()| gic.enable_interrupt(interrupt, Some(index), true));
+            if let Err(error) = enabled {
+                panic!("GICv3: {interrupt:?}: {error:?}");
+            }
+        }
+    }
+    GicCpuInterface::set_priority_mask(0xff);
+    GicCpuInterface::enable_group1(true);
+}
+
+/// Enables a device's level-triggered interrupt, routed to the boot CPU.
+pub fn enable_device(intid: u32) {
+    let Ok(interrupt) = IntId::try_from(intid) else { return };
+    if let Some(gic) = GIC.lock().as_mut() {
+        let enabled = gic
+            .set_group(interrupt, None, Group::Group1NS)
+            .and_then(|()| gic.set_interrupt_priority(interrupt, None, 0x80))
+            .and_then(|()| gic.set_trigger(interrupt, None, Trigger::Level))
+            .and_then(|()| gic.distributor().set_routing(interrupt, Some(cpu::mpidr_of(0))))
+            .and_then(|()| gic.enable_interrupt(interrupt, None, true));
+        if let Err(error) = enabled {
+            panic!("GICv3: {interrupt:?}: {error:?}");
+        }
+    }
+}
+
+/// Takes the highest pending interrupt; `None` if there is none (any more). End it with [`end`].
+pub fn acknowledge() -> Option<(Interrupt, IntId)> {
+    let intid = GicCpuInterface::get_and_acknowledge_interrupt(InterruptGroup::Group1)?;
+    let interrupt = match intid {
+        RESCHEDULE => Interrupt::Reschedule,
+        STOP => Interrupt::Stop,
+        other if u32::from(other) == super::timer::INTERRUPT => Interrupt::Timer,
+        other => Interrupt::Device(u32::from(other)),
+    };
+    Some((interrupt, intid))
+}
+
+/// Ends the handling of an acknowledged interrupt.
+pub fn end(intid: IntId) {
+    GicCpuInterface::end_interrupt(intid, InterruptGroup::Group1);
+}
+
+/// Makes CPU `index` look at its run queue.
+pub fn send_reschedule(index: usize) {
+    let mpidr = cpu::mpidr_of(index);
+    let target = SgiTarget::List {
+        affinity3: (mpidr >> 32) as u8,
+        affinity2: (mpidr >> 16) as u8,
+        affinity1: (mpidr >> 8) as u8,
+        target_list: 1 << (mpidr & 0xf),
+    };
+    // SAFETY: a barrier: what was written before is seen by the CPU that takes the interrupt.
+    unsafe { core::arch::asm!("dsb ishst", options(nostack)) };
+    // It fails only for an id that is not an SGI.
+    let _ = GicCpuInterface::send_sgi(RESCHEDULE, target, SgiTargetGroup::CurrentGroup1);
+}
+
+/// Stops all other CPUs (after a panic).
+pub fn stop_others() {
+    let _ = GicCpuInterface::send_sgi(STOP, SgiTarget::All, SgiTargetGroup::CurrentGroup1);
+}

@@ -1,0 +1,73 @@
+//! The virtual timer: the only clock. Under `-icount shift=0` a nanosecond is an instruction.
+
+use core::arch::asm;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+/// The virtual timer's private interrupt on every GIC system (PPI 11).
+pub const INTERRUPT: u32 = 27;
+
+/// Nanoseconds a tick as a 32.32 fixed-point number, set once at boot.
+static NS_PER_TICK: AtomicU64 = AtomicU64::new(0);
+/// Ticks a nanosecond as a 32.32 fixed-point number.
+static TICKS_PER_NS: AtomicU64 = AtomicU64::new(0);
+
+/// Learns the frequency. Once, on the boot CPU.
+pub fn init() {
+    let hz = frequency_hz();
+    // Relaxed: written before other CPUs start, constant ever after.
+    NS_PER_TICK.store((1_000_000_000_u64 << 32) / hz, Ordering::Relaxed);
+    TICKS_PER_NS.store(((u128::from(hz) << 32) / 1_000_000_000) as u64 + 1, Ordering::Relaxed);
+}
+
+/// The counter's frequency.
+pub fn frequency_hz() -> u64 {
+    let hz: u64;
+    // SAFETY: reading CNTFRQ_EL0 has no effect.
+    unsafe { asm!("mrs {}, cntfrq_el0", out(reg) hz, options(nomem, nostack)) };
+    hz
+}
+
+/// The fixed-point factor of [`now_ns`], for the vDSO: ns = ticks * factor >> 32.
+pub fn ns_per_tick_32_32() -> u64 {
+    NS_PER_TICK.load(Ordering::Relaxed)
+}
+
+/// The counter.
+pub fn ticks() -> u64 {
+    let ticks: u64;
+    // SAFETY: the barrier only keeps the read in program order.
+    unsafe { asm!("isb", "mrs {}, cntvct_el0", out(reg) ticks, options(nostack)) };
+    ticks
+}
+
+/// The counter, read without a barrier: near enough for accounting.
+pub fn ticks_unordered() -> u64 {
+    let ticks: u64;
+    // SAFETY: reading a counter.
+    unsafe { asm!("mrs {}, cntvct_el0", out(reg) ticks, options(nomem, nostack)) };
+    ticks
+}
+
+/// Nanoseconds in `ticks`.
+pub fn ns_of_ticks(ticks: u64) -> u64 {
+    ((u128::from(ticks) * u128::from(ns_per_tick_32_32())) >> 32) as u64
+}
+
+/// Nanoseconds since the machine started.
+pub fn now_ns() -> u64 {
+    ns_of_ticks(ticks())
+}
+
+/// Asks for an interrupt on this CPU at `deadline_ns`, replacing an earlier request.
+pub fn set_deadline(deadline_ns: u64) {
+    let factor = TICKS_PER_NS.load(Ordering::Relaxed);
+    let ticks = ((u128::from(deadline_ns) * u128::from(factor)) >> 32) as u64 + 1;
+    // SAFETY: programs this CPU's comparator and enables it.
+    unsafe { asm!("msr cntv_cval_el0, {}", "msr cntv_ctl_el0, {}", in(reg) ticks, in(reg) 1_u64, options(nomem, nostack)) };
+}
+
+/// No interrupt is wanted any more.
+pub fn cancel() {
+    // SAFETY: disables this CPU's comparator.
+    unsafe { asm!("msr cntv_ctl_el0, xzr", options(nomem, nostack)) };
+}

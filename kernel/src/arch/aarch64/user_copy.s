@@ -1,0 +1,113 @@
+// Copies between user and kernel memory that survive a fault. Every instruction between
+// __user_copy_start and __user_copy_end may fault on the user's address; the fault handler first
+// tries to bring the page in and, failing that, resumes at the routine's fix-up (x9 holds its
+// address throughout). The routines keep x0 and x1 exact at every access, so a fix-up knows
+// what has been done.
+
+.section .text.user_copy, "ax"
+
+// user_copy(x0 = to, x1 = from, x2 = length) -> x0 = bytes not copied
+.global user_copy
+user_copy:
+    adr     x9, 7f
+    mov     x12, x0
+    mov     x13, x1
+    add     x14, x0, x2
+    cmp     x2, #16
+    b.lo    3f
+    subs    x2, x2, #64
+    b.lo    2f
+1:  ldp     x3, x4, [x1]
+    ldp     x5, x6, [x1, #16]
+    ldp     x7, x8, [x1, #32]
+    ldp     x10, x11, [x1, #48]
+    stp     x3, x4, [x0]
+    stp     x5, x6, [x0, #16]
+    stp     x7, x8, [x0, #32]
+    stp     x10, x11, [x0, #48]
+    add     x0, x0, #64
+    add     x1, x1, #64
+    subs    x2, x2, #64
+    b.hs    1b
+2:  adds    x2, x2, #(64 - 16)      // 16-byte turns
+    b.mi    22f
+21: ldp     x3, x4, [x1], #16
+    stp     x3, x4, [x0], #16
+    subs    x2, x2, #16
+    b.hs    21b
+22: add     x2, x2, #16
+3:  tbz     x2, #3, 4f
+    ldr     x3, [x1], #8
+    str     x3, [x0], #8
+    sub     x2, x2, #8
+4:  tbz     x2, #2, 5f
+    ldr     w3, [x1], #4
+    str     w3, [x0], #4
+    sub     x2, x2, #4
+5:  tbz     x2, #1, 6f
+    ldrh    w3, [x1], #2
+    strh    w3, [x0], #2
+    sub     x2, x2, #2
+6:  cbz     x2, 61f
+    ldrb    w3, [x1]
+    strb    w3, [x0]
+61: mov     x0, xzr
+    ret
+    // Fix-up. x0 has moved past whole stores only: go on from there byte by byte, so that the
+    // count is exact, until the second fault.
+7:  adr     x9, 8f
+    sub     x3, x0, x12
+    add     x1, x13, x3
+71: cmp     x0, x14
+    b.eq    8f
+    ldrb    w3, [x1], #1
+    strb    w3, [x0]
+    add     x0, x0, #1
+    b       71b
+8:  sub     x0, x14, x0
+    ret
+
+// user_load_u32(x0 = from, x1 = *mut u32) -> x0 = 0, or 1 after a fault
+.global user_load_u32
+user_load_u32:
+    adr     x9, word_fixup
+    ldr     w2, [x0]
+    str     w2, [x1]
+    mov     x0, xzr
+    ret
+word_fixup:
+    mov     x0, #1
+    ret
+
+// user_compare_exchange_u32(x0 = at, w1 = old, w2 = new, x3 = *mut u32 seen) -> x0 = 0, or 1
+.global user_compare_exchange_u32
+user_compare_exchange_u32:
+    adr     x9, word_fixup
+1:  ldaxr   w4, [x0]
+    cmp     w4, w1
+    b.ne    2f
+    stlxr   w5, w2, [x0]
+    cbnz    w5, 1b
+2:  str     w4, [x3]
+    clrex
+    mov     x0, xzr
+    ret
+
+// user_clear(x0 = to, x1 = length) -> x0 = 0, or 1 after a fault
+.global user_clear
+user_clear:
+    adr     x9, 3f
+    subs    x1, x1, #16
+    b.lo    2f
+1:  stp     xzr, xzr, [x0], #16
+    subs    x1, x1, #16
+    b.hs    1b
+2:  adds    x1, x1, #16
+    b.eq    4f
+21: strb    wzr, [x0], #1
+    subs    x1, x1, #1
+    b.ne    21b
+4:  mov     x0, xzr
+    ret
+3:  mov     x0, #1
+    ret

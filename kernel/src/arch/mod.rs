@@ -1,0 +1,5 @@
+//! The machine: everything that names an AArch64 register, instruction or table format.
+//! Calls up only through [`crate::trap`].
+
+pub mod aarch64;
+pub use aarch64::{boot, context, cpu, exception, gic, mmu, psci, semihosting, timer, user_access, vdso};

@@ -1,0 +1,320 @@
+//! Futexes: sleeping until a word of user memory changes. Specification: futex(2); robust lists:
+//! set_robust_list(2).
+//!
+//! Waiters lie by value in a bucket chosen by the word's key. A waiter first queues itself, then
+//! looks at the word: whoever changes the word and then wakes either is seen by that look or finds
+//! the waiter. A waiter that is no longer in its bucket has been woken.
+//! Lock: FUTEX, one a bucket; never held over an access to user memory. Waiting sleeps.
+
+use crate::arch::timer::now_ns;
+use crate::mm::PageSource;
+use crate::mm::address_space::PageBacking;
+use crate::mm::user::{self, UserPtr};
+use crate::sched::{self, TaskHandle};
+use crate::sync::{SpinLock, rank};
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicU64, Ordering};
+use linux_raw_sys::general as abi;
+use postern_core::areas::AreaFlags;
+use postern_core::errno::{Errno, Result};
+
+const BUCKETS: usize = 64;
+/// FUTEX_BITSET_MATCH_ANY.
+pub const ANY_BITS: u32 = u32::MAX;
+/// How many entries of a robust list are believed (Linux's ROBUST_LIST_LIMIT).
+const ROBUST_LIST_LIMIT: usize = 2048;
+
+/// Who may wait on a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sharing {
+    /// Threads of the caller's address space only (FUTEX_PRIVATE_FLAG).
+    Private,
+    /// Whoever has the page mapped.
+    Shared,
+}
+
+/// What a word is, whatever its address is called in which process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Key {
+    /// Address of the address space or of the page source.
+    object: usize,
+    /// Address, or offset in the source.
+    offset: u64,
+}
+
+/// A key, and what must live for as long as the key is in use.
+struct Word {
+    key: Key,
+    _object: Option<Arc<dyn PageSource>>,
+}
+
+#[derive(Clone, Copy)]
+struct Waiter {
+    key: Key,
+    bits: u32,
+    id: u64,
+    task: TaskHandle,
+}
+
+struct Bucket {
+    waiters: VecDeque<Waiter>,
+}
+
+static TABLE: [SpinLock<Bucket>; BUCKETS] =
+    [const { SpinLock::new(rank::FUTEX, Bucket { waiters: VecDeque::new() }) }; BUCKETS];
+/// Tells waits apart.
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
+impl Key {
+    fn bucket(self) -> usize {
+        let mixed = (self.object as u64 >> 4).wrapping_add(self.offset >> 2).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (mixed >> 58) as usize % BUCKETS
+    }
+}
+
+/// The word at `address`. EINVAL if misaligned; EFAULT.
+fn word_at(address: usize, sharing: Sharing) -> Result<Word> {
+    if address % 4 != 0 {
+        return Err(Errno::EINVAL);
+    }
+    user::check_range(address, 4)?;
+    let task = sched::current();
+    let private = |space: usize| Word { key: Key { object: space, offset: address as u64 }, _object: None };
+    let space_key = task.address_space_key();
+    if sharing == Sharing::Private {
+        return Ok(private(space_key));
+    }
+    let space = task.address_space().ok_or(Errno::EFAULT)?;
+    let map = space.lock();
+    let area = map.areas.find(address).ok_or(Errno::EFAULT)?;
+    match &area.backing {
+        PageBacking::Object(source) if area.flags.contains(AreaFlags::SHARED) => Ok(Word {
+            key: Key { object: Arc::as_ptr(source).addr(), offset: area.offset_of(address) },
+            _object: Some(source.clone()),
+        }),
+        _ => Ok(private(space_key)),
+    }
+}
+
+/// FUTEX_WAIT(_BITSET): sleeps if the word still is `expected`. EAGAIN, ETIMEDOUT, EINTR (as a
+/// restart), EINVAL, EFAULT.
+pub fn wait(address: usize, sharing: Sharing, expected: u32, bits: u32, deadline_ns: Option<u64>) -> Result<()> {
+    if bits == 0 {
+        return Err(Errno::EINVAL);
+    }
+    let word = word_at(address, sharing)?;
+    let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+    {
+        let mut bucket = TABLE[word.key.bucket()].lock();
+        bucket.waiters.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        bucket.waiters.push_back(Waiter { key: word.key, bits, id, task: sched::current_handle() });
+    }
+    let seen = user::load_u32(address);
+    if seen != Ok(expected) {
+        // Woken meanwhile: that wake-up was for us, and is reported as one.
+        return if remove(word.key, id) { seen.and(Err(Errno::EAGAIN)) } else { Ok(()) };
+    }
+    loop {
+        if !is_waiting(id, word.key) {
+            return Ok(());
+        }
+        let timed_out = deadline_ns.is_some_and(|deadline| now_ns() >= deadline);
+        if timed_out || sched::current().is_interrupted() {
+            let error = if timed_out { Errno::ETIMEDOUT } else { Errno::ERESTARTSYS };
+            return if remove(word.key, id) { Err(error) } else { Ok(()) };
+        }
+        sched::park(deadline_ns);
+    }
+}
+
+/// Whether the wait has not been ended by a waker. A requeued waiter is in another bucket.
+fn is_waiting(id: u64, key: Key) -> bool {
+    let here = TABLE[key.bucket()].lock().waiters.iter().any(|waiter| waiter.id == id);
+    here || REQUEUES.load(Ordering::Acquire) != 0 && find_elsewhere(id).is_some()
+}
+
+/// How many waiters have ever been moved between buckets: while 0, nobody looks elsewhere.
+static REQUEUES: AtomicU64 = AtomicU64::new(0);
+
+fn find_elsewhere(id: u64) -> Option<usize> {
+    // A requeue holds both buckets' locks while it moves, in order of their indices, so a scan in
+    // that order cannot miss a waiter that moves up; one that moves down is found by the second turn.
+    (0..BUCKETS).chain(0..BUCKETS).find(|bucket| TABLE[*bucket].lock().waiters.iter().any(|waiter| waiter.id == id))
+}
+
+/// Takes a wait back. False if a waker was first.
+fn remove(key: Key, id: u64) -> bool {
+    let take = |bucket: usize| {
+        let mut bucket = TABLE[bucket].lock();
+        let at = bucket.waiters.iter().position(|waiter| waiter.id == id);
+        at.and_then(|at| bucket.waiters.remove(at)).is_some()
+    };
+    if take(key.bucket()) {
+        return true;
+    }
+    if REQUEUES.load(Ordering::Acquire) == 0 {
+        return false;
+    }
+    while let Some(bucket) = find_elsewhere(id) {
+        if take(bucket) {
+            return true;
+        }
+    }
+    false
+}
+
+/// FUTEX_WAKE(_BITSET): wakes up to `count` waiters in the order they came; how many.
+pub fn wake(address: usize, sharing: Sharing, count: u32, bits: u32) -> Result<usize> {
+    if bits == 0 {
+        return Err(Errno::EINVAL);
+    }
+    let word = word_at(address, sharing)?;
+    let mut bucket = TABLE[word.key.bucket()].lock();
+    Ok(wake_in(&mut bucket, word.key, count as usize, bits))
+}
+
+fn wake_in(bucket: &mut Bucket, key: Key, count: usize, bits: u32) -> usize {
+    let mut woken = 0;
+    let mut at = 0;
+    while woken < count && at < bucket.waiters.len() {
+        let waiter = bucket.waiters[at];
+        if waiter.key != key || waiter.bits & bits == 0 {
+            at += 1;
+            continue;
+        }
+        bucket.waiters.remove(at);
+        // Under the lock: the task cannot finish before it has looked for itself here.
+        sched::unpark(waiter.task);
+        woken += 1;
+    }
+    woken
+}
+
+/// FUTEX_REQUEUE and FUTEX_CMP_REQUEUE: wakes `wake`, moves up to `requeue` others to `target`; how
+/// many in all. EAGAIN if the word is not `expected`.
+pub fn requeue(address: usize, target: usize, sharing: Sharing, counts: (u32, u32), expected: Option<u32>) -> Result<usize> {
+    let from = word_at(address, sharing)?;
+    let to = word_at(target, sharing)?;
+    if let Some(expected) = expected
+        && user::load_u32(address)? != expected
+    {
+        return Err(Errno::EAGAIN);
+    }
+    let (low, high) = (from.key.bucket().min(to.key.bucket()), from.key.bucket().max(to.key.bucket()));
+    let mut first = TABLE[low].lock();
+    let mut second = (low != high).then(|| TABLE[high].lock_nested());
+    let source = if from.key.bucket() == low { &mut first } else { second.as_mut().ok_or(Errno::EINVAL)? };
+    let woken = wake_in(source, from.key, counts.0 as usize, ANY_BITS);
+    let mut moved = VecDeque::new();
+    let mut at = 0;
+    while moved.len() < counts.1 as usize && at < source.waiters.len() {
+        if source.waiters[at].key == from.key {
+            moved.extend(source.waiters.remove(at).map(|waiter| Waiter { key: to.key, ..waiter }));
+        } else {
+            at += 1;
+        }
+    }
+    let total = woken + moved.len();
+    if !moved.is_empty() {
+        REQUEUES.fetch_add(moved.len() as u64, Ordering::Release);
+    }
+    let destination = if to.key.bucket() == low { &mut first } else { second.as_mut().ok_or(Errno::EINVAL)? };
+    destination.waiters.append(&mut moved);
+    Ok(total)
+}
+
+/// FUTEX_WAKE_OP: changes the word at `target`, wakes waiters of `address`, and of `target` if its old value satisfies the comparison.
+pub fn wake_operation(address: usize, target: usize, sharing: Sharing, counts: (u32, u32), operation: u32) -> Result<usize> {
+    let old = update_word(target, operation)?;
+    let mut woken = wake(address, sharing, counts.0, ANY_BITS)?;
+    if compare(old, operation)? {
+        woken += wake(target, sharing, counts.1, ANY_BITS)?;
+    }
+    Ok(woken)
+}
+
+fn update_word(address: usize, encoded: u32) -> Result<u32> {
+    let mut operand = (encoded << 8).cast_signed() >> 20; // 12 bits, signed
+    if encoded >> 28 & 8 != 0 {
+        operand = 1 << (operand & 31);
+    }
+    let operand = operand.cast_unsigned();
+    let mut old = user::load_u32(address)?;
+    loop {
+        let new = match encoded >> 28 & 7 {
+            abi::FUTEX_OP_SET => operand,
+            abi::FUTEX_OP_ADD => old.wrapping_add(operand),
+            abi::FUTEX_OP_OR => old | operand,
+            abi::FUTEX_OP_ANDN => old & !operand,
+            abi::FUTEX_OP_XOR => old ^ operand,
+            _ => return Err(Errno::ENOSYS),
+        };
+        let seen = user::compare_exchange_u32(address, old, new)?;
+        if seen == old {
+            return Ok(old);
+        }
+        old = seen;
+    }
+}
+
+fn compare(old: u32, encoded: u32) -> Result<bool> {
+    let (old, operand) = (old.cast_signed(), (encoded << 20).cast_signed() >> 20);
+    Ok(match encoded >> 24 & 0xf {
+        abi::FUTEX_OP_CMP_EQ => old == operand,
+        abi::FUTEX_OP_CMP_NE => old != operand,
+        abi::FUTEX_OP_CMP_LT => old < operand,
+        abi::FUTEX_OP_CMP_LE => old <= operand,
+        abi::FUTEX_OP_CMP_GT => old > operand,
+        abi::FUTEX_OP_CMP_GE => old >= operand,
+        _ => return Err(Errno::ENOSYS),
+    })
+}
+
+/// A thread ends: the mutexes it holds are marked as their owner's death, and a waiter of each is
+/// woken. Whatever is wrong with the list ends the walk.
+pub fn release_robust_list(head: usize, tid: u32) {
+    if head != 0 {
+        // Nobody is left to be told of a fault.
+        let _ = walk_robust_list(head, tid);
+    }
+}
+
+fn walk_robust_list(head: usize, tid: u32) -> Result<()> {
+    let [mut entry, offset, pending] = UserPtr::<[usize; 3]>::new(head).read()?;
+    for _ in 0..ROBUST_LIST_LIMIT {
+        if entry & !1 == head {
+            break;
+        }
+        let next = UserPtr::<usize>::new(entry & !1).read();
+        if entry != pending {
+            release_robust_mutex((entry & !1).wrapping_add(offset), tid)?;
+        }
+        entry = next?;
+    }
+    if pending & !1 != 0 {
+        release_robust_mutex((pending & !1).wrapping_add(offset), tid)?;
+    }
+    Ok(())
+}
+
+fn release_robust_mutex(address: usize, tid: u32) -> Result<()> {
+    let mut old = user::load_u32(address)?;
+    while old & abi::FUTEX_TID_MASK == tid {
+        let new = old & abi::FUTEX_WAITERS | abi::FUTEX_OWNER_DIED;
+        let seen = user::compare_exchange_u32(address, old, new)?;
+        if seen == old {
+            if old & abi::FUTEX_WAITERS != 0 {
+                wake(address, Sharing::Shared, 1, ANY_BITS)?;
+            }
+            break;
+        }
+        old = seen;
+    }
+    Ok(())
+}
+
+/// Waiters in all buckets, for leak counts.
+pub fn waiter_count() -> usize {
+    TABLE.iter().map(|bucket| bucket.lock().waiters.len()).sum()
+}

@@ -1,0 +1,116 @@
+//! Tasks that wait at pipes, and who is woken.
+
+use super::pipe::new;
+use super::{Job, pattern, read, start, until_somebody_waits, write, yield_until};
+use crate::fs::file::Direction;
+use crate::fs::flags::OpenFlags;
+use crate::fs::open_file::OpenFile;
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicUsize, Ordering};
+use postern_core::errno::{Errno, Result};
+
+fn pipe() -> [Arc<OpenFile>; 2] {
+    new(OpenFlags::empty())
+}
+
+/// A job that reads once and checks what it gets.
+fn reading(reader: &Arc<OpenFile>, length: usize, expected: Result<&'static [u8]>) -> Job {
+    let reader = reader.clone();
+    Box::new(move || assert_eq!(read(&reader, length).as_deref(), expected.as_ref().copied()))
+}
+
+/// A job that writes and checks what becomes of it.
+fn writing(writer: &Arc<OpenFile>, bytes: Vec<u8>, expected: Result<usize>) -> Job {
+    let writer = writer.clone();
+    Box::new(move || assert_eq!(write(&writer, &bytes), expected))
+}
+
+pub fn reader_is_woken() {
+    let [reader, writer] = pipe();
+    let tasks = start(vec![reading(&reader, 9, Ok(b"hello"))]);
+    until_somebody_waits(&reader, Direction::Read);
+    write(&writer, b"hello").unwrap();
+    tasks.join();
+}
+
+pub fn reader_sees_end() {
+    let [reader, writer] = pipe();
+    let tasks = start(vec![reading(&reader, 9, Ok(b"")), reading(&reader, 9, Ok(b""))]);
+    until_somebody_waits(&reader, Direction::Read);
+    drop(writer);
+    tasks.join();
+}
+
+pub fn writer_sees_no_reader() {
+    let [reader, writer] = pipe();
+    let full = write(&writer, &pattern(16 * 4096));
+    assert_eq!(full, Ok(16 * 4096));
+    let tasks = start(vec![writing(&writer, vec![1], Err(Errno::EPIPE)), writing(&writer, vec![2], Err(Errno::EPIPE))]);
+    until_somebody_waits(&writer, Direction::Write);
+    drop(reader);
+    tasks.join();
+}
+
+pub fn long_write() {
+    const LENGTH: usize = 300_000;
+    let [reader, writer] = pipe();
+    let tasks = start(vec![writing(&writer, pattern(LENGTH), Ok(LENGTH))]);
+    let mut got = Vec::new();
+    while got.len() < LENGTH {
+        got.extend(read(&reader, 1000).unwrap());
+    }
+    assert!(got == pattern(LENGTH), "bytes were lost, doubled or moved");
+    tasks.join();
+}
+
+pub fn one_byte_one_reader() {
+    let [reader, writer] = pipe();
+    let tasks = start((0..3).map(|_| reading(&reader, 1, Ok(b"x"))).collect());
+    for woken in 1..=3 {
+        until_somebody_waits(&reader, Direction::Read);
+        assert_eq!(tasks.done(), woken - 1);
+        write(&writer, b"x").unwrap();
+        tasks.wait_until_done(woken);
+    }
+    tasks.join();
+}
+
+pub fn chain() {
+    let [reader, writer] = pipe();
+    let tasks = start((0..5).map(|_| reading(&reader, 1, Ok(b"x"))).collect());
+    until_somebody_waits(&reader, Direction::Read);
+    // One wake-up for all.
+    write(&writer, b"xxxxx").unwrap();
+    tasks.join();
+}
+
+pub fn eight_tasks() {
+    const RECORD: usize = 64;
+    const RECORDS: usize = 2000;
+    static SUMS: [AtomicUsize; 4] = [const { AtomicUsize::new(0) }; 4];
+    SUMS.iter().for_each(|sum| sum.store(0, Ordering::SeqCst));
+    let [reader, writer] = pipe();
+    let write_records = |id: u8| -> Job {
+        let writer = writer.clone();
+        Box::new(move || (0..RECORDS).for_each(|_| assert_eq!(write(&writer, &[id; RECORD]), Ok(RECORD))))
+    };
+    let read_records = || -> Job {
+        let reader = reader.clone();
+        Box::new(move || {
+            loop {
+                let record = read(&reader, RECORD).unwrap();
+                let Some(id) = record.first() else { return };
+                assert!(record.len() == RECORD && record.iter().all(|byte| byte == id), "a record was torn");
+                SUMS[usize::from(*id)].fetch_add(1, Ordering::SeqCst);
+            }
+        })
+    };
+    let tasks = start((0..4).map(write_records).chain((0..4).map(|_| read_records())).collect());
+    drop(writer);
+    yield_until(|| tasks.done() >= 4);
+    tasks.join();
+    assert!(SUMS.iter().all(|sum| sum.load(Ordering::SeqCst) == RECORDS));
+}

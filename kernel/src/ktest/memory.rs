@@ -1,0 +1,233 @@
+//! Frames, heap, kernel stacks, address spaces.
+
+use crate::arch::exception::Access;
+use crate::arch::mmu::PAGE_SIZE;
+use crate::mm::address_space::{AddressSpace, PageBacking, Placement};
+use crate::mm::fault::Failure;
+use crate::mm::frame::{self, Frame};
+use crate::mm::kernel_space::KernelStack;
+use crate::mm::layout::USER_LOW;
+use crate::mm::{PageIntent, heap};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use postern_core::areas::{AreaFlags, Protection};
+use postern_core::errno::Errno;
+
+/// The table.
+pub const TESTS: &[(&str, fn())] = &[
+    ("frames_are_distinct_and_come_back", frames_are_distinct_and_come_back),
+    ("a_shared_frame_is_freed_once", a_shared_frame_is_freed_once),
+    ("the_page_cache_can_be_switched_off", the_page_cache_can_be_switched_off),
+    ("users_cannot_take_the_reserve", users_cannot_take_the_reserve),
+    ("heap_blocks_keep_their_contents", heap_blocks_keep_their_contents),
+    ("stacks_can_be_written_to_the_top", stacks_can_be_written_to_the_top),
+    ("a_page_is_there_on_demand_and_zero", a_page_is_there_on_demand_and_zero),
+    ("what_is_not_mapped_is_not_there", what_is_not_mapped_is_not_there),
+    ("protection_is_respected", protection_is_respected),
+    ("a_fork_copies_on_write", a_fork_copies_on_write),
+    ("shared_memory_is_shared_with_a_fork", shared_memory_is_shared_with_a_fork),
+    ("a_part_can_be_unmapped", a_part_can_be_unmapped),
+    ("a_fixed_mapping_replaces", a_fixed_mapping_replaces),
+    ("moved_pages_keep_their_contents", moved_pages_keep_their_contents),
+    ("a_forked_space_outlives_its_parent", a_forked_space_outlives_its_parent),
+];
+
+fn read_write() -> Protection {
+    Protection::READ | Protection::WRITE
+}
+
+fn space_with(pages: usize, flags: AreaFlags) -> (Arc<AddressSpace>, usize) {
+    let space = AddressSpace::new().unwrap();
+    let address = space.map(Placement::Hint(0), pages * PAGE_SIZE, read_write(), flags, PageBacking::Anonymous, 0).unwrap();
+    (space, address)
+}
+
+fn put(space: &AddressSpace, address: usize, value: u8) {
+    space.with_page(address, PageIntent::Write, |page| page.write(address % PAGE_SIZE, &[value])).unwrap();
+}
+
+fn get(space: &AddressSpace, address: usize) -> u8 {
+    let mut byte = [0];
+    space.with_page(address, PageIntent::Read, |page| page.read(address % PAGE_SIZE, &mut byte)).unwrap();
+    byte[0]
+}
+
+fn frames_are_distinct_and_come_back() {
+    let before = frame::in_use();
+    let mut frames: Vec<Frame> = (0..300).map(|_| Frame::alloc_zeroed().unwrap()).collect();
+    let mut addresses: Vec<usize> = frames.iter().map(Frame::physical).collect();
+    addresses.sort_unstable();
+    addresses.dedup();
+    assert_eq!(addresses.len(), frames.len());
+    assert_eq!(frame::in_use(), before + 300);
+    frames.clear();
+    assert_eq!(frame::in_use(), before);
+}
+
+fn a_shared_frame_is_freed_once() {
+    let before = frame::in_use();
+    let one = Frame::alloc().unwrap();
+    let other = one.clone();
+    assert_eq!(one.share_count(), 2);
+    drop(one);
+    assert_eq!(other.share_count(), 1);
+    assert_eq!(frame::in_use(), before + 1);
+    drop(other);
+    assert_eq!(frame::in_use(), before);
+}
+
+fn the_page_cache_can_be_switched_off() {
+    frame::set_cache_enabled(false);
+    let before = frame::statistics();
+    for _ in 0..200 {
+        drop(Frame::alloc().unwrap());
+    }
+    let after = frame::statistics();
+    frame::set_cache_enabled(true);
+    assert_eq!(after.free, before.free);
+    // Frames still cached are used up first; then every allocation goes to the buddy allocator.
+    assert!(after.refills - before.refills >= 100, "{before:?} {after:?}");
+}
+
+fn users_cannot_take_the_reserve() {
+    let mut frames = Vec::new();
+    frames.try_reserve(frame::statistics().total).unwrap();
+    let error = loop {
+        match Frame::alloc() {
+            Ok(frame) => frames.push(frame),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error, Errno::ENOMEM);
+    // The kernel still gets some: the heap, a stack.
+    assert!(frame::statistics().free > 64);
+    drop(KernelStack::new().unwrap());
+    drop(frames);
+}
+
+fn heap_blocks_keep_their_contents() {
+    let before = heap::in_use_bytes();
+    let blocks: Vec<Vec<u8>> = (0..400_usize).map(|index| alloc::vec![index.to_le_bytes()[0]; 1 + index * 37 % 5000]).collect();
+    for (index, block) in blocks.iter().enumerate() {
+        assert!(block.iter().all(|byte| *byte == index.to_le_bytes()[0]));
+    }
+    drop(blocks);
+    assert_eq!(heap::in_use_bytes(), before);
+}
+
+fn stacks_can_be_written_to_the_top() {
+    let stacks: Vec<KernelStack> = (0..100).map(|_| KernelStack::new().unwrap()).collect();
+    let mut tops: Vec<usize> = stacks.iter().map(KernelStack::top).collect();
+    tops.dedup();
+    assert_eq!(tops.len(), 100);
+    for top in tops {
+        crate::mm::kernel_space::translate(top - 8).unwrap();
+        // The guard below is not mapped.
+        assert_eq!(crate::mm::kernel_space::translate(top - crate::mm::layout::STACK_SIZE - 8), Err(Errno::EFAULT));
+    }
+}
+
+fn a_page_is_there_on_demand_and_zero() {
+    let (space, address) = space_with(4, AreaFlags::empty());
+    assert_eq!(space.resident_pages(), 0);
+    assert_eq!(get(&space, address + PAGE_SIZE), 0);
+    assert_eq!(space.resident_pages(), 1);
+    put(&space, address + PAGE_SIZE, 7);
+    assert_eq!(get(&space, address + PAGE_SIZE), 7);
+    assert_eq!(space.resident_pages(), 1);
+}
+
+fn what_is_not_mapped_is_not_there() {
+    let (space, address) = space_with(1, AreaFlags::empty());
+    assert_eq!(space.resolve(address - PAGE_SIZE, Access::Read), Err(Failure::NotMapped));
+    assert_eq!(space.resolve(0, Access::Read), Err(Failure::NotMapped));
+    assert_eq!(space.resolve(USER_LOW, Access::Read), Err(Failure::NotMapped));
+}
+
+fn protection_is_respected() {
+    let (space, address) = space_with(2, AreaFlags::empty());
+    put(&space, address, 1);
+    space.protect(address, PAGE_SIZE, Protection::READ).unwrap();
+    assert_eq!(space.resolve(address, Access::Write), Err(Failure::NotAllowed));
+    assert_eq!(space.resolve(address, Access::Execute), Err(Failure::NotAllowed));
+    assert_eq!(space.resolve(address, Access::Read), Ok(()));
+    assert_eq!(space.resolve(address + PAGE_SIZE, Access::Write), Ok(()));
+    space.protect(address, PAGE_SIZE, Protection::empty()).unwrap();
+    assert_eq!(space.resolve(address, Access::Read), Err(Failure::NotAllowed));
+    space.protect(address, PAGE_SIZE, read_write()).unwrap();
+    assert_eq!(get(&space, address), 1);
+}
+
+fn a_fork_copies_on_write() {
+    let (parent, address) = space_with(2, AreaFlags::empty());
+    put(&parent, address, 1);
+    let frames = frame::in_use();
+    let child = parent.fork().unwrap();
+    put(&child, address, 2);
+    assert_eq!((get(&parent, address), get(&child, address)), (1, 2));
+    put(&parent, address, 3);
+    assert_eq!((get(&parent, address), get(&child, address)), (3, 2));
+    drop(child);
+    assert_eq!(frame::in_use(), frames);
+}
+
+fn shared_memory_is_shared_with_a_fork() {
+    let (parent, address) = space_with(2, AreaFlags::SHARED);
+    put(&parent, address, 1);
+    let child = parent.fork().unwrap();
+    put(&child, address, 2);
+    // A page first touched after the fork is shared as well.
+    put(&child, address + PAGE_SIZE, 9);
+    assert_eq!((get(&parent, address), get(&parent, address + PAGE_SIZE)), (2, 9));
+}
+
+fn a_part_can_be_unmapped() {
+    let (space, address) = space_with(3, AreaFlags::empty());
+    for page in 0..3_u8 {
+        put(&space, address + usize::from(page) * PAGE_SIZE, page + 1);
+    }
+    space.unmap(address + PAGE_SIZE, PAGE_SIZE).unwrap();
+    assert_eq!(space.resolve(address + PAGE_SIZE, Access::Read), Err(Failure::NotMapped));
+    assert_eq!((get(&space, address), get(&space, address + 2 * PAGE_SIZE)), (1, 3));
+    assert_eq!(space.resident_pages(), 2);
+}
+
+fn a_fixed_mapping_replaces() {
+    let (space, address) = space_with(2, AreaFlags::empty());
+    put(&space, address, 5);
+    let again = |placement| space.map(placement, PAGE_SIZE, read_write(), AreaFlags::empty(), PageBacking::Anonymous, 0);
+    assert_eq!(again(Placement::Exact(address)), Err(Errno::EEXIST));
+    assert_eq!(get(&space, address), 5);
+    assert_eq!(again(Placement::Replace(address)), Ok(address));
+    assert_eq!(get(&space, address), 0);
+}
+
+fn moved_pages_keep_their_contents() {
+    use postern_core::areas::{RemapFlags, RemapRequest};
+    let (space, address) = space_with(2, AreaFlags::empty());
+    put(&space, address, 4);
+    // Something right behind it, so that it must move to grow.
+    let request = RemapRequest {
+        old_address: address,
+        old_len: 2 * PAGE_SIZE,
+        new_len: 64 * PAGE_SIZE,
+        flags: RemapFlags::MAY_MOVE,
+        new_address: 0,
+    };
+    let place = Placement::Replace(address + 2 * PAGE_SIZE);
+    space.map(place, PAGE_SIZE, Protection::READ, AreaFlags::SHARED, PageBacking::Anonymous, 0).unwrap();
+    let moved = space.remap(&request).unwrap();
+    assert_ne!(moved, address);
+    assert_eq!(get(&space, moved), 4);
+    assert_eq!(space.resolve(address, Access::Read), Err(Failure::NotMapped));
+}
+
+fn a_forked_space_outlives_its_parent() {
+    let (parent, address) = space_with(1, AreaFlags::empty());
+    put(&parent, address, 6);
+    let child = parent.fork().unwrap();
+    drop(parent);
+    assert_eq!(get(&child, address), 6);
+    put(&child, address, 7);
+    assert_eq!(get(&child, address), 7);
+}

@@ -1,0 +1,478 @@
+//! A program's address space: areas (the promise) and translation tables (what has been fetched so far).
+//!
+//! Lock: ADDRESS_SPACE (sleeping) around both. Methods may sleep, also in the page source of a file.
+//! Specification: mmap(2), munmap(2), mprotect(2), brk(2), mremap(2), madvise(2) of Linux.
+
+use super::asid::{self, Context};
+use super::frame::{Frame, Purpose};
+use super::layout::{self, USER_HIGH, USER_LOW, page_up};
+use super::page_table::{address_of, find_or_add, flags_of, for_each, free_tables, is_valid};
+use super::shared::SharedPages;
+use super::{PageSource, fault};
+use crate::arch::mmu::{self, EntryFlags, PAGE_SIZE};
+use crate::sync::{Mutex, MutexGuard, rank};
+use alloc::sync::Arc;
+use arrayvec::ArrayVec;
+use core::ops::Range;
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use postern_core::areas::{
+    Area, AreaFlags, Areas, Backing, BreakChange, Layout, Protection, Remap, RemapRequest,
+};
+use postern_core::errno::{Errno, Result};
+
+/// Where the pages of an area come from.
+#[derive(Clone)]
+pub enum PageBacking {
+    /// Zeroes, private to the address space and its forks.
+    Anonymous,
+    /// An object's pages, shared or copied on write.
+    Object(Arc<dyn PageSource>),
+}
+
+impl Backing for PageBacking {
+    fn can_merge(&self, end_offset: u64, next: &Self, next_offset: u64) -> bool {
+        match (self, next) {
+            (Self::Anonymous, Self::Anonymous) => true,
+            (Self::Object(one), Self::Object(other)) => Arc::ptr_eq(one, other) && end_offset == next_offset,
+            _ => false,
+        }
+    }
+}
+
+/// Areas and tables, changed together.
+pub struct Map {
+    /// What is mapped.
+    pub areas: Areas<PageBacking>,
+    /// Physical address of the level-0 table.
+    pub(super) root: usize,
+}
+
+/// A program's address space, shared by its threads.
+pub struct AddressSpace {
+    map: Mutex<Map>,
+    root: usize,
+    context: Context,
+    /// Pages present: VmRSS.
+    resident_pages: AtomicUsize,
+    /// RLIMIT_STACK of the program, for growth of its stack.
+    stack_limit_bytes: AtomicUsize,
+    /// RLIMIT_AS.
+    size_limit_bytes: AtomicU64,
+}
+
+/// Where a new mapping goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Placement {
+    /// Anywhere, near the hint if that is free.
+    Hint(usize),
+    /// Exactly there, replacing what there is (MAP_FIXED).
+    Replace(usize),
+    /// Exactly there, or EEXIST (MAP_FIXED_NOREPLACE).
+    Exact(usize),
+}
+
+/// What TTBR0 points to while no program's address space is active: a table without entries.
+static EMPTY: spin::Once<usize> = spin::Once::new();
+
+/// Allocates the empty table. Once, at boot.
+pub fn init() {
+    EMPTY.call_once(|| take_table().unwrap_or_else(|_| panic!("no memory for the empty table")));
+}
+
+/// Makes this CPU use no program's address space.
+pub fn leave() {
+    asid::deactivate();
+    if let Some(empty) = EMPTY.get() {
+        // SAFETY: the empty table is never freed.
+        unsafe { mmu::set_user_table(*empty, 0) };
+    }
+}
+
+fn take_table() -> Result<usize> {
+    let frame = Frame::alloc_for(Purpose::User)?;
+    frame.zero(0, PAGE_SIZE);
+    Ok(frame.into_physical())
+}
+
+impl AddressSpace {
+    /// An empty one. ENOMEM.
+    pub fn new() -> Result<Arc<Self>> {
+        let bounds = Layout { lowest: USER_LOW, mmap_base: layout::MMAP_TOP, limit: USER_HIGH };
+        Self::with_areas(Areas::new(bounds))
+    }
+
+    fn with_areas(areas: Areas<PageBacking>) -> Result<Arc<Self>> {
+        super::heap::admit(PAGE_SIZE)?;
+        let root = take_table()?;
+        Ok(Arc::new(Self {
+            map: Mutex::new(rank::ADDRESS_SPACE, Map { areas, root }),
+            root,
+            context: Context::new(),
+            resident_pages: AtomicUsize::new(0),
+            stack_limit_bytes: AtomicUsize::new(8 << 20),
+            size_limit_bytes: AtomicU64::new(u64::MAX),
+        }))
+    }
+
+    /// Makes this CPU use the address space. The caller keeps it alive until the next switch.
+    pub fn activate(&self) {
+        let asid = asid::activate(&self.context);
+        // SAFETY: the table lives as long as `self`, which the caller keeps.
+        unsafe { mmu::set_user_table(self.root, asid) }
+    }
+
+    /// The areas, locked, for reports.
+    pub fn lock(&self) -> MutexGuard<'_, Map> {
+        self.map.lock()
+    }
+
+    /// Pages present.
+    pub fn resident_pages(&self) -> usize {
+        self.resident_pages.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn note_resident(&self, pages: usize) {
+        self.resident_pages.fetch_add(pages, Ordering::Relaxed);
+    }
+
+    /// Sets the limits that the process's rlimits imply.
+    pub fn set_limits(&self, stack_bytes: u64, size_bytes: u64) {
+        self.stack_limit_bytes.store(usize::try_from(stack_bytes).unwrap_or(usize::MAX), Ordering::Relaxed);
+        self.size_limit_bytes.store(size_bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn stack_limit_bytes(&self) -> usize {
+        self.stack_limit_bytes.load(Ordering::Relaxed)
+    }
+
+    fn check_size(&self, areas: &Areas<PageBacking>, more_bytes: usize) -> Result<()> {
+        let total = areas.total_pages() * PAGE_SIZE + more_bytes;
+        let limit = self.size_limit_bytes.load(Ordering::Relaxed);
+        if total as u64 > limit { Err(Errno::ENOMEM) } else { Ok(()) }
+    }
+
+    /// mmap(2) for all backings. `length` in bytes. EINVAL, ENOMEM, EEXIST.
+    pub fn map(
+        &self,
+        placement: Placement,
+        length: usize,
+        protection: Protection,
+        flags: AreaFlags,
+        backing: PageBacking,
+        offset: u64,
+    ) -> Result<usize> {
+        if length == 0 {
+            return Err(Errno::EINVAL);
+        }
+        let length = length.checked_next_multiple_of(PAGE_SIZE).ok_or(Errno::ENOMEM)?;
+        super::heap::admit(PAGE_SIZE)?;
+        let mut map = self.map.lock();
+        self.check_size(&map.areas, length)?;
+        let start = self.place(&mut map, placement, length)?;
+        let backing = match backing {
+            PageBacking::Anonymous if flags.contains(AreaFlags::SHARED) => {
+                PageBacking::Object(SharedPages::new(length / PAGE_SIZE))
+            }
+            other => other,
+        };
+        map.areas.insert(Area { start, end: start + length, protection, flags, backing, offset })?;
+        Ok(start)
+    }
+
+    fn place(&self, map: &mut Map, placement: Placement, length: usize) -> Result<usize> {
+        match placement {
+            Placement::Hint(hint) => map.areas.find_gap(length, hint),
+            Placement::Exact(start) | Placement::Replace(start) => {
+                let end = start.checked_add(length).filter(|end| *end <= USER_HIGH).ok_or(Errno::ENOMEM)?;
+                if start % PAGE_SIZE != 0 {
+                    return Err(Errno::EINVAL);
+                }
+                if start < USER_LOW {
+                    return Err(Errno::EPERM);
+                }
+                if matches!(placement, Placement::Replace(_)) {
+                    self.remove(map, start..end)?;
+                } else if !map.areas.is_free(start..end) {
+                    return Err(Errno::EEXIST);
+                }
+                Ok(start)
+            }
+        }
+    }
+
+    /// munmap(2). EINVAL, ENOMEM.
+    pub fn unmap(&self, start: usize, length: usize) -> Result<()> {
+        let end = length
+            .checked_next_multiple_of(PAGE_SIZE)
+            .and_then(|length| start.checked_add(length))
+            .filter(|end| *end <= layout::USER_HIGH + PAGE_SIZE && length != 0 && start % PAGE_SIZE == 0)
+            .ok_or(Errno::EINVAL)?;
+        let mut map = self.map.lock();
+        self.remove(&mut map, start..end.min(USER_HIGH))
+    }
+
+    fn remove(&self, map: &mut Map, range: Range<usize>) -> Result<()> {
+        if range.is_empty() || map.areas.is_free(range.clone()) {
+            return Ok(());
+        }
+        // The backings of removed areas go when the vector does, after the pages.
+        let mut removed = alloc::vec::Vec::new();
+        map.areas.remove(range, |area| removed.push(area))?;
+        for area in &removed {
+            self.clear_pages(map.root, area.range());
+        }
+        Ok(())
+    }
+
+    /// Takes the pages of `range` out of the tables and lets go of them, after the TLBs have.
+    fn clear_pages(&self, root: usize, range: Range<usize>) {
+        let mut batch = Batch { space: self, frames: ArrayVec::new(), first: range.start };
+        // SAFETY: our table, under our lock.
+        unsafe {
+            for_each(root, range, &mut |address, entry| {
+                let old = entry.load(Ordering::Relaxed);
+                if is_valid(old) {
+                    entry.store(0, Ordering::Relaxed);
+                    batch.add(address, address_of(old));
+                }
+            });
+        }
+        batch.finish();
+    }
+
+    fn flush(&self, pages: usize, address: usize) {
+        if !self.context.is_used() {
+            return;
+        }
+        match pages {
+            0 => {}
+            1 => mmu::flush_page(self.context.asid(), address),
+            _ => mmu::flush_asid(self.context.asid()),
+        }
+    }
+
+    pub(super) fn flush_page(&self, address: usize) {
+        self.flush(1, address);
+    }
+
+    /// mprotect(2). EINVAL, ENOMEM, EACCES.
+    pub fn protect(&self, start: usize, length: usize, protection: Protection) -> Result<()> {
+        if start % PAGE_SIZE != 0 {
+            return Err(Errno::EINVAL);
+        }
+        let length = length.checked_next_multiple_of(PAGE_SIZE).ok_or(Errno::ENOMEM)?;
+        let end = start.checked_add(length).filter(|end| *end <= USER_HIGH).ok_or(Errno::ENOMEM)?;
+        if length == 0 {
+            return Ok(());
+        }
+        let mut map = self.map.lock();
+        let root = map.root;
+        let mut changed = 0;
+        let result = map.areas.protect(start..end, protection, |area| {
+            // SAFETY: our table, under our lock.
+            unsafe {
+                for_each(root, area.range(), &mut |_, entry| {
+                    let old = entry.load(Ordering::Relaxed);
+                    if is_valid(old) {
+                        // Never more than the old entry allowed: a fault adds WRITE where it may be, after copying if it must.
+                        entry.store(fault::restrict(old, protection), Ordering::Relaxed);
+                        changed += 1;
+                    }
+                });
+            }
+            Ok(())
+        });
+        self.flush(changed * 2, start);
+        result
+    }
+
+    /// brk(2): the new break, or the old one if it cannot be had.
+    pub fn set_break(&self, requested: usize, data_limit_bytes: u64) -> usize {
+        let mut map = self.map.lock();
+        let current = map.areas.program_break().current;
+        let start = map.areas.program_break().start;
+        if requested.saturating_sub(start) as u64 > data_limit_bytes {
+            return current;
+        }
+        let done = match map.areas.plan_break(requested) {
+            BreakChange::Refused => return current,
+            BreakChange::SamePages => Ok(()),
+            BreakChange::Shrink(range) => self.remove(&mut map, range),
+            BreakChange::Grow(range) => self.check_size(&map.areas, range.len()).and_then(|()| {
+                map.areas.insert(Area {
+                    start: range.start,
+                    end: range.end,
+                    protection: Protection::READ | Protection::WRITE,
+                    flags: AreaFlags::HEAP,
+                    backing: PageBacking::Anonymous,
+                    offset: 0,
+                })
+            }),
+        };
+        if done.is_err() {
+            return current;
+        }
+        map.areas.move_program_break(requested);
+        requested
+    }
+
+    /// Where the heap begins: exec sets it once.
+    pub fn set_program_break(&self, start: usize) {
+        self.map.lock().areas.set_program_break(page_up(start));
+    }
+
+    /// mremap(2).
+    pub fn remap(&self, request: &RemapRequest) -> Result<usize> {
+        let mut map = self.map.lock();
+        match map.areas.plan_remap(request)? {
+            Remap::Unchanged => Ok(request.old_address),
+            Remap::Shrink(range) => self.remove(&mut map, range).map(|()| request.old_address),
+            Remap::Grow(range) => {
+                self.check_size(&map.areas, range.len())?;
+                map.areas.extend(range).map(|()| request.old_address)
+            }
+            Remap::Move { from, to, surplus, source } => {
+                self.check_size(&map.areas, to.len().saturating_sub(from.len()))?;
+                self.remove(&mut map, to.clone())?;
+                self.remove(&mut map, surplus)?;
+                self.move_pages(map.root, &from, to.start)?;
+                map.areas.relocate(from, to.clone(), source)?;
+                Ok(to.start)
+            }
+        }
+    }
+
+    /// Moves the entries of `from` to the same offsets from `to`. ENOMEM leaves those not yet moved.
+    fn move_pages(&self, root: usize, from: &Range<usize>, to: usize) -> Result<()> {
+        let mut result = Ok(());
+        let mut moved = 0;
+        // SAFETY: our table, under our lock; entries move, and with them their references.
+        unsafe {
+            for_each(root, from.clone(), &mut |address, entry| {
+                let old = entry.load(Ordering::Relaxed);
+                if result.is_ok() && is_valid(old) {
+                    match find_or_add(root, to + (address - from.start), 3, &mut take_table) {
+                        Ok(target) => {
+                            entry.store(0, Ordering::Relaxed);
+                            target.store(old, Ordering::Release);
+                            moved += 1;
+                        }
+                        Err(error) => result = Err(error),
+                    }
+                }
+            });
+        }
+        self.flush(moved * 2, from.start);
+        result
+    }
+
+    /// madvise(MADV_DONTNEED): private pages go back to their first contents. ENOMEM where nothing is mapped.
+    pub fn discard(&self, range: Range<usize>) -> Result<()> {
+        let map = self.map.lock();
+        let covered = map.areas.is_covered(range.clone());
+        let parts: alloc::vec::Vec<_> = map.areas.overlapping(range.clone()).map(Area::range).collect();
+        for part in parts {
+            self.clear_pages(map.root, part.start.max(range.start)..part.end.min(range.end));
+        }
+        if covered { Ok(()) } else { Err(Errno::ENOMEM) }
+    }
+
+    /// The address space of a forked child: areas copied, pages shared, private ones copied on write. ENOMEM.
+    pub fn fork(&self) -> Result<Arc<Self>> {
+        let map = self.map.lock();
+        super::heap::admit(map.areas.count() * 256)?;
+        let child = Self::with_areas(map.areas.fork())?;
+        child.stack_limit_bytes.store(self.stack_limit_bytes(), Ordering::Relaxed);
+        child.size_limit_bytes.store(self.size_limit_bytes.load(Ordering::Relaxed), Ordering::Relaxed);
+        let mut result = Ok(());
+        let mut pages = 0;
+        for area in child.map.lock_nested().areas.iter() {
+            if area.flags.contains(AreaFlags::WIPE_ON_FORK) {
+                continue;
+            }
+            let shared = area.flags.contains(AreaFlags::SHARED);
+            // SAFETY: both tables are ours: the parent's under its lock, the child's not yet known to anybody.
+            unsafe {
+                for_each(map.root, area.range(), &mut |address, entry| {
+                    if result.is_ok() {
+                        result = share_entry(child.root, address, entry, shared).inspect(|shared| pages += shared).map(|_| ());
+                    }
+                });
+            }
+        }
+        child.note_resident(pages);
+        self.flush(pages * 2, 0);
+        mmu::publish_tables();
+        result.map(|()| child)
+    }
+}
+
+/// Puts the page of `entry` into the child's table too, read-only in both unless it is shared. Returns pages shared.
+///
+/// # Safety
+/// Both tables are locked or private.
+unsafe fn share_entry(child_root: usize, address: usize, entry: &AtomicU64, shared: bool) -> Result<usize> {
+    let mut value = entry.load(Ordering::Relaxed);
+    if !is_valid(value) {
+        return Ok(0);
+    }
+    // SAFETY: the caller's promise.
+    let target = unsafe { find_or_add(child_root, address, 3, &mut take_table) }?;
+    if !shared && !flags_of(value).contains(EntryFlags::READ_ONLY) {
+        value |= EntryFlags::READ_ONLY.bits();
+        entry.store(value, Ordering::Relaxed);
+    }
+    // SAFETY: the parent's entry holds a reference, and its table is locked.
+    let frame = unsafe { Frame::share_physical(address_of(value)) };
+    frame.into_physical();
+    target.store(value, Ordering::Relaxed);
+    Ok(1)
+}
+
+/// Pages taken out of tables, freed after the TLBs have forgotten them.
+struct Batch<'a> {
+    space: &'a AddressSpace,
+    frames: ArrayVec<usize, 64>,
+    first: usize,
+}
+
+impl Batch<'_> {
+    fn add(&mut self, address: usize, physical: usize) {
+        if self.frames.is_empty() {
+            self.first = address;
+        }
+        self.frames.push(physical);
+        if self.frames.is_full() {
+            self.finish();
+        }
+    }
+
+    fn finish(&mut self) {
+        self.space.flush(self.frames.len(), self.first);
+        self.space.resident_pages.fetch_sub(self.frames.len(), Ordering::Relaxed);
+        for physical in self.frames.drain(..) {
+            // SAFETY: the entry that held the reference has been cleared, in tables and TLBs.
+            drop(unsafe { Frame::from_physical(physical) });
+        }
+    }
+}
+
+impl Drop for AddressSpace {
+    fn drop(&mut self) {
+        // Nobody runs in it any more, and its ASID is not reused before everything is flushed: no flush here.
+        let root = self.root;
+        // SAFETY: the table is ours alone.
+        unsafe {
+            for_each(root, 0..USER_HIGH, &mut |_, entry| {
+                let old = entry.load(Ordering::Relaxed);
+                if is_valid(old) {
+                    // SAFETY: the entry's reference, taken back once: the table goes next.
+                    drop(Frame::from_physical(address_of(old)));
+                }
+            });
+        }
+        // SAFETY: as above.
+        unsafe { free_tables(root) };
+    }
+}
+

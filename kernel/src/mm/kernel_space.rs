@@ -1,0 +1,252 @@
+//! The kernel's own half: the final translation tables (W^X), kernel stacks with guard pages,
+//! device mappings, the heap's growth.
+//!
+//! Locks: KERNEL_SPACE around the tables, STACKS around the free stacks. Never sleeps.
+
+use super::frame::{Frame, Purpose};
+use super::layout::{DEVICES, DIRECT_MAP, HEAP, STACK_SIZE, STACK_SLOT, STACKS, direct, page_down, page_up};
+use super::page_table::{block_entry, find, find_or_add, page_entry};
+use crate::arch::boot;
+use crate::arch::mmu::{self, EntryFlags, PAGE_SIZE};
+use crate::sync::{SpinLock, rank};
+use arrayvec::ArrayVec;
+use core::ops::Range;
+use core::ptr::NonNull;
+use core::sync::atomic::Ordering;
+use postern_core::errno::{Errno, Result};
+
+const TWO_MIB: usize = 2 << 20;
+
+struct KernelSpace {
+    /// Physical address of the level-0 table.
+    root: usize,
+    /// The next free address for a device.
+    next_device: usize,
+    /// The next stack slot never used.
+    next_stack: usize,
+}
+
+static SPACE: SpinLock<KernelSpace> =
+    SpinLock::new(rank::KERNEL_SPACE, KernelSpace { root: 0, next_device: DEVICES, next_stack: 0 });
+/// Stacks given back, kept mapped for the next task.
+static FREE_STACKS: SpinLock<ArrayVec<usize, 64>> = SpinLock::new(rank::STACKS, ArrayVec::new_const());
+/// Slots given back and unmapped.
+static FREE_SLOTS: SpinLock<alloc::vec::Vec<usize>> = SpinLock::new(rank::STACKS, alloc::vec::Vec::new());
+
+fn data_flags() -> EntryFlags {
+    EntryFlags::NO_KERNEL_EXECUTE | EntryFlags::NO_USER_EXECUTE
+}
+
+fn read_only_flags() -> EntryFlags {
+    data_flags() | EntryFlags::READ_ONLY
+}
+
+fn code_flags() -> EntryFlags {
+    EntryFlags::NO_USER_EXECUTE | EntryFlags::READ_ONLY
+}
+
+/// Builds the final tables with frames from `take_page` (physical, contiguous in no way, zeroed)
+/// and switches to them: all of `ram` in the direct map, the image at its link address, the first
+/// bytes of the heap.
+///
+/// # Safety
+/// The early tables are active; `image` is the image's physical address; called once, on one CPU.
+pub unsafe fn init(ram: &[Range<usize>], image: usize, mut take_page: impl FnMut() -> usize) {
+    let mut take = || -> Result<usize> { Ok(take_page()) };
+    let root = take_page_of(&mut take);
+    for range in ram {
+        map_direct(root, range, image, &mut take);
+    }
+    let sections = [
+        (boot::kernel_start(), boot::text_end(), code_flags()),
+        (boot::text_end(), boot::rodata_end(), read_only_flags()),
+        (boot::rodata_end(), boot::kernel_end(), data_flags()),
+    ];
+    for (start, end, flags) in sections {
+        for address in (start..end).step_by(PAGE_SIZE) {
+            map_page(root, address, image + (address - boot::kernel_start()), flags, &mut take);
+        }
+    }
+    for address in (HEAP..HEAP + super::heap::INITIAL).step_by(PAGE_SIZE) {
+        let page = take_page_of(&mut take);
+        map_page(root, address, page, data_flags(), &mut take);
+    }
+    SPACE.lock().root = root;
+    mmu::publish_tables();
+    // SAFETY: the tables map the image with the running code and stack where they were, and all RAM.
+    unsafe { mmu::set_kernel_table(root) };
+}
+
+fn take_page_of(take: &mut dyn FnMut() -> Result<usize>) -> usize {
+    take().unwrap_or_else(|_| panic!("no memory for the first tables"))
+}
+
+fn map_page(root: usize, address: usize, physical: usize, flags: EntryFlags, take: &mut dyn FnMut() -> Result<usize>) {
+    // SAFETY: `root` is the table being built, by one CPU.
+    let Ok(entry) = (unsafe { find_or_add(root, address, 3, take) }) else { panic!("no memory for tables") };
+    entry.store(page_entry(physical, flags), Ordering::Release);
+}
+
+/// Maps a range of RAM into the direct map: blocks of 2 MiB, but pages around the image, whose code
+/// and read-only data must not be writable through the alias either.
+fn map_direct(root: usize, range: &Range<usize>, image: usize, take: &mut dyn FnMut() -> Result<usize>) {
+    let read_only = image..image + (boot::rodata_end() - boot::kernel_start());
+    let mut physical = page_up(range.start);
+    while physical < page_down(range.end) {
+        let block = physical..physical + TWO_MIB;
+        let overlaps = block.start < read_only.end && read_only.start < block.end;
+        if physical % TWO_MIB == 0 && block.end <= range.end && !overlaps {
+            // SAFETY: `root` is the table being built, by one CPU.
+            let Ok(entry) = (unsafe { find_or_add(root, direct(physical), 2, take) }) else {
+                panic!("no memory for tables")
+            };
+            entry.store(block_entry(physical, data_flags()), Ordering::Release);
+            physical += TWO_MIB;
+        } else {
+            let flags = if read_only.contains(&physical) { read_only_flags() } else { data_flags() };
+            map_page(root, direct(physical), physical, flags, take);
+            physical += PAGE_SIZE;
+        }
+    }
+}
+
+fn take_table() -> Result<usize> {
+    let frame = Frame::alloc_for(Purpose::Kernel)?;
+    frame.zero(0, PAGE_SIZE);
+    Ok(frame.into_physical())
+}
+
+/// Maps fresh frames at `start..start + bytes`; all or nothing. ENOMEM.
+fn map_fresh(start: usize, bytes: usize) -> Result<()> {
+    let space = SPACE.lock();
+    for address in (start..start + bytes).step_by(PAGE_SIZE) {
+        let mapped = Frame::alloc_for(Purpose::Kernel).and_then(|frame| {
+            // SAFETY: the kernel's root, under its lock.
+            let entry = unsafe { find_or_add(space.root, address, 3, &mut take_table) }?;
+            entry.store(page_entry(frame.into_physical(), data_flags()), Ordering::Release);
+            Ok(())
+        });
+        if let Err(error) = mapped {
+            unmap(space.root, start, address - start);
+            return Err(error);
+        }
+    }
+    mmu::publish_tables();
+    Ok(())
+}
+
+fn unmap(root: usize, start: usize, bytes: usize) {
+    for address in (start..start + bytes).step_by(PAGE_SIZE) {
+        // SAFETY: the kernel's root; the caller holds its lock.
+        let Some(entry) = (unsafe { find(root, address) }) else { continue };
+        let old = entry.swap(0, Ordering::Relaxed);
+        mmu::flush_kernel_page(address);
+        // SAFETY: the entry held the reference that `map_fresh` gave it, and nobody can reach it any more.
+        drop(unsafe { Frame::from_physical(super::page_table::address_of(old)) });
+    }
+}
+
+/// Maps `bytes` more at the heap's end. ENOMEM.
+pub fn map_heap(start: usize, bytes: usize) -> Result<()> {
+    map_fresh(start, bytes)
+}
+
+/// Maps device registers; the address of their first byte.
+pub fn map_device(registers: &Range<usize>) -> NonNull<u8> {
+    let mut space = SPACE.lock();
+    let first = page_down(registers.start);
+    let base = space.next_device;
+    let flags = data_flags() | EntryFlags::DEVICE;
+    for physical in (first..page_up(registers.end)).step_by(PAGE_SIZE) {
+        let address = space.next_device;
+        map_page(space.root, address, physical, flags, &mut take_table);
+        space.next_device += PAGE_SIZE;
+    }
+    space.next_device += PAGE_SIZE; // a hole: running over the end faults
+    mmu::publish_tables();
+    let address = base + (registers.start - first);
+    NonNull::new(core::ptr::with_exposed_provenance_mut(address)).expect("upper half")
+}
+
+/// Maps a device's registers, for its one driver.
+pub fn map_registers<T>(registers: &Range<usize>) -> safe_mmio::UniqueMmioPointer<'static, T> {
+    assert!(size_of::<T>() <= registers.len(), "a device with too few registers");
+    let address = map_device(registers).cast();
+    // SAFETY: a new device mapping as long as T, given out once and never unmapped.
+    unsafe { safe_mmio::UniqueMmioPointer::new(address) }
+}
+
+/// A kernel stack: mapped, with an unmapped guard of equal size below. Given back on drop.
+#[derive(Debug)]
+pub struct KernelStack {
+    slot: usize,
+}
+
+impl KernelStack {
+    /// A stack. ENOMEM.
+    pub fn new() -> Result<Self> {
+        if let Some(slot) = FREE_STACKS.lock().pop() {
+            return Ok(Self { slot });
+        }
+        let slot = FREE_SLOTS.lock().pop();
+        let slot = slot.unwrap_or_else(|| {
+            let mut space = SPACE.lock();
+            space.next_stack += 1;
+            space.next_stack - 1
+        });
+        let base = STACKS + slot * STACK_SLOT + (STACK_SLOT - STACK_SIZE);
+        match map_fresh(base, STACK_SIZE) {
+            Ok(()) => Ok(Self { slot }),
+            Err(error) => {
+                FREE_SLOTS.lock().push(slot);
+                Err(error)
+            }
+        }
+    }
+
+    /// One past its highest byte, 16-byte aligned.
+    pub fn top(&self) -> usize {
+        STACKS + (self.slot + 1) * STACK_SLOT
+    }
+}
+
+impl Drop for KernelStack {
+    fn drop(&mut self) {
+        if FREE_STACKS.lock().try_push(self.slot).is_ok() {
+            return;
+        }
+        let space = SPACE.lock();
+        unmap(space.root, STACKS + self.slot * STACK_SLOT + (STACK_SLOT - STACK_SIZE), STACK_SIZE);
+        drop(space);
+        FREE_SLOTS.lock().push(self.slot);
+    }
+}
+
+/// Unmaps the stacks kept for reuse, so that leak counts can be compared. Returns how many.
+pub fn release_free_stacks() -> usize {
+    let mut released = 0;
+    loop {
+        let slot = FREE_STACKS.lock().pop();
+        let Some(slot) = slot else { return released };
+        let space = SPACE.lock();
+        unmap(space.root, STACKS + slot * STACK_SLOT + (STACK_SLOT - STACK_SIZE), STACK_SIZE);
+        drop(space);
+        FREE_SLOTS.lock().push(slot);
+        released += 1;
+    }
+}
+
+/// The physical address behind a mapped kernel address. EFAULT.
+pub fn translate(address: usize) -> Result<usize> {
+    if (DIRECT_MAP..DIRECT_MAP + (1 << 47)).contains(&address) {
+        return Ok(super::layout::physical(address));
+    }
+    let space = SPACE.lock();
+    // SAFETY: the kernel's root, under its lock.
+    let entry = unsafe { find(space.root, address) }.ok_or(Errno::EFAULT)?.load(Ordering::Relaxed);
+    if super::page_table::is_valid(entry) {
+        Ok(super::page_table::address_of(entry) + address % PAGE_SIZE)
+    } else {
+        Err(Errno::EFAULT)
+    }
+}

@@ -1,0 +1,56 @@
+//! Memory: page frames, the kernel heap, translation tables, address spaces of programs, and the
+//! only ways to reach user memory.
+//!
+//! | file | owns | locks |
+//! |---|---|---|
+//! | `layout` | where things lie | – |
+//! | `frame` | page frames, per-CPU page caches | FRAMES |
+//! | `heap` | the kernel heap | HEAP |
+//! | `kernel_space` | the kernel's tables, stacks, device mappings | KERNEL_SPACE, STACKS |
+//! | `page_table` | the format of tables | caller's |
+//! | `asid` | address space identifiers | ASIDS |
+//! | `address_space` | a program's areas and tables | ADDRESS_SPACE |
+//! | `fault` | what a page fault means | ADDRESS_SPACE |
+//! | `user` | copies to and from programs | may fault, may sleep |
+//!
+//! Out of memory is an error value (ENOMEM) on every path a user can drive; a page fault that finds
+//! no memory kills the program. `docs/memory.md` tells the whole story.
+
+pub mod address_space;
+pub mod asid;
+pub mod boot;
+pub mod fault;
+pub mod frame;
+pub mod heap;
+pub mod kernel_space;
+pub mod layout;
+pub mod page_table;
+pub mod residency;
+pub mod shared;
+pub mod user;
+
+pub use address_space::AddressSpace;
+pub use frame::Frame;
+use postern_core::errno::Result;
+
+/// What a page of a [`PageSource`] is wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PageIntent {
+    /// Loads and instruction fetches, or a private copy.
+    Read,
+    /// Stores that others will see.
+    Write,
+}
+
+/// Something with pages that can be mapped: a file, a memfd, shared anonymous memory, a driver's ring.
+pub trait PageSource: Send + Sync {
+    /// The page at `index`, allocated if it was a hole. EFAULT beyond the end (the program gets SIGBUS), ENOMEM.
+    /// May sleep; called with an address space locked.
+    fn page(&self, index: usize, intent: PageIntent) -> Result<Frame>;
+    /// The size in bytes.
+    fn size_bytes(&self) -> u64;
+    /// What `/proc/PID/maps` shows: device, inode number, path.
+    fn description(&self) -> Option<(u64, u64, alloc::vec::Vec<u8>)> {
+        None
+    }
+}

@@ -1,0 +1,433 @@
+//! The only ways to user memory: typed pointers, strings, and the cursors `Source` and `Sink`, which
+//! advance, so that nothing is fetched twice.
+//!
+//! Every access may fault and so may sleep: no spin lock may be held. A fault that cannot be
+//! resolved is EFAULT if nothing was moved, and a short count otherwise.
+
+use super::frame::Frame;
+use crate::arch::mmu::PAGE_SIZE;
+use crate::arch::user_access::{self, USER_END};
+use crate::sync::per_cpu::assert_no_spin_lock;
+use alloc::vec::Vec;
+use core::marker::PhantomData;
+use postern_core::errno::{Errno, Result};
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
+/// The most bytes one read or write moves (Linux's MAX_RW_COUNT).
+pub const MAX_TRANSFER: usize = 0x7fff_f000;
+/// The most segments of readv and writev (UIO_MAXIOV).
+const MAX_SEGMENTS: usize = 1024;
+
+/// EFAULT unless the range lies in the user half.
+pub fn check_range(address: usize, length: usize) -> Result<()> {
+    match address.checked_add(length) {
+        Some(end) if end <= USER_END => Ok(()),
+        _ => Err(Errno::EFAULT),
+    }
+}
+
+/// A pointer that a program passed to a `T` in its memory. It need not be aligned.
+#[derive(Debug, PartialEq, Eq)]
+pub struct UserPtr<T> {
+    address: usize,
+    target: PhantomData<T>,
+}
+
+// Not derived: a pointer can be copied whether its target can or not.
+impl<T> Clone for UserPtr<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for UserPtr<T> {}
+
+impl<T> UserPtr<T> {
+    /// The pointer, unchecked until it is used.
+    pub const fn new(address: usize) -> Self {
+        Self { address, target: PhantomData }
+    }
+
+    /// Whether it is null: "no such argument" in many calls.
+    pub const fn is_null(self) -> bool {
+        self.address == 0
+    }
+
+    /// The number it is.
+    pub const fn address(self) -> usize {
+        self.address
+    }
+
+    /// The `index`-th `T` from here.
+    pub const fn element(self, index: usize) -> Self {
+        Self::new(self.address.wrapping_add(index.wrapping_mul(size_of::<T>())))
+    }
+}
+
+impl<T: FromBytes + IntoBytes> UserPtr<T> {
+    /// Fetches the value. EFAULT.
+    pub fn read(self) -> Result<T> {
+        let mut value = T::new_zeroed();
+        read_bytes(self.address, value.as_mut_bytes())?;
+        Ok(value)
+    }
+}
+
+impl<T: IntoBytes + Immutable> UserPtr<T> {
+    /// Stores the value. EFAULT; then part of it may have been stored.
+    pub fn write(self, value: &T) -> Result<()> {
+        write_bytes(self.address, value.as_bytes())
+    }
+
+    /// Stores the value unless the pointer is null.
+    pub fn write_if_some(self, value: &T) -> Result<()> {
+        if self.is_null() { Ok(()) } else { self.write(value) }
+    }
+}
+
+/// Fetches bytes. EFAULT unless all could be.
+pub fn read_bytes(address: usize, to: &mut [u8]) -> Result<()> {
+    match copy_in(address, to) {
+        0 => Ok(()),
+        _ => Err(Errno::EFAULT),
+    }
+}
+
+/// Stores bytes. EFAULT unless all could be.
+pub fn write_bytes(address: usize, from: &[u8]) -> Result<()> {
+    match copy_out(address, from) {
+        0 => Ok(()),
+        _ => Err(Errno::EFAULT),
+    }
+}
+
+/// Returns bytes not copied.
+fn copy_in(address: usize, to: &mut [u8]) -> usize {
+    assert_no_spin_lock("a copy from user memory");
+    if check_range(address, to.len()).is_err() {
+        return to.len();
+    }
+    // SAFETY: `to` is ours, the range is in the user half.
+    unsafe { user_access::copy_from(to.as_mut_ptr(), address, to.len()) }
+}
+
+/// Returns bytes not copied.
+fn copy_out(address: usize, from: &[u8]) -> usize {
+    assert_no_spin_lock("a copy to user memory");
+    if check_range(address, from.len()).is_err() {
+        return from.len();
+    }
+    // SAFETY: `from` is ours, the range is in the user half.
+    unsafe { user_access::copy_to(address, from.as_ptr(), from.len()) }
+}
+
+/// Zeroes `length` bytes. EFAULT.
+pub fn clear(address: usize, length: usize) -> Result<()> {
+    assert_no_spin_lock("clearing user memory");
+    check_range(address, length)?;
+    // SAFETY: the range is in the user half.
+    if unsafe { user_access::clear(address, length) } { Ok(()) } else { Err(Errno::EFAULT) }
+}
+
+fn check_word(address: usize) -> Result<()> {
+    assert_no_spin_lock("a futex word");
+    if address % 4 != 0 {
+        return Err(Errno::EINVAL);
+    }
+    check_range(address, 4)
+}
+
+/// Loads a futex word in one access. EINVAL if misaligned, EFAULT.
+pub fn load_u32(address: usize) -> Result<u32> {
+    check_word(address)?;
+    // SAFETY: aligned and in the user half.
+    unsafe { user_access::load_u32(address) }.ok_or(Errno::EFAULT)
+}
+
+/// Atomically replaces `old` by `new`; what was seen. EINVAL if misaligned, EFAULT.
+pub fn compare_exchange_u32(address: usize, old: u32, new: u32) -> Result<u32> {
+    check_word(address)?;
+    // SAFETY: aligned and in the user half.
+    unsafe { user_access::compare_exchange_u32(address, old, new) }.ok_or(Errno::EFAULT)
+}
+
+/// Fetches a NUL-terminated string of at most `max` bytes without the NUL. EFAULT; ENAMETOOLONG if longer.
+pub fn read_c_string(address: usize, max: usize) -> Result<Vec<u8>> {
+    let mut string = Vec::new();
+    let mut chunk = [0; 128];
+    loop {
+        let at = address.checked_add(string.len()).ok_or(Errno::EFAULT)?;
+        // Never past a page that the string may end in: the next one need not exist.
+        let length = chunk.len().min(PAGE_SIZE - at % PAGE_SIZE);
+        let got = length - copy_in(at, &mut chunk[..length]);
+        if let Some(end) = chunk[..got].iter().position(|byte| *byte == 0) {
+            string.extend_from_slice(&chunk[..end]);
+            return if string.len() > max { Err(Errno::ENAMETOOLONG) } else { Ok(string) };
+        }
+        if got < length {
+            return Err(Errno::EFAULT);
+        }
+        string.extend_from_slice(&chunk[..got]);
+        if string.len() > max {
+            return Err(Errno::ENAMETOOLONG);
+        }
+    }
+}
+
+/// One piece of memory of a cursor.
+#[derive(Clone, Copy, Debug)]
+struct Segment {
+    address: usize,
+    length: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Memory {
+    User,
+    Kernel,
+}
+
+/// Where a cursor stood at some moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Position {
+    current: Segment,
+    remaining: usize,
+    next: usize,
+}
+
+/// Segments of memory with a position: the part that `Source` and `Sink` share.
+#[derive(Debug)]
+struct Cursor {
+    memory: Memory,
+    current: Segment,
+    remaining: usize,
+    rest: Vec<Segment>,
+    next: usize,
+}
+
+impl Cursor {
+    fn user(address: usize, length: usize) -> Result<Self> {
+        let length = length.min(MAX_TRANSFER);
+        check_range(address, length)?;
+        Ok(Self::single(Memory::User, address, length))
+    }
+
+    fn single(memory: Memory, address: usize, length: usize) -> Self {
+        Self { memory, current: Segment { address, length }, remaining: length, rest: Vec::new(), next: 0 }
+    }
+
+    fn user_vector(address: usize, count: usize) -> Result<Self> {
+        if count > MAX_SEGMENTS {
+            return Err(Errno::EINVAL);
+        }
+        let mut rest = Vec::new();
+        rest.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
+        let mut remaining: usize = 0;
+        let mut unlimited: usize = 0;
+        for index in 0..count {
+            let [address, length] = UserPtr::<[usize; 2]>::new(address).element(index).read()?;
+            unlimited = unlimited.checked_add(length).filter(|sum| isize::try_from(*sum).is_ok()).ok_or(Errno::EINVAL)?;
+            let length = length.min(MAX_TRANSFER - remaining);
+            check_range(address, length)?;
+            remaining += length;
+            rest.push(Segment { address, length });
+        }
+        Ok(Self { memory: Memory::User, current: Segment { address: 0, length: 0 }, remaining, rest, next: 0 })
+    }
+
+    /// Moves up to `length` bytes with `copy(address, offset, length) -> bytes not moved`.
+    fn advance(&mut self, length: usize, mut copy: impl FnMut(Memory, usize, usize, usize) -> usize) -> Result<usize> {
+        let length = length.min(self.remaining);
+        let mut done = 0;
+        while done < length {
+            if self.current.length == 0 {
+                // `remaining` counts what the segments hold, so there is a next one.
+                self.current = self.rest[self.next];
+                self.next += 1;
+                continue;
+            }
+            let part = self.current.length.min(length - done);
+            let moved = part - copy(self.memory, self.current.address, done, part);
+            self.current.address += moved;
+            self.current.length -= moved;
+            self.remaining -= moved;
+            done += moved;
+            if moved < part {
+                break;
+            }
+        }
+        if done == 0 && length != 0 { Err(Errno::EFAULT) } else { Ok(done) }
+    }
+}
+
+/// Bytes on their way into the kernel: what a program writes.
+#[derive(Debug)]
+pub struct Source<'a> {
+    cursor: Cursor,
+    memory: PhantomData<&'a [u8]>,
+}
+
+impl<'a> Source<'a> {
+    /// A program's buffer, cut to [`MAX_TRANSFER`]. EFAULT if it is not in the user half.
+    pub fn user(address: usize, length: usize) -> Result<Source<'static>> {
+        Ok(Source { cursor: Cursor::user(address, length)?, memory: PhantomData })
+    }
+
+    /// A program's array of `struct iovec`. EINVAL, EFAULT, ENOMEM.
+    pub fn user_iovecs(address: usize, count: usize) -> Result<Source<'static>> {
+        Ok(Source { cursor: Cursor::user_vector(address, count)?, memory: PhantomData })
+    }
+
+    /// A kernel buffer.
+    pub fn from_slice(slice: &'a [u8]) -> Self {
+        let cursor = Cursor::single(Memory::Kernel, slice.as_ptr().expose_provenance(), slice.len());
+        Self { cursor, memory: PhantomData }
+    }
+
+    /// Bytes not yet taken.
+    pub fn remaining(&self) -> usize {
+        self.cursor.remaining
+    }
+
+    /// Where it stands, for [`Source::return_to`].
+    pub fn position(&self) -> Position {
+        let Cursor { current, remaining, next, .. } = self.cursor;
+        Position { current, remaining, next }
+    }
+
+    /// Goes back to where it stood: what was taken since will be taken again.
+    pub fn return_to(&mut self, position: Position) {
+        (self.cursor.current, self.cursor.remaining, self.cursor.next) =
+            (position.current, position.remaining, position.next);
+    }
+
+    /// Forgets the bytes not yet taken.
+    pub fn discard_rest(&mut self) {
+        self.cursor.remaining = 0;
+    }
+
+    /// Takes up to `length` bytes into `frame` at `offset`; how many. EFAULT if none could be had.
+    pub fn copy_to_frame(&mut self, frame: &Frame, offset: usize, length: usize) -> Result<usize> {
+        assert!(offset <= PAGE_SIZE && length <= PAGE_SIZE - offset, "outside the frame");
+        let base = frame.address() + offset;
+        self.cursor.advance(length, |memory, address, done, part| {
+            let to = core::ptr::with_exposed_provenance_mut(base + done);
+            // SAFETY: inside the frame, which `frame` keeps; the source is a user range or a borrowed slice.
+            unsafe { copy_into_kernel(memory, to, address, part) }
+        })
+    }
+
+    /// Takes as many bytes as fit into `to`; how many. EFAULT if none could be had.
+    pub fn copy_to_slice(&mut self, to: &mut [u8]) -> Result<usize> {
+        let length = to.len();
+        let base = to.as_mut_ptr();
+        self.cursor.advance(length, |memory, address, done, part| {
+            // SAFETY: `done + part` is at most the slice's length.
+            let to = unsafe { base.add(done) };
+            // SAFETY: as above; the source is a user range or a borrowed slice.
+            unsafe { copy_into_kernel(memory, to, address, part) }
+        })
+    }
+}
+
+/// # Safety
+/// `to` is valid for `length` bytes; for kernel memory `from` is too, and does not overlap it.
+unsafe fn copy_into_kernel(memory: Memory, to: *mut u8, from: usize, length: usize) -> usize {
+    match memory {
+        Memory::User => {
+            assert_no_spin_lock("a copy from user memory");
+            // SAFETY: `to` by the caller; the user range was checked when the cursor was made.
+            unsafe { user_access::copy_from(to, from, length) }
+        }
+        Memory::Kernel => {
+            // SAFETY: the caller's promise.
+            unsafe { core::ptr::copy_nonoverlapping(core::ptr::with_exposed_provenance(from), to, length) };
+            0
+        }
+    }
+}
+
+/// # Safety
+/// `from` is valid for `length` bytes; for kernel memory `to` is too, and does not overlap it.
+unsafe fn copy_out_of_kernel(memory: Memory, to: usize, from: *const u8, length: usize) -> usize {
+    match memory {
+        Memory::User => {
+            assert_no_spin_lock("a copy to user memory");
+            // SAFETY: `from` by the caller; the user range was checked when the cursor was made.
+            unsafe { user_access::copy_to(to, from, length) }
+        }
+        Memory::Kernel => {
+            // SAFETY: the caller's promise.
+            unsafe { core::ptr::copy_nonoverlapping(from, core::ptr::with_exposed_provenance_mut(to), length) };
+            0
+        }
+    }
+}
+
+/// Room for bytes on their way out of the kernel: what a program reads into.
+#[derive(Debug)]
+pub struct Sink<'a> {
+    cursor: Cursor,
+    memory: PhantomData<&'a mut [u8]>,
+}
+
+impl<'a> Sink<'a> {
+    /// A program's buffer, cut to [`MAX_TRANSFER`]. EFAULT if it is not in the user half.
+    pub fn user(address: usize, length: usize) -> Result<Sink<'static>> {
+        Ok(Sink { cursor: Cursor::user(address, length)?, memory: PhantomData })
+    }
+
+    /// A program's array of `struct iovec`. EINVAL, EFAULT, ENOMEM.
+    pub fn user_iovecs(address: usize, count: usize) -> Result<Sink<'static>> {
+        Ok(Sink { cursor: Cursor::user_vector(address, count)?, memory: PhantomData })
+    }
+
+    /// A kernel buffer.
+    pub fn from_slice(slice: &'a mut [u8]) -> Self {
+        let cursor = Cursor::single(Memory::Kernel, slice.as_mut_ptr().expose_provenance(), slice.len());
+        Self { cursor, memory: PhantomData }
+    }
+
+    /// Room left.
+    pub fn remaining(&self) -> usize {
+        self.cursor.remaining
+    }
+
+    /// Stores up to `length` bytes of `frame` from `offset`; how many. EFAULT if none could be stored.
+    pub fn copy_from_frame(&mut self, frame: &Frame, offset: usize, length: usize) -> Result<usize> {
+        assert!(offset <= PAGE_SIZE && length <= PAGE_SIZE - offset, "outside the frame");
+        let base = frame.address() + offset;
+        self.cursor.advance(length, |memory, address, done, part| {
+            let from = core::ptr::with_exposed_provenance(base + done);
+            // SAFETY: inside the frame, which `frame` keeps; the sink is a user range or a borrowed slice.
+            unsafe { copy_out_of_kernel(memory, address, from, part) }
+        })
+    }
+
+    /// Stores as much of `from` as there is room for; how many. EFAULT if none could be stored.
+    pub fn copy_from_slice(&mut self, from: &[u8]) -> Result<usize> {
+        let base = from.as_ptr();
+        self.cursor.advance(from.len(), |memory, address, done, part| {
+            // SAFETY: `done + part` is at most the slice's length.
+            let from = unsafe { base.add(done) };
+            // SAFETY: as above; the sink is a user range or a borrowed slice.
+            unsafe { copy_out_of_kernel(memory, address, from, part) }
+        })
+    }
+
+    /// Stores up to `length` zeroes; how many. EFAULT if none could be stored.
+    pub fn clear(&mut self, length: usize) -> Result<usize> {
+        const ZEROES: [u8; 256] = [0; 256];
+        let length = length.min(self.remaining());
+        let mut done = 0;
+        while done < length {
+            let part = (length - done).min(ZEROES.len());
+            match self.copy_from_slice(&ZEROES[..part]) {
+                Ok(moved) if moved == part => done += moved,
+                Ok(moved) => return Ok(done + moved),
+                Err(error) => return if done == 0 { Err(error) } else { Ok(done) },
+            }
+        }
+        Ok(done)
+    }
+}

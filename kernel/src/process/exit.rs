@@ -1,0 +1,174 @@
+//! The end of threads and processes. Specification: exit_group(2), _exit(2), and what clone(2) says
+//! of CLONE_CHILD_CLEARTID; set_robust_list(2).
+
+use super::process::Process;
+use super::tree::{self, Ended, INIT};
+use super::{current, signal};
+use crate::ipc::futex;
+use crate::mm::user::UserPtr;
+use crate::sched::{self, Task, Work};
+use alloc::sync::Arc;
+use core::sync::atomic::Ordering;
+use postern_core::errno::Errno;
+use postern_core::signal_action::Disposition;
+use postern_core::signal_set::Signal;
+
+/// The status word of a process that called exit with `code`.
+pub fn status_of_code(code: i32) -> i32 {
+    (code & 0xff) << 8
+}
+
+/// The status word of a process that a signal ended.
+pub fn status_of_signal(signal: Signal) -> i32 {
+    signal.number()
+}
+
+/// Ends every thread of the current process with the wait status `status`: exit_group(2), fatal signals.
+pub fn exit_process(status: i32) -> ! {
+    let process = current().process().clone();
+    end_threads(&process, status);
+    drop(process);
+    exit_thread(status)
+}
+
+/// Tells all threads of `process` to end. The first status stands.
+pub fn end_threads(process: &Process, status: i32) {
+    let tasks = {
+        let mut threads = process.threads.lock();
+        if threads.ending.is_some() {
+            return;
+        }
+        threads.ending = Some(status);
+        threads.tasks.clone()
+    };
+    for task in tasks {
+        interrupt(&task);
+    }
+}
+
+/// Makes a thread leave whatever it does and look at its work.
+pub fn interrupt(task: &Arc<Task>) {
+    task.ask(Work::SIGNAL);
+    sched::unpark(task.handle());
+}
+
+/// Whether the current thread must end, and with what status: asked on the way to user mode.
+pub fn must_end() -> Option<i32> {
+    let thread = current();
+    let threads = thread.process().threads.lock();
+    match (threads.ending, threads.survivor) {
+        (Some(status), _) => Some(status),
+        (None, Some(survivor)) if survivor != thread.tid() => Some(0),
+        _ => None,
+    }
+}
+
+/// Ends the current thread, and its process if it is the last one.
+pub fn exit_thread(status: i32) -> ! {
+    release_user_state();
+    let process = current().process().clone();
+    let tid = current().tid();
+    process.dead_threads_ns.fetch_add(sched::switch::current_run_ns(), Ordering::Relaxed);
+    let (me, is_last, status) = {
+        let mut tree = tree::lock();
+        let me = tree.remove_thread(tid);
+        let mut threads = process.threads.lock();
+        threads.tasks.retain(|task| task.thread().tid() != tid);
+        (me, threads.tasks.is_empty(), threads.ending.unwrap_or(status))
+    };
+    // The scheduler keeps its own reference.
+    drop(me);
+    process.thread_gone.wake_all(postern_sync::ANY_EVENT);
+    if is_last {
+        end_process(&process, status);
+    }
+    drop(process);
+    sched::exit()
+}
+
+/// Gives back everything whose going may sleep, while the thread still can.
+fn release_user_state() {
+    let thread = current();
+    if sched::current().address_space().is_some() {
+        futex::release_robust_list(thread.robust_list.swap(0, Ordering::Relaxed), thread.tid());
+        let address = thread.clear_child_tid.swap(0, Ordering::Relaxed);
+        if address != 0 && UserPtr::<u32>::new(address).write(&0).is_ok() {
+            // EFAULT cannot be reported to anybody.
+            let _ = futex::wake(address, futex::Sharing::Shared, 1, futex::ANY_BITS);
+        }
+    }
+    signal::on_thread_exit();
+    drop(Task::change_address_space(None));
+    thread.finish_vfork();
+    drop(thread.replace_files(None));
+    drop(thread.replace_fs(None));
+}
+
+fn end_process(process: &Arc<Process>, status: i32) {
+    let pid = process.pid();
+    if pid == INIT {
+        init_ended(status);
+    }
+    super::attributes::on_parent_ending(pid);
+    let run_ns = process.dead_threads_ns.load(Ordering::Relaxed) + process.children_ns();
+    let uid = current().credentials().uid;
+    let (parent, has_ended_orphan) = tree::lock().end_process(pid, Ended { status, uid, run_ns });
+    if has_ended_orphan && let Some(init) = tree::find(INIT) {
+        notify(&init, Signal::CHLD.number(), pid, uid, status);
+    }
+    if let Some(parent) = parent {
+        notify(&parent, i32::from(process.exit_signal), pid, uid, status);
+    }
+}
+
+/// Tells a parent that a child has ended. One that said it does not care never sees the child again.
+fn notify(parent: &Arc<Process>, exit_signal: i32, pid: u32, uid: u32, status: i32) {
+    let signal = Signal::from_number(exit_signal).ok();
+    if signal == Some(Signal::CHLD) {
+        let action = parent.actions().get(Signal::CHLD);
+        let ignored = action.disposition == Disposition::Ignore;
+        let no_wait = action.flags.contains(postern_core::signal_action::ActionFlags::NOCLDWAIT);
+        if ignored || no_wait {
+            let reaped = tree::lock().reap(pid);
+            drop(reaped);
+        }
+    }
+    if let Some(signal) = signal {
+        signal::send_child_ended(parent, signal, pid, uid, status);
+    }
+    parent.child_changed.wake_all(postern_sync::ANY_EVENT);
+}
+
+/// Without init there is nobody to go on for.
+fn init_ended(status: i32) -> ! {
+    log::error!("init ended with wait status {status:#x}: powering off");
+    let code = if status & 0x7f == 0 { (status >> 8 & 0xff).to_le_bytes()[0] } else { 128 + (status & 0x7f).to_le_bytes()[0] };
+    crate::power::set_exit_status(if code == 0 { 1 } else { code });
+    crate::power::off()
+}
+
+/// exec: waits until the current thread is the only one of its process. EAGAIN if the process is ending anyway.
+pub fn become_only_thread() -> Result<(), Errno> {
+    let thread = current();
+    let process = thread.process();
+    let others = {
+        let mut threads = process.threads.lock();
+        if threads.ending.is_some() || threads.survivor.is_some() {
+            return Err(Errno::EAGAIN);
+        }
+        threads.survivor = Some(thread.tid());
+        threads.tasks.clone()
+    };
+    for task in others.iter().filter(|task| task.thread().tid() != thread.tid()) {
+        interrupt(task);
+    }
+    drop(others);
+    process
+        .thread_gone
+        .wait(postern_sync::Mode::Exclusive, || (process.threads.lock().tasks.len() == 1).then_some(()));
+    if thread.tid() != process.pid() {
+        tree::lock().rename_thread(thread.tid(), process.pid());
+    }
+    process.threads.lock().survivor = None;
+    Ok(())
+}

@@ -1,0 +1,66 @@
+//! Processes and threads: what Linux's clone, execve, exit and wait make of the scheduler's tasks.
+//!
+//! | file | owns | locks |
+//! |---|---|---|
+//! | `tree` | who exists: threads by number, parents, children, groups, sessions | PROCESS_TREE |
+//! | `process` | what the threads of a process share | PROCESS |
+//! | `thread` | what a thread has for itself | PROCESS, SIGNALS |
+//! | `clone` | fork, vfork, threads | PROCESS_TREE |
+//! | `exec` | loading a program | PROCESS_IMAGE |
+//! | `exit` | the end of threads and processes | PROCESS_TREE |
+//! | `wait` | reaping children | PROCESS_TREE |
+//! | `signal` | sending and delivering signals | SIGNALS |
+//! | `fault` | what a program's fault means | – |
+//! | `vdso` | the page of kernel code in every program | – |
+//!
+//! Knows no device names. Specification: POSIX.1-2024, and Linux's man-pages where it says more.
+//! A [`Thread`] is part of its task; the scheduler carries it and never looks inside.
+
+pub mod attributes;
+pub mod clock;
+pub mod clone;
+pub mod credentials;
+pub mod exec;
+pub mod exit;
+pub mod fault;
+pub mod init;
+pub mod limits;
+#[expect(clippy::module_inception, reason = "the type gives the module its name")]
+pub mod process;
+pub mod signal;
+pub mod snapshot;
+pub mod thread;
+pub mod tree;
+pub mod unshare;
+pub mod vdso;
+pub mod wait;
+
+pub use credentials::Credentials;
+pub use process::Process;
+pub use thread::Thread;
+
+use crate::sched::switch::Current;
+use core::ops::Deref;
+
+/// The thread that runs this.
+pub struct CurrentThread(Current);
+
+impl Deref for CurrentThread {
+    type Target = Thread;
+
+    fn deref(&self) -> &Thread {
+        self.0.thread()
+    }
+}
+
+/// The thread that runs this. Panics in a kernel task.
+pub fn current() -> CurrentThread {
+    CurrentThread(crate::sched::current())
+}
+
+/// The thread that runs this, unless it is a kernel task.
+pub fn current_if_any() -> Option<CurrentThread> {
+    let current = crate::sched::current();
+    current.thread_if_any()?;
+    Some(CurrentThread(current))
+}

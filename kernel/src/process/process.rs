@@ -1,0 +1,185 @@
+//! What the threads of a process share.
+//! Locks: PROCESS around the thread list and the image's names, SIGNALS around what is pending.
+
+use super::attributes::ProcessAttributes;
+use super::limits::{Limit, Limits, Resource};
+use super::signal::{ProcessSignals, SharedActions};
+use crate::mm::AddressSpace;
+use crate::sched::Task;
+use crate::sync::{Mutex, SpinLock, WaitQueue, rank};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::ops::Range;
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use postern_core::tid_allocator::Tid;
+
+/// A process: threads that share an address space's fate, signals and a number.
+pub struct Process {
+    pid: Tid,
+    // Copies of what the tree knows, for the calls that only ask. Written under PROCESS_TREE.
+    pub(super) parent: AtomicU32,
+    pub(super) group: AtomicU32,
+    pub(super) session: AtomicU32,
+    /// The signal its parent gets when it ends; 0 for none.
+    pub(super) exit_signal: u8,
+    pub(super) threads: SpinLock<Threads>,
+    /// Threads wait here for others of their process to go (exec).
+    pub(super) thread_gone: WaitQueue,
+    /// Threads wait here for children to change state.
+    pub(super) child_changed: WaitQueue,
+    /// Exec and fork of this process exclude each other.
+    pub(super) image_lock: Mutex<()>,
+    pub(super) image: SpinLock<Image>,
+    limits: SpinLock<Limits>,
+    pub(super) signals: ProcessSignals,
+    pub(super) actions: SpinLock<Arc<SharedActions>>,
+    start_ns: u64,
+    /// CPU time of threads that have ended.
+    pub(super) dead_threads_ns: AtomicU64,
+    /// CPU time of children that have been waited for.
+    pub(super) children_ns: AtomicU64,
+    /// What it says of itself (prctl).
+    pub attributes: ProcessAttributes,
+    /// It has called exec since it was forked (setpgid asks).
+    pub(super) has_executed: AtomicBool,
+}
+
+/// The threads of a process and its coming end.
+pub struct Threads {
+    /// All that have not ended.
+    pub tasks: Vec<Arc<Task>>,
+    /// Every thread is to end with this wait status.
+    pub ending: Option<i32>,
+    /// Every thread but this one is to end (exec).
+    pub survivor: Option<Tid>,
+}
+
+/// The program a process runs.
+#[derive(Clone, Default)]
+pub struct Image {
+    /// Its path, as `/proc/PID/exe` shows it.
+    pub executable: Option<crate::fs::dentry::Location>,
+    /// Where its arguments lie in its memory.
+    pub arguments: Range<usize>,
+    /// Where its environment lies.
+    pub environment: Range<usize>,
+}
+
+/// What a new process takes from another, or begins with.
+pub struct NewProcess {
+    /// Its number, from the tree.
+    pub pid: Tid,
+    /// See [`Process::exit_signal`].
+    pub exit_signal: u8,
+    /// Resource limits.
+    pub limits: Limits,
+    /// Signal dispositions, shared or a copy.
+    pub actions: Arc<SharedActions>,
+    /// The program.
+    pub image: Image,
+}
+
+impl Process {
+    /// A process without threads, not yet in the tree.
+    pub fn new(new: NewProcess) -> Arc<Self> {
+        Arc::new(Self {
+            pid: new.pid,
+            parent: AtomicU32::new(0),
+            group: AtomicU32::new(0),
+            session: AtomicU32::new(0),
+            exit_signal: new.exit_signal,
+            threads: SpinLock::new(rank::PROCESS, Threads { tasks: Vec::new(), ending: None, survivor: None }),
+            thread_gone: WaitQueue::new(),
+            child_changed: WaitQueue::new(),
+            image_lock: Mutex::new(rank::PROCESS_IMAGE, ()),
+            image: SpinLock::new(rank::PROCESS, new.image),
+            limits: SpinLock::new(rank::PROCESS, new.limits),
+            signals: ProcessSignals::new(),
+            actions: SpinLock::new(rank::PROCESS, new.actions),
+            start_ns: crate::arch::timer::now_ns(),
+            dead_threads_ns: AtomicU64::new(0),
+            children_ns: AtomicU64::new(0),
+            attributes: ProcessAttributes::new(),
+            has_executed: AtomicBool::new(false),
+        })
+    }
+
+    /// Its number.
+    pub fn pid(&self) -> Tid {
+        self.pid
+    }
+
+    /// Its parent's number; 0 for the first process.
+    pub fn parent(&self) -> Tid {
+        self.parent.load(Ordering::Relaxed)
+    }
+
+    /// Its process group.
+    pub fn group(&self) -> Tid {
+        self.group.load(Ordering::Relaxed)
+    }
+
+    /// Its session.
+    pub fn session(&self) -> Tid {
+        self.session.load(Ordering::Relaxed)
+    }
+
+    /// When it began, in nanoseconds since boot.
+    pub fn start_ns(&self) -> u64 {
+        self.start_ns
+    }
+
+    /// A limit.
+    pub fn limit(&self, resource: Resource) -> Limit {
+        self.limits.lock().get(resource)
+    }
+
+    /// All limits, for a child.
+    pub fn limits(&self) -> Limits {
+        self.limits.lock().clone()
+    }
+
+    /// Changes a limit; returns the old one. EINVAL, EPERM.
+    pub fn change_limit(&self, resource: Resource, new: Limit, privileged: bool) -> postern_core::errno::Result<Limit> {
+        let mut limits = self.limits.lock();
+        let old = limits.get(resource);
+        limits.change(resource, new, privileged)?;
+        Ok(old)
+    }
+
+    /// One of its threads, if any is left.
+    pub fn any_thread(&self) -> Option<Arc<Task>> {
+        self.threads.lock().tasks.first().cloned()
+    }
+
+    /// All its threads.
+    pub fn tasks(&self) -> Vec<Arc<Task>> {
+        self.threads.lock().tasks.clone()
+    }
+
+    /// Its address space, if it still has one.
+    pub fn address_space(&self) -> Option<Arc<AddressSpace>> {
+        self.any_thread()?.address_space()
+    }
+
+    /// Signal dispositions.
+    pub fn actions(&self) -> Arc<SharedActions> {
+        self.actions.lock().clone()
+    }
+
+    /// CPU time used by its threads, dead ones included.
+    pub fn run_ns(&self) -> u64 {
+        let living: u64 = self.threads.lock().tasks.iter().map(|task| task.run_ns()).sum();
+        living + self.dead_threads_ns.load(Ordering::Relaxed)
+    }
+
+    /// CPU time of its children that have been waited for.
+    pub fn children_ns(&self) -> u64 {
+        self.children_ns.load(Ordering::Relaxed)
+    }
+
+    /// The program it runs.
+    pub fn image(&self) -> Image {
+        self.image.lock().clone()
+    }
+}

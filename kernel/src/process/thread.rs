@@ -1,0 +1,193 @@
+//! What a thread has for itself, or shares by choice of clone(2).
+//! Locks: PROCESS around what other threads may look at; the rest belongs to the thread alone.
+
+use super::attributes::ThreadAttributes;
+use super::credentials::Credentials;
+use super::process::Process;
+use super::signal::ThreadSignals;
+use crate::fs::context::{Caller, FsContext};
+use crate::fs::files::Files;
+use crate::sync::{SpinLock, WaitQueue, rank};
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use postern_core::errno::{Errno, Result};
+use postern_core::fd_table::RawFd;
+use postern_core::tid_allocator::Tid;
+
+/// Bytes of a thread's name, NUL included.
+pub const NAME_SIZE: usize = 16;
+
+/// The process side of a task.
+pub struct Thread {
+    tid: AtomicU32,
+    process: Arc<Process>,
+    files: SpinLock<Option<Arc<Files>>>,
+    fs: SpinLock<Option<Arc<FsContext>>>,
+    credentials: SpinLock<Arc<Credentials>>,
+    name: SpinLock<[u8; NAME_SIZE]>,
+    /// Signals sent to this thread, its mask.
+    pub signals: ThreadSignals,
+    /// Where to store 0 and wake a futex when the thread ends (set_tid_address, CLONE_CHILD_CLEARTID).
+    pub clear_child_tid: AtomicUsize,
+    /// Where to store the number before the thread first runs (CLONE_CHILD_SETTID).
+    pub set_child_tid: AtomicUsize,
+    /// The list of robust mutexes (set_robust_list).
+    pub robust_list: AtomicUsize,
+    /// What it says of itself (prctl, sched_setscheduler).
+    pub attributes: ThreadAttributes,
+    /// Whom to tell when a vfork child has let go of its parent's memory.
+    pub(super) vfork: SpinLock<Option<Arc<VforkDone>>>,
+}
+
+/// What a new thread begins with.
+pub struct NewThread {
+    /// Its number, from the tree.
+    pub tid: Tid,
+    /// Its process.
+    pub process: Arc<Process>,
+    /// Descriptors.
+    pub files: Arc<Files>,
+    /// Root, working directory, umask.
+    pub fs: Arc<FsContext>,
+    /// Identity.
+    pub credentials: Arc<Credentials>,
+    /// Name, as `/proc/PID/comm` shows it.
+    pub name: [u8; NAME_SIZE],
+    /// Signal mask and alternate stack.
+    pub signals: ThreadSignals,
+}
+
+/// A parent in vfork waits for this.
+pub struct VforkDone {
+    done: AtomicBool,
+    queue: WaitQueue,
+}
+
+impl VforkDone {
+    /// Not done yet.
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self { done: AtomicBool::new(false), queue: WaitQueue::new() })
+    }
+
+    fn complete(&self) {
+        // Release: the child's last stores to the shared memory come first.
+        self.done.store(true, Ordering::Release);
+        self.queue.wake_all(postern_sync::ANY_EVENT);
+    }
+
+    /// Sleeps until the child is done. A signal does not end that; the child ends it by dying too.
+    pub fn wait(&self) {
+        self.queue.wait(postern_sync::Mode::Exclusive, || self.done.load(Ordering::Acquire).then_some(()));
+    }
+}
+
+impl Thread {
+    /// A thread.
+    pub fn new(new: NewThread) -> Self {
+        Self {
+            tid: AtomicU32::new(new.tid),
+            process: new.process,
+            files: SpinLock::new(rank::PROCESS, Some(new.files)),
+            fs: SpinLock::new(rank::PROCESS, Some(new.fs)),
+            credentials: SpinLock::new(rank::PROCESS, new.credentials),
+            name: SpinLock::new(rank::PROCESS, new.name),
+            signals: new.signals,
+            clear_child_tid: AtomicUsize::new(0),
+            set_child_tid: AtomicUsize::new(0),
+            robust_list: AtomicUsize::new(0),
+            attributes: ThreadAttributes::new(),
+            vfork: SpinLock::new(rank::PROCESS, None),
+        }
+    }
+
+    /// Its number: gettid(2).
+    pub fn tid(&self) -> Tid {
+        self.tid.load(Ordering::Relaxed)
+    }
+
+    /// exec: the calling thread becomes the first one.
+    pub(super) fn set_tid(&self, tid: Tid) {
+        self.tid.store(tid, Ordering::Relaxed);
+    }
+
+    /// Its process.
+    pub fn process(&self) -> &Arc<Process> {
+        &self.process
+    }
+
+    /// Its descriptors; those of an ending thread are an empty table.
+    pub fn files(&self) -> Arc<Files> {
+        self.files.lock().clone().unwrap_or_else(Files::new)
+    }
+
+    /// The file behind a descriptor of the current thread. EBADF.
+    pub fn file(&self, fd: RawFd) -> Result<Arc<crate::fs::open_file::OpenFile>> {
+        self.files.lock().as_ref().ok_or(Errno::EBADF)?.get(fd)
+    }
+
+    /// Replaces or drops the descriptors; returns the old ones, to be dropped without a lock.
+    pub(super) fn replace_files(&self, new: Option<Arc<Files>>) -> Option<Arc<Files>> {
+        core::mem::replace(&mut *self.files.lock(), new)
+    }
+
+    /// Root, working directory and umask. Panics for a thread that has ended.
+    pub fn fs(&self) -> Arc<FsContext> {
+        match &*self.fs.lock() {
+            Some(fs) => fs.clone(),
+            None => panic!("an ended thread has no directory"),
+        }
+    }
+
+    /// The same for reports on other threads.
+    pub fn fs_if_any(&self) -> Option<Arc<FsContext>> {
+        self.fs.lock().clone()
+    }
+
+    pub(super) fn replace_fs(&self, new: Option<Arc<FsContext>>) -> Option<Arc<FsContext>> {
+        core::mem::replace(&mut *self.fs.lock(), new)
+    }
+
+    /// Its identity.
+    pub fn credentials(&self) -> Arc<Credentials> {
+        self.credentials.lock().clone()
+    }
+
+    /// Changes its identity.
+    pub fn set_credentials(&self, new: Credentials) {
+        let new = Arc::new(new);
+        let old = core::mem::replace(&mut *self.credentials.lock(), new);
+        drop(old);
+    }
+
+    /// Runs `f` with what a call with a path needs to know of the caller.
+    pub fn with_caller<R>(&self, f: impl FnOnce(&Caller<'_>) -> R) -> R {
+        let credentials = self.credentials();
+        f(&self.fs().caller(&credentials, 0))
+    }
+
+    /// Its name, NUL-padded.
+    pub fn name(&self) -> [u8; NAME_SIZE] {
+        *self.name.lock()
+    }
+
+    /// Sets its name, cut to 15 bytes.
+    pub fn set_name(&self, name: &[u8]) {
+        *self.name.lock() = padded_name(name);
+    }
+
+    /// Tells a parent in vfork that this thread no longer uses its memory.
+    pub(super) fn finish_vfork(&self) {
+        let waiting = self.vfork.lock().take();
+        if let Some(waiting) = waiting {
+            waiting.complete();
+        }
+    }
+}
+
+/// A name as `/proc/PID/comm` keeps it.
+pub fn padded_name(name: &[u8]) -> [u8; NAME_SIZE] {
+    let mut padded = [0; NAME_SIZE];
+    let length = name.len().min(NAME_SIZE - 1);
+    padded[..length].copy_from_slice(&name[..length]);
+    padded
+}

@@ -1,0 +1,222 @@
+//! Who exists: every thread and process by number, and how processes are related.
+//!
+//! Lock: PROCESS_TREE around all of it; never held over anything that sleeps. Numbers are copied
+//! into [`Process`] for the calls that only ask for one.
+//! Specification: fork(2), wait(2), setpgid(2), setsid(2).
+
+use super::process::Process;
+use crate::sched::Task;
+use crate::sync::{SpinGuard, SpinLock, rank};
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
+use postern_core::errno::{Errno, Result};
+use postern_core::tid_allocator::{PID_MAX_DEFAULT, Tid, TidAllocator};
+
+/// The first process, to which orphans go.
+pub const INIT: Tid = 1;
+
+static TREE: SpinLock<Tree> = SpinLock::new(
+    rank::PROCESS_TREE,
+    Tree { numbers: TidAllocator::new(PID_MAX_DEFAULT), threads: BTreeMap::new(), nodes: BTreeMap::new() },
+);
+
+/// All threads and processes.
+pub struct Tree {
+    numbers: TidAllocator,
+    threads: BTreeMap<Tid, Arc<Task>>,
+    nodes: BTreeMap<Tid, Node>,
+}
+
+/// A process and its place among others. It stays until its parent has waited for it.
+pub struct Node {
+    /// The process.
+    pub process: Arc<Process>,
+    /// Its children, oldest first.
+    pub children: Vec<Tid>,
+    /// How it ended, once it has.
+    pub ended: Option<Ended>,
+}
+
+/// What is left of a process that has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// The status word of wait(2).
+    pub status: i32,
+    /// Its real user.
+    pub uid: u32,
+    /// CPU time of it and its waited-for children.
+    pub run_ns: u64,
+}
+
+/// The tree, locked.
+pub fn lock() -> SpinGuard<'static, Tree> {
+    TREE.lock()
+}
+
+/// The process with this number, ended or not.
+pub fn find(pid: Tid) -> Option<Arc<Process>> {
+    TREE.lock().nodes.get(&pid).map(|node| node.process.clone())
+}
+
+/// The thread with this number.
+pub fn find_thread(tid: Tid) -> Option<Arc<Task>> {
+    TREE.lock().threads.get(&tid).cloned()
+}
+
+/// All processes, in order of their numbers.
+pub fn processes() -> Vec<Arc<Process>> {
+    TREE.lock().nodes.values().map(|node| node.process.clone()).collect()
+}
+
+/// The processes of a group that have not ended.
+pub fn group_members(group: Tid) -> Vec<Arc<Process>> {
+    let tree = TREE.lock();
+    tree.living().filter(|process| process.group() == group).cloned().collect()
+}
+
+/// Whether a group has nobody outside it, in its session, who could continue it once it has stopped (POSIX: orphaned).
+pub fn is_orphaned(group: Tid) -> bool {
+    let tree = TREE.lock();
+    !tree.living().filter(|process| process.group() == group).any(|process| {
+        let parent = tree.nodes.get(&process.parent()).map(|node| &node.process);
+        parent.is_some_and(|parent| parent.group() != group && parent.session() == process.session())
+    })
+}
+
+/// How many threads and processes there are, for leak counts.
+pub fn counts() -> (usize, usize) {
+    let tree = TREE.lock();
+    (tree.threads.len(), tree.nodes.len())
+}
+
+/// A number for a new thread or process. EAGAIN when all are taken.
+pub fn allocate_number() -> Result<Tid> {
+    TREE.lock().numbers.try_allocate()
+}
+
+/// Gives back a number that was not used after all.
+pub fn release_number(tid: Tid) {
+    TREE.lock().numbers.release(tid);
+}
+
+impl Tree {
+    fn living(&self) -> impl Iterator<Item = &Arc<Process>> {
+        self.nodes.values().filter(|node| node.ended.is_none()).map(|node| &node.process)
+    }
+
+    /// A process's node.
+    pub fn node(&self, pid: Tid) -> Option<&Node> {
+        self.nodes.get(&pid)
+    }
+
+    /// Whether a living process is in the group.
+    pub fn has_group(&self, group: Tid) -> bool {
+        self.living().any(|process| process.group() == group)
+    }
+
+    /// Threads of the user `uid`.
+    pub fn threads_of_user(&self, uid: u32) -> usize {
+        self.threads.values().filter(|task| task.thread().credentials().uid == uid).count()
+    }
+
+    /// Announces a thread.
+    pub fn add_thread(&mut self, tid: Tid, task: Arc<Task>) {
+        self.threads.insert(tid, task);
+    }
+
+    /// Forgets a thread. Its number is released unless it is a process's, which waits for the parent.
+    pub fn remove_thread(&mut self, tid: Tid) -> Option<Arc<Task>> {
+        let task = self.threads.remove(&tid);
+        if !self.nodes.contains_key(&tid) {
+            self.numbers.release(tid);
+        }
+        task
+    }
+
+    /// exec by a thread other than the first: it takes over the process's number.
+    pub fn rename_thread(&mut self, from: Tid, to: Tid) {
+        if let Some(task) = self.threads.remove(&from) {
+            task.thread().set_tid(to);
+            self.threads.insert(to, task);
+            self.numbers.release(from);
+        }
+    }
+
+    /// Announces a process as a child of `parent` (0: of nobody), in `parent`'s group and session.
+    pub fn add_process(&mut self, process: Arc<Process>, parent: Tid) {
+        let pid = process.pid();
+        let (group, session) =
+            self.nodes.get(&parent).map_or((pid, pid), |node| (node.process.group(), node.process.session()));
+        process.parent.store(parent, Ordering::Relaxed);
+        process.group.store(group, Ordering::Relaxed);
+        process.session.store(session, Ordering::Relaxed);
+        if let Some(node) = self.nodes.get_mut(&parent) {
+            node.children.push(pid);
+        }
+        self.nodes.insert(pid, Node { process, children: Vec::new(), ended: None });
+    }
+
+    /// Notes how `pid` ended and gives its children to init. Returns its parent and the adopted
+    /// children that have ended already, which init must hear of.
+    pub fn end_process(&mut self, pid: Tid, ended: Ended) -> (Option<Arc<Process>>, bool) {
+        let children = match self.nodes.get_mut(&pid) {
+            Some(node) => {
+                node.ended = Some(ended);
+                core::mem::take(&mut node.children)
+            }
+            None => Vec::new(),
+        };
+        let mut has_ended_orphan = false;
+        for child in &children {
+            if let Some(node) = self.nodes.get(child) {
+                node.process.parent.store(INIT, Ordering::Relaxed);
+                has_ended_orphan |= node.ended.is_some();
+            }
+        }
+        if let Some(init) = self.nodes.get_mut(&INIT) {
+            init.children.extend(children);
+        }
+        let parent = self.nodes.get(&pid).map_or(0, |node| node.process.parent());
+        (self.nodes.get(&parent).map(|node| node.process.clone()), has_ended_orphan)
+    }
+
+    /// Forgets an ended process whose end its parent has heard of.
+    pub fn reap(&mut self, pid: Tid) -> Option<Node> {
+        let node = self.nodes.remove(&pid)?;
+        if let Some(parent) = self.nodes.get_mut(&node.process.parent()) {
+            parent.children.retain(|child| *child != pid);
+        }
+        self.numbers.release(pid);
+        Some(node)
+    }
+
+    /// setpgid(2): `caller` puts itself or a child into `group`. ESRCH, EACCES, EPERM.
+    pub fn set_group(&mut self, caller: &Process, pid: Tid, group: Tid) -> Result<()> {
+        let target = self.nodes.get(&pid).filter(|node| node.ended.is_none()).map(|node| &node.process);
+        let target = target.filter(|target| target.pid() == caller.pid() || target.parent() == caller.pid()).ok_or(Errno::ESRCH)?;
+        if target.pid() != caller.pid() && target.has_executed.load(Ordering::Relaxed) {
+            return Err(Errno::EACCES);
+        }
+        let same_session = target.session() == caller.session();
+        let leads_session = target.session() == target.pid();
+        let group_exists = group == pid || self.living().any(|other| other.group() == group && other.session() == caller.session());
+        if !same_session || leads_session || !group_exists {
+            return Err(Errno::EPERM);
+        }
+        target.group.store(group, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// setsid(2). EPERM if the caller leads a group.
+    pub fn new_session(&mut self, caller: &Process) -> Result<Tid> {
+        let pid = caller.pid();
+        if self.has_group(pid) {
+            return Err(Errno::EPERM);
+        }
+        caller.group.store(pid, Ordering::Relaxed);
+        caller.session.store(pid, Ordering::Relaxed);
+        Ok(pid)
+    }
+}

@@ -1,0 +1,122 @@
+//! Scheduling: tasks, run queues of each CPU, switching, sleeping until woken or until a time.
+//!
+//! | file | owns | locks |
+//! |---|---|---|
+//! | `task` | what a task is to the scheduler | – |
+//! | `run_queue` | who runs next on a CPU, where a woken task goes | RUN_QUEUE |
+//! | `switch` | changing stacks and what follows a switch; the only unsafe code here | RUN_QUEUE |
+//! | `timer` | deadlines of each CPU | TIMERS |
+//! | `fp` | whose FP/SIMD registers a CPU holds | – |
+//!
+//! The kernel is not preempted: a task leaves its CPU in [`park`], [`yield_now`], [`exit`] and on
+//! the way back to user mode. Knows nothing of files or signals; a task carries its
+//! [`Thread`](crate::process::Thread) for those who do. `docs/scheduling.md` explains the policy.
+
+pub mod fp;
+pub mod run_queue;
+pub mod switch;
+pub mod task;
+pub mod timer;
+
+use crate::arch::cpu;
+use crate::sync::per_cpu::assert_no_spin_lock;
+use core::sync::atomic::{Ordering, fence};
+use postern_sync::{HeldLocks, Notify};
+use switch::{Leaving, switch_away};
+
+pub use switch::{current, current_handle, start};
+pub use task::{Task, TaskHandle, Work};
+
+/// Sleeps until [`unpark`]; a wake-up that came before is consumed at once. Also returns when
+/// `deadline_ns` has passed, and may return for no reason: callers check what they wait for.
+pub fn park(deadline_ns: Option<u64>) {
+    assert_no_spin_lock("sleeping");
+    let task = current();
+    let timer = deadline_ns.map(|deadline| timer::wake_at(deadline, current_handle()));
+    if task.park_state().begin_park() {
+        task.set_sleeping(true);
+        switch_away(Leaving::Parking);
+        task.set_sleeping(false);
+    }
+    if let Some(timer) = timer {
+        timer.cancel();
+    }
+}
+
+/// Ends the current or next [`park`] of `task`.
+pub fn unpark(task: TaskHandle) {
+    if switch::task_of(&task).park_state().notify() == Notify::MustEnqueue {
+        run_queue::enqueue_woken(switch::reclaim(task));
+    }
+}
+
+/// Lets others run that are ready; the caller stays ready.
+pub fn yield_now() {
+    assert_no_spin_lock("yielding");
+    if run_queue::has_ready() {
+        switch_away(Leaving::Yielding);
+    }
+}
+
+/// Ends the current task. Its memory goes when the CPU has left its stack and the last handle is dropped.
+pub fn exit() -> ! {
+    assert_no_spin_lock("exiting");
+    fp::forget(&current());
+    switch_away(Leaving::Exiting);
+    unreachable!("an exited task ran again");
+}
+
+/// Does what an interrupt asked of the current task: give up the CPU. Called on the way to user mode.
+pub fn reschedule_if_asked() {
+    let task = current();
+    if task.work().load(Ordering::Relaxed) & Work::RESCHEDULE.bits() != 0 {
+        task.work().fetch_and(!Work::RESCHEDULE.bits(), Ordering::Relaxed);
+        run_queue::on_time_given_up();
+        if run_queue::has_ready() || !run_queue::is_allowed_here(&task) {
+            switch_away(Leaving::Yielding);
+        }
+    }
+}
+
+/// For long loops in the kernel, with no lock held: takes pending interrupts and gives up the CPU if asked.
+pub fn preemption_point() {
+    assert_no_spin_lock("a preemption point");
+    cpu::interrupt_window();
+    reschedule_if_asked();
+}
+
+/// Lets every CPU execute a full barrier, between two instructions of whatever program runs there, by going
+/// there. Waits for the slices of those who run.
+pub fn barrier_on_every_cpu() {
+    let task = current();
+    let affinity = task.affinity();
+    let mut left = run_queue::online();
+    while left != 0 {
+        fence(Ordering::SeqCst);
+        left &= !(1 << cpu::index());
+        if left != 0 {
+            task.set_affinity(left);
+            reschedule_if_asked();
+        }
+    }
+    task.set_affinity(affinity);
+}
+
+/// The sleeping locks that the current task holds, for the order check of debug builds.
+pub fn with_held_mutexes(f: impl FnOnce(&mut HeldLocks)) {
+    switch::with_held_mutexes(f);
+}
+
+/// The idle loop of a CPU: what its first task becomes.
+pub fn idle() -> ! {
+    loop {
+        run_queue::begin_idle();
+        if run_queue::has_ready() || run_queue::steal() {
+            run_queue::end_idle();
+            switch_away(Leaving::Idling);
+        } else {
+            cpu::wait_for_interrupt();
+            run_queue::end_idle();
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! Who runs next on each CPU, and on which CPU a task that became ready waits.
+//!
+//! Each CPU has two first-in-first-out lists: `woken` (tasks that slept) and `expired` (tasks that
+//! used up their time, or yielded). Woken tasks go first, so that a task that waits for others is
+//! answered soon; when a slice ends, the list that did not have the last slice goes first, so that
+//! neither starves the other. A slice belongs to the CPU, not to a task: tasks that wake each other
+//! and sleep share it, and no timer is touched while they do.
+//!
+//! Lock: RUN_QUEUE, one a CPU. Called with interrupts masked, also from interrupt handlers.
+
+use super::switch::current;
+use super::task::{Task, TaskLink, Work};
+use super::timer;
+use crate::arch::cpu::{self, MAX_CPUS};
+use crate::arch::gic;
+use crate::sync::{PerCpu, SpinLock, rank};
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
+use intrusive_collections::LinkedList;
+use postern_core::run_queue::slice_ns;
+
+/// How long a task may wait on a busy CPU before an idle one is asked to take it.
+const BALANCE_NS: u64 = 1_000_000;
+
+struct RunQueue {
+    woken: LinkedList<TaskLink>,
+    expired: LinkedList<TaskLink>,
+    /// The list that goes first at the next choice.
+    expired_first: bool,
+}
+
+struct Slot {
+    queue: SpinLock<RunQueue>,
+    /// Tasks in both lists, readable without the lock.
+    ready: AtomicUsize,
+}
+
+static QUEUES: [Slot; MAX_CPUS] = [const {
+    Slot {
+        queue: SpinLock::new(
+            rank::RUN_QUEUE,
+            RunQueue {
+                woken: LinkedList::new(TaskLink::NEW),
+                expired: LinkedList::new(TaskLink::NEW),
+                expired_first: false,
+            },
+        ),
+        ready: AtomicUsize::new(0),
+    }
+}; MAX_CPUS];
+
+/// CPUs that run the kernel, a bit each.
+static ONLINE: AtomicU64 = AtomicU64::new(0);
+/// CPUs that wait for work, a bit each.
+static IDLE: AtomicU64 = AtomicU64::new(0);
+
+struct Local {
+    /// When the current slice ends; 0 while nobody else is ready.
+    slice_end_ns: u64,
+    /// The slice's owner came from the `expired` list: a woken task may take the CPU at once.
+    running_expired: bool,
+}
+
+static LOCAL: PerCpu<Local> =
+    PerCpu::new([const { Local { slice_end_ns: 0, running_expired: false } }; MAX_CPUS]);
+
+/// Announces this CPU.
+pub fn set_online() {
+    ONLINE.fetch_or(1 << cpu::index(), Ordering::Relaxed);
+}
+
+/// CPUs that run the kernel, a bit each.
+pub fn online() -> u64 {
+    ONLINE.load(Ordering::Relaxed)
+}
+
+/// Tasks ready on this CPU beside the current one.
+pub fn has_ready() -> bool {
+    QUEUES[cpu::index()].ready.load(Ordering::Relaxed) != 0
+}
+
+/// Whether `task` may run on this CPU.
+pub(super) fn is_allowed_here(task: &Task) -> bool {
+    task.affinity() & 1 << cpu::index() != 0
+}
+
+/// Tasks ready on all CPUs, the running ones not counted.
+pub fn ready_count() -> usize {
+    QUEUES.iter().map(|slot| slot.ready.load(Ordering::Relaxed)).sum()
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum List {
+    Woken,
+    Expired,
+}
+
+fn push(index: usize, task: Arc<Task>, list: List) {
+    let slot = &QUEUES[index];
+    let mut queue = slot.queue.lock();
+    match list {
+        List::Woken => queue.woken.push_back(task),
+        List::Expired => queue.expired.push_back(task),
+    }
+    // Written under the lock only: a plain add.
+    slot.ready.store(slot.ready.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+}
+
+/// Takes the next task this CPU may run. Tasks that may not run here any more are passed on.
+pub fn take_next() -> Option<Arc<Task>> {
+    let me = cpu::index();
+    loop {
+        let (task, list) = take_from(me)?;
+        if task.affinity() & 1 << me != 0 {
+            LOCAL.with(|local| local.running_expired = list == List::Expired);
+            return Some(task);
+        }
+        enqueue_on(choose_cpu(&task), task, list);
+    }
+}
+
+fn take_from(index: usize) -> Option<(Arc<Task>, List)> {
+    let slot = &QUEUES[index];
+    let mut queue = slot.queue.lock();
+    let order = if core::mem::replace(&mut queue.expired_first, false) {
+        [List::Expired, List::Woken]
+    } else {
+        [List::Woken, List::Expired]
+    };
+    for list in order {
+        let taken = match list {
+            List::Woken => queue.woken.pop_front(),
+            List::Expired => queue.expired.pop_front(),
+        };
+        if let Some(task) = taken {
+            slot.ready.store(slot.ready.load(Ordering::Relaxed) - 1, Ordering::Relaxed);
+            return Some((task, list));
+        }
+    }
+    None
+}
+
+/// Queues a task that was parked.
+pub(super) fn enqueue_woken(task: Arc<Task>) {
+    enqueue_on(choose_cpu(&task), task, List::Woken);
+}
+
+/// Queues a task that gave up this CPU while ready.
+pub(super) fn enqueue_expired(task: Arc<Task>) {
+    let me = cpu::index();
+    let target = if task.affinity() & 1 << me != 0 { me } else { choose_cpu(&task) };
+    enqueue_on(target, task, List::Expired);
+}
+
+/// Queues a new task, on an idle CPU if there is one.
+pub(super) fn enqueue_new(task: Arc<Task>) {
+    let me = cpu::index();
+    task.set_last_cpu(least_loaded(task.affinity() & online()).unwrap_or(me));
+    enqueue_on(task.last_cpu(), task, List::Woken);
+}
+
+fn enqueue_on(target: usize, task: Arc<Task>, list: List) {
+    push(target, task, list);
+    if target == cpu::index() {
+        // The current task goes on, for at most its slice; a woken task need not wait for one that computes.
+        let preempt = LOCAL.with(|local| local.running_expired && list == List::Woken);
+        if preempt {
+            current().work().fetch_or(Work::RESCHEDULE.bits(), Ordering::Relaxed);
+        } else {
+            begin_slice();
+        }
+    } else {
+        // Pairs with the fence in `begin_idle`: either that CPU sees the task, or we see it idle.
+        // A busy CPU is told too: it must start a slice.
+        fence(Ordering::SeqCst);
+        gic::send_reschedule(target);
+    }
+}
+
+/// The CPU on which a woken task should wait: where it ran last, unless that one is busy with
+/// something unrelated and another is idle.
+fn choose_cpu(task: &Task) -> usize {
+    let me = cpu::index();
+    let last = task.last_cpu();
+    let allowed = task.affinity() & online();
+    if allowed & 1 << last != 0 {
+        // On the waker's own CPU it waits: wakers usually sleep next, and then it runs without a
+        // journey. If not, the balance timer finds it.
+        if last == me || IDLE.load(Ordering::Relaxed) & 1 << last != 0 {
+            return last;
+        }
+        return first_of(IDLE.load(Ordering::Relaxed) & allowed).unwrap_or(last);
+    }
+    first_of(IDLE.load(Ordering::Relaxed) & allowed).or_else(|| first_of(allowed)).unwrap_or(me)
+}
+
+fn least_loaded(allowed: u64) -> Option<usize> {
+    let idle = IDLE.load(Ordering::Relaxed);
+    let load = |index: usize| {
+        let running = usize::from(idle & 1 << index == 0);
+        QUEUES[index].ready.load(Ordering::Relaxed) + running
+    };
+    let me = cpu::index();
+    // This CPU on a tie: what the new task needs is in its cache.
+    (0..MAX_CPUS).filter(|index| allowed & 1 << index != 0).min_by_key(|index| (load(*index), *index != me))
+}
+
+fn first_of(mask: u64) -> Option<usize> {
+    (mask != 0).then(|| mask.trailing_zeros() as usize)
+}
+
+/// Makes the CPU that runs `task` look at the task's work.
+pub fn kick(task: &Task) {
+    let target = task.last_cpu();
+    if target != cpu::index() {
+        gic::send_reschedule(target);
+    }
+}
+
+/// Starts the slice clock if somebody waits and it does not run yet.
+fn begin_slice() {
+    let started = LOCAL.with(|local| local.slice_end_ns != 0);
+    if started || !current().user_half {
+        return;
+    }
+    let slice = if IDLE.load(Ordering::Relaxed) != 0 { BALANCE_NS } else { slice_ns(current().nice()) };
+    let end = crate::arch::timer::now_ns() + slice;
+    LOCAL.with(|local| local.slice_end_ns = end);
+    timer::on_slice_changed();
+}
+
+/// When this CPU's slice ends, if somebody waits for it.
+pub(super) fn slice_end_ns() -> Option<u64> {
+    LOCAL.with(|local| (local.slice_end_ns != 0).then_some(local.slice_end_ns))
+}
+
+/// The slice is over (timer interrupt): give waiting tasks their turn, or an idle CPU the chance to take them.
+pub(super) fn on_slice_end() {
+    LOCAL.with(|local| local.slice_end_ns = 0);
+    if !has_ready() {
+        return;
+    }
+    let idle = IDLE.load(Ordering::Relaxed) & !(1 << cpu::index());
+    if let Some(target) = first_of(idle) {
+        gic::send_reschedule(target);
+    }
+    current().work().fetch_or(Work::RESCHEDULE.bits(), Ordering::Relaxed);
+}
+
+/// The current task gives up the CPU because its time is over.
+pub(super) fn on_time_given_up() {
+    let me = cpu::index();
+    let last_was_expired = LOCAL.with(|local| local.running_expired);
+    QUEUES[me].queue.lock().expired_first = !last_was_expired;
+}
+
+/// Another CPU sent a task or asked to look at the current one's work (interprocessor interrupt).
+pub fn on_reschedule_request() {
+    if has_ready() {
+        if LOCAL.with(|local| local.running_expired) {
+            current().work().fetch_or(Work::RESCHEDULE.bits(), Ordering::Relaxed);
+        } else {
+            begin_slice();
+        }
+    }
+}
+
+/// This CPU is about to wait for work.
+pub(super) fn begin_idle() {
+    IDLE.fetch_or(1 << cpu::index(), Ordering::Relaxed);
+    // Pairs with the fence in `enqueue_on`.
+    fence(Ordering::SeqCst);
+}
+
+/// This CPU has work, or looks for it.
+pub(super) fn end_idle() {
+    IDLE.fetch_and(!(1 << cpu::index()), Ordering::Relaxed);
+}
+
+/// Takes one waiting task from the CPU with the most to do. True if there is one now.
+pub(super) fn steal() -> bool {
+    let me = cpu::index();
+    let victim = (0..MAX_CPUS).filter(|index| *index != me).max_by_key(|index| QUEUES[*index].ready.load(Ordering::Relaxed));
+    let Some(victim) = victim.filter(|index| QUEUES[*index].ready.load(Ordering::Relaxed) != 0) else {
+        return false;
+    };
+    let slot = &QUEUES[victim];
+    let mut queue = slot.queue.lock();
+    let taken = remove_first_allowed(&mut queue.expired, me).or_else(|| remove_first_allowed(&mut queue.woken, me));
+    let Some(task) = taken else { return false };
+    slot.ready.store(slot.ready.load(Ordering::Relaxed) - 1, Ordering::Relaxed);
+    drop(queue);
+    push(me, task, List::Woken);
+    true
+}
+
+fn remove_first_allowed(list: &mut LinkedList<TaskLink>, index: usize) -> Option<Arc<Task>> {
+    let mut cursor = list.front_mut();
+    while let Some(task) = cursor.get() {
+        if task.affinity() & 1 << index != 0 {
+            return cursor.remove();
+        }
+        cursor.move_next();
+    }
+    None
+}

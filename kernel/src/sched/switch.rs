@@ -1,0 +1,303 @@
+//! Changing from one task's stack to another's, and the parts of a task that only the CPU running
+//! it touches. Interrupts are masked throughout.
+//!
+//! The rule that makes it safe: a task's context is saved before anybody else may run it. So a task
+//! that leaves is put on a queue (or declared parked, or freed) by the *next* task on the CPU, in
+//! [`finish_switch`], once its stack is no longer in use.
+
+use super::task::{Task, TaskHandle};
+use super::{fp, run_queue};
+use crate::arch::context::{self, FpState};
+use crate::arch::cpu::{self, MAX_CPUS};
+use crate::arch::exception::{self, TrapFrame};
+use crate::mm::address_space::{self, AddressSpace};
+use crate::mm::kernel_space::KernelStack;
+use crate::sync::PerCpu;
+use alloc::sync::Arc;
+use core::cell::UnsafeCell;
+use core::marker::PhantomData;
+use core::ops::Deref;
+use core::ptr::NonNull;
+use core::sync::atomic::Ordering;
+use postern_sync::{HeldLocks, SwitchOut};
+
+/// What only the CPU that runs a task (or is switching to or from it) touches.
+pub struct Private(UnsafeCell<State>);
+
+struct State {
+    stack_pointer: usize,
+    user_thread_pointer: usize,
+    fp: FpState,
+    held_mutexes: HeldLocks,
+}
+
+// SAFETY: the scheduler lets one CPU at a time run a task, and hands it over through a lock
+// (RUN_QUEUE) or the park token's release/acquire pair.
+unsafe impl Sync for Private {}
+
+impl Private {
+    /// The private part of a task that begins with `entry(argument)` on `stack`.
+    pub fn new(stack: &KernelStack, entry: extern "C" fn(usize) -> !, argument: usize) -> Self {
+        // SAFETY: the stack is new: mapped and unused.
+        let stack_pointer = unsafe { context::prepare_stack(stack.top(), entry, argument) };
+        Self(UnsafeCell::new(State {
+            stack_pointer,
+            user_thread_pointer: 0,
+            fp: FpState::new(),
+            held_mutexes: HeldLocks::new(),
+        }))
+    }
+
+    /// The private part of a task that begins in user mode with the state in `frame`.
+    pub fn new_user(stack: &KernelStack, frame: &TrapFrame, thread_pointer: usize, fp: &FpState) -> Self {
+        // The frame lies where the vectors will put every later one: at the top of the stack.
+        let address = stack.top() - size_of::<TrapFrame>();
+        // SAFETY: the top of a new stack: mapped, aligned and unused.
+        unsafe { core::ptr::with_exposed_provenance_mut::<TrapFrame>(address).write(*frame) };
+        // SAFETY: what is below the frame is unused.
+        let stack_pointer = unsafe { context::prepare_stack(address, user_task_entry, address) };
+        Self(UnsafeCell::new(State {
+            stack_pointer,
+            user_thread_pointer: thread_pointer,
+            fp: fp.clone(),
+            held_mutexes: HeldLocks::new(),
+        }))
+    }
+
+    /// The saved FP registers. Only for the current task, or one that has not started.
+    pub fn with_fp<R>(&self, f: impl FnOnce(&mut FpState) -> R) -> R {
+        // SAFETY: the caller runs on the only CPU that may touch this; `f` does not re-enter.
+        f(unsafe { &mut (*self.0.get()).fp })
+    }
+
+}
+
+// SAFETY: a handle gives access to a task's shared part only, which is Sync.
+unsafe impl Send for TaskHandle {}
+// SAFETY: as above.
+unsafe impl Sync for TaskHandle {}
+
+/// The first thing a user task does in its own context.
+extern "C" fn user_task_entry(frame: usize) -> ! {
+    let frame = core::ptr::with_exposed_provenance_mut::<TrapFrame>(frame);
+    // SAFETY: written by `new_user` at the top of this stack; nobody else uses it.
+    crate::trap::on_first_run(unsafe { &mut *frame });
+    // SAFETY: it is at the very top of the stack, and this function's frame is not needed again.
+    unsafe { exception::first_return_to_user(frame) }
+}
+
+/// How the current task leaves its CPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leaving {
+    /// It sleeps.
+    Parking,
+    /// It stays ready.
+    Yielding,
+    /// It is the idle task.
+    Idling,
+    /// It is finished.
+    Exiting,
+}
+
+/// What the next task does for the one that left.
+struct Local {
+    previous: Option<(NonNull<Task>, Leaving)>,
+    idle: Option<NonNull<Task>>,
+    switched_ticks: u64,
+}
+
+// SAFETY: the pointers are to tasks, which any CPU may refer to.
+unsafe impl Send for Local {}
+
+static LOCAL: PerCpu<Local> =
+    PerCpu::new([const { Local { previous: None, idle: None, switched_ticks: 0 } }; MAX_CPUS]);
+
+/// The current task, for as long as it is: not to be sent elsewhere.
+pub struct Current {
+    task: NonNull<Task>,
+    not_send: PhantomData<*const ()>,
+}
+
+impl Deref for Current {
+    type Target = Task;
+
+    fn deref(&self) -> &Task {
+        // SAFETY: the current task is referenced by the scheduler, and cannot finish while it runs this.
+        unsafe { self.task.as_ref() }
+    }
+}
+
+/// The task that runs this.
+#[inline]
+pub fn current() -> Current {
+    let pointer = cpu::current().cast::<Task>();
+    debug_assert!(!pointer.is_null(), "no task yet");
+    // SAFETY: set by `switch_away` and `become_idle`, before which nobody asks.
+    Current { task: unsafe { NonNull::new_unchecked(pointer) }, not_send: PhantomData }
+}
+
+/// The task that runs this, unless the first one has not begun.
+pub fn current_if_any() -> Option<Current> {
+    NonNull::new(cpu::current().cast::<Task>()).map(|task| Current { task, not_send: PhantomData })
+}
+
+/// Its handle.
+#[inline]
+pub fn current_handle() -> TaskHandle {
+    TaskHandle(current().task)
+}
+
+/// A further reference to the current task.
+pub fn current_arc() -> Arc<Task> {
+    let pointer = current().task.as_ptr().cast_const();
+    // SAFETY: the scheduler's own reference exists while the task runs.
+    unsafe { Arc::increment_strong_count(pointer) };
+    // SAFETY: the reference just added.
+    unsafe { Arc::from_raw(pointer) }
+}
+
+/// The task of a handle.
+pub(super) fn task_of(handle: &TaskHandle) -> &Task {
+    // SAFETY: a handle is only kept while its task has not finished (wait queues and timers drop
+    // theirs before the task goes on).
+    unsafe { handle.0.as_ref() }
+}
+
+/// Takes back the scheduler's reference to a task that was parked: the caller has just made it ready.
+pub(super) fn reclaim(handle: TaskHandle) -> Arc<Task> {
+    // SAFETY: parking left the reference behind (`switch_away` forgets it); the park token gives it
+    // to one waker.
+    unsafe { Arc::from_raw(handle.0.as_ptr().cast_const()) }
+}
+
+/// Makes a new task ready for the first time.
+pub fn start(task: Arc<Task>) {
+    run_queue::enqueue_new(task);
+}
+
+/// Turns the boot context of this CPU into its idle task, on the task's own stack.
+pub fn become_idle(idle: Arc<Task>, then: extern "C" fn(usize) -> !) -> ! {
+    let top = idle.stack_top();
+    adopt_idle(idle);
+    // SAFETY: the idle task's stack is mapped and unused, and boot's is not needed again.
+    unsafe { context::continue_on(top, then, 0) }
+}
+
+/// Makes `idle`, on whose stack this runs or will go on, the idle and current task of this CPU, for ever.
+pub fn adopt_idle(idle: Arc<Task>) {
+    idle.set_last_cpu(cpu::index());
+    let pointer = Arc::into_raw(idle).cast_mut();
+    LOCAL.with(|local| local.idle = NonNull::new(pointer));
+    cpu::set_current(pointer.cast());
+}
+
+/// Gives this CPU to the next ready task, or to the idle task. Returns when the caller is switched
+/// to again; at once if it only yields, nobody else is ready and it may stay here.
+pub fn switch_away(how: Leaving) {
+    let previous = current().task;
+    let next = match run_queue::take_next() {
+        Some(task) => {
+            // SAFETY: into_raw is never null. The reference stays with "being current".
+            unsafe { NonNull::new_unchecked(Arc::into_raw(task).cast_mut()) }
+        }
+        None if how == Leaving::Idling => return,
+        None if how == Leaving::Yielding && run_queue::is_allowed_here(&current()) => return,
+        None => LOCAL.with(|local| local.idle).unwrap_or(previous),
+    };
+    debug_assert_ne!(previous, next, "a running task was on a run queue");
+    LOCAL.with(|local| local.previous = Some((previous, how)));
+    // SAFETY: `previous` is current, `next` was handed to this CPU by the run queue.
+    let (from, to) = unsafe { (previous.as_ref(), next.as_ref()) };
+    exchange_user_state(from, to);
+    account(from);
+    to.set_last_cpu(cpu::index());
+    cpu::set_current(next.as_ptr().cast());
+    let save = from.private.0.get();
+    // SAFETY: this CPU owns `from`'s private part until finish_switch.
+    let save = unsafe { &raw mut (*save).stack_pointer };
+    // SAFETY: this CPU owns `to`'s private part since the run queue gave it the task.
+    let stack_pointer = unsafe { (*to.private.0.get()).stack_pointer };
+    // SAFETY: `to` is not running anywhere, and its stack pointer was saved when it left.
+    unsafe { context::switch(save, stack_pointer) };
+    finish_switch();
+}
+
+/// The registers that belong to a program and that the trap frame does not hold.
+fn exchange_user_state(from: &Task, to: &Task) {
+    if from.user_half {
+        // SAFETY: this CPU owns the private part of its current task.
+        unsafe { (*from.private.0.get()).user_thread_pointer = cpu::user_thread_pointer() };
+        fp::on_switch_out(from);
+    }
+    if to.user_half {
+        // SAFETY: as above, for the task about to run here.
+        cpu::set_user_thread_pointer(unsafe { (*to.private.0.get()).user_thread_pointer });
+    }
+    // A task without a program leaves none in TTBR0 either: its table may go away meanwhile.
+    to.activate_address_space();
+}
+
+fn account(from: &Task) {
+    let now = crate::arch::timer::ticks_unordered();
+    let since = LOCAL.with(|local| core::mem::replace(&mut local.switched_ticks, now));
+    from.add_run_ticks(now.wrapping_sub(since));
+}
+
+/// CPU time of the current task up to now, in nanoseconds.
+pub fn current_run_ns() -> u64 {
+    let since = LOCAL.with(|local| local.switched_ticks);
+    let now = crate::arch::timer::ticks_unordered();
+    crate::arch::timer::ns_of_ticks(now.wrapping_sub(since)) + current().run_ns()
+}
+
+/// Does for the task that left what could not be done while its stack was in use.
+fn finish_switch() {
+    let Some((previous, how)) = LOCAL.with(|local| local.previous.take()) else { return };
+    // SAFETY: the scheduler's reference to `previous` still exists: it is dealt with below, once.
+    let task = unsafe { previous.as_ref() };
+    let reclaim = || reclaim(TaskHandle(previous));
+    match how {
+        Leaving::Parking => {
+            if task.park_state().finish_switch_out() == SwitchOut::WakeNow {
+                run_queue::enqueue_woken(reclaim());
+            }
+        }
+        Leaving::Yielding => run_queue::enqueue_expired(reclaim()),
+        Leaving::Idling => {}
+        Leaving::Exiting => drop(reclaim()),
+    }
+}
+
+/// The first thing a new task does (context.s).
+#[unsafe(no_mangle)]
+extern "C" fn task_started() {
+    finish_switch();
+}
+
+pub(super) fn with_held_mutexes(f: impl FnOnce(&mut HeldLocks)) {
+    if cpu::current().is_null() {
+        return; // boot, before the first task: one CPU, nothing to wait for
+    }
+    let task = current();
+    // SAFETY: the current task's private part is this CPU's; `f` does not re-enter.
+    f(unsafe { &mut (*task.private.0.get()).held_mutexes });
+}
+
+impl Task {
+    /// Puts the address space of this task, which is about to run here, into TTBR0.
+    fn activate_address_space(&self) {
+        match NonNull::new(self.space_pointer.load(Ordering::Relaxed)) {
+            // SAFETY: the task keeps its address space alive, and only the task itself replaces it.
+            Some(space) => unsafe { space.as_ref() }.activate(),
+            None => address_space::leave(),
+        }
+    }
+
+    /// Replaces the current task's address space and returns the old one, no longer in use on this CPU.
+    pub fn change_address_space(new: Option<Arc<AddressSpace>>) -> Option<Arc<AddressSpace>> {
+        let task = current();
+        let old = task.replace_address_space(new);
+        task.activate_address_space();
+        old
+    }
+}

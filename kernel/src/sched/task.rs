@@ -1,0 +1,234 @@
+//! What a task is to the scheduler. Owns no policy; fields that only the CPU running the task
+//! touches are in `switch::Private`.
+
+use super::switch::Private;
+use crate::arch::context::FpState;
+use crate::arch::cpu::MAX_CPUS;
+use crate::arch::exception::TrapFrame;
+use crate::arch::timer;
+use crate::mm::AddressSpace;
+use crate::mm::kernel_space::KernelStack;
+use crate::process::Thread;
+use crate::sync::{SpinLock, rank};
+use alloc::sync::Arc;
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use intrusive_collections::{LinkedListAtomicLink, intrusive_adapter};
+use postern_core::errno::Result;
+use postern_sync::ParkState;
+
+bitflags::bitflags! {
+    /// What a task must look at before it returns to user mode.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Work: u32 {
+        /// Its time is up, or someone more urgent is ready.
+        const RESCHEDULE = 1 << 0;
+        /// A signal may be deliverable, or the task is being killed.
+        const SIGNAL = 1 << 1;
+    }
+}
+
+/// A thread of control with a kernel stack. The scheduler owns one reference from [`super::start`] to exit.
+pub struct Task {
+    pub(super) link: LinkedListAtomicLink,
+    pub(super) private: Private,
+    park_state: ParkState,
+    work: AtomicU32,
+    sleeping: AtomicBool,
+    last_cpu: AtomicUsize,
+    affinity: AtomicU64,
+    nice: AtomicI32,
+    run_ticks: AtomicU64,
+    pub(super) user_half: bool,
+    address_space: SpinLock<Option<Arc<AddressSpace>>>,
+    /// The same, for the switch: null if there is none.
+    pub(super) space_pointer: AtomicPtr<AddressSpace>,
+    thread: Option<Thread>,
+    // Last: unmapped after everything else has been dropped.
+    stack: KernelStack,
+}
+
+intrusive_adapter!(pub(super) TaskLink = Arc<Task>: Task { link => LinkedListAtomicLink });
+
+/// A pointer to a task that has not finished: what wait queues and timers hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TaskHandle(pub(super) NonNull<Task>);
+
+/// All CPUs.
+pub const EVERY_CPU: u64 = (1 << MAX_CPUS) - 1;
+
+fn pointer_of(space: Option<&Arc<AddressSpace>>) -> *mut AddressSpace {
+    space.map_or(core::ptr::null_mut(), |space| Arc::as_ptr(space).cast_mut())
+}
+
+impl Task {
+    /// A task that will begin with `entry(argument)`; it does not run before [`super::start`]. ENOMEM.
+    pub fn new(
+        thread: Option<Thread>,
+        address_space: Option<Arc<AddressSpace>>,
+        entry: extern "C" fn(usize) -> !,
+        argument: usize,
+    ) -> Result<Arc<Self>> {
+        let stack = KernelStack::new()?;
+        let private = Private::new(&stack, entry, argument);
+        Self::with(thread, address_space, stack, private)
+    }
+
+    /// A task that will begin in user mode with the state in `frame`. ENOMEM.
+    pub fn new_user(
+        thread: Thread,
+        address_space: Arc<AddressSpace>,
+        frame: &TrapFrame,
+        thread_pointer: usize,
+        fp: &FpState,
+    ) -> Result<Arc<Self>> {
+        let stack = KernelStack::new()?;
+        let private = Private::new_user(&stack, frame, thread_pointer, fp);
+        let task = Self::with(Some(thread), Some(address_space), stack, private)?;
+        if let Some(parent) = super::switch::current_if_any() {
+            task.affinity.store(parent.affinity(), Ordering::Relaxed);
+            task.nice.store(parent.nice(), Ordering::Relaxed);
+        }
+        Ok(task)
+    }
+
+    fn with(
+        thread: Option<Thread>,
+        address_space: Option<Arc<AddressSpace>>,
+        stack: KernelStack,
+        private: Private,
+    ) -> Result<Arc<Self>> {
+        crate::mm::heap::admit(4096)?;
+        Ok(Arc::new(Self {
+            link: LinkedListAtomicLink::new(),
+            private,
+            park_state: ParkState::new(),
+            work: AtomicU32::new(0),
+            sleeping: AtomicBool::new(false),
+            last_cpu: AtomicUsize::new(0),
+            affinity: AtomicU64::new(EVERY_CPU),
+            nice: AtomicI32::new(0),
+            run_ticks: AtomicU64::new(0),
+            user_half: thread.is_some(),
+            space_pointer: AtomicPtr::new(pointer_of(address_space.as_ref())),
+            address_space: SpinLock::new(rank::PROCESS, address_space),
+            thread,
+            stack,
+        }))
+    }
+
+    /// The pointer that wait queues keep.
+    pub fn handle(self: &Arc<Self>) -> TaskHandle {
+        TaskHandle(NonNull::from(&**self))
+    }
+
+    /// The wake-up token.
+    pub fn park_state(&self) -> &ParkState {
+        &self.park_state
+    }
+
+    /// [`Work`] bits. Setting one from another CPU needs a kick as well, see [`Task::ask`].
+    pub fn work(&self) -> &AtomicU32 {
+        &self.work
+    }
+
+    /// Sets work bits and makes the task notice soon, wherever it runs.
+    pub fn ask(&self, work: Work) {
+        // Release: what the bit is about is visible to the task that sees it.
+        self.work.fetch_or(work.bits(), Ordering::Release);
+        super::run_queue::kick(self);
+    }
+
+    /// Takes a work bit back.
+    pub fn clear(&self, work: Work) {
+        self.work.fetch_and(!work.bits(), Ordering::Relaxed);
+    }
+
+    /// Whether an interruptible sleep must end.
+    pub fn is_interrupted(&self) -> bool {
+        // Acquire: pairs with `ask`.
+        self.work.load(Ordering::Acquire) & Work::SIGNAL.bits() != 0
+    }
+
+    /// Whether it sleeps, for reports.
+    pub fn is_sleeping(&self) -> bool {
+        self.sleeping.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_sleeping(&self, sleeping: bool) {
+        self.sleeping.store(sleeping, Ordering::Relaxed);
+    }
+
+    /// The CPU it runs on, or last ran on.
+    pub fn last_cpu(&self) -> usize {
+        self.last_cpu.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_last_cpu(&self, index: usize) {
+        self.last_cpu.store(index, Ordering::Relaxed);
+    }
+
+    /// CPUs it may run on, a bit each.
+    pub fn affinity(&self) -> u64 {
+        self.affinity.load(Ordering::Relaxed)
+    }
+
+    /// Restricts it to CPUs; takes effect when it next leaves a CPU, which is asked for at once.
+    pub fn set_affinity(&self, cpus: u64) {
+        self.affinity.store(cpus, Ordering::Relaxed);
+        self.ask(Work::RESCHEDULE);
+    }
+
+    /// -20 (most favoured) to 19.
+    pub fn nice(&self) -> i32 {
+        self.nice.load(Ordering::Relaxed)
+    }
+
+    /// Sets it, clamped.
+    pub fn set_nice(&self, nice: i32) {
+        self.nice.store(nice.clamp(-20, 19), Ordering::Relaxed);
+    }
+
+    /// CPU time used up to the last switch.
+    pub fn run_ns(&self) -> u64 {
+        timer::ns_of_ticks(self.run_ticks.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn add_run_ticks(&self, ticks: u64) {
+        // Only the CPU running the task writes: a plain add.
+        self.run_ticks.store(self.run_ticks.load(Ordering::Relaxed) + ticks, Ordering::Relaxed);
+    }
+
+    /// The thread of a process that this task is. Panics for a kernel task.
+    pub fn thread(&self) -> &Thread {
+        match &self.thread {
+            Some(thread) => thread,
+            None => panic!("a kernel task has no thread"),
+        }
+    }
+
+    /// As [`Task::thread`], for code that kernel tasks run too.
+    pub fn thread_if_any(&self) -> Option<&Thread> {
+        self.thread.as_ref()
+    }
+
+    /// Its address space, if it is a program's.
+    pub fn address_space(&self) -> Option<Arc<AddressSpace>> {
+        self.address_space.lock().clone()
+    }
+
+    /// A number that stands for its address space as long as that is in use.
+    pub fn address_space_key(&self) -> usize {
+        self.space_pointer.load(Ordering::Relaxed).addr()
+    }
+
+    pub(super) fn replace_address_space(&self, new: Option<Arc<AddressSpace>>) -> Option<Arc<AddressSpace>> {
+        self.space_pointer.store(pointer_of(new.as_ref()), Ordering::Relaxed);
+        core::mem::replace(&mut *self.address_space.lock(), new)
+    }
+
+    /// Top of its kernel stack.
+    pub fn stack_top(&self) -> usize {
+        self.stack.top()
+    }
+}

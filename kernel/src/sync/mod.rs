@@ -1,0 +1,60 @@
+//! Locks and wait queues: `postern-sync` (where they are model-checked) applied to this kernel.
+//! Owns the lock order. The kernel runs with interrupts masked and is not preempted, so there is
+//! one kind of spin lock; it may be taken in interrupt handlers too.
+
+pub mod per_cpu;
+pub mod rank;
+
+use crate::sched::{self, TaskHandle};
+pub use per_cpu::PerCpu;
+pub use postern_sync::{Platform, Rank, WaitError};
+
+/// This kernel, as the primitives see it.
+pub struct Kernel;
+
+/// Spins; may be held neither over a sleep nor over a user copy.
+pub type SpinLock<T> = postern_sync::SpinLock<T, Kernel>;
+/// Guard of [`SpinLock`].
+pub type SpinGuard<'a, T> = postern_sync::SpinGuard<'a, T, Kernel>;
+/// Sleeps; may be held over a user copy.
+pub type Mutex<T> = postern_sync::Mutex<T, Kernel>;
+/// Guard of [`Mutex`].
+pub type MutexGuard<'a, T> = postern_sync::MutexGuard<'a, T, Kernel>;
+/// Where tasks wait.
+pub type WaitQueue = postern_sync::WaitQueue<Kernel>;
+
+impl Platform for Kernel {
+    type Task = TaskHandle;
+
+    fn current() -> TaskHandle {
+        sched::current_handle()
+    }
+
+    fn park(deadline_ns: Option<u64>) {
+        sched::park(deadline_ns);
+    }
+
+    fn unpark(task: TaskHandle) {
+        sched::unpark(task);
+    }
+
+    fn interrupted() -> bool {
+        sched::current().is_interrupted()
+    }
+
+    fn now_ns() -> u64 {
+        crate::arch::timer::now_ns()
+    }
+
+    fn relax() {
+        crate::arch::cpu::relax();
+    }
+
+    fn lock_acquired(rank: Rank) {
+        per_cpu::lock_acquired(rank);
+    }
+
+    fn lock_released(rank: Rank) {
+        per_cpu::lock_released(rank);
+    }
+}

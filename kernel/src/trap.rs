@@ -1,0 +1,84 @@
+//! The only way up from `arch`: system calls, interrupts, faults. Decides who deals with each; owns nothing.
+
+use crate::arch::exception::{Fault, TrapFrame};
+use crate::arch::gic::{self, Interrupt};
+use crate::arch::user_access;
+use crate::sched::{self, Work};
+use crate::{drivers, process, syscall};
+use core::sync::atomic::Ordering;
+
+/// A program executed SVC.
+pub fn on_syscall(frame: &mut TrapFrame) {
+    syscall::dispatch(frame);
+    on_return_to_user(frame);
+}
+
+/// An interrupt is pending. In interrupt context.
+pub fn on_irq() {
+    while let Some((interrupt, intid)) = gic::acknowledge() {
+        match interrupt {
+            Interrupt::Timer => sched::timer::on_interrupt(),
+            Interrupt::Reschedule => sched::run_queue::on_reschedule_request(),
+            Interrupt::Stop => crate::arch::cpu::halt(),
+            Interrupt::Device(number) => drivers::on_interrupt(number),
+        }
+        gic::end(intid);
+    }
+}
+
+/// On the way back to a program: whatever was asked of the task meanwhile.
+#[inline]
+pub fn on_return_to_user(frame: &mut TrapFrame) {
+    // Relaxed: the slow path orders what follows; a bit set now is seen at the next entry, which its kick causes.
+    while sched::current().work().load(Ordering::Relaxed) != 0 {
+        do_work(frame);
+    }
+}
+
+#[cold]
+fn do_work(frame: &mut TrapFrame) {
+    sched::reschedule_if_asked();
+    if sched::current().work().load(Ordering::Acquire) & Work::SIGNAL.bits() != 0 {
+        process::signal::deliver(frame);
+    }
+}
+
+/// A new user task is about to enter user mode for the first time.
+pub fn on_first_run(frame: &mut TrapFrame) {
+    if process::init::is_beginning() {
+        process::init::begin(frame);
+    } else {
+        process::clone::on_first_run();
+    }
+    on_return_to_user(frame);
+}
+
+/// A program faulted.
+pub fn on_user_fault(frame: &mut TrapFrame, fault: Fault) {
+    match fault {
+        Fault::FloatingPoint => sched::fp::on_first_use(),
+        Fault::Memory { address, access, .. } => process::fault::on_memory_fault(address, access),
+        other => process::fault::on_other_fault(frame, other),
+    }
+    on_return_to_user(frame);
+}
+
+/// The kernel faulted: on behalf of a user copy, or by mistake.
+pub fn on_kernel_fault(frame: &mut TrapFrame, fault: Fault, syndrome: u64) {
+    let pc = frame.pc as usize;
+    if let Fault::Memory { address, access, .. } = fault
+        && user_access::has_fixup(pc)
+        && address < user_access::USER_END
+    {
+        if !process::fault::resolve_for_kernel(address, access) {
+            // The routine keeps the address of its fix-up in x9.
+            frame.pc = frame.x[9];
+        }
+        return;
+    }
+    if matches!(fault, Fault::Alignment { .. }) && user_access::has_fixup(pc) {
+        frame.pc = frame.x[9];
+        return;
+    }
+    panic!("kernel fault: {fault:x?} at {pc:#x}, ESR {syndrome:#x}, LR {:#x}", frame.x[30]);
+}
