@@ -2,8 +2,8 @@
 //!
 //! Owns the console's terminal. No locks, never sleeps. Specification: devices.txt of Linux; tty(4), console(4).
 
-use super::job_control::{self, Claim};
 use super::Terminal;
+use super::job_control::{self, Claim};
 use crate::drivers::console;
 use crate::drivers::{CharDriver, DeviceNode, Major, OpenContext};
 use crate::fs::context::Caller;

@@ -20,7 +20,8 @@ fn fifo() -> Location {
 
 fn open(place: &Location, access: AccessMode, flags: OpenFlags) -> Result<Arc<OpenFile>> {
     let credentials = Credentials::root();
-    let opened = FifoOpener.open(&OpenRequest { location: place, access, flags, credentials: &credentials, cgroup: 0 })?;
+    let opened =
+        FifoOpener.open(&OpenRequest { location: place, access, flags, credentials: &credentials, cgroup: 0 })?;
     Ok(OpenFile::new(opened, place.clone(), access, flags))
 }
 

@@ -99,8 +99,7 @@ pub fn write_fault() {
     with_user_pages(|end| {
         let [reader, writer] = new(OpenFlags::NONBLOCK);
         user::write_bytes(end - 2 * PAGE_SIZE, &pattern(2 * PAGE_SIZE)).unwrap();
-        let from_user =
-            |before, length| writer.write(&mut Source::user(end - before, length).unwrap(), At::Position);
+        let from_user = |before, length| writer.write(&mut Source::user(end - before, length).unwrap(), At::Position);
         write(&writer, b"x").unwrap();
         // Both where a page would be fresh and where the bytes would be merged.
         assert_eq!(from_user(100, PAGE_SIZE), Err(Errno::EFAULT));
