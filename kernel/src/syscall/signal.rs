@@ -209,9 +209,8 @@ fn timeval_of_ns(ns: u64) -> [i64; 2] {
     [(ns / NS_PER_SECOND).cast_signed(), microseconds.cast_signed()]
 }
 
-fn write_timer(address: usize, timer: IntervalTimer) -> Result<()> {
-    let raw = RawTimer { interval: timeval_of_ns(timer.interval_ns), value: timeval_of_ns(timer.remaining_ns) };
-    UserPtr::new(address).write_if_some(&raw)
+fn raw_timer(timer: IntervalTimer) -> RawTimer {
+    RawTimer { interval: timeval_of_ns(timer.interval_ns), value: timeval_of_ns(timer.remaining_ns) }
 }
 
 /// EINVAL for the clocks of CPU time, see `process::signal`.
@@ -222,7 +221,7 @@ fn check_clock(which: u32) -> Result<()> {
 /// getitimer(2)
 pub fn getitimer(which: u32, value: usize) -> Result<usize> {
     check_clock(which)?;
-    write_timer(value, signal::getitimer())?;
+    UserPtr::new(value).write(&raw_timer(signal::getitimer()))?;
     Ok(0)
 }
 
@@ -236,6 +235,6 @@ pub fn setitimer(which: u32, new: usize, old: usize) -> Result<usize> {
         }
     };
     check_clock(which)?;
-    write_timer(old, signal::setitimer(new))?;
+    UserPtr::new(old).write_if_some(&raw_timer(signal::setitimer(new)))?;
     Ok(0)
 }
