@@ -3,27 +3,24 @@
 //! Locks: PROCESS_TREE, PROCESS, SIGNALS, ADDRESS_SPACE, one after the other. Sleeps for a program's memory.
 //! Specification: proc_pid_stat(5), proc_pid_maps(5) and their kin.
 
+mod memory;
+
 use super::process::Process;
 use super::tree::{self, Ended};
 use super::{current, signal};
-use crate::arch::mmu::PAGE_SIZE;
 use crate::arch::timer::now_ns;
-use crate::fs::attributes::DeviceNumber;
 use crate::fs::context::FsContext;
 use crate::fs::dentry::Location;
 use crate::fs::files::Files;
 use crate::fs::procfs::process_view::{
-    self, MemoryUse, ProcessSnapshot, ProcessTable, ProcessView, Show, SystemSnapshot, SystemView, ThreadSnapshot,
+    self, ProcessSnapshot, ProcessTable, ProcessView, Show, SystemSnapshot, SystemView,
+    ThreadSnapshot,
 };
-use crate::fs::procfs::text::{Text, put};
-use crate::mm::address_space::PageBacking;
-use crate::mm::{AddressSpace, PageIntent};
+use crate::fs::procfs::text::Text;
 use crate::sched::{Task, run_queue};
 use crate::time;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::ops::Range;
-use postern_core::areas::{Area, AreaFlags, Protection};
 use postern_core::clock::NS_PER_SECOND;
 use postern_core::errno::{Errno, Result};
 use spin::Once;
@@ -41,7 +38,10 @@ struct Table;
 
 impl ProcessTable for Table {
     fn pids(&self) -> Vec<u32> {
-        tree::processes().iter().map(|process| process.pid()).collect()
+        tree::processes()
+            .iter()
+            .map(|process| process.pid())
+            .collect()
     }
 
     fn find(&self, pid: u32) -> Option<Arc<dyn ProcessView>> {
@@ -79,18 +79,32 @@ impl ProcessView for Process {
             ..ProcessSnapshot::default()
         };
         if let Some(credentials) = credentials {
-            snapshot.uids = [credentials.uid, credentials.euid, credentials.suid, credentials.fsuid];
-            snapshot.gids = [credentials.gid, credentials.egid, credentials.sgid, credentials.fsgid];
+            snapshot.uids = [
+                credentials.uid,
+                credentials.euid,
+                credentials.suid,
+                credentials.fsuid,
+            ];
+            snapshot.gids = [
+                credentials.gid,
+                credentials.egid,
+                credentials.sgid,
+                credentials.fsgid,
+            ];
             snapshot.groups.clone_from(&credentials.groups);
         }
         if let Some(space) = self.address_space() {
-            snapshot.memory = memory_use(&space);
+            snapshot.memory = memory::memory_use(&space);
         }
         snapshot
     }
 
     fn tids(&self) -> Vec<u32> {
-        let mut tids: Vec<u32> = self.tasks().iter().map(|task| task.thread().tid()).collect();
+        let mut tids: Vec<u32> = self
+            .tasks()
+            .iter()
+            .map(|task| task.thread().tid())
+            .collect();
         tids.push(self.pid());
         tids.sort_unstable();
         tids.dedup();
@@ -120,13 +134,15 @@ impl ProcessView for Process {
     }
 
     fn show(&self, what: Show, text: &mut Text) -> Result<()> {
-        let Some(space) = self.address_space() else { return Ok(()) };
+        let Some(space) = self.address_space() else {
+            return Ok(());
+        };
         let image = self.image();
         match what {
-            Show::Arguments => show_memory(&space, image.arguments, text),
-            Show::Environment => show_memory(&space, image.environment, text),
+            Show::Arguments => memory::show_memory(&space, image.arguments, text),
+            Show::Environment => memory::show_memory(&space, image.environment, text),
             Show::Maps => {
-                show_maps(&space, text);
+                memory::show_maps(&space, text);
                 Ok(())
             }
         }
@@ -134,7 +150,10 @@ impl ProcessView for Process {
 
     fn set_name(&self, tid: u32, name: &[u8]) -> Result<()> {
         let tasks = self.tasks();
-        let task = tasks.iter().find(|task| task.thread().tid() == tid).ok_or(Errno::ESRCH)?;
+        let task = tasks
+            .iter()
+            .find(|task| task.thread().tid() == tid)
+            .ok_or(Errno::ESRCH)?;
         task.thread().set_name(name);
         Ok(())
     }
@@ -142,7 +161,10 @@ impl ProcessView for Process {
 
 /// A thread's name without its padding.
 fn trimmed(name: &[u8]) -> Vec<u8> {
-    name.split(|byte| *byte == 0).next().unwrap_or_default().to_vec()
+    name.split(|byte| *byte == 0)
+        .next()
+        .unwrap_or_default()
+        .to_vec()
 }
 
 fn thread_snapshot(process: &Process, task: &Task) -> ThreadSnapshot {
@@ -169,7 +191,10 @@ fn thread_snapshot(process: &Process, task: &Task) -> ThreadSnapshot {
 
 /// A thread that has ended, of which only its process's facts are left.
 fn zombie(process: &Process) -> ThreadSnapshot {
-    let path = process.image().executable.map(|location| location.dentry.name());
+    let path = process
+        .image()
+        .executable
+        .map(|location| location.dentry.name());
     ThreadSnapshot {
         tid: process.pid(),
         state: b'Z',
@@ -177,73 +202,6 @@ fn zombie(process: &Process) -> ThreadSnapshot {
         start_ns: process.start_ns(),
         affinity: run_queue::online(),
         ..ThreadSnapshot::default()
-    }
-}
-
-fn memory_use(space: &AddressSpace) -> MemoryUse {
-    let map = space.lock();
-    let bytes = |wanted: fn(&Area<PageBacking>) -> bool| {
-        map.areas.iter().filter(|area| wanted(area)).map(Area::len).sum()
-    };
-    MemoryUse {
-        virtual_bytes: map.areas.total_pages() * PAGE_SIZE,
-        resident_bytes: space.resident_pages() * PAGE_SIZE,
-        // Which of the resident pages are shared is not counted.
-        shared_bytes: 0,
-        code_bytes: bytes(|area| area.protection.contains(Protection::EXEC)),
-        data_bytes: bytes(|area| {
-            area.protection.contains(Protection::WRITE) && !area.flags.contains(AreaFlags::SHARED)
-        }),
-        stack_bytes: bytes(|area| area.flags.contains(AreaFlags::STACK)),
-    }
-}
-
-/// The bytes of a range of a program's memory. EFAULT where it has unmapped them, ENOMEM.
-fn show_memory(space: &AddressSpace, range: Range<usize>, text: &mut Text) -> Result<()> {
-    let mut buffer = [0; 256];
-    let mut at = range.start;
-    while at < range.end {
-        let offset = at % PAGE_SIZE;
-        let length = buffer.len().min(range.end - at).min(PAGE_SIZE - offset);
-        let part = &mut buffer[..length];
-        space.with_page(at, PageIntent::Read, |frame| frame.read(offset, part))?;
-        text.push(part);
-        at += length;
-    }
-    Ok(())
-}
-
-fn show_maps(space: &AddressSpace, text: &mut Text) {
-    /// Where the name stands in a line.
-    const NAME_COLUMN: usize = 73;
-    // Not under the lock: descriptions look at file systems.
-    let areas: Vec<Area<PageBacking>> = space.lock().areas.iter().cloned().collect();
-    for area in areas {
-        let description = match &area.backing {
-            PageBacking::Anonymous => None,
-            PageBacking::Object(source) => source.description(),
-        };
-        let (device, inode, name) = description.unwrap_or_default();
-        let device = DeviceNumber::decode(u32::try_from(device).unwrap_or(0));
-        let sharing = if area.flags.contains(AreaFlags::SHARED) { 's' } else { 'p' };
-        // The offset of anonymous memory means nothing.
-        let offset = if matches!(area.backing, PageBacking::Anonymous) { 0 } else { area.offset };
-        let line_start = text.bytes().len();
-        put!(text, "{:08x}-{:08x} {}{sharing} {offset:08x} ", area.start, area.end, area.protection);
-        put!(text, "{:02x}:{:02x} {inode} ", device.major, device.minor);
-        let name: &[u8] = if area.flags.contains(AreaFlags::STACK) {
-            b"[stack]"
-        } else if area.flags.contains(AreaFlags::HEAP) {
-            b"[heap]"
-        } else {
-            &name
-        };
-        if !name.is_empty() {
-            let width = text.bytes().len() - line_start;
-            put!(text, "{:1$}", "", NAME_COLUMN.saturating_sub(width));
-            text.push(name);
-        }
-        text.push(b"\n");
     }
 }
 
@@ -257,10 +215,17 @@ impl SystemView for System {
             uptime_ns: now_ns(),
             boot_time_s: time::realtime_offset_ns() / NS_PER_SECOND,
             cpu_times_ns: alloc::vec![[0; 3]; cpus],
-            last_pid: tree::processes().iter().map(|process| process.pid()).max().unwrap_or(0),
+            last_pid: tree::processes()
+                .iter()
+                .map(|process| process.pid())
+                .max()
+                .unwrap_or(0),
             running: run_queue::ready_count() + 1,
             threads,
-            command_line: COMMAND_LINE.get().map(|line| line.as_bytes().to_vec()).unwrap_or_default(),
+            command_line: COMMAND_LINE
+                .get()
+                .map(|line| line.as_bytes().to_vec())
+                .unwrap_or_default(),
             ..SystemSnapshot::default()
         }
     }

@@ -45,13 +45,20 @@ pub fn uname(to: UserPtr<SystemNames>) -> Result<usize> {
 
 /// EPERM for those who are not root.
 fn check_privileged() -> Result<()> {
-    if process::current().credentials().is_privileged() { Ok(()) } else { Err(Errno::EPERM) }
+    if process::current().credentials().is_privileged() {
+        Ok(())
+    } else {
+        Err(Errno::EPERM)
+    }
 }
 
 /// A name of at most 64 bytes.
 fn read_name(from: UserPtr<u8>, length: i32) -> Result<Vec<u8>> {
     check_privileged()?;
-    let length = usize::try_from(length).ok().filter(|length| *length < NAME_SIZE).ok_or(Errno::EINVAL)?;
+    let length = usize::try_from(length)
+        .ok()
+        .filter(|length| *length < NAME_SIZE)
+        .ok_or(Errno::EINVAL)?;
     let mut name = alloc::vec![0; length];
     user::read_bytes(from.address(), &mut name)?;
     Ok(name)
@@ -109,7 +116,8 @@ pub fn sysinfo(to: UserPtr<SystemInformation>) -> Result<usize> {
 /// getrandom(2): the generator is ready from the start, so no flag makes a difference.
 pub fn getrandom(to: UserPtr<u8>, length: usize, flags: u32) -> Result<usize> {
     let contradiction = abi::GRND_RANDOM | abi::GRND_INSECURE;
-    if flags & !(abi::GRND_NONBLOCK | contradiction) != 0 || flags & contradiction == contradiction {
+    if flags & !(abi::GRND_NONBLOCK | contradiction) != 0 || flags & contradiction == contradiction
+    {
         return Err(Errno::EINVAL);
     }
     let mut sink = Sink::user(to.address(), length)?;

@@ -11,7 +11,7 @@ const GLOBAL: u32 = abi::MEMBARRIER_CMD_GLOBAL as u32;
 const PRIVATE: u32 = abi::MEMBARRIER_CMD_PRIVATE_EXPEDITED as u32;
 const REGISTER_PRIVATE: u32 = abi::MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED as u32;
 
-/// membarrier(2). Both barriers are the same, and as slow as the name of neither suggests.
+/// membarrier(2). The private barrier is the global one: no faster.
 pub fn membarrier(command: u32, flags: u32) -> Result<usize> {
     let thread = process::current();
     let registered = &thread.process().attributes.wants_private_barriers;
