@@ -21,7 +21,6 @@ use crate::fs::procfs::text::{Text, put};
 use crate::fs::special::{self, OpenRequest, Openable, Opened};
 use crate::process::Credentials;
 use crate::sync::{SpinLock, rank};
-use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -281,7 +280,7 @@ impl Openable for TableOpener {
         let ops = driver.open(device.minor, &context)?;
         Ok(Opened {
             ops,
-            hold: Some(Box::new(opening)),
+            hold: Some(Arc::new(opening)),
         })
     }
 }

@@ -101,13 +101,14 @@ impl Caller<'_> {
     /// truncate(2).
     ///
     /// # Errors
-    /// EACCES, EISDIR, EINVAL, EROFS, EFBIG.
+    /// EACCES, EISDIR, EINVAL, EROFS, EFBIG; ETXTBSY while it is executed.
     pub fn truncate(&self, place: &Location, size: u64) -> Result<()> {
         if place.inode().is_directory() {
             return Err(Errno::EISDIR);
         }
         place.mount.check_writable()?;
         place.inode().check(self.credentials, Access::WRITE)?;
+        let _writing = place.inode().allow_write()?;
         place.inode().resize(size)
     }
 

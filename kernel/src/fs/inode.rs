@@ -15,12 +15,13 @@ use crate::fs::page_file::PageFile;
 use crate::fs::permission::{self, Access};
 use crate::fs::special::{Attachment, Openable};
 use crate::mm::user::{Sink, Source};
-use crate::mm::{Frame, PageIntent, PageSource};
+use crate::mm::{self, Frame, PageIntent, PageSource};
 use crate::process::Credentials;
 use crate::sync::{Mutex, MutexGuard, SpinLock, rank};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicI32, Ordering};
 use linux_raw_sys::general::F_SEAL_WRITE;
 use postern_core::errno::{Errno, Result};
 
@@ -79,6 +80,8 @@ pub struct Inode {
     born: Timestamp,
     attributes: SpinLock<Attributes>,
     writers: Mutex<()>,
+    /// Openings for writing if positive; executions, which exclude them, if negative.
+    write_access: AtomicI32,
     /// Where the inode is counted for as long as it lives.
     budget: Option<Arc<Budget>>,
 }
@@ -114,6 +117,7 @@ impl Inode {
             born: now,
             attributes: SpinLock::new(rank::INODE, attributes),
             writers: Mutex::new(rank::FILE_WRITE, ()),
+            write_access: AtomicI32::new(0),
             budget: None,
         }
     }
@@ -259,6 +263,35 @@ impl Inode {
         self.writers.lock()
     }
 
+    /// Counts somebody who writes the file.
+    ///
+    /// # Errors
+    /// ETXTBSY while it is executed.
+    pub fn allow_write(self: &Arc<Self>) -> Result<WriteAccess> {
+        self.count_access(1)
+    }
+
+    /// Counts somebody who executes the file.
+    ///
+    /// # Errors
+    /// ETXTBSY while it is open for writing.
+    pub fn deny_write(self: &Arc<Self>) -> Result<WriteAccess> {
+        self.count_access(-1)
+    }
+
+    fn count_access(self: &Arc<Self>, change: i32) -> Result<WriteAccess> {
+        // Relaxed: a counter that orders nothing else.
+        self.write_access
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| {
+                (count.signum() != -change).then(|| count + change)
+            })
+            .map_err(|_| Errno::ETXTBSY)?;
+        Ok(WriteAccess {
+            inode: self.clone(),
+            change,
+        })
+    }
+
     /// Sets a regular file's length.
     ///
     /// # Errors
@@ -267,13 +300,30 @@ impl Inode {
         match &self.node {
             Node::File(file) => {
                 let _writers = self.lock_writers();
-                file.resize(size)?;
+                let (first, gone) = file.resize(size)?;
+                if !gone.is_empty() {
+                    mm::reverse::forget_pages(PageSource::identity(self), first, &gone);
+                }
                 self.note_change();
                 Ok(())
             }
             Node::Directory(_) => Err(Errno::EISDIR),
             _ => Err(Errno::EINVAL),
         }
+    }
+}
+
+/// Counts a writer or an execution of a file for as long as it lives.
+pub struct WriteAccess {
+    inode: Arc<Inode>,
+    change: i32,
+}
+
+impl Drop for WriteAccess {
+    fn drop(&mut self) {
+        self.inode
+            .write_access
+            .fetch_sub(self.change, Ordering::Relaxed);
     }
 }
 

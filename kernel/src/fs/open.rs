@@ -108,7 +108,8 @@ impl Caller<'_> {
     /// Opens a file in order to execute it.
     ///
     /// # Errors
-    /// EACCES if it is not a regular file, or may not be executed by mode or mount; ELOOP; those of the walk.
+    /// EACCES if it is not a regular file, or may not be executed by mode or mount; ETXTBSY while it is open for
+    /// writing; ELOOP; those of the walk.
     pub fn open_executable(
         &self,
         start: &Location,
@@ -129,8 +130,17 @@ impl Caller<'_> {
             FileType::Symlink => return Err(Errno::ELOOP),
             _ => return Err(Errno::EACCES),
         }
-        // Execution needs no permission to read.
-        self.open_place(place, How::READ, Origin::Created)
+        // Execution needs no permission to read, and keeps others from writing.
+        let denial = place.inode().deny_write()?;
+        let request = self.request(&place, How::READ);
+        let mut opened = open_node(&request)?;
+        opened.hold = Some(Arc::new(denial));
+        Ok(OpenFile::new(
+            opened,
+            place,
+            AccessMode::READ,
+            OpenFlags::empty(),
+        ))
     }
 
     fn find_or_create(&self, resolved: Resolved, how: How) -> Result<(Location, Origin)> {
@@ -192,22 +202,33 @@ impl Caller<'_> {
                 how.flags,
             ));
         }
+        let truncates = how.flags.contains(OpenFlags::TRUNCATE);
         if origin == Origin::Existed {
             self.check_open(&place, file_type, how)?;
         }
-        let request = OpenRequest {
-            location: &place,
+        let mut opened = open_node(&self.request(&place, how))?;
+        let is_file = matches!(place.inode().node(), Node::File(_));
+        let writes = how.access.contains(AccessMode::WRITE);
+        if is_file && (writes || truncates) {
+            let writing = place.inode().allow_write()?;
+            if truncates {
+                place.inode().resize(0)?;
+            }
+            if writes {
+                opened.hold = Some(Arc::new(writing));
+            }
+        }
+        Ok(OpenFile::new(opened, place, how.access, how.flags))
+    }
+
+    fn request<'a>(&'a self, place: &'a Location, how: How) -> OpenRequest<'a> {
+        OpenRequest {
+            location: place,
             access: how.access,
             flags: how.flags,
             credentials: self.credentials,
             cgroup: self.cgroup,
-        };
-        let opened = open_node(&request)?;
-        if how.flags.contains(OpenFlags::TRUNCATE) && matches!(place.inode().node(), Node::File(_))
-        {
-            place.inode().resize(0)?;
         }
-        Ok(OpenFile::new(opened, place, how.access, how.flags))
     }
 
     fn check_open(&self, place: &Location, file_type: FileType, how: How) -> Result<()> {

@@ -14,14 +14,12 @@ use crate::fs::flock;
 use crate::fs::inode::Node;
 use crate::fs::page_file::{Extent, MAX_SIZE};
 use crate::fs::record_lock::{self, Owner};
-use crate::fs::special::Opened;
+use crate::fs::special::{Hold, Opened};
 use crate::mm::user::{Sink, Source};
 use crate::mm::{Frame, PageIntent, PageSource};
 use crate::sync::{Mutex, rank};
-use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::any::Any;
 use core::sync::atomic::{AtomicU32, Ordering};
 use postern_core::errno::{Errno, Result};
 
@@ -58,8 +56,8 @@ pub struct OpenFile {
     position: Mutex<u64>,
     /// The epoll instances that it leaves when it goes.
     watched_by: WatchedBy,
-    /// Dropped last: the driver may go then.
-    _hold: Option<Box<dyn Any + Send + Sync>>,
+    /// Counts the opening with a driver or an inode; mappings keep it too. Dropped last: a driver may go then.
+    hold: Option<Hold>,
 }
 
 impl OpenFile {
@@ -78,7 +76,7 @@ impl OpenFile {
             status: AtomicU32::new(flags.difference(OpenFlags::CREATION).bits()),
             position: Mutex::new(rank::FILE_POSITION, 0),
             watched_by: WatchedBy::nobody(),
-            _hold: opened.hold,
+            hold: opened.hold,
         })
     }
 
@@ -310,6 +308,7 @@ impl OpenFile {
         Ok(Arc::new(FileMapping {
             pages,
             location: self.location.clone(),
+            _hold: self.hold.clone(),
         }))
     }
 }
@@ -361,6 +360,7 @@ impl FileOps for PathOnly {
 struct FileMapping {
     pages: Arc<dyn PageSource>,
     location: Location,
+    _hold: Option<Hold>,
 }
 
 impl PageSource for FileMapping {
@@ -370,6 +370,10 @@ impl PageSource for FileMapping {
 
     fn size_bytes(&self) -> u64 {
         self.pages.size_bytes()
+    }
+
+    fn identity(&self) -> usize {
+        self.pages.identity()
     }
 
     fn description(&self) -> Option<(u64, u64, Vec<u8>)> {

@@ -4,7 +4,7 @@
 //! Locks: PAGES around the map, never over a copy to or from user memory: a page's frame is shared out first, then copied.
 //! Writers are put in order by the inode's lock. Sleeps for PAGES, and in user copies. Specification: tmpfs(5), fallocate(2),
 //! the seals of fcntl(2).
-//! A shorter length does not reach into page tables: pages that are mapped stay, as zeroes, and are the file's again if it grows.
+//! Who shortens a file takes the pages from its mappings. A hole that is punched into a mapped page leaves it there, zeroed.
 
 use crate::arch::mmu::PAGE_SIZE;
 use crate::fs::budget::Budget;
@@ -14,6 +14,7 @@ use crate::sched;
 use crate::sync::{Mutex, rank};
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::ops::Range;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use linux_raw_sys::general::{F_SEAL_GROW, F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_WRITE};
@@ -222,11 +223,12 @@ impl PageFile {
         self.size.fetch_max(end, Ordering::Release);
     }
 
-    /// Sets the length: bytes beyond are gone for good, new ones read as zero.
+    /// Sets the length: bytes beyond are gone for good, new ones read as zero. Hands back the pages that are gone, and the
+    /// index from which on: mappings may still show them.
     ///
     /// # Errors
     /// EFBIG; EPERM (sealed).
-    pub fn resize(&self, size: u64) -> Result<()> {
+    pub fn resize(&self, size: u64) -> Result<(usize, Vec<Frame>)> {
         if size > MAX_SIZE {
             return Err(Errno::EFBIG);
         }
@@ -239,8 +241,7 @@ impl PageFile {
         let first_gone = usize::try_from(size.div_ceil(PAGE_BYTES)).map_err(|_| Errno::EFBIG)?;
         let mut pages = self.pages.lock();
         self.size.store(size, Ordering::Release);
-        let mut gone = pages.split_off(&first_gone);
-        pages.append(&mut take_shared(&mut gone));
+        let gone = pages.split_off(&first_gone);
         let tail = Span::new(size, PAGE_SIZE)?;
         if tail.offset != 0
             && let Some(frame) = pages.get(&tail.index)
@@ -249,7 +250,7 @@ impl PageFile {
         }
         drop(pages);
         self.forget_pages(gone.len());
-        Ok(())
+        Ok((first_gone, gone.into_values().collect()))
     }
 
     fn forget_pages(&self, count: usize) {

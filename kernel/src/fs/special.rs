@@ -8,7 +8,6 @@ use crate::fs::file::FileOps;
 use crate::fs::flags::{AccessMode, OpenFlags};
 use crate::process::Credentials;
 use crate::sync::{SpinLock, rank};
-use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::any::Any;
 use postern_core::errno::{Errno, Result};
@@ -28,12 +27,15 @@ pub struct OpenRequest<'a> {
     pub cgroup: u64,
 }
 
+/// Something that is held as long as an open file description or a mapping of it lives.
+pub type Hold = Arc<dyn Any + Send + Sync>;
+
 /// What opening made.
 pub struct Opened {
     /// The object behind the descriptor.
     pub ops: Arc<dyn FileOps>,
     /// Held as long as the open file description lives: counts a driver's openings.
-    pub hold: Option<Box<dyn Any + Send + Sync>>,
+    pub hold: Option<Hold>,
 }
 
 impl Opened {

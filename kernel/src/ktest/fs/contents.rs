@@ -161,9 +161,11 @@ pub fn mapping() {
     frame.read(0, &mut seen);
     assert_eq!(&seen, b"zzTore");
     assert_eq!(pages.page(1, PageIntent::Read).err(), Some(Errno::EFAULT));
-    // Cut and grown again, the mapping shows zeroes and is still the file's.
+    // Cut and grown again, the page is another one.
     file.location().inode().resize(0).unwrap();
+    assert_eq!(pages.page(0, PageIntent::Read).err(), Some(Errno::EFAULT));
     file.location().inode().resize(6).unwrap();
+    let frame = pages.page(0, PageIntent::Read).unwrap();
     frame.read(0, &mut seen);
     assert_eq!(seen, [0; 6]);
     assert_eq!(write(&file, b"new", At::Offset(0)), Ok(3));
@@ -225,6 +227,34 @@ pub fn flock() {
     );
     drop(one);
     assert_eq!(flock::acquire(&other, Lock::Exclusive, now), Ok(()));
+}
+
+pub fn execution_excludes_writers() {
+    let world = World::new();
+    world.create("/f", b"program");
+    let caller = world.caller();
+    let place = world.find("/f").unwrap();
+    caller.set_permissions(&place, 0o755).unwrap();
+    let execute = || caller.open_executable_at(place.clone());
+    let write = |flags| world.open("/f", AccessMode::READ_WRITE, flags);
+    let writer = write(OpenFlags::empty()).unwrap();
+    assert_eq!(execute().err(), Some(Errno::ETXTBSY));
+    drop(writer);
+    let program = execute().unwrap();
+    let request = MapRequest {
+        offset: 0,
+        length: PAGE_SIZE,
+        writes: Writes::None,
+    };
+    let text = program.map(&request).unwrap();
+    drop(program);
+    // What is mapped is still executed.
+    assert_eq!(write(OpenFlags::empty()).err(), Some(Errno::ETXTBSY));
+    assert_eq!(write(OpenFlags::TRUNCATE).err(), Some(Errno::ETXTBSY));
+    assert_eq!(caller.truncate(&place, 0), Err(Errno::ETXTBSY));
+    assert_eq!(world.contents("/f"), Ok(b"program".to_vec()));
+    drop(text);
+    assert_eq!(write(OpenFlags::empty()).err(), None);
 }
 
 pub fn record_locks() {

@@ -58,6 +58,10 @@ pub const TESTS: &[(&str, fn())] = &[
     ("seals_forbid_what_they_name", contents::seals),
     ("flock_excludes_other_openings_not_the_own", contents::flock),
     (
+        "a_program_that_runs_cannot_be_written",
+        contents::execution_excludes_writers,
+    ),
+    (
         "record_locks_conflict_split_and_change_by_ranges",
         contents::record_locks,
     ),
