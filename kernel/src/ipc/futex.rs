@@ -37,7 +37,7 @@ pub enum Sharing {
 /// What a word is, whatever its address is called in which process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Key {
-    /// Address of the address space or of the page source.
+    /// Address of the address space, or identity of the page source.
     object: usize,
     /// Address, or offset in the source.
     offset: u64,
@@ -90,7 +90,7 @@ fn word_at(address: usize, sharing: Sharing) -> Result<Word> {
     let area = map.areas.find(address).ok_or(Errno::EFAULT)?;
     match &area.backing {
         PageBacking::Object(source) if area.flags.contains(AreaFlags::SHARED) => Ok(Word {
-            key: Key { object: Arc::as_ptr(source).addr(), offset: area.offset_of(address) },
+            key: Key { object: source.identity(), offset: area.offset_of(address) },
             _object: Some(source.clone()),
         }),
         _ => Ok(private(space_key)),

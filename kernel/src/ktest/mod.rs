@@ -5,6 +5,10 @@
 #[cfg(test)]
 mod ipc;
 #[cfg(test)]
+mod fs;
+#[cfg(test)]
+mod signal;
+#[cfg(test)]
 mod memory;
 #[cfg(test)]
 mod runner;

@@ -27,13 +27,15 @@ struct Counts {
 fn counts() -> Counts {
     // Stacks kept for reuse are mapped frames.
     kernel_space::release_free_stacks();
+    // First: it gives back the memory of empty queues, which the heap's count is to show.
+    let timers = sched::timer::count();
     let (threads, processes) = tree::counts();
     Counts {
         frames: frame::in_use(),
         heap_bytes: heap::in_use_bytes(),
         threads,
         processes,
-        timers: sched::timer::count(),
+        timers,
         futex_waiters: crate::ipc::futex::waiter_count(),
     }
 }

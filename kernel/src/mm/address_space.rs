@@ -8,7 +8,7 @@ use super::frame::{Frame, Purpose};
 use super::layout::{self, USER_HIGH, USER_LOW, page_up};
 use super::page_table::{address_of, find_or_add, flags_of, for_each, free_tables, is_valid};
 use super::shared::SharedPages;
-use super::{PageSource, fault};
+use super::{PageSource, fault, reverse};
 use crate::arch::mmu::{self, EntryFlags, PAGE_SIZE};
 use crate::sync::{Mutex, MutexGuard, rank};
 use alloc::sync::Arc;
@@ -33,7 +33,7 @@ impl Backing for PageBacking {
     fn can_merge(&self, end_offset: u64, next: &Self, next_offset: u64) -> bool {
         match (self, next) {
             (Self::Anonymous, Self::Anonymous) => true,
-            (Self::Object(one), Self::Object(other)) => Arc::ptr_eq(one, other) && end_offset == next_offset,
+            (Self::Object(one), Self::Object(other)) => one.identity() == other.identity() && end_offset == next_offset,
             _ => false,
         }
     }
@@ -104,14 +104,16 @@ impl AddressSpace {
     fn with_areas(areas: Areas<PageBacking>) -> Result<Arc<Self>> {
         super::heap::admit(PAGE_SIZE)?;
         let root = take_table()?;
-        Ok(Arc::new(Self {
+        let space = Arc::new(Self {
             map: Mutex::new(rank::ADDRESS_SPACE, Map { areas, root }),
             root,
             context: Context::new(),
             resident_pages: AtomicUsize::new(0),
             stack_limit_bytes: AtomicUsize::new(8 << 20),
             size_limit_bytes: AtomicU64::new(u64::MAX),
-        }))
+        });
+        reverse::register(&space);
+        Ok(space)
     }
 
     /// Makes this CPU use the address space. The caller keeps it alive until the next switch.
@@ -377,6 +379,25 @@ impl AddressSpace {
         if covered { Ok(()) } else { Err(Errno::ENOMEM) }
     }
 
+    /// Takes the pages of the object `identity` from page number `first` on out of the tables: it has been cut there.
+    pub(super) fn forget_object_pages(&self, identity: usize, first: usize) {
+        let map = self.map.lock();
+        let cut = (first * PAGE_SIZE) as u64;
+        let parts: alloc::vec::Vec<_> = map
+            .areas
+            .iter()
+            .filter(|area| matches!(&area.backing, PageBacking::Object(source) if source.identity() == identity))
+            .filter_map(|area| {
+                let skipped = usize::try_from(cut.saturating_sub(area.offset)).ok()?;
+                let start = area.start.checked_add(skipped)?;
+                (start < area.end).then_some(start..area.end)
+            })
+            .collect();
+        for part in parts {
+            self.clear_pages(map.root, part);
+        }
+    }
+
     /// The address space of a forked child: areas copied, pages shared, private ones copied on write. ENOMEM.
     pub fn fork(&self) -> Result<Arc<Self>> {
         let map = self.map.lock();
@@ -459,6 +480,7 @@ impl Batch<'_> {
 
 impl Drop for AddressSpace {
     fn drop(&mut self) {
+        reverse::unregister(self);
         // Nobody runs in it any more, and its ASID is not reused before everything is flushed: no flush here.
         let root = self.root;
         // SAFETY: the table is ours alone.

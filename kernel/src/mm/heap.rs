@@ -89,12 +89,16 @@ static LOCAL: PerCpu<Local> =
 static IN_USE: PerCpu<AtomicI64> = PerCpu::new([const { AtomicI64::new(0) }; MAX_CPUS]);
 
 fn account(bytes: usize, sign: i64) {
+    // The frame allocator's own nodes come and go with fragmentation: they are nobody's leak.
+    if LOCAL.with(|local| local.growth_forbidden != 0) {
+        return;
+    }
     IN_USE.with(|in_use| {
         in_use.store(in_use.load(Ordering::Relaxed) + sign * bytes as i64, Ordering::Relaxed);
     });
 }
 
-/// Bytes allocated, each rounded up to its class.
+/// Bytes allocated, each rounded up to its class; the frame allocator's nodes are not counted.
 pub fn in_use_bytes() -> i64 {
     let mut sum = 0;
     IN_USE.for_each(|_, in_use| sum += in_use.load(Ordering::Relaxed));
@@ -117,10 +121,12 @@ pub unsafe fn init() {
 }
 
 /// Runs `f`, whose allocations must be served from what the heap has: the frame allocator's, which
-/// growing would call.
+/// growing would call. They are not counted as in use, since they depend on how free memory lies.
 pub fn without_growth<R>(f: impl FnOnce() -> R) -> R {
     LOCAL.with(|local| local.growth_forbidden += 1);
+    let before = IN_USE.with(|in_use| in_use.load(Ordering::Relaxed));
     let result = f();
+    IN_USE.with(|in_use| in_use.store(before, Ordering::Relaxed));
     LOCAL.with(|local| local.growth_forbidden -= 1);
     result
 }

@@ -11,6 +11,7 @@
 //! | `asid` | address space identifiers | ASIDS |
 //! | `address_space` | a program's areas and tables | ADDRESS_SPACE |
 //! | `fault` | what a page fault means | ADDRESS_SPACE |
+//! | `reverse` | who maps an object | ADDRESS_SPACES |
 //! | `user` | copies to and from programs | may fault, may sleep |
 //!
 //! Out of memory is an error value (ENOMEM) on every path a user can drive; a page fault that finds
@@ -27,6 +28,7 @@ pub mod layout;
 pub mod page_table;
 pub mod residency;
 pub mod shared;
+pub mod reverse;
 pub mod user;
 
 pub use address_space::AddressSpace;
@@ -49,6 +51,11 @@ pub trait PageSource: Send + Sync {
     fn page(&self, index: usize, intent: PageIntent) -> Result<Frame>;
     /// The size in bytes.
     fn size_bytes(&self) -> u64;
+    /// A number that two sources share exactly if their pages are the same: what futexes and reverse
+    /// lookups go by. The default suits a source that exists once.
+    fn identity(&self) -> usize {
+        core::ptr::from_ref(self).addr()
+    }
     /// What `/proc/PID/maps` shows: device, inode number, path.
     fn description(&self) -> Option<(u64, u64, alloc::vec::Vec<u8>)> {
         None

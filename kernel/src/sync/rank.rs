@@ -18,6 +18,8 @@ pub const DIRECTORY: Rank = Rank::sleeping(37, "directory");
 pub const EPOLL: Rank = Rank::sleeping(38, "epoll");
 /// Which epoll instance waits for which: changes of that.
 pub const EPOLL_NESTING: Rank = Rank::sleeping(33, "epoll nesting");
+/// One direction of a pair of sockets.
+pub const SOCKET: Rank = Rank::sleeping(42, "socket");
 /// An eventfd's counter.
 pub const EVENTFD: Rank = Rank::sleeping(41, "eventfd");
 /// A pipe's ring.
@@ -65,6 +67,8 @@ pub const READY_LIST: Rank = Rank::spinning(140, "ready list");
 pub const TIMERS: Rank = Rank::spinning(160, "timers");
 /// A CPU's run queue.
 pub const RUN_QUEUE: Rank = Rank::spinning(170, "run queue");
+/// The register of address spaces.
+pub const ADDRESS_SPACES: Rank = Rank::spinning(178, "address spaces");
 /// ASID generations.
 pub const ASIDS: Rank = Rank::spinning(180, "asids");
 /// The interrupt controller.
