@@ -30,6 +30,7 @@ pub mod readiness;
 pub mod run_queue;
 pub mod signal_action;
 pub mod signal_set;
+pub mod socket_queue;
 pub mod start_stack;
 pub mod termios;
 pub mod tid_allocator;

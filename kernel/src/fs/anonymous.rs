@@ -46,6 +46,8 @@ fn memory() -> &'static Arc<Mount> {
 pub enum Kind {
     /// A pipe; the attachment lets /proc/PID/fd open it again.
     Pipe(Attachment),
+    /// A socket.
+    Socket,
     /// Something else, with its name in `anon_inode:[…]`.
     Other(&'static str),
 }
@@ -57,6 +59,7 @@ pub enum Kind {
 pub fn place(kind: Kind, credentials: &Credentials) -> Result<Location> {
     let (node, permissions) = match kind {
         Kind::Pipe(attachment) => (Node::Fifo(attachment), 0o600),
+        Kind::Socket => (Node::Socket, 0o777),
         Kind::Other(name) => (Node::Anonymous(name), 0o600),
     };
     let mount = objects();

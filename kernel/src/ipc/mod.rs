@@ -5,6 +5,7 @@
 //! | `pipe` | pipes and their ends, pipe2(2) | PIPE, held over user copies |
 //! | `fifo` | opening of named pipes | PIPE |
 //! | `eventfd` | event counters, eventfd2(2) | EVENTFD, held over user copies |
+//! | `unix_socket` | pairs of Unix sockets, socketpair(2) | SOCKET, held over user copies |
 //! | `futex` | waiters on words of user memory | FUTEX |
 //!
 //! Every state change settles its wake-ups after the lock is dropped. No raw user pointers: bytes cross in `Source` and `Sink`.
@@ -13,6 +14,7 @@ pub mod eventfd;
 pub mod fifo;
 pub mod futex;
 pub mod pipe;
+pub mod unix_socket;
 
 /// Lets open(2) find what lives here. Once, at boot, after `fs::init`.
 pub fn init() {

@@ -16,7 +16,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 /// The most bytes one read or write moves (Linux's MAX_RW_COUNT).
 pub const MAX_TRANSFER: usize = 0x7fff_f000;
 /// The most segments of readv and writev (UIO_MAXIOV).
-const MAX_SEGMENTS: usize = 1024;
+pub const MAX_SEGMENTS: usize = 1024;
 
 /// EFAULT unless the range lies in the user half.
 pub fn check_range(address: usize, length: usize) -> Result<()> {

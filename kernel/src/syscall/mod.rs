@@ -15,6 +15,7 @@ pub mod poll;
 pub mod process;
 pub mod sched;
 pub mod signal;
+pub mod socket;
 pub mod system;
 pub mod time;
 
@@ -224,6 +225,20 @@ table! {
     __NR_epoll_ctl => poll::epoll_ctl,
     __NR_epoll_pwait => poll::epoll_pwait,
     __NR_epoll_pwait2 => poll::epoll_pwait2,
+    // Sockets.
+    __NR_socket => socket::socket,
+    __NR_socketpair => socket::socketpair,
+    __NR_shutdown => socket::shutdown,
+    __NR_sendto => socket::sendto,
+    __NR_recvfrom => socket::recvfrom,
+    __NR_sendmsg => socket::sendmsg,
+    __NR_recvmsg => socket::recvmsg,
+    __NR_sendmmsg => socket::sendmmsg,
+    __NR_recvmmsg => socket::recvmmsg,
+    __NR_getsockname => socket::getsockname,
+    __NR_getpeername => socket::getpeername,
+    __NR_getsockopt => socket::getsockopt,
+    __NR_setsockopt => socket::setsockopt,
     // Memory.
     __NR_brk => memory::brk,
     __NR_mmap => memory::mmap,

@@ -1,0 +1,187 @@
+//! Control messages: what comes with the bytes of a message, as `struct cmsghdr` after `struct cmsghdr` in user memory.
+//! Owns nothing. Specification: cmsg(3), unix(7) SCM_RIGHTS and SCM_CREDENTIALS; net/core/scm.c of Linux 6.12.
+
+use crate::fs::open_file::OpenFile;
+use crate::ipc::unix_socket::{InFlight, Outgoing, Sender};
+use crate::mm::user::{read_bytes, write_bytes};
+use crate::process::{self, CurrentThread};
+use crate::syscall::ipc::descriptor_limit;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use linux_raw_sys::net;
+use postern_core::errno::{Errno, Result};
+use postern_core::fd_table::{OnExec, RawFd};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// The longest control area that a message is sent with (net.core.optmem_max, about).
+const MAX_BYTES: usize = 64 * 1024;
+/// The most files in a message (SCM_MAX_FD).
+const MAX_FILES: usize = 253;
+/// What control messages are aligned to.
+const ALIGNMENT: usize = size_of::<usize>();
+
+/// `struct cmsghdr`
+#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+struct Header {
+    length: usize,
+    level: u32,
+    kind: u32,
+}
+
+const HEADER: usize = size_of::<Header>();
+
+/// A control area in user memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Area {
+    /// Where it begins; 0: there is none.
+    pub address: usize,
+    /// Bytes.
+    pub length: usize,
+}
+
+impl Area {
+    /// What the program sends along.
+    ///
+    /// # Errors
+    /// EINVAL, EBADF, EPERM, ENOBUFS, ENOMEM, EFAULT.
+    pub fn read(self) -> Result<Outgoing> {
+        let mut outgoing = Outgoing::default();
+        if self.length == 0 {
+            return Ok(outgoing);
+        }
+        if self.length > MAX_BYTES {
+            return Err(Errno::ENOBUFS);
+        }
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(self.length).map_err(|_| Errno::ENOMEM)?;
+        bytes.resize(self.length, 0);
+        read_bytes(self.address, &mut bytes)?;
+        let mut files = Vec::new();
+        let mut rest = bytes.as_slice();
+        while let Ok((header, _)) = Header::read_from_prefix(rest) {
+            if header.length < HEADER || header.length > rest.len() {
+                return Err(Errno::EINVAL);
+            }
+            let data = &rest[HEADER..header.length];
+            match (header.level, header.kind) {
+                (net::SOL_SOCKET, net::SCM_RIGHTS) => add_files(&mut files, data)?,
+                (net::SOL_SOCKET, net::SCM_CREDENTIALS) => outgoing.sender = Some(claimed_sender(data)?),
+                (net::SOL_SOCKET, _) => return Err(Errno::EINVAL),
+                _ => {}
+            }
+            rest = &rest[header.length.next_multiple_of(ALIGNMENT).min(rest.len())..];
+        }
+        outgoing.files = (!files.is_empty()).then(|| InFlight::new(files));
+        Ok(outgoing)
+    }
+}
+
+/// Adds the files behind the descriptors in `data`. O_PATH files may be passed as well.
+fn add_files(files: &mut Vec<Arc<OpenFile>>, data: &[u8]) -> Result<()> {
+    let current = process::current();
+    let (fds, _) = data.as_chunks::<{ size_of::<RawFd>() }>();
+    if files.len() + fds.len() > MAX_FILES {
+        return Err(Errno::EINVAL);
+    }
+    files.try_reserve(fds.len()).map_err(|_| Errno::ENOMEM)?;
+    for fd in fds {
+        files.push(current.files().get(RawFd::from_ne_bytes(*fd))?);
+    }
+    Ok(())
+}
+
+/// Who the program says it is, if it may say so.
+fn claimed_sender(data: &[u8]) -> Result<Sender> {
+    let [pid, uid, gid] = <[u32; 3]>::read_from_bytes(data).map_err(|_| Errno::EINVAL)?;
+    let current = process::current();
+    let own = current.credentials();
+    let is_own = pid == current.process().pid()
+        && [own.uid, own.euid, own.suid].contains(&uid)
+        && [own.gid, own.egid, own.sgid].contains(&gid);
+    if is_own || own.is_privileged() { Ok(Sender { pid, uid, gid }) } else { Err(Errno::EPERM) }
+}
+
+/// What was stored of what came along.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Stored {
+    /// Bytes of the control area that are used.
+    pub bytes: usize,
+    /// Not everything had room (MSG_CTRUNC).
+    pub truncated: bool,
+}
+
+/// Control messages on their way to the program.
+pub struct Writer {
+    thread: CurrentThread,
+    area: Area,
+    bytes: Vec<u8>,
+    truncated: bool,
+    /// Descriptors opened for the program.
+    opened: Vec<RawFd>,
+}
+
+impl Writer {
+    /// For this area.
+    pub fn new(area: Area) -> Self {
+        let area = if area.address == 0 { Area { address: 0, length: 0 } } else { area };
+        Self { thread: process::current(), area, bytes: Vec::new(), truncated: false, opened: Vec::new() }
+    }
+
+    fn room(&self) -> usize {
+        self.area.length.saturating_sub(self.bytes.len())
+    }
+
+    /// Adds a message, or as much of it as has room.
+    fn put(&mut self, kind: u32, data: &[u8]) {
+        let room = self.room();
+        if room < HEADER {
+            self.truncated = true;
+            return;
+        }
+        let length = (HEADER + data.len()).min(room);
+        self.truncated |= length < HEADER + data.len();
+        let header = Header { length, level: net::SOL_SOCKET, kind };
+        self.bytes.extend_from_slice(header.as_bytes());
+        self.bytes.extend_from_slice(&data[..length - HEADER]);
+        let end = self.bytes.len().next_multiple_of(ALIGNMENT).min(self.area.length);
+        self.bytes.resize(end, 0);
+    }
+
+    /// Adds who sent the message.
+    pub fn put_sender(&mut self, sender: Sender) {
+        self.put(net::SCM_CREDENTIALS, [sender.pid, sender.uid, sender.gid].as_bytes());
+    }
+
+    /// Opens descriptors for as many of `files` as there is room for, and adds their numbers.
+    pub fn put_files(&mut self, files: &InFlight, on_exec: OnExec) {
+        let room = self.room().saturating_sub(HEADER) / size_of::<RawFd>();
+        let limit = descriptor_limit(&self.thread);
+        for file in files.files().iter().take(room) {
+            // EMFILE, ENOMEM: the rest is lost, as Linux has it.
+            let Ok(fd) = self.thread.files().insert(file.clone(), on_exec, limit) else { break };
+            self.opened.push(fd);
+        }
+        self.truncated |= self.opened.len() < files.files().len();
+        if !self.opened.is_empty() {
+            let numbers = core::mem::take(&mut self.opened);
+            self.put(net::SCM_RIGHTS, numbers.as_bytes());
+            self.opened = numbers;
+        }
+    }
+
+    /// Stores it all with `store_rest`, which stores what belongs to it elsewhere; if either fails no descriptor stays open.
+    ///
+    /// # Errors
+    /// EFAULT.
+    pub fn finish(self, store_rest: impl FnOnce(Stored) -> Result<()>) -> Result<()> {
+        let stored = Stored { bytes: self.bytes.len(), truncated: self.truncated };
+        let result = write_bytes(self.area.address, &self.bytes).and_then(|()| store_rest(stored));
+        result.inspect_err(|_| {
+            for fd in &self.opened {
+                // Another thread may have closed it already, for all that it cannot know the number.
+                let _ = self.thread.files().close(*fd);
+            }
+        })
+    }
+}

@@ -1,0 +1,107 @@
+//! The system calls on sockets: arguments to typed calls of `crate::ipc::unix_socket`, results to user memory. No policy.
+//! `transfer` and `message` send and receive, `control` does what comes with a message, `options` is for getsockopt and setsockopt.
+//! Specification: socketpair(2), shutdown(2), getsockname(2), getpeername(2).
+
+mod control;
+mod message;
+mod options;
+mod transfer;
+
+pub use message::{recvmmsg, recvmsg, sendmmsg, sendmsg};
+pub use options::{getsockopt, setsockopt};
+pub use transfer::{recvfrom, sendto};
+
+use super::ipc::{descriptor_limit, on_exec};
+use crate::fs::flags::OpenFlags;
+use crate::ipc::unix_socket::{self, Socket, SocketType, Way};
+use crate::mm::user::{UserPtr, write_bytes};
+use crate::process;
+use alloc::sync::Arc;
+use linux_raw_sys::general as abi;
+use linux_raw_sys::net;
+use postern_core::errno::{Errno, Result};
+use postern_core::fd_table::RawFd;
+
+/// SOCK_CLOEXEC and SOCK_NONBLOCK are O_CLOEXEC and O_NONBLOCK by other names.
+const FLAGS: u32 = abi::O_CLOEXEC | abi::O_NONBLOCK;
+/// What of a socket's type is not flags.
+const TYPE_MASK: u32 = 0xf;
+
+/// The socket behind a descriptor. EBADF, ENOTSOCK.
+fn socket_behind(fd: i32) -> Result<Arc<Socket>> {
+    let file = process::current().file(fd)?;
+    Socket::behind(&file)
+}
+
+/// socket(2): no family has sockets that are not made in pairs.
+pub fn socket(_: u32, _: u32, _: u32) -> Result<usize> {
+    Err(Errno::EAFNOSUPPORT)
+}
+
+/// socketpair(2)
+pub fn socketpair(family: u32, kind: u32, protocol: u32, address: usize) -> Result<usize> {
+    let flags = kind & FLAGS;
+    if kind & !(FLAGS | TYPE_MASK) != 0 {
+        return Err(Errno::EINVAL);
+    }
+    if family != net::AF_UNIX {
+        return Err(Errno::EAFNOSUPPORT);
+    }
+    if protocol != 0 && protocol != net::AF_UNIX {
+        return Err(Errno::EPROTONOSUPPORT);
+    }
+    let kind = match kind & TYPE_MASK {
+        net::SOCK_STREAM => SocketType::Stream,
+        // As Linux has it.
+        net::SOCK_DGRAM | net::SOCK_RAW => SocketType::Datagram,
+        net::SOCK_SEQPACKET => SocketType::SeqPacket,
+        _ => return Err(Errno::ESOCKTNOSUPPORT),
+    };
+    let current = process::current();
+    let status = OpenFlags::from_bits_truncate(flags & abi::O_NONBLOCK);
+    let pair = unix_socket::pair(kind, status, &current.credentials())?;
+    let files = current.files();
+    let fds: [RawFd; 2] = files.insert_pair(pair, on_exec(flags), descriptor_limit(&current))?;
+    UserPtr::new(address).write(&fds).inspect_err(|_| {
+        for fd in fds {
+            // Another thread may have closed it already, for all that it cannot know the number.
+            let _ = files.close(fd);
+        }
+    })?;
+    Ok(0)
+}
+
+/// shutdown(2)
+pub fn shutdown(fd: i32, how: u32) -> Result<usize> {
+    let socket = socket_behind(fd)?;
+    socket.shut(match how {
+        net::SHUT_RD => &[Way::Receive],
+        net::SHUT_WR => &[Way::Send],
+        net::SHUT_RDWR => &[Way::Receive, Way::Send],
+        _ => return Err(Errno::EINVAL),
+    });
+    Ok(0)
+}
+
+/// getsockname(2)
+pub fn getsockname(fd: i32, address: usize, length: usize) -> Result<usize> {
+    socket_behind(fd)?;
+    write_nameless(address, UserPtr::new(length))
+}
+
+/// getpeername(2)
+pub fn getpeername(fd: i32, address: usize, length: usize) -> Result<usize> {
+    if !socket_behind(fd)?.is_connected() {
+        return Err(Errno::ENOTCONN);
+    }
+    write_nameless(address, UserPtr::new(length))
+}
+
+/// Stores the address of a socket without a name: the family alone.
+fn write_nameless(address: usize, length: UserPtr<i32>) -> Result<usize> {
+    const FAMILY: [u8; 2] = (net::AF_UNIX as u16).to_ne_bytes();
+    let room = usize::try_from(length.read()?).map_err(|_| Errno::EINVAL)?;
+    write_bytes(address, &FAMILY[..room.min(FAMILY.len())])?;
+    length.write(&2)?;
+    Ok(0)
+}
