@@ -38,6 +38,8 @@ mod signals;
 mod symlinks;
 mod threads;
 mod time;
+mod unix_sockets;
+mod unix_sockets_passing;
 mod wait;
 
 /// All suites.
@@ -65,6 +67,14 @@ pub static ALL: &[Suite] = &[
     Suite {
         name: "eventfd",
         tests: eventfd::tests,
+    },
+    Suite {
+        name: "unix_sockets",
+        tests: unix_sockets::tests,
+    },
+    Suite {
+        name: "unix_sockets_passing",
+        tests: unix_sockets_passing::tests,
     },
     Suite {
         name: "fork",

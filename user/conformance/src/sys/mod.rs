@@ -10,6 +10,7 @@ pub mod process;
 pub mod ready;
 pub mod registers;
 pub mod signal;
+pub mod socket;
 pub mod time;
 
 use std::ffi::CString;
