@@ -42,7 +42,8 @@ fn open_reader(pipe: Arc<Pipe>, flags: OpenFlags) -> Result<PipeEnd> {
         unseen = (state.writers() == 0).then(|| pipe.writer_opens());
         Ok(())
     })?;
-    if pipe.naming() == Naming::Named && !flags.contains(OpenFlags::NONBLOCK) {
+    // A writer that was there has been met, even if it is gone by now.
+    if unseen.is_some() && pipe.naming() == Naming::Named && !flags.contains(OpenFlags::NONBLOCK) {
         pipe.wait_for_peer(&ticket).inspect_err(|_| pipe.close(End::Read))?;
         unseen = None;
     }
@@ -50,12 +51,14 @@ fn open_reader(pipe: Arc<Pipe>, flags: OpenFlags) -> Result<PipeEnd> {
 }
 
 fn open_writer(pipe: Arc<Pipe>, flags: OpenFlags) -> Result<PipeEnd> {
-    let waits = pipe.naming() == Naming::Named;
+    let named = pipe.naming() == Naming::Named;
     let nonblocking = flags.contains(OpenFlags::NONBLOCK);
+    let mut is_alone = false;
     let ticket = pipe.open_if(End::Write, |state| {
-        if waits && nonblocking && state.readers() == 0 { Err(Errno::ENXIO) } else { Ok(()) }
+        is_alone = state.readers() == 0;
+        if named && nonblocking && is_alone { Err(Errno::ENXIO) } else { Ok(()) }
     })?;
-    if waits && !nonblocking {
+    if named && is_alone {
         pipe.wait_for_peer(&ticket).inspect_err(|_| pipe.close(End::Write))?;
     }
     Ok(PipeEnd::new(pipe, AccessMode::WRITE, None))

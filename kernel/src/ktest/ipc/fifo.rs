@@ -1,6 +1,7 @@
 //! Opening FIFOs.
 
-use super::{read, start, write, yield_until};
+use super::{read, start, write};
+use crate::arch::timer::now_ns;
 use crate::fs::anonymous::{self, Kind};
 use crate::fs::dentry::Location;
 use crate::fs::file::Readiness;
@@ -9,6 +10,7 @@ use crate::fs::open_file::OpenFile;
 use crate::fs::special::{Attachment, OpenRequest, Openable};
 use crate::ipc::fifo::FifoOpener;
 use crate::process::Credentials;
+use crate::sched;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec;
@@ -55,13 +57,17 @@ pub fn no_early_hang_up() {
 pub fn rendezvous() {
     let place = fifo();
     for (mine, theirs) in [(AccessMode::READ, AccessMode::WRITE), (AccessMode::WRITE, AccessMode::READ)] {
-        let there = place.clone();
-        // It closes at once: having been there is enough for the one that waits.
-        let tasks = start(vec![Box::new(move || drop(open(&there, theirs, OpenFlags::empty()).unwrap()))]);
-        for _ in 0..10 {
-            yield_until(|| true);
-            assert_eq!(tasks.done(), 0);
+        for _ in 0..100 {
+            let there = place.clone();
+            // Both close at once, whoever comes first: having been there is enough for the other.
+            let tasks = start(vec![Box::new(move || drop(open(&there, theirs, OpenFlags::empty()).unwrap()))]);
+            drop(open(&place, mine, OpenFlags::empty()).unwrap());
+            tasks.join();
         }
+        let there = place.clone();
+        let tasks = start(vec![Box::new(move || drop(open(&there, theirs, OpenFlags::empty()).unwrap()))]);
+        sched::park(Some(now_ns() + 1_000_000));
+        assert_eq!(tasks.done(), 0, "nobody was there to meet");
         drop(open(&place, mine, OpenFlags::empty()).unwrap());
         tasks.join();
     }
