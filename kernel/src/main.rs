@@ -114,7 +114,7 @@ extern "C" fn boot_on_task_stack(_argument: usize) -> ! {
 
 fn start_init(machine: &'static Machine<'static>) {
     let boot = process::init::Boot { command_line: machine.command_line, initramfs: machine.initramfs.clone() };
-    if let Err(error) = process::init::start(boot) {
+    if let Err(error) = process::init::start(boot).and_then(|()| syscall::init()) {
         panic!("cannot start init: {error}");
     }
 }

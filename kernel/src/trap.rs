@@ -1,15 +1,30 @@
 //! The only way up from `arch`: system calls, interrupts, faults. Decides who deals with each; owns nothing.
 
-use crate::arch::exception::{Fault, TrapFrame};
+use crate::arch::exception::{Fault, Remaining, TrapFrame};
 use crate::arch::gic::{self, Interrupt};
 use crate::arch::user_access;
 use crate::sched::{self, Work};
 use crate::{drivers, process, syscall};
 use core::sync::atomic::Ordering;
 
-/// A program executed SVC.
-pub fn on_syscall(frame: &mut TrapFrame) {
-    syscall::dispatch(frame);
+/// A program executed SVC. The frame lacks x19 to x29: calls that need them are left to
+/// [`on_unfinished_syscall`].
+#[inline]
+pub fn on_syscall(frame: &mut TrapFrame) -> Remaining {
+    if !syscall::dispatch(frame) {
+        Remaining::Call
+    } else if sched::current().work().load(Ordering::Relaxed) != 0 {
+        Remaining::Work
+    } else {
+        Remaining::Nothing
+    }
+}
+
+/// The rest of a system call, with a whole frame.
+pub fn on_unfinished_syscall(frame: &mut TrapFrame, remaining: Remaining) {
+    if remaining == Remaining::Call {
+        syscall::dispatch_whole(frame);
+    }
     on_return_to_user(frame);
 }
 

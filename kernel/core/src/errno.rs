@@ -4,7 +4,7 @@
 //! bindings crate; an [`Errno`] is positive, and the system-call entry alone negates it.
 
 use core::fmt;
-use core::num::NonZeroU32;
+use core::num::NonZeroUsize;
 
 use linux_raw_sys::errno as number;
 
@@ -13,9 +13,10 @@ pub type Result<T> = core::result::Result<T, Errno>;
 
 /// A positive Linux error number, 1 to 4095.
 ///
-/// Zero is not a value of the type, so `Result<()>` is as small as the number itself.
+/// Zero is not a value of the type, so `Result<()>` is as small as the number itself. It is kept as a word, so that a
+/// `Result<usize>` travels in two registers.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Errno(NonZeroU32);
+pub struct Errno(NonZeroUsize);
 
 /// The largest number the system-call ABI can tell from a result (Linux's `MAX_ERRNO`).
 const MAX: u32 = 4095;
@@ -24,8 +25,8 @@ impl Errno {
     /// The error with this number, or `None` outside 1..=4095, the range the system-call ABI reserves.
     #[must_use]
     pub const fn from_raw(number: u32) -> Option<Self> {
-        match NonZeroU32::new(number) {
-            Some(number) if number.get() <= MAX => Some(Self(number)),
+        match NonZeroUsize::new(number as usize) {
+            Some(word) if number <= MAX => Some(Self(word)),
             _ => None,
         }
     }
@@ -33,8 +34,9 @@ impl Errno {
     /// The positive number, as `errno` shows it to programs.
     #[inline]
     #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "at most MAX")]
     pub const fn raw(self) -> u32 {
-        self.0.get()
+        self.0.get() as u32
     }
 
     // Never seen by programs: what a call that a signal interrupted asks for (Linux's include/linux/errno.h).

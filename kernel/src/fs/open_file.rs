@@ -159,6 +159,7 @@ impl OpenFile {
     ///
     /// # Errors
     /// EBADF, EISDIR, EINVAL, EFAULT; ESPIPE for an offset into a stream; EAGAIN, EINTR from streams.
+    #[inline]
     pub fn read(&self, sink: &mut Sink<'_>, at: At) -> Result<usize> {
         self.check_access(AccessMode::READ)?;
         let flags = self.flags();
@@ -191,6 +192,7 @@ impl OpenFile {
     ///
     /// # Errors
     /// EBADF, EINVAL, EFAULT, ENOSPC, EFBIG; ESPIPE for an offset into a stream; EAGAIN, EINTR, EPIPE from streams.
+    #[inline]
     pub fn write(&self, source: &mut Source<'_>, at: At) -> Result<usize> {
         self.check_access(AccessMode::WRITE)?;
         match (self.seeking, at) {

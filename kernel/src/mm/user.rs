@@ -235,8 +235,22 @@ impl Cursor {
         Ok(Self { memory: Memory::User, current: Segment { address: 0, length: 0 }, remaining, rest, next: 0 })
     }
 
-    /// Moves up to `length` bytes with `copy(address, offset, length) -> bytes not moved`.
+    /// Moves up to `length` bytes with `copy(memory, address, offset, length) -> bytes not moved`.
+    #[inline(always)]
     fn advance(&mut self, length: usize, mut copy: impl FnMut(Memory, usize, usize, usize) -> usize) -> Result<usize> {
+        // Nearly always: one piece of user memory holds it all. `remaining` is never less than that piece.
+        if length != 0 && length <= self.current.length {
+            let moved = length - copy(self.memory, self.current.address, 0, length);
+            self.current.address += moved;
+            self.current.length -= moved;
+            self.remaining -= moved;
+            return if moved == 0 { Err(Errno::EFAULT) } else { Ok(moved) };
+        }
+        self.advance_through_segments(length, &mut copy)
+    }
+
+    #[cold]
+    fn advance_through_segments(&mut self, length: usize, copy: &mut dyn FnMut(Memory, usize, usize, usize) -> usize) -> Result<usize> {
         let length = length.min(self.remaining);
         let mut done = 0;
         while done < length {
@@ -285,6 +299,7 @@ impl<'a> Source<'a> {
     }
 
     /// Bytes not yet taken.
+    #[inline]
     pub fn remaining(&self) -> usize {
         self.cursor.remaining
     }
@@ -303,10 +318,11 @@ impl<'a> Source<'a> {
 
     /// Forgets the bytes not yet taken.
     pub fn discard_rest(&mut self) {
-        self.cursor.remaining = 0;
+        (self.cursor.current.length, self.cursor.remaining, self.cursor.next) = (0, 0, self.cursor.rest.len());
     }
 
     /// Takes up to `length` bytes into `frame` at `offset`; how many. EFAULT if none could be had.
+    #[inline]
     pub fn copy_to_frame(&mut self, frame: &Frame, offset: usize, length: usize) -> Result<usize> {
         assert!(offset <= PAGE_SIZE && length <= PAGE_SIZE - offset, "outside the frame");
         let base = frame.address() + offset;
@@ -332,6 +348,7 @@ impl<'a> Source<'a> {
 
 /// # Safety
 /// `to` is valid for `length` bytes; for kernel memory `from` is too, and does not overlap it.
+#[inline(always)]
 unsafe fn copy_into_kernel(memory: Memory, to: *mut u8, from: usize, length: usize) -> usize {
     match memory {
         Memory::User => {
@@ -349,6 +366,7 @@ unsafe fn copy_into_kernel(memory: Memory, to: *mut u8, from: usize, length: usi
 
 /// # Safety
 /// `from` is valid for `length` bytes; for kernel memory `to` is too, and does not overlap it.
+#[inline(always)]
 unsafe fn copy_out_of_kernel(memory: Memory, to: usize, from: *const u8, length: usize) -> usize {
     match memory {
         Memory::User => {
@@ -389,11 +407,13 @@ impl<'a> Sink<'a> {
     }
 
     /// Room left.
+    #[inline]
     pub fn remaining(&self) -> usize {
         self.cursor.remaining
     }
 
     /// Stores up to `length` bytes of `frame` from `offset`; how many. EFAULT if none could be stored.
+    #[inline]
     pub fn copy_from_frame(&mut self, frame: &Frame, offset: usize, length: usize) -> Result<usize> {
         assert!(offset <= PAGE_SIZE && length <= PAGE_SIZE - offset, "outside the frame");
         let base = frame.address() + offset;

@@ -12,6 +12,7 @@ use core::sync::atomic::Ordering;
 use postern_core::errno::Errno;
 use postern_core::signal_action::Disposition;
 use postern_core::signal_set::Signal;
+use postern_core::tid_allocator::Tid;
 
 /// The status word of a process that called exit with `code`.
 pub fn status_of_code(code: i32) -> i32 {
@@ -104,10 +105,23 @@ fn release_user_state() {
     drop(thread.replace_fs(None));
 }
 
+/// Who hears that a session's leader has ended: the session's terminal.
+static SESSION_END: spin::Once<fn(Tid)> = spin::Once::new();
+
+/// Registers `handler`, which must not sleep, to be called with the session. Once, at boot.
+pub fn set_session_end_handler(handler: fn(Tid)) {
+    SESSION_END.call_once(|| handler);
+}
+
 fn end_process(process: &Arc<Process>, status: i32) {
     let pid = process.pid();
     if pid == INIT {
         init_ended(status);
+    }
+    if process.session() == pid
+        && let Some(handler) = SESSION_END.get()
+    {
+        handler(pid);
     }
     super::attributes::on_parent_ending(pid);
     let run_ns = process.dead_threads_ns.load(Ordering::Relaxed) + process.children_ns();

@@ -17,7 +17,7 @@ use crate::fs::procfs::process_view::{
     ThreadSnapshot,
 };
 use crate::fs::procfs::text::Text;
-use crate::sched::{Task, run_queue};
+use crate::sched::{Activity, Task, run_queue};
 use crate::time;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -169,10 +169,11 @@ fn trimmed(name: &[u8]) -> Vec<u8> {
 
 fn thread_snapshot(process: &Process, task: &Task) -> ThreadSnapshot {
     let thread = task.thread();
-    let state = match (process.signals.is_stopped(), task.is_sleeping()) {
+    let state = match (process.signals.is_stopped(), task.activity()) {
         (true, _) => b'T',
-        (false, true) => b'S',
-        (false, false) => b'R',
+        (false, Activity::Sleeping) => b'S',
+        (false, Activity::Waiting) => b'D',
+        (false, Activity::Running) => b'R',
     };
     ThreadSnapshot {
         tid: thread.tid(),

@@ -25,18 +25,28 @@ use postern_sync::{HeldLocks, Notify};
 use switch::{Leaving, switch_away};
 
 pub use switch::{current, current_handle, start};
-pub use task::{Task, TaskHandle, Work};
+pub use task::{Activity, Task, TaskHandle, Work};
 
 /// Sleeps until [`unpark`]; a wake-up that came before is consumed at once. Also returns when
-/// `deadline_ns` has passed, and may return for no reason: callers check what they wait for.
+/// `deadline_ns` has passed, and may return for no reason: callers check what they wait for, and
+/// whether a signal wants them.
 pub fn park(deadline_ns: Option<u64>) {
+    park_as(Activity::Sleeping, deadline_ns);
+}
+
+/// The same for a sleep that no signal ends; reports show it as such.
+pub fn park_uninterruptibly(deadline_ns: Option<u64>) {
+    park_as(Activity::Waiting, deadline_ns);
+}
+
+fn park_as(activity: Activity, deadline_ns: Option<u64>) {
     assert_no_spin_lock("sleeping");
     let task = current();
     let timer = deadline_ns.map(|deadline| timer::wake_at(deadline, current_handle()));
     if task.park_state().begin_park() {
-        task.set_sleeping(true);
+        task.set_activity(activity);
         switch_away(Leaving::Parking);
-        task.set_sleeping(false);
+        task.set_activity(Activity::Running);
     }
     if let Some(timer) = timer {
         timer.cancel();

@@ -12,7 +12,7 @@ use crate::process::Thread;
 use crate::sync::{SpinLock, rank};
 use alloc::sync::Arc;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicI32, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use intrusive_collections::{LinkedListAtomicLink, intrusive_adapter};
 use postern_core::errno::Result;
 use postern_sync::ParkState;
@@ -34,7 +34,7 @@ pub struct Task {
     pub(super) private: Private,
     park_state: ParkState,
     work: AtomicU32,
-    sleeping: AtomicBool,
+    activity: AtomicU8,
     last_cpu: AtomicUsize,
     affinity: AtomicU64,
     nice: AtomicI32,
@@ -53,6 +53,18 @@ intrusive_adapter!(pub(super) TaskLink = Arc<Task>: Task { link => LinkedListAto
 /// A pointer to a task that has not finished: what wait queues and timers hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TaskHandle(pub(super) NonNull<Task>);
+
+/// What a task does, as `/proc` reports it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Activity {
+    /// It runs or is ready to.
+    Running = 0,
+    /// It sleeps until an event or a signal.
+    Sleeping = 1,
+    /// It sleeps until an event; signals wait.
+    Waiting = 2,
+}
 
 /// All CPUs.
 pub const EVERY_CPU: u64 = (1 << MAX_CPUS) - 1;
@@ -104,7 +116,7 @@ impl Task {
             private,
             park_state: ParkState::new(),
             work: AtomicU32::new(0),
-            sleeping: AtomicBool::new(false),
+            activity: AtomicU8::new(Activity::Running as u8),
             last_cpu: AtomicUsize::new(0),
             affinity: AtomicU64::new(EVERY_CPU),
             nice: AtomicI32::new(0),
@@ -150,13 +162,17 @@ impl Task {
         self.work.load(Ordering::Acquire) & Work::SIGNAL.bits() != 0
     }
 
-    /// Whether it sleeps, for reports.
-    pub fn is_sleeping(&self) -> bool {
-        self.sleeping.load(Ordering::Relaxed)
+    /// What it does, for reports.
+    pub fn activity(&self) -> Activity {
+        match self.activity.load(Ordering::Relaxed) {
+            1 => Activity::Sleeping,
+            2 => Activity::Waiting,
+            _ => Activity::Running,
+        }
     }
 
-    pub(super) fn set_sleeping(&self, sleeping: bool) {
-        self.sleeping.store(sleeping, Ordering::Relaxed);
+    pub(super) fn set_activity(&self, activity: Activity) {
+        self.activity.store(activity as u8, Ordering::Relaxed);
     }
 
     /// The CPU it runs on, or last ran on.

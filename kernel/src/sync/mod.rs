@@ -8,6 +8,7 @@ pub mod rank;
 use crate::sched::{self, TaskHandle};
 pub use per_cpu::PerCpu;
 pub use postern_sync::{Platform, Rank, WaitError};
+use postern_sync::Sleep;
 
 /// This kernel, as the primitives see it.
 pub struct Kernel;
@@ -30,8 +31,11 @@ impl Platform for Kernel {
         sched::current_handle()
     }
 
-    fn park(deadline_ns: Option<u64>) {
-        sched::park(deadline_ns);
+    fn park(sleep: Sleep, deadline_ns: Option<u64>) {
+        match sleep {
+            Sleep::Interruptible => sched::park(deadline_ns),
+            Sleep::Uninterruptible => sched::park_uninterruptibly(deadline_ns),
+        }
     }
 
     fn unpark(task: TaskHandle) {

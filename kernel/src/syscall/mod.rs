@@ -19,9 +19,10 @@ pub mod socket;
 pub mod system;
 pub mod time;
 
+mod report;
 mod unknown;
 
-pub use unknown::unknown_calls;
+pub use report::init;
 
 use crate::arch::exception::TrapFrame;
 use linux_raw_sys::general as abi;
@@ -30,17 +31,27 @@ use postern_core::errno::{Errno, Result};
 /// Results from here on are a kernel-internal wish to be restarted, never seen by programs.
 const FIRST_RESTART: u32 = 512;
 
-/// Carries out the system call that `frame` asks for.
+/// Carries out the system call that `frame` asks for; false if it is one for [`dispatch_whole`].
 #[inline]
-pub fn dispatch(frame: &mut TrapFrame) {
-    let number = u32::from_register(frame.x[8]);
-    match route(number, frame) {
+pub fn dispatch(frame: &mut TrapFrame) -> bool {
+    match route(u32::from_register(frame.x[8]), frame) {
+        Some(Ok(value)) => frame.x[0] = value as u64,
+        Some(Err(error)) => fail(frame, error),
+        None => return false,
+    }
+    true
+}
+
+/// Carries out a system call that needs the whole context, or counts one that does not exist.
+pub fn dispatch_whole(frame: &mut TrapFrame) {
+    match route_whole(u32::from_register(frame.x[8]), frame) {
         Ok(value) => frame.x[0] = value as u64,
         Err(error) => fail(frame, error),
     }
 }
 
 /// The one place where an error becomes a negative number.
+#[inline]
 fn fail(frame: &mut TrapFrame, error: Errno) {
     frame.x[0] = i64::from(error.raw()).wrapping_neg().cast_unsigned();
     // On the way out, signal delivery decides between EINTR and a restart.
@@ -95,24 +106,14 @@ impl<T> Register for crate::mm::user::UserPtr<T> {
 
 /// A function that implements a system call, with its argument types.
 trait Call<Arguments> {
-    fn carry_out(self, frame: &mut TrapFrame) -> Result<usize>;
-}
-
-/// Marks functions that change the whole context: clone, execve, rt_sigreturn.
-struct WholeFrame;
-
-impl<F: Fn(&mut TrapFrame) -> Result<usize>> Call<WholeFrame> for F {
-    #[inline(always)]
-    fn carry_out(self, frame: &mut TrapFrame) -> Result<usize> {
-        self(frame)
-    }
+    fn carry_out(self, frame: &TrapFrame) -> Result<usize>;
 }
 
 macro_rules! impl_call {
     ($($type:ident $index:literal),*) => {
         impl<F: Fn($($type),*) -> Result<usize>, $($type: Register),*> Call<($($type,)*)> for F {
             #[inline(always)]
-            fn carry_out(self, frame: &mut TrapFrame) -> Result<usize> {
+            fn carry_out(self, frame: &TrapFrame) -> Result<usize> {
                 let _ = &frame;
                 self($($type::from_register(frame.x[$index])),*)
             }
@@ -139,209 +140,223 @@ fn exit_group(status: i32) -> Result<usize> {
 }
 
 macro_rules! table {
-    ($($number:ident => $function:path,)*) => {
-        fn route(number: u32, frame: &mut TrapFrame) -> Result<usize> {
-            match number {
+    (plain { $($number:ident => $function:path,)* } whole_frame { $($whole_number:ident => $whole_function:path,)* }) => {
+        #[inline]
+        fn route(number: u32, frame: &TrapFrame) -> Option<Result<usize>> {
+            Some(match number {
                 $(abi::$number => $function.carry_out(frame),)*
+                _ => return None,
+            })
+        }
+
+        fn route_whole(number: u32, frame: &mut TrapFrame) -> Result<usize> {
+            match number {
+                $(abi::$whole_number => $whole_function(frame),)*
                 _ => unknown::count(number),
             }
         }
 
         /// Numbers and names of the calls that exist.
-        pub const IMPLEMENTED: &[(u32, &str)] = &[$((abi::$number, stringify!($number))),*];
+        pub const IMPLEMENTED: &[(u32, &str)] = &[
+            $((abi::$number, stringify!($number)),)* $((abi::$whole_number, stringify!($whole_number))),*
+        ];
     };
 }
 
 table! {
-    // Files and descriptors.
-    __NR_read => fs::read,
-    __NR_write => fs::write,
-    __NR_readv => fs::readv,
-    __NR_writev => fs::writev,
-    __NR_pread64 => fs::pread64,
-    __NR_pwrite64 => fs::pwrite64,
-    __NR_preadv => fs::preadv,
-    __NR_pwritev => fs::pwritev,
-    __NR_preadv2 => fs::preadv2,
-    __NR_pwritev2 => fs::pwritev2,
-    __NR_lseek => fs::lseek,
-    __NR_sendfile => fs::sendfile,
-    __NR_copy_file_range => fs::copy_file_range,
-    __NR_openat => fs::openat,
-    __NR_openat2 => fs::openat2,
-    __NR_close => fs::close,
-    __NR_close_range => fs::close_range,
-    __NR_dup => fs::dup,
-    __NR_dup3 => fs::dup3,
-    __NR_fcntl => fs::fcntl,
-    __NR_ioctl => fs::ioctl,
-    __NR_flock => fs::flock,
-    __NR_fstat => fs::fstat,
-    __NR_newfstatat => fs::newfstatat,
-    __NR_statx => fs::statx,
-    __NR_statfs => fs::statfs,
-    __NR_fstatfs => fs::fstatfs,
-    __NR_mkdirat => fs::mkdirat,
-    __NR_mknodat => fs::mknodat,
-    __NR_symlinkat => fs::symlinkat,
-    __NR_linkat => fs::linkat,
-    __NR_unlinkat => fs::unlinkat,
-    __NR_renameat => fs::renameat,
-    __NR_renameat2 => fs::renameat2,
-    __NR_readlinkat => fs::readlinkat,
-    __NR_getdents64 => fs::getdents64,
-    __NR_getcwd => fs::getcwd,
-    __NR_chdir => fs::chdir,
-    __NR_fchdir => fs::fchdir,
-    __NR_chroot => fs::chroot,
-    __NR_umask => fs::umask,
-    __NR_fchmod => fs::fchmod,
-    __NR_fchmodat => fs::fchmodat,
-    __NR_fchmodat2 => fs::fchmodat2,
-    __NR_fchown => fs::fchown,
-    __NR_fchownat => fs::fchownat,
-    __NR_utimensat => fs::utimensat,
-    __NR_faccessat => fs::faccessat,
-    __NR_faccessat2 => fs::faccessat2,
-    __NR_truncate => fs::truncate,
-    __NR_ftruncate => fs::ftruncate,
-    __NR_fallocate => fs::fallocate,
-    __NR_fsync => fs::fsync,
-    __NR_fdatasync => fs::fdatasync,
-    __NR_sync => fs::sync,
-    __NR_syncfs => fs::syncfs,
-    __NR_fadvise64 => fs::fadvise64,
-    __NR_readahead => fs::readahead,
-    __NR_memfd_create => fs::memfd_create,
-    __NR_mount => fs::mount,
-    __NR_umount2 => fs::umount2,
-    // Pipes, events, readiness.
-    __NR_pipe2 => ipc::pipe2,
-    __NR_eventfd2 => ipc::eventfd2,
-    __NR_futex => futex::futex,
-    __NR_ppoll => poll::ppoll,
-    __NR_pselect6 => poll::pselect6,
-    __NR_epoll_create1 => poll::epoll_create1,
-    __NR_epoll_ctl => poll::epoll_ctl,
-    __NR_epoll_pwait => poll::epoll_pwait,
-    __NR_epoll_pwait2 => poll::epoll_pwait2,
-    // Sockets.
-    __NR_socket => socket::socket,
-    __NR_socketpair => socket::socketpair,
-    __NR_shutdown => socket::shutdown,
-    __NR_sendto => socket::sendto,
-    __NR_recvfrom => socket::recvfrom,
-    __NR_sendmsg => socket::sendmsg,
-    __NR_recvmsg => socket::recvmsg,
-    __NR_sendmmsg => socket::sendmmsg,
-    __NR_recvmmsg => socket::recvmmsg,
-    __NR_getsockname => socket::getsockname,
-    __NR_getpeername => socket::getpeername,
-    __NR_getsockopt => socket::getsockopt,
-    __NR_setsockopt => socket::setsockopt,
-    // Memory.
-    __NR_brk => memory::brk,
-    __NR_mmap => memory::mmap,
-    __NR_munmap => memory::munmap,
-    __NR_mprotect => memory::mprotect,
-    __NR_mremap => memory::mremap,
-    __NR_madvise => memory::madvise,
-    __NR_msync => memory::msync,
-    __NR_mincore => memory::mincore,
-    __NR_mlock => memory::mlock,
-    __NR_mlock2 => memory::mlock2,
-    __NR_munlock => memory::munlock,
-    __NR_mlockall => memory::mlockall,
-    __NR_munlockall => memory::munlockall,
-    __NR_membarrier => memory::membarrier,
-    // Processes and threads.
-    __NR_clone => process::clone,
-    __NR_execve => exec::execve,
-    __NR_execveat => exec::execveat,
-    __NR_exit => exit,
-    __NR_exit_group => exit_group,
-    __NR_wait4 => process::wait4,
-    __NR_waitid => process::waitid,
-    __NR_getpid => process::getpid,
-    __NR_getppid => process::getppid,
-    __NR_gettid => process::gettid,
-    __NR_set_tid_address => process::set_tid_address,
-    __NR_set_robust_list => process::set_robust_list,
-    __NR_get_robust_list => process::get_robust_list,
-    __NR_getpgid => process::getpgid,
-    __NR_setpgid => process::setpgid,
-    __NR_getsid => process::getsid,
-    __NR_setsid => process::setsid,
-    __NR_getrusage => process::getrusage,
-    __NR_times => process::times,
-    __NR_prlimit64 => process::prlimit64,
-    __NR_getrlimit => process::getrlimit,
-    __NR_setrlimit => process::setrlimit,
-    __NR_prctl => process::prctl,
-    __NR_personality => process::personality,
-    __NR_unshare => process::unshare,
-    // Identity.
-    __NR_getuid => identity::getuid,
-    __NR_geteuid => identity::geteuid,
-    __NR_getgid => identity::getgid,
-    __NR_getegid => identity::getegid,
-    __NR_setuid => identity::setuid,
-    __NR_setgid => identity::setgid,
-    __NR_setreuid => identity::setreuid,
-    __NR_setregid => identity::setregid,
-    __NR_setresuid => identity::setresuid,
-    __NR_setresgid => identity::setresgid,
-    __NR_getresuid => identity::getresuid,
-    __NR_getresgid => identity::getresgid,
-    __NR_setfsuid => identity::setfsuid,
-    __NR_setfsgid => identity::setfsgid,
-    __NR_getgroups => identity::getgroups,
-    __NR_setgroups => identity::setgroups,
-    __NR_capget => identity::capget,
-    __NR_capset => identity::capset,
-    // Signals.
-    __NR_kill => signal::kill,
-    __NR_tkill => signal::tkill,
-    __NR_tgkill => signal::tgkill,
-    __NR_rt_sigaction => signal::rt_sigaction,
-    __NR_rt_sigprocmask => signal::rt_sigprocmask,
-    __NR_rt_sigpending => signal::rt_sigpending,
-    __NR_rt_sigsuspend => signal::rt_sigsuspend,
-    __NR_rt_sigtimedwait => signal::rt_sigtimedwait,
-    __NR_rt_sigqueueinfo => signal::rt_sigqueueinfo,
-    __NR_rt_tgsigqueueinfo => signal::rt_tgsigqueueinfo,
-    __NR_rt_sigreturn => signal::rt_sigreturn,
-    __NR_sigaltstack => signal::sigaltstack,
-    __NR_setitimer => signal::setitimer,
-    __NR_getitimer => signal::getitimer,
-    // Time.
-    __NR_clock_gettime => time::clock_gettime,
-    __NR_clock_settime => time::clock_settime,
-    __NR_clock_getres => time::clock_getres,
-    __NR_clock_nanosleep => time::clock_nanosleep,
-    __NR_nanosleep => time::nanosleep,
-    __NR_gettimeofday => time::gettimeofday,
-    __NR_settimeofday => time::settimeofday,
-    // Scheduling.
-    __NR_sched_yield => sched::sched_yield,
-    __NR_sched_getaffinity => sched::sched_getaffinity,
-    __NR_sched_setaffinity => sched::sched_setaffinity,
-    __NR_sched_getscheduler => sched::sched_getscheduler,
-    __NR_sched_setscheduler => sched::sched_setscheduler,
-    __NR_sched_getparam => sched::sched_getparam,
-    __NR_sched_setparam => sched::sched_setparam,
-    __NR_sched_get_priority_max => sched::sched_get_priority_max,
-    __NR_sched_get_priority_min => sched::sched_get_priority_min,
-    __NR_sched_rr_get_interval => sched::sched_rr_get_interval,
-    __NR_getpriority => sched::getpriority,
-    __NR_setpriority => sched::setpriority,
-    __NR_getcpu => sched::getcpu,
-    // The system.
-    __NR_uname => system::uname,
-    __NR_sysinfo => system::sysinfo,
-    __NR_getrandom => system::getrandom,
-    __NR_reboot => system::reboot,
-    __NR_sethostname => system::sethostname,
-    __NR_setdomainname => system::setdomainname,
-    __NR_syslog => system::syslog,
+    plain {
+        // Files and descriptors.
+        __NR_read => fs::read,
+        __NR_write => fs::write,
+        __NR_readv => fs::readv,
+        __NR_writev => fs::writev,
+        __NR_pread64 => fs::pread64,
+        __NR_pwrite64 => fs::pwrite64,
+        __NR_preadv => fs::preadv,
+        __NR_pwritev => fs::pwritev,
+        __NR_preadv2 => fs::preadv2,
+        __NR_pwritev2 => fs::pwritev2,
+        __NR_lseek => fs::lseek,
+        __NR_sendfile => fs::sendfile,
+        __NR_copy_file_range => fs::copy_file_range,
+        __NR_openat => fs::openat,
+        __NR_openat2 => fs::openat2,
+        __NR_close => fs::close,
+        __NR_close_range => fs::close_range,
+        __NR_dup => fs::dup,
+        __NR_dup3 => fs::dup3,
+        __NR_fcntl => fs::fcntl,
+        __NR_ioctl => fs::ioctl,
+        __NR_flock => fs::flock,
+        __NR_fstat => fs::fstat,
+        __NR_newfstatat => fs::newfstatat,
+        __NR_statx => fs::statx,
+        __NR_statfs => fs::statfs,
+        __NR_fstatfs => fs::fstatfs,
+        __NR_mkdirat => fs::mkdirat,
+        __NR_mknodat => fs::mknodat,
+        __NR_symlinkat => fs::symlinkat,
+        __NR_linkat => fs::linkat,
+        __NR_unlinkat => fs::unlinkat,
+        __NR_renameat => fs::renameat,
+        __NR_renameat2 => fs::renameat2,
+        __NR_readlinkat => fs::readlinkat,
+        __NR_getdents64 => fs::getdents64,
+        __NR_getcwd => fs::getcwd,
+        __NR_chdir => fs::chdir,
+        __NR_fchdir => fs::fchdir,
+        __NR_chroot => fs::chroot,
+        __NR_umask => fs::umask,
+        __NR_fchmod => fs::fchmod,
+        __NR_fchmodat => fs::fchmodat,
+        __NR_fchmodat2 => fs::fchmodat2,
+        __NR_fchown => fs::fchown,
+        __NR_fchownat => fs::fchownat,
+        __NR_utimensat => fs::utimensat,
+        __NR_faccessat => fs::faccessat,
+        __NR_faccessat2 => fs::faccessat2,
+        __NR_truncate => fs::truncate,
+        __NR_ftruncate => fs::ftruncate,
+        __NR_fallocate => fs::fallocate,
+        __NR_fsync => fs::fsync,
+        __NR_fdatasync => fs::fdatasync,
+        __NR_sync => fs::sync,
+        __NR_syncfs => fs::syncfs,
+        __NR_fadvise64 => fs::fadvise64,
+        __NR_readahead => fs::readahead,
+        __NR_memfd_create => fs::memfd_create,
+        __NR_mount => fs::mount,
+        __NR_umount2 => fs::umount2,
+        // Pipes, events, readiness.
+        __NR_pipe2 => ipc::pipe2,
+        __NR_eventfd2 => ipc::eventfd2,
+        __NR_futex => futex::futex,
+        __NR_ppoll => poll::ppoll,
+        __NR_pselect6 => poll::pselect6,
+        __NR_epoll_create1 => poll::epoll_create1,
+        __NR_epoll_ctl => poll::epoll_ctl,
+        __NR_epoll_pwait => poll::epoll_pwait,
+        __NR_epoll_pwait2 => poll::epoll_pwait2,
+        // Sockets.
+        __NR_socket => socket::socket,
+        __NR_socketpair => socket::socketpair,
+        __NR_shutdown => socket::shutdown,
+        __NR_sendto => socket::sendto,
+        __NR_recvfrom => socket::recvfrom,
+        __NR_sendmsg => socket::sendmsg,
+        __NR_recvmsg => socket::recvmsg,
+        __NR_sendmmsg => socket::sendmmsg,
+        __NR_recvmmsg => socket::recvmmsg,
+        __NR_getsockname => socket::getsockname,
+        __NR_getpeername => socket::getpeername,
+        __NR_getsockopt => socket::getsockopt,
+        __NR_setsockopt => socket::setsockopt,
+        // Memory.
+        __NR_brk => memory::brk,
+        __NR_mmap => memory::mmap,
+        __NR_munmap => memory::munmap,
+        __NR_mprotect => memory::mprotect,
+        __NR_mremap => memory::mremap,
+        __NR_madvise => memory::madvise,
+        __NR_msync => memory::msync,
+        __NR_mincore => memory::mincore,
+        __NR_mlock => memory::mlock,
+        __NR_mlock2 => memory::mlock2,
+        __NR_munlock => memory::munlock,
+        __NR_mlockall => memory::mlockall,
+        __NR_munlockall => memory::munlockall,
+        __NR_membarrier => memory::membarrier,
+        // Processes and threads.
+        __NR_exit => exit,
+        __NR_exit_group => exit_group,
+        __NR_wait4 => process::wait4,
+        __NR_waitid => process::waitid,
+        __NR_getpid => process::getpid,
+        __NR_getppid => process::getppid,
+        __NR_gettid => process::gettid,
+        __NR_set_tid_address => process::set_tid_address,
+        __NR_set_robust_list => process::set_robust_list,
+        __NR_get_robust_list => process::get_robust_list,
+        __NR_getpgid => process::getpgid,
+        __NR_setpgid => process::setpgid,
+        __NR_getsid => process::getsid,
+        __NR_setsid => process::setsid,
+        __NR_getrusage => process::getrusage,
+        __NR_times => process::times,
+        __NR_prlimit64 => process::prlimit64,
+        __NR_getrlimit => process::getrlimit,
+        __NR_setrlimit => process::setrlimit,
+        __NR_prctl => process::prctl,
+        __NR_personality => process::personality,
+        __NR_unshare => process::unshare,
+        // Identity.
+        __NR_getuid => identity::getuid,
+        __NR_geteuid => identity::geteuid,
+        __NR_getgid => identity::getgid,
+        __NR_getegid => identity::getegid,
+        __NR_setuid => identity::setuid,
+        __NR_setgid => identity::setgid,
+        __NR_setreuid => identity::setreuid,
+        __NR_setregid => identity::setregid,
+        __NR_setresuid => identity::setresuid,
+        __NR_setresgid => identity::setresgid,
+        __NR_getresuid => identity::getresuid,
+        __NR_getresgid => identity::getresgid,
+        __NR_setfsuid => identity::setfsuid,
+        __NR_setfsgid => identity::setfsgid,
+        __NR_getgroups => identity::getgroups,
+        __NR_setgroups => identity::setgroups,
+        __NR_capget => identity::capget,
+        __NR_capset => identity::capset,
+        // Signals.
+        __NR_kill => signal::kill,
+        __NR_tkill => signal::tkill,
+        __NR_tgkill => signal::tgkill,
+        __NR_rt_sigaction => signal::rt_sigaction,
+        __NR_rt_sigprocmask => signal::rt_sigprocmask,
+        __NR_rt_sigpending => signal::rt_sigpending,
+        __NR_rt_sigsuspend => signal::rt_sigsuspend,
+        __NR_rt_sigtimedwait => signal::rt_sigtimedwait,
+        __NR_rt_sigqueueinfo => signal::rt_sigqueueinfo,
+        __NR_rt_tgsigqueueinfo => signal::rt_tgsigqueueinfo,
+        __NR_setitimer => signal::setitimer,
+        __NR_getitimer => signal::getitimer,
+        // Time.
+        __NR_clock_gettime => time::clock_gettime,
+        __NR_clock_settime => time::clock_settime,
+        __NR_clock_getres => time::clock_getres,
+        __NR_clock_nanosleep => time::clock_nanosleep,
+        __NR_nanosleep => time::nanosleep,
+        __NR_gettimeofday => time::gettimeofday,
+        __NR_settimeofday => time::settimeofday,
+        // Scheduling.
+        __NR_sched_yield => sched::sched_yield,
+        __NR_sched_getaffinity => sched::sched_getaffinity,
+        __NR_sched_setaffinity => sched::sched_setaffinity,
+        __NR_sched_getscheduler => sched::sched_getscheduler,
+        __NR_sched_setscheduler => sched::sched_setscheduler,
+        __NR_sched_getparam => sched::sched_getparam,
+        __NR_sched_setparam => sched::sched_setparam,
+        __NR_sched_get_priority_max => sched::sched_get_priority_max,
+        __NR_sched_get_priority_min => sched::sched_get_priority_min,
+        __NR_sched_rr_get_interval => sched::sched_rr_get_interval,
+        __NR_getpriority => sched::getpriority,
+        __NR_setpriority => sched::setpriority,
+        __NR_getcpu => sched::getcpu,
+        // The system.
+        __NR_uname => system::uname,
+        __NR_sysinfo => system::sysinfo,
+        __NR_getrandom => system::getrandom,
+        __NR_reboot => system::reboot,
+        __NR_sethostname => system::sethostname,
+        __NR_setdomainname => system::setdomainname,
+        __NR_syslog => system::syslog,
+    }
+    whole_frame {
+        __NR_clone => process::clone,
+        __NR_execve => exec::execve,
+        __NR_execveat => exec::execveat,
+        __NR_rt_sigreturn => signal::rt_sigreturn,
+        __NR_sigaltstack => signal::sigaltstack,
+    }
 }

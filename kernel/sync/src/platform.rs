@@ -1,6 +1,7 @@
 //! What the primitives need from the system they run on: tasks, parking, time. No locks; `park` alone sleeps.
 
 use crate::rank::Rank;
+use crate::wait::Sleep;
 
 /// The system under the primitives: the kernel's scheduler and clock, or threads in a host test.
 pub trait Platform: Sized + 'static {
@@ -11,8 +12,9 @@ pub trait Platform: Sized + 'static {
     fn current() -> Self::Task;
 
     /// Sleeps until [`unpark`](Self::unpark) (one that came before is consumed at once), or until the monotonic clock
-    /// has passed `deadline_ns`. May return for no reason at all.
-    fn park(deadline_ns: Option<u64>);
+    /// has passed `deadline_ns`. May return for no reason at all. `sleep` is for reports: the caller looks at
+    /// [`interrupted`](Self::interrupted) itself.
+    fn park(sleep: Sleep, deadline_ns: Option<u64>);
 
     /// Makes the current or the next [`park`](Self::park) of `task` return. What the caller did before is visible to
     /// `task` after that return. Never sleeps; may be called from interrupt handlers and with spin locks held, up to

@@ -483,7 +483,7 @@ fn wakers_that_race_with_parking_are_neither_lost_nor_doubled() {
             })
         });
         while work.load(Ordering::Relaxed) != 3 {
-            Scheduled::park(None);
+            Scheduled::park(Sleep::Uninterruptible, None);
         }
         for waker in wakers {
             waker.join().unwrap();

@@ -7,7 +7,8 @@ use core::arch::{asm, global_asm};
 
 global_asm!(include_str!("exception.s"), options(raw));
 
-/// What exception.s saves; the layout is known there. `x[30]` is the link register.
+/// What exception.s saves; the layout is known there. `x[30]` is the link register. During the fast
+/// part of a system call x19 to x29 are not in it.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TrapFrame {
@@ -139,9 +140,26 @@ pub unsafe fn first_return_to_user(frame: *const TrapFrame) -> ! {
     unsafe { enter_user(frame) }
 }
 
+/// What is left to do after the fast part of a system call: see exception.s.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remaining {
+    /// Nothing.
+    Nothing = 0,
+    /// The call itself: it needs a whole frame.
+    Call = 1,
+    /// Only what has been asked of the task meanwhile.
+    Work = 2,
+}
+
 #[unsafe(no_mangle)]
-extern "C" fn syscall_entry(frame: &mut TrapFrame) {
-    trap::on_syscall(frame);
+extern "C" fn syscall_entry(frame: &mut TrapFrame) -> Remaining {
+    trap::on_syscall(frame)
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn finish_syscall_entry(frame: &mut TrapFrame, remaining: Remaining) {
+    trap::on_unfinished_syscall(frame, remaining);
 }
 
 #[unsafe(no_mangle)]

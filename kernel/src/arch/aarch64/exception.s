@@ -84,21 +84,79 @@ exception_vectors:
     vector  unexpected
     vector  unexpected
 
+// A system call saves what the procedure call standard lets Rust destroy. The rest (x19 to x29) is
+// in its registers all the time, and goes into the frame only for those who need a whole one:
+// faults, clone, execve, rt_sigreturn, signals to be delivered.
 user_sync:
-    save_user
+    sub     sp, sp, #FRAME_SIZE
+    stp     x0, x1, [sp, #0]
+    stp     x2, x3, [sp, #16]
+    stp     x4, x5, [sp, #32]
+    stp     x6, x7, [sp, #48]
+    stp     x8, x9, [sp, #64]
+    stp     x10, x11, [sp, #80]
+    stp     x12, x13, [sp, #96]
+    stp     x14, x15, [sp, #112]
+    stp     x16, x17, [sp, #128]
+    str     x18, [sp, #144]
+    mrs     x9, elr_el1
+    mrs     x10, spsr_el1
+    mrs     x11, sp_el0
     mrs     x1, esr_el1
+    stp     x30, x11, [sp, #240]
+    stp     x9, x10, [sp, #256]
+    str     x0, [sp, #272]          // the first argument, for a restarted call
     lsr     x2, x1, #26
-    mov     x0, sp
     cmp     x2, #0x15               // SVC from AArch64
-    b.ne    1f
-    bl      syscall_entry
+    b.ne    user_fault
+    mov     x0, sp
+    bl      syscall_entry           // 0: done; else what is left to do
+    cbnz    w0, finish_syscall
+    ldp     x9, x10, [sp, #256]
+    ldp     x30, x11, [sp, #240]
+    msr     elr_el1, x9
+    msr     spsr_el1, x10
+    msr     sp_el0, x11
+    ldp     x0, x1, [sp, #0]
+    ldp     x2, x3, [sp, #16]
+    ldp     x4, x5, [sp, #32]
+    ldp     x6, x7, [sp, #48]
+    ldp     x8, x9, [sp, #64]
+    ldp     x10, x11, [sp, #80]
+    ldp     x12, x13, [sp, #96]
+    ldp     x14, x15, [sp, #112]
+    ldp     x16, x17, [sp, #128]
+    ldr     x18, [sp, #144]
+    add     sp, sp, #FRAME_SIZE
+    eret
+
+.macro complete_frame
+    str     x19, [sp, #152]
+    stp     x20, x21, [sp, #160]
+    stp     x22, x23, [sp, #176]
+    stp     x24, x25, [sp, #192]
+    stp     x26, x27, [sp, #208]
+    stp     x28, x29, [sp, #224]
+    mov     x29, xzr                // a backtrace ends here
+.endm
+
+finish_syscall:
+    complete_frame
+    mov     w1, w0
+    mov     x0, sp
+    bl      finish_syscall_entry
 return_to_user:
     ldp     x30, x21, [sp, #240]
     msr     sp_el0, x21
     restore_registers
     add     sp, sp, #FRAME_SIZE
     eret
-1:  mrs     x2, far_el1
+
+user_fault:
+    complete_frame
+    mov     x30, xzr
+    mov     x0, sp
+    mrs     x2, far_el1
     bl      user_fault_entry
     b       return_to_user
 

@@ -158,7 +158,7 @@ impl<'q, P: Platform> Poller<'q, P> {
                 if deadline_ns.is_some_and(|deadline_ns| P::now_ns() >= deadline_ns) {
                     return Err(WaitError::TimedOut);
                 }
-                P::park(deadline_ns);
+                P::park(sleep, deadline_ns);
             }
         }
     }

@@ -120,7 +120,7 @@ impl<'a, P: Platform> Sleeper<'a, P> {
                 return Err(WaitError::TimedOut);
             }
             // Another's wake-up may end this (the attempt's own locks park, too): hence the loop.
-            P::park(deadline_ns);
+            P::park(sleep, deadline_ns);
         }
         Ok(())
     }

@@ -5,7 +5,7 @@
 use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::sync::{Condvar, Mutex};
 use loom::thread;
-use postern_sync::{Notify, ParkState, Platform, Rank, SwitchOut};
+use postern_sync::{Notify, ParkState, Platform, Rank, Sleep, SwitchOut};
 
 pub struct Model;
 pub struct Scheduled;
@@ -75,7 +75,7 @@ impl Platform for Model {
         ME.with(|me| *me)
     }
 
-    fn park(_deadline_ns: Option<u64>) {
+    fn park(_sleep: Sleep, _deadline_ns: Option<u64>) {
         Self::current().take_token();
     }
 
@@ -107,7 +107,7 @@ impl Platform for Scheduled {
         Model::current()
     }
 
-    fn park(_deadline_ns: Option<u64>) {
+    fn park(_sleep: Sleep, _deadline_ns: Option<u64>) {
         let me = Self::current();
         if me.state.begin_park() && me.state.finish_switch_out() == SwitchOut::Parked {
             me.take_token();

@@ -1,7 +1,7 @@
 //! A platform of host threads: `park` is a [`ParkState`] as the kernel's scheduler uses it, with a thread's own parking in
 //! the place of the switch to another task. The lock order is checked, per thread.
 
-use postern_sync::{HeldLocks, Notify, ParkState, Platform, Rank, SwitchOut};
+use postern_sync::{HeldLocks, Notify, ParkState, Platform, Rank, Sleep, SwitchOut};
 use std::cell::{Cell, RefCell};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -71,7 +71,7 @@ impl Platform for Threads {
         me
     }
 
-    fn park(deadline_ns: Option<u64>) {
+    fn park(_sleep: Sleep, deadline_ns: Option<u64>) {
         SPINNING.with_borrow(|held| held.assert_none("park"));
         let me = Self::current();
         if me.state.begin_park() && me.state.finish_switch_out() == SwitchOut::Parked {
