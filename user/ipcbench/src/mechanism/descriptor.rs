@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use super::Link;
+use crate::system::raw;
 
 /// An end that reads from one descriptor and writes to another.
 pub struct DescriptorLink {
@@ -50,9 +51,8 @@ impl Link for DescriptorLink {
 /// What the call says, but EINTR.
 #[inline]
 pub fn write_some(to: &OwnedFd, bytes: &[u8]) -> io::Result<usize> {
-    // SAFETY: the descriptor is open, and `bytes` are readable for the call.
-    let count = unsafe { libc::write(to.as_raw_fd(), bytes.as_ptr().cast(), bytes.len()) };
-    usize::try_from(count).or_else(|_| interrupted_or_failed())
+    let count = raw::write(to.as_raw_fd(), bytes);
+    usize::try_from(count).or_else(|_| interrupted_or_failed(count))
 }
 
 /// One `read(2)` into `buffer`, which is not empty: how much came, 0 when a signal came first.
@@ -61,19 +61,19 @@ pub fn write_some(to: &OwnedFd, bytes: &[u8]) -> io::Result<usize> {
 /// `UnexpectedEof` at the end of the stream; else what the call says, but EINTR.
 #[inline]
 pub fn read_some(from: &OwnedFd, buffer: &mut [u8]) -> io::Result<usize> {
-    // SAFETY: the descriptor is open, and `buffer` is writable for the call.
-    let count = unsafe { libc::read(from.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len()) };
+    let count = raw::read(from.as_raw_fd(), buffer);
     match usize::try_from(count) {
         Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
         Ok(count) => Ok(count),
-        Err(_) => interrupted_or_failed(),
+        Err(_) => interrupted_or_failed(count),
     }
 }
 
-/// errno after a failed transfer, where EINTR is no failure but a transfer of nothing.
+/// The error of a failed transfer, a negated errno; EINTR is no failure but a transfer of nothing.
 #[cold]
-fn interrupted_or_failed() -> io::Result<usize> {
-    match io::Error::last_os_error() {
+fn interrupted_or_failed(result: isize) -> io::Result<usize> {
+    let errno = i32::try_from(result.unsigned_abs()).unwrap_or(libc::EIO);
+    match io::Error::from_raw_os_error(errno) {
         error if error.kind() == io::ErrorKind::Interrupted => Ok(0),
         error => Err(error),
     }

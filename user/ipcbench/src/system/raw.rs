@@ -6,6 +6,7 @@
 
 use core::arch::asm;
 use std::ffi::c_long;
+use std::os::fd::RawFd;
 use std::sync::atomic::AtomicU32;
 
 /// The call `number` without arguments.
@@ -24,6 +25,27 @@ pub unsafe fn call0(number: c_long) -> isize {
     // SAFETY: the kernel preserves every register but rax, rcx and r11; the effects are the caller's promise.
     unsafe {
         asm!("syscall", inlateout("rax") number => result, lateout("rcx") _, lateout("r11") _, options(nostack));
+    }
+    result
+}
+
+/// The call `number` with three arguments.
+///
+/// # Safety
+/// As for [`call5`].
+#[inline]
+pub unsafe fn call3(number: c_long, [a, b, c]: [usize; 3]) -> isize {
+    let result: isize;
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: the kernel preserves every register but x0; the effects are the caller's promise.
+    unsafe {
+        asm!("svc 0", in("x8") number, inlateout("x0") a => result, in("x1") b, in("x2") c, options(nostack));
+    }
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: the kernel preserves every register but rax, rcx and r11; the effects are the caller's promise.
+    unsafe {
+        asm!("syscall", inlateout("rax") number => result, in("rdi") a, in("rsi") b, in("rdx") c,
+            lateout("rcx") _, lateout("r11") _, options(nostack));
     }
     result
 }
@@ -55,6 +77,25 @@ pub unsafe fn call5(number: c_long, arguments: [usize; 5]) -> isize {
 pub fn parent_process_id() -> isize {
     // SAFETY: getppid takes nothing and changes nothing.
     unsafe { call0(libc::SYS_getppid) }
+}
+
+/// `write(2)`: how many bytes went, or -errno. Not libc's, which is a cancellation point: on musl that costs about 50
+/// instructions a call, which are the same on every kernel and hide what is measured.
+#[inline]
+pub fn write(descriptor: RawFd, bytes: &[u8]) -> isize {
+    let descriptor = descriptor.unsigned_abs() as usize;
+    // SAFETY: the bytes are readable for the call, which changes nothing of ours.
+    unsafe { call3(libc::SYS_write, [descriptor, bytes.as_ptr().addr(), bytes.len()]) }
+}
+
+/// `read(2)`: how many bytes came, or -errno. As [`write`].
+#[inline]
+pub fn read(descriptor: RawFd, buffer: &mut [u8]) -> isize {
+    let descriptor = descriptor.unsigned_abs() as usize;
+    // The address is exposed: the kernel writes through it.
+    let address = buffer.as_mut_ptr().expose_provenance();
+    // SAFETY: the buffer is ours alone and writable for the call.
+    unsafe { call3(libc::SYS_read, [descriptor, address, buffer.len()]) }
 }
 
 /// Sleeps while `word` holds `value`, until woken: `FUTEX_WAIT`, shared between processes, without timeout.
