@@ -7,7 +7,7 @@ use crate::fs::file::{Direction, FileOps, Io, Readiness};
 use crate::fs::flags::OpenFlags;
 use crate::fs::open_file::OpenFile;
 use crate::mm::user::{Sink, Source};
-use crate::process::{self, signal};
+use crate::process::signal;
 use crate::sched;
 use crate::sync::{Kernel, Platform, WaitError, WaitQueue};
 use postern_core::errno::{Errno, Result};
@@ -47,7 +47,8 @@ pub fn write(file: &OpenFile, source: &mut Source<'_>) -> Result<usize> {
 #[inline(never)]
 fn wait_to_read(ops: &dyn FileOps, io: &Io, sink: &mut Sink<'_>) -> Result<usize> {
     let Some(queue) = ops.wait_queue(Direction::Read) else { return Err(Errno::EAGAIN) };
-    let deadline_ns = ops.read_timeout_ns().map(|timeout_ns| Kernel::now_ns().saturating_add(timeout_ns));
+    let limit_ns = ops.time_limit_ns(Direction::Read);
+    let deadline_ns = ops.read_timeout_ns().or(limit_ns).map(|timeout_ns| Kernel::now_ns().saturating_add(timeout_ns));
     let waited =
         queue.wait_until(Mode::Exclusive, Sleep::Interruptible, deadline_ns, || settled(ops.try_read(io, sink)));
     match waited {
@@ -55,8 +56,8 @@ fn wait_to_read(ops: &dyn FileOps, io: &Io, sink: &mut Sink<'_>) -> Result<usize
             pass_on(ops, queue, Direction::Read);
             result
         }
-        Err(WaitError::Interrupted) => Err(Errno::ERESTARTSYS),
-        Err(WaitError::TimedOut) => Ok(0),
+        Err(WaitError::TimedOut) if limit_ns.is_none() => Ok(0),
+        Err(error) => Err(failed(error, limit_ns)),
     }
 }
 
@@ -81,7 +82,7 @@ fn write_rest(ops: &dyn FileOps, io: &Io, source: &mut Source<'_>, wanted: usize
             Err(error) if delivered == 0 => return Err(error),
             Err(error) => {
                 // The program will not hear of the error, but of the signal.
-                if error == Errno::EPIPE && process::current_if_any().is_some() {
+                if error == Errno::EPIPE && ops.raises_sigpipe(delivered) && sched::current().thread_if_any().is_some() {
                     signal::send_to_current(Signal::PIPE);
                 }
                 return Ok(delivered);
@@ -95,10 +96,22 @@ fn attempt_or_wait(ops: &dyn FileOps, io: &Io, source: &mut Source<'_>) -> Resul
         return result;
     }
     let Some(queue) = ops.wait_queue(Direction::Write) else { return Err(Errno::EAGAIN) };
-    let waited = queue.wait_interruptible(Mode::Exclusive, || settled(ops.try_write(io, source)));
-    let Ok(result) = waited else { return Err(Errno::ERESTARTSYS) };
+    let limit_ns = ops.time_limit_ns(Direction::Write);
+    let deadline_ns = limit_ns.map(|limit_ns| Kernel::now_ns().saturating_add(limit_ns));
+    let waited =
+        queue.wait_until(Mode::Exclusive, Sleep::Interruptible, deadline_ns, || settled(ops.try_write(io, source)));
+    let result = waited.map_err(|error| failed(error, limit_ns))?;
     pass_on(ops, queue, Direction::Write);
     result
+}
+
+/// What a wait says that ended without success. As signal(7) has it, a call with a time limit is never restarted.
+fn failed(error: WaitError, limit_ns: Option<u64>) -> Errno {
+    match error {
+        WaitError::TimedOut => Errno::EAGAIN,
+        WaitError::Interrupted if limit_ns.is_some() => Errno::EINTR,
+        WaitError::Interrupted => Errno::ERESTARTSYS,
+    }
 }
 
 /// What an attempt said, unless that is "not now".

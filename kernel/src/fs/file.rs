@@ -120,6 +120,19 @@ pub trait FileOps: Any + Send + Sync {
         None
     }
 
+    /// How long a call may wait in this direction before it fails with EAGAIN, in nanoseconds; `None`: for ever (a socket's
+    /// SO_RCVTIMEO and SO_SNDTIMEO).
+    fn time_limit_ns(&self, direction: Direction) -> Option<u64> {
+        let _ = direction;
+        None
+    }
+
+    /// Whether EPIPE comes with SIGPIPE if so many bytes of the call were delivered before it.
+    fn raises_sigpipe(&self, delivered: usize) -> bool {
+        let _ = delivered;
+        true
+    }
+
     /// From now on somebody waits for edges: wakes at whatever a program may take for news, not at changes of readiness alone.
     fn note_edge_waiter(&self) {}
 

@@ -97,6 +97,17 @@ impl FileOps for Socket {
         })
     }
 
+    fn time_limit_ns(&self, direction: Direction) -> Option<u64> {
+        self.timeout_ns(match direction {
+            Direction::Read => Way::Receive,
+            Direction::Write => Way::Send,
+        })
+    }
+
+    fn raises_sigpipe(&self, delivered: usize) -> bool {
+        self.kind == SocketType::Stream && delivered == 0
+    }
+
     fn note_edge_waiter(&self) {
         self.incoming.note_edge_waiter();
         self.outgoing.note_edge_waiter();

@@ -22,8 +22,8 @@ fn offset(raw: i64) -> Result<At> {
 }
 
 /// What a failed write means besides its error: a broken pipe is told by signal as well.
-fn written(result: Result<usize>) -> Result<usize> {
-    if result == Err(Errno::EPIPE) {
+fn written(file: &OpenFile, result: Result<usize>) -> Result<usize> {
+    if result == Err(Errno::EPIPE) && file.ops().raises_sigpipe(0) {
         signal::send_to_current(Signal::PIPE);
     }
     result
@@ -38,7 +38,7 @@ pub fn read(fd: i32, address: usize, length: usize) -> Result<usize> {
 /// write(2)
 pub fn write(fd: i32, address: usize, length: usize) -> Result<usize> {
     let file = process::current().file(fd)?;
-    written(file.write(&mut Source::user(address, length)?, At::Position))
+    written(&file, file.write(&mut Source::user(address, length)?, At::Position))
 }
 
 /// pread64(2)
@@ -52,7 +52,7 @@ pub fn pread64(fd: i32, address: usize, length: usize, at: i64) -> Result<usize>
 pub fn pwrite64(fd: i32, address: usize, length: usize, at: i64) -> Result<usize> {
     let at = offset(at)?;
     let file = process::current().file(fd)?;
-    written(file.write(&mut Source::user(address, length)?, at))
+    written(&file, file.write(&mut Source::user(address, length)?, at))
 }
 
 /// readv(2)
@@ -64,7 +64,7 @@ pub fn readv(fd: i32, vector: usize, count: usize) -> Result<usize> {
 /// writev(2)
 pub fn writev(fd: i32, vector: usize, count: usize) -> Result<usize> {
     let file = process::current().file(fd)?;
-    written(file.write(&mut Source::user_iovecs(vector, count)?, At::Position))
+    written(&file, file.write(&mut Source::user_iovecs(vector, count)?, At::Position))
 }
 
 /// preadv(2)
@@ -78,7 +78,7 @@ pub fn preadv(fd: i32, vector: usize, count: usize, at: i64) -> Result<usize> {
 pub fn pwritev(fd: i32, vector: usize, count: usize, at: i64) -> Result<usize> {
     let at = offset(at)?;
     let file = process::current().file(fd)?;
-    written(file.write(&mut Source::user_iovecs(vector, count)?, at))
+    written(&file, file.write(&mut Source::user_iovecs(vector, count)?, at))
 }
 
 /// preadv2(2): -1 means the position; no RWF_ flag is known but those that change nothing here.
@@ -223,13 +223,14 @@ pub fn sendfile(out_fd: i32, in_fd: i32, offset: usize, count: usize) -> Result<
     }
     let mut input = Side::new(offset)?;
     let mut output = Side::new(0)?;
-    written(copy(
+    let copied = copy(
         &from,
         &mut input,
         &to,
         &mut output,
         count.min(MAX_TRANSFER),
-    ))
+    );
+    written(&to, copied)
 }
 
 /// copy_file_range(2), between regular files.
