@@ -99,7 +99,8 @@ pub fn getpeername(fd: i32, address: usize, length: usize) -> Result<usize> {
 
 /// Stores the address of a socket without a name: the family alone.
 fn write_nameless(address: usize, length: UserPtr<i32>) -> Result<usize> {
-    const FAMILY: [u8; 2] = (net::AF_UNIX as u16).to_ne_bytes();
+    // The family is 16 bits wide, and a little-endian machine has those first.
+    const FAMILY: [u8; 2] = [net::AF_UNIX.to_le_bytes()[0], net::AF_UNIX.to_le_bytes()[1]];
     let room = usize::try_from(length.read()?).map_err(|_| Errno::EINVAL)?;
     write_bytes(address, &FAMILY[..room.min(FAMILY.len())])?;
     length.write(&2)?;

@@ -86,6 +86,11 @@ pub fn control(kind: i32, data: &[i32]) -> Vec<u64> {
     [length, header].into_iter().chain(words).collect()
 }
 
+/// A length as another C library has it: `msg_controllen` is a size in glibc, a `socklen_t` in musl.
+fn converted<A, B: TryFrom<A> + Default>(length: A) -> B {
+    B::try_from(length).unwrap_or_default()
+}
+
 /// A `struct msghdr` of one vector, which the pointers must outlive.
 fn header(vector: &mut libc::iovec, control: &mut [u64], control_length: usize) -> libc::msghdr {
     // SAFETY: a structure of integers and pointers, of which zero is a value.
@@ -94,7 +99,7 @@ fn header(vector: &mut libc::iovec, control: &mut [u64], control_length: usize) 
     message.msg_iovlen = 1;
     if control_length > 0 {
         message.msg_control = control.as_mut_ptr().cast();
-        message.msg_controllen = control_length.try_into().unwrap_or_default();
+        message.msg_controllen = converted(control_length);
     }
     message
 }
@@ -138,7 +143,7 @@ pub fn recvmsg_within(fd: RawFd, room: usize, control_room: usize, flags: i32) -
         libc::recvmsg(fd, &raw mut message, flags)
     })?;
     bytes.truncate(count);
-    let used = usize::try_from(message.msg_controllen).unwrap_or(0);
+    let used: usize = converted(message.msg_controllen);
     let control: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
     let mut received = Message {
         bytes,

@@ -1,0 +1,71 @@
+//! The ends of one direction, and its size: shutdown, close, SO_SNDBUF.
+//!
+//! Part of [`SocketQueue`]; the caller holds its lock. Never sleeps. Specification: shutdown(2), unix(7).
+
+use alloc::vec::Vec;
+
+use super::{Receiver, SocketQueue};
+use crate::effects::{Step, Wake, Wakes};
+
+/// The ends of a direction, and its size.
+impl<S: Copy + Eq, F> SocketQueue<S, F> {
+    const ENDED: Wakes = Wakes {
+        readers: Wake::All,
+        writers: Wake::All,
+        openers: Wake::None,
+    };
+
+    /// The sender sends no more (SHUT_WR). Over a connection the receiver hears of it.
+    pub fn shut_sender(&mut self) -> Step<()> {
+        self.sender_shut = true;
+        self.receiver_shut |= self.kind.is_connected();
+        Step::new((), Self::ENDED)
+    }
+
+    /// The receiver wants no more than there is (SHUT_RD), and nothing can be sent.
+    pub fn shut_receiver(&mut self) -> Step<()> {
+        self.receiver_shut = true;
+        self.sender_shut |= self.kind.is_connected();
+        Step::new((), Self::ENDED)
+    }
+
+    /// The sender is closed. Whoever receives datagrams does not hear of it.
+    pub fn close_sender(&mut self) -> Step<()> {
+        self.sender_shut = true;
+        self.receiver_shut |= self.kind.is_connected();
+        let ended = if self.kind.is_connected() {
+            Self::ENDED
+        } else {
+            Wakes::NONE
+        };
+        Step::new((), ended)
+    }
+
+    /// The receiver is closed. The files that it did not receive, to be dropped without a lock; `None` if it received all.
+    pub fn close_receiver(&mut self) -> Step<Option<Vec<F>>> {
+        let unread = !self.is_empty();
+        let messages = core::mem::take(&mut self.messages);
+        (self.bytes, self.charged) = (0, 0);
+        if self.kind.is_connected() {
+            (self.sender_shut, self.receiver_shut) = (true, true);
+        } else if self.receiver == Receiver::Present {
+            self.receiver = Receiver::Gone;
+        }
+        let files = messages
+            .into_iter()
+            .filter_map(|message| message.files)
+            .collect();
+        Step::new(unread.then_some(files), Self::ENDED)
+    }
+
+    /// Sets what may be under way before the sender has to wait.
+    pub fn set_capacity(&mut self, bytes: usize) -> Step<()> {
+        let was_writable = self.is_writable();
+        self.capacity = bytes;
+        let wakes = Wakes {
+            writers: Wake::all_if(!was_writable && self.is_writable()),
+            ..Wakes::NONE
+        };
+        Step::new((), wakes)
+    }
+}
