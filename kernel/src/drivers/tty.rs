@@ -11,7 +11,6 @@ mod job_control;
 mod timing;
 
 pub use devices::{console, open_console, register};
-pub use job_control::on_session_end;
 
 use crate::fs::file::{Direction, FileOps, Io, Readiness};
 use crate::mm::user::{Sink, Source};

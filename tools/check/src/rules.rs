@@ -47,6 +47,14 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ("process", "ipc"),
     // Permission is a matter of who asks.
     ("fs", "process::Credentials"),
+    ("ipc", "process::Credentials"),
+    ("drivers", "process::Credentials"),
+    // A terminal belongs to a session, and signals its groups.
+    ("drivers::tty", "process"),
+    // A message says who sent it.
+    ("ipc::unix_socket::message", "process"),
+    // A write that has gone half-way when the last reader goes is told so by SIGPIPE alone.
+    ("fs::blocking", "process::signal"),
     // These two file systems show what the other rooms hold.
     ("fs::procfs", "process"),
     ("fs::procfs", "drivers"),

@@ -37,6 +37,7 @@ pub fn register() -> Result<()> {
     crate::drivers::register(Arc::new(Alternates), Major::Fixed(ALTERNATES), 0..2, &nodes)?;
     let node = DeviceNode::new("ttyAMA0", PL011, 0o660);
     crate::drivers::register(Arc::new(Serial), Major::Fixed(SERIAL), PL011..PL011 + 1, &[node])?;
+    process::exit::set_session_end_handler(job_control::on_session_end);
     console::start();
     Ok(())
 }

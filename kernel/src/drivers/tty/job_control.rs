@@ -149,7 +149,7 @@ impl Terminal {
 }
 
 /// The leader of `session` has ended: its terminal is hung up.
-pub fn on_session_end(session: Tid) {
+pub(super) fn on_session_end(session: Tid) {
     let terminal = devices::terminals().find(|terminal| terminal.ownership().session == session);
     if let Some(terminal) = terminal {
         terminal.hang_up();
