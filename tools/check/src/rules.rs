@@ -53,6 +53,8 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ("drivers::tty", "process"),
     // A message says who sent it.
     ("ipc::unix_socket::message", "process"),
+    // A message says who sent it.
+    ("ipc::unix_socket::message", "process"),
     // A write that has gone half-way when the last reader goes is told so by SIGPIPE alone.
     ("fs::blocking", "process::signal"),
     // These two file systems show what the other rooms hold.

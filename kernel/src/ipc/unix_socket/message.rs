@@ -29,7 +29,7 @@ impl Sender {
         gid: 65534,
     };
 
-    /// The calling process.
+    /// The calling process with its real user and group: what a message says.
     pub fn current() -> Self {
         let current = process::current();
         let credentials = current.credentials();
@@ -37,6 +37,17 @@ impl Sender {
             pid: current.process().pid(),
             uid: credentials.uid,
             gid: credentials.gid,
+        }
+    }
+
+    /// The calling process with its effective user and group: what a connection says (SO_PEERCRED).
+    pub fn current_effective() -> Self {
+        let current = process::current();
+        let credentials = current.credentials();
+        Self {
+            pid: current.process().pid(),
+            uid: credentials.euid,
+            gid: credentials.egid,
         }
     }
 }

@@ -6,7 +6,6 @@
 use super::message::Sender;
 use super::{Socket, SocketType};
 use crate::fs::poll::Patience;
-use crate::process;
 use crate::sync::{Kernel, Platform};
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use postern_core::errno::Errno;
@@ -33,18 +32,11 @@ pub(super) struct Options {
 impl Options {
     /// The defaults of a pair that the calling process makes.
     pub(super) fn of_pair() -> Self {
-        let current = process::current();
-        let credentials = current.credentials();
-        let peer = Sender {
-            pid: current.process().pid(),
-            uid: credentials.euid,
-            gid: credentials.egid,
-        };
         Self {
             receive_timeout_ns: AtomicU64::new(FOREVER_NS),
             send_timeout_ns: AtomicU64::new(FOREVER_NS),
             receive_bytes: AtomicUsize::new(DEFAULT_CAPACITY_BYTES),
-            peer,
+            peer: Sender::current_effective(),
         }
     }
 
