@@ -15,7 +15,7 @@ OUT := target/postern
 export SMP MEM TIMEOUT
 # More programs or files in the initramfs, as options of `image initramfs`.
 EXTRA ?=
-BENCH ?= ipcbench
+BENCH ?= ipcbench --unit instructions
 
 # Quoted for the shell, with every $ as the user typed it.
 quoted = '$(subst ','\'',$(value $(1)))'

@@ -56,7 +56,7 @@ pub fn print_backtrace(frame_pointer: usize) {
     let mut frame = frame_pointer;
     for depth in 0..40 {
         let in_stack = (STACKS..HEAP).contains(&frame) || (boot::kernel_start()..boot::kernel_end()).contains(&frame);
-        if !in_stack || frame % 8 != 0 {
+        if !in_stack || !frame.is_multiple_of(8) {
             break;
         }
         let [next, return_address] = crate::mm::layout::read_frame_record(frame);

@@ -1,6 +1,6 @@
 //! The only way up from `arch`: system calls, interrupts, faults. Decides who deals with each; owns nothing.
 
-use crate::arch::exception::{Fault, Remaining, TrapFrame};
+use crate::arch::exception::{self, Fault, Remaining, TrapFrame};
 use crate::arch::gic::{self, Interrupt};
 use crate::arch::user_access;
 use crate::sched::{self, Work};
@@ -11,18 +11,16 @@ use core::sync::atomic::Ordering;
 /// [`on_unfinished_syscall`].
 #[inline]
 pub fn on_syscall(frame: &mut TrapFrame) -> Remaining {
-    if !syscall::dispatch(frame) {
-        Remaining::Call
-    } else if sched::current().work().load(Ordering::Relaxed) != 0 {
-        Remaining::Work
+    if syscall::dispatch(frame) {
+        Remaining::work(sched::current().work().load(Ordering::Relaxed))
     } else {
-        Remaining::Nothing
+        Remaining::CALL
     }
 }
 
 /// The rest of a system call, with a whole frame.
 pub fn on_unfinished_syscall(frame: &mut TrapFrame, remaining: Remaining) {
-    if remaining == Remaining::Call {
+    if remaining == Remaining::CALL {
         syscall::dispatch_whole(frame);
     }
     on_return_to_user(frame);
@@ -80,7 +78,7 @@ pub fn on_user_fault(frame: &mut TrapFrame, fault: Fault) {
 
 /// The kernel faulted: on behalf of a user copy, or by mistake.
 pub fn on_kernel_fault(frame: &mut TrapFrame, fault: Fault, syndrome: u64) {
-    let pc = frame.pc as usize;
+    let pc = exception::address(frame.pc);
     if let Fault::Memory { address, access, .. } = fault
         && user_access::has_fixup(pc)
         && address < user_access::USER_END

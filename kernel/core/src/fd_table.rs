@@ -33,10 +33,10 @@ pub struct FdTable<F> {
     full_below: usize,
 }
 
-/// The position of a descriptor that may be negative: those lie beyond every table.
+/// The position of a descriptor that may be negative: those lie beyond every table, since no limit exceeds an `int`.
 #[inline]
 fn position(fd: RawFd) -> usize {
-    usize::try_from(fd).unwrap_or(usize::MAX)
+    fd.cast_unsigned() as usize
 }
 
 /// The descriptor of a position. Positions lie below a limit, which is an `int` at most.

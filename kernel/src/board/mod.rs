@@ -18,7 +18,7 @@ pub fn device_tree_at(physical: usize) -> &'static [u8] {
         // SAFETY: the early direct map covers where the loader may put a device tree; nobody writes it.
         u32::from_be_bytes(unsafe { pointer.read_unaligned() })
     };
-    if physical == 0 || physical % 8 != 0 || word(0) != DEVICE_TREE_MAGIC {
+    if physical == 0 || !physical.is_multiple_of(8) || word(0) != DEVICE_TREE_MAGIC {
         return &[];
     }
     let size = word(4) as usize;

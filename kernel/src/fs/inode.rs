@@ -398,8 +398,4 @@ impl PageSource for Inode {
             _ => Err(Errno::EFAULT),
         }
     }
-
-    fn size_bytes(&self) -> u64 {
-        self.size()
-    }
 }

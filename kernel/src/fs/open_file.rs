@@ -159,9 +159,17 @@ impl OpenFile {
     ///
     /// # Errors
     /// EBADF, EISDIR, EINVAL, EFAULT; ESPIPE for an offset into a stream; EAGAIN, EINTR from streams.
-    #[inline]
+    #[inline(always)]
     pub fn read(&self, sink: &mut Sink<'_>, at: At) -> Result<usize> {
         self.check_access(AccessMode::READ)?;
+        if self.seeking == Seeking::Refused && at == At::Position {
+            return blocking::read(self, sink);
+        }
+        self.read_seekable(sink, at)
+    }
+
+    #[inline(never)]
+    fn read_seekable(&self, sink: &mut Sink<'_>, at: At) -> Result<usize> {
         let flags = self.flags();
         match (self.seeking, at) {
             (Seeking::Position, At::Position) => {
@@ -192,9 +200,17 @@ impl OpenFile {
     ///
     /// # Errors
     /// EBADF, EINVAL, EFAULT, ENOSPC, EFBIG; ESPIPE for an offset into a stream; EAGAIN, EINTR, EPIPE from streams.
-    #[inline]
+    #[inline(always)]
     pub fn write(&self, source: &mut Source<'_>, at: At) -> Result<usize> {
         self.check_access(AccessMode::WRITE)?;
+        if self.seeking == Seeking::Refused && at == At::Position {
+            return blocking::write(self, source);
+        }
+        self.write_seekable(source, at)
+    }
+
+    #[inline(never)]
+    fn write_seekable(&self, source: &mut Source<'_>, at: At) -> Result<usize> {
         match (self.seeking, at) {
             (Seeking::Position, At::Position) => {
                 let mut position = self.position.lock();
@@ -368,10 +384,6 @@ struct FileMapping {
 impl PageSource for FileMapping {
     fn page(&self, index: usize, intent: PageIntent) -> Result<Frame> {
         self.pages.page(index, intent)
-    }
-
-    fn size_bytes(&self) -> u64 {
-        self.pages.size_bytes()
     }
 
     fn identity(&self) -> usize {

@@ -16,11 +16,11 @@ use crate::mm::user::{Sink, Source, UserPtr};
 use crate::process::Credentials;
 use crate::sync::{Mutex, WaitQueue, rank};
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use linux_raw_sys::ioctl::FIONREAD;
 use postern_core::effects::{Step, Wake, Wakes};
 use postern_core::errno::{Errno, Result};
-use postern_core::page_ring::{Framing, PAGE_SIZE, Recycle};
+use postern_core::page_ring::{Framing, HeadTail, PAGE_SIZE, Recycle};
 use postern_core::pipe::{DEFAULT_CAPACITY_SLOTS, End, OpenTicket, PipeState};
 
 /// Heap that a slot takes, about.
@@ -42,8 +42,10 @@ pub enum Naming {
 /// A pipe.
 pub struct Pipe {
     state: Mutex<PipeState<Frame>>,
-    /// What poll says of both ends, united (they have no bit in common), as of the last change.
-    readiness: AtomicU32,
+    /// The ring's indices as of the last change: all that a read or a write changes of what poll says.
+    head_tail: AtomicU64,
+    /// The rest of it, as of the last opening, closing or resizing.
+    shape: AtomicU64,
     /// How often the write end was opened; wraps.
     writer_opens: AtomicU32,
     /// Somebody waits for edges.
@@ -65,10 +67,11 @@ impl Pipe {
     pub fn try_new(naming: Naming) -> Result<Arc<Self>> {
         heap::admit(size_of::<Self>() + DEFAULT_CAPACITY_SLOTS * SLOT_BYTES)?;
         let state = PipeState::try_new(DEFAULT_CAPACITY_SLOTS, Recycle::Release)?;
-        let readiness = AtomicU32::new(readiness_of(&state).bits());
+        let (head_tail, shape) = (AtomicU64::new(state.head_tail().word()), AtomicU64::new(shape_of(&state)));
         Ok(Arc::new(Self {
             state: Mutex::new(rank::PIPE, state),
-            readiness,
+            head_tail,
+            shape,
             writer_opens: AtomicU32::new(0),
             edge_waiters: AtomicBool::new(false),
             readers: WaitQueue::new(),
@@ -89,9 +92,34 @@ impl Pipe {
         let mut state = self.state.lock();
         let step = change(&mut state);
         // Relaxed: who looks for a change looks after a fence of the wait queue's, or takes the lock.
-        self.readiness.store(readiness_of(&state).bits(), Ordering::Relaxed);
+        self.head_tail.store(state.head_tail().word(), Ordering::Relaxed);
         drop(state);
         Ok(step?.settle(|wakes| self.wake(wakes)))
+    }
+
+    /// The same for a change of who has it open, or of its size.
+    fn reshape<T>(&self, change: impl FnOnce(&mut PipeState<Frame>) -> Result<Step<T>>) -> Result<T> {
+        self.change(|state| {
+            let step = change(state);
+            self.shape.store(shape_of(state), Ordering::Relaxed);
+            step
+        })
+    }
+
+    /// What poll says of both ends, united (they have no bit in common). Without the lock: who needs to know for certain
+    /// looks again after he has queued himself, or tries.
+    #[inline]
+    fn readiness(&self) -> Readiness {
+        let ring = HeadTail::from_word(self.head_tail.load(Ordering::Relaxed));
+        let shape = self.shape.load(Ordering::Relaxed);
+        let mut ready = Readiness::from_bits_truncate((shape & CLOSED_ENDS) as u32);
+        if !ring.is_empty() {
+            ready |= Readiness::READABLE;
+        }
+        if !ring.is_full((shape >> CAPACITY_SHIFT) as u32) {
+            ready |= Readiness::WRITABLE;
+        }
+        ready
     }
 
     #[inline(always)]
@@ -110,7 +138,7 @@ impl Pipe {
         end: End,
         condition: impl FnOnce(&PipeState<Frame>) -> Result<()>,
     ) -> Result<OpenTicket> {
-        self.change(|state| {
+        self.reshape(|state| {
             condition(state)?;
             if end == End::Write {
                 self.writer_opens.fetch_add(1, Ordering::Relaxed);
@@ -122,7 +150,7 @@ impl Pipe {
     /// Closes one end once. After the last of all a FIFO is as new.
     pub(super) fn close(&self, end: End) {
         const SIZE: usize = DEFAULT_CAPACITY_SLOTS * PAGE_SIZE;
-        let closed = self.change(|state| {
+        let closed = self.reshape(|state| {
             let step = state.close(end);
             if state.readers() == 0 && state.writers() == 0 && state.size_bytes() != SIZE {
                 // Nobody is there to wake; and without memory for a small ring it keeps its large one.
@@ -159,7 +187,7 @@ impl Pipe {
         } else {
             usize::try_from(PIPE_MAX_SIZE.get()).unwrap_or(usize::MAX)
         };
-        self.change(|state| {
+        self.reshape(|state| {
             if bytes > state.size_bytes() && bytes <= limit {
                 heap::admit(bytes / PAGE_SIZE * SLOT_BYTES)?;
             }
@@ -168,9 +196,15 @@ impl Pipe {
     }
 }
 
-#[inline(always)]
-fn readiness_of(state: &PipeState<Frame>) -> Readiness {
-    state.readiness(End::Read) | state.readiness(End::Write)
+/// In the lower half of a shape: HUP and ERR as they stand in a poll mask.
+const CLOSED_ENDS: u64 = 0xffff_ffff;
+/// In the upper half: the slots of the ring.
+const CAPACITY_SHIFT: u32 = 32;
+
+fn shape_of(state: &PipeState<Frame>) -> u64 {
+    let ends = (state.readiness(End::Read) | state.readiness(End::Write)) & (Readiness::HUP | Readiness::ERR);
+    let slots = (state.size_bytes() / PAGE_SIZE) as u64;
+    slots << CAPACITY_SHIFT | u64::from(ends.bits())
 }
 
 #[inline(always)]
@@ -205,25 +239,23 @@ impl PipeEnd {
         Self { pipe, access, visible, unseen_writers }
     }
 
-    /// The pipe.
-    pub fn pipe(&self) -> &Arc<Pipe> {
-        &self.pipe
-    }
-
     fn ready(&self) -> Readiness {
-        Readiness::from_bits_retain(self.pipe.readiness.load(Ordering::Relaxed)) & self.visible
+        self.pipe.readiness() & self.visible
     }
 }
 
 impl FileOps for PipeEnd {
     fn try_read(&self, _: &Io, sink: &mut Sink<'_>) -> Result<usize> {
         // Not now, as can be seen from outside: neither bytes nor the end.
-        if !self.ready().intersects(FOR_READERS) && sink.remaining() != 0 {
+        if HeadTail::from_word(self.pipe.head_tail.load(Ordering::Relaxed)).is_empty()
+            && !self.pipe.readiness().contains(Readiness::HUP)
+            && sink.remaining() != 0
+        {
             return Err(Errno::EAGAIN);
         }
         self.pipe.change(|state| {
             state.try_read(sink.remaining(), |frame, range| {
-                sink.copy_from_frame(frame, range.start, range.len()).unwrap_or(0)
+                sink.move_from_frame(frame, range.start, range.len())
             })
         })
     }
@@ -235,7 +267,7 @@ impl FileOps for PipeEnd {
                 state.note_poller();
             }
             state.try_write(source.remaining(), framing, Frame::alloc, |frame, range| {
-                source.copy_to_frame(frame, range.start, range.len()).unwrap_or(0)
+                source.move_to_frame(frame, range.start, range.len())
             })
         })
     }

@@ -1,7 +1,7 @@
 //! Runs the table of tests on a kernel task, and powers off with the verdict.
 //! A test that fails panics, which ends the machine with a failure status and a backtrace.
 
-use super::{ipc, memory, scheduling, user_access};
+use super::{fs, ipc, memory, scheduling, signal, user_access};
 use crate::mm::{frame, heap, kernel_space};
 use crate::process::tree;
 use crate::sched::{self, Task};
@@ -10,8 +10,14 @@ use alloc::vec::Vec;
 /// A suite: its name and its tests.
 type Suite = (&'static str, &'static [(&'static str, fn())]);
 
-const SUITES: &[Suite] =
-    &[("memory", memory::TESTS), ("scheduling", scheduling::TESTS), ("ipc", ipc::TESTS), ("user_access", user_access::TESTS)];
+const SUITES: &[Suite] = &[
+    ("memory", memory::TESTS),
+    ("scheduling", scheduling::TESTS),
+    ("user_access", user_access::TESTS),
+    ("ipc", ipc::TESTS),
+    ("fs", fs::TESTS),
+    ("signal", signal::TESTS),
+];
 
 /// What a suite must leave as it found it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

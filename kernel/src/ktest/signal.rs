@@ -288,7 +288,7 @@ fn interrupted_frame(error: Errno) -> TrapFrame {
     let mut frame = program_frame();
     frame.original_x0 = 7;
     frame.x[0] = u64::from(error.raw()).wrapping_neg();
-    frame.reserved = 1;
+    frame.restart = 1;
     frame
 }
 
@@ -318,10 +318,10 @@ fn without_a_handler_calls_restart() {
         let mut frame = interrupted_frame(error);
         signal::ask_current();
         deliver_all(&mut frame);
-        assert_eq!((frame.pc, frame.x[0], frame.reserved), (program_frame().pc - 4, 7, 0));
+        assert_eq!((frame.pc, frame.x[0], frame.restart), (program_frame().pc - 4, 7, 0));
     }
     // Numbers that merely look like it are left alone.
-    let mut frame = TrapFrame { reserved: 0, ..interrupted_frame(Errno::ERESTARTSYS) };
+    let mut frame = TrapFrame { restart: 0, ..interrupted_frame(Errno::ERESTARTSYS) };
     signal::ask_current();
     deliver_all(&mut frame);
     assert_eq!(frame.pc, program_frame().pc);

@@ -186,7 +186,7 @@ impl AddressSpace {
             Placement::Hint(hint) => map.areas.find_gap(length, hint),
             Placement::Exact(start) | Placement::Replace(start) => {
                 let end = start.checked_add(length).filter(|end| *end <= USER_HIGH).ok_or(Errno::ENOMEM)?;
-                if start % PAGE_SIZE != 0 {
+                if !start.is_multiple_of(PAGE_SIZE) {
                     return Err(Errno::EINVAL);
                 }
                 if start < USER_LOW {
@@ -207,7 +207,7 @@ impl AddressSpace {
         let end = length
             .checked_next_multiple_of(PAGE_SIZE)
             .and_then(|length| start.checked_add(length))
-            .filter(|end| *end <= layout::USER_HIGH + PAGE_SIZE && length != 0 && start % PAGE_SIZE == 0)
+            .filter(|end| *end <= layout::USER_HIGH + PAGE_SIZE && length != 0 && start.is_multiple_of(PAGE_SIZE))
             .ok_or(Errno::EINVAL)?;
         let mut map = self.map.lock();
         self.remove(&mut map, start..end.min(USER_HIGH))
@@ -259,7 +259,7 @@ impl AddressSpace {
 
     /// mprotect(2). EINVAL, ENOMEM, EACCES.
     pub fn protect(&self, start: usize, length: usize, protection: Protection) -> Result<()> {
-        if start % PAGE_SIZE != 0 {
+        if !start.is_multiple_of(PAGE_SIZE) {
             return Err(Errno::EINVAL);
         }
         let length = length.checked_next_multiple_of(PAGE_SIZE).ok_or(Errno::ENOMEM)?;
@@ -348,22 +348,24 @@ impl AddressSpace {
     fn move_pages(&self, root: usize, from: &Range<usize>, to: usize) -> Result<()> {
         let mut result = Ok(());
         let mut moved = 0;
-        // SAFETY: our table, under our lock; entries move, and with them their references.
-        unsafe {
-            for_each(root, from.clone(), &mut |address, entry| {
-                let old = entry.load(Ordering::Relaxed);
-                if result.is_ok() && is_valid(old) {
-                    match find_or_add(root, to + (address - from.start), 3, &mut take_table) {
-                        Ok(target) => {
-                            entry.store(0, Ordering::Relaxed);
-                            target.store(old, Ordering::Release);
-                            moved += 1;
-                        }
-                        Err(error) => result = Err(error),
-                    }
+        let mut relocate = |address: usize, entry: &AtomicU64| {
+            let old = entry.load(Ordering::Relaxed);
+            if result.is_err() || !is_valid(old) {
+                return;
+            }
+            // SAFETY: our table, under our lock.
+            match unsafe { find_or_add(root, to + (address - from.start), 3, &mut take_table) } {
+                // The entry moves, and with it its reference.
+                Ok(target) => {
+                    entry.store(0, Ordering::Relaxed);
+                    target.store(old, Ordering::Release);
+                    moved += 1;
                 }
-            });
-        }
+                Err(error) => result = Err(error),
+            }
+        };
+        // SAFETY: our table, under our lock.
+        unsafe { for_each(root, from.clone(), &mut relocate) };
         self.flush(moved * 2, from.start);
         result
     }
@@ -412,14 +414,15 @@ impl AddressSpace {
                 continue;
             }
             let shared = area.flags.contains(AreaFlags::SHARED);
-            // SAFETY: both tables are ours: the parent's under its lock, the child's not yet known to anybody.
-            unsafe {
-                for_each(map.root, area.range(), &mut |address, entry| {
-                    if result.is_ok() {
-                        result = share_entry(child.root, address, entry, shared).inspect(|shared| pages += shared).map(|_| ());
-                    }
-                });
-            }
+            let mut share = |address: usize, entry: &AtomicU64| {
+                if result.is_ok() {
+                    // SAFETY: both tables are ours: the parent's under its lock, the child's not yet known to anybody.
+                    let shared = unsafe { share_entry(child.root, address, entry, shared) };
+                    result = shared.map(|shared| pages += shared);
+                }
+            };
+            // SAFETY: the table is ours, under its lock.
+            unsafe { for_each(map.root, area.range(), &mut share) };
         }
         child.note_resident(pages);
         self.flush(pages * 2, 0);
@@ -483,16 +486,15 @@ impl Drop for AddressSpace {
         reverse::unregister(self);
         // Nobody runs in it any more, and its ASID is not reused before everything is flushed: no flush here.
         let root = self.root;
+        let mut release = |_: usize, entry: &AtomicU64| {
+            let old = entry.load(Ordering::Relaxed);
+            if is_valid(old) {
+                // SAFETY: the entry's reference, taken back once: the table goes next.
+                drop(unsafe { Frame::from_physical(address_of(old)) });
+            }
+        };
         // SAFETY: the table is ours alone.
-        unsafe {
-            for_each(root, 0..USER_HIGH, &mut |_, entry| {
-                let old = entry.load(Ordering::Relaxed);
-                if is_valid(old) {
-                    // SAFETY: the entry's reference, taken back once: the table goes next.
-                    drop(Frame::from_physical(address_of(old)));
-                }
-            });
-        }
+        unsafe { for_each(root, 0..USER_HIGH, &mut release) };
         // SAFETY: as above.
         unsafe { free_tables(root) };
     }

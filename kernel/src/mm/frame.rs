@@ -246,6 +246,7 @@ fn refill(purpose: Purpose) -> Option<NonZeroU32> {
     let got = if wanted > 1 && first.1 == wanted { wanted } else { 1 };
     CACHES.with(|cache| {
         for offset in (1..got).rev() {
+            #[expect(clippy::cast_possible_truncation, reason = "less than CACHE_BATCH")]
             let number = NonZeroU32::new(first.0 + offset as u32);
             if let Some(number) = number {
                 cache.push(number);
@@ -290,6 +291,7 @@ fn give_to_buddy(numbers: &[NonZeroU32]) {
 }
 
 /// Contiguous frames for the kernel, given back by [`free_contiguous`]: first physical address. ENOMEM.
+#[expect(dead_code, reason = "for the drivers to come: rings that a device reads")]
 pub fn alloc_contiguous(pages: usize) -> Result<usize> {
     let pages = pages.next_power_of_two();
     let (first, _) = alloc_block(pages).ok_or(Errno::ENOMEM)?;
@@ -298,6 +300,7 @@ pub fn alloc_contiguous(pages: usize) -> Result<usize> {
 }
 
 /// Gives contiguous frames back.
+#[expect(dead_code, reason = "for the drivers to come: rings that a device reads")]
 pub fn free_contiguous(physical: usize, pages: usize) {
     let pages = pages.next_power_of_two();
     super::heap::without_growth(|| BUDDY.lock().dealloc(physical >> PAGE_SHIFT, pages));
@@ -329,6 +332,11 @@ pub fn add_memory(range: Range<usize>) {
     BUDDY_FREE.fetch_add(end - first, Ordering::Relaxed);
     let total = TOTAL.fetch_add(end - first, Ordering::Relaxed) + end - first;
     RESERVE.store((total / 64).clamp(128, 2048), Ordering::Relaxed);
+}
+
+/// Whether the per-CPU caches are on.
+pub fn is_cache_enabled() -> bool {
+    CACHE_ENABLED.load(Ordering::Relaxed)
 }
 
 /// Turns the per-CPU caches on or off, for measurements. Frames already cached are used up.
@@ -368,6 +376,7 @@ pub fn statistics() -> Statistics {
         sum.refills += counters.refills.load(Ordering::Relaxed);
         sum.drains += counters.drains.load(Ordering::Relaxed);
     });
+    #[expect(clippy::cast_possible_truncation, reason = "both are 64 bits here")]
     let used = (sum.allocated - sum.freed) as usize + CONTIGUOUS.load(Ordering::Relaxed);
     sum.free = sum.total.saturating_sub(used);
     sum

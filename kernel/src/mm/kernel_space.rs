@@ -4,7 +4,7 @@
 //! Locks: KERNEL_SPACE around the tables, STACKS around the free stacks. Never sleeps.
 
 use super::frame::{Frame, Purpose};
-use super::layout::{DEVICES, DIRECT_MAP, HEAP, STACK_SIZE, STACK_SLOT, STACKS, direct, page_down, page_up};
+use super::layout::{DEVICES, HEAP, STACK_SIZE, STACK_SLOT, STACKS, direct, page_down, page_up};
 use super::page_table::{block_entry, find, find_or_add, page_entry};
 use crate::arch::boot;
 use crate::arch::mmu::{self, EntryFlags, PAGE_SIZE};
@@ -13,7 +13,7 @@ use arrayvec::ArrayVec;
 use core::ops::Range;
 use core::ptr::NonNull;
 use core::sync::atomic::Ordering;
-use postern_core::errno::{Errno, Result};
+use postern_core::errno::Result;
 
 const TWO_MIB: usize = 2 << 20;
 
@@ -95,7 +95,7 @@ fn map_direct(root: usize, range: &Range<usize>, image: usize, take: &mut dyn Fn
     while physical < page_down(range.end) {
         let block = physical..physical + TWO_MIB;
         let overlaps = block.start < read_only.end && read_only.start < block.end;
-        if physical % TWO_MIB == 0 && block.end <= range.end && !overlaps {
+        if physical.is_multiple_of(TWO_MIB) && block.end <= range.end && !overlaps {
             // SAFETY: `root` is the table being built, by one CPU.
             let Ok(entry) = (unsafe { find_or_add(root, direct(physical), 2, take) }) else {
                 panic!("no memory for tables")
@@ -223,6 +223,7 @@ impl Drop for KernelStack {
 }
 
 /// Unmaps the stacks kept for reuse, so that leak counts can be compared. Returns how many.
+#[cfg(test)]
 pub fn release_free_stacks() -> usize {
     let mut released = 0;
     loop {
@@ -237,9 +238,12 @@ pub fn release_free_stacks() -> usize {
 }
 
 /// The physical address behind a mapped kernel address. EFAULT.
+#[cfg(test)]
 pub fn translate(address: usize) -> Result<usize> {
+    use super::layout::{DIRECT_MAP, physical};
+    use postern_core::errno::Errno;
     if (DIRECT_MAP..DIRECT_MAP + (1 << 47)).contains(&address) {
-        return Ok(super::layout::physical(address));
+        return Ok(physical(address));
     }
     let space = SPACE.lock();
     // SAFETY: the kernel's root, under its lock.

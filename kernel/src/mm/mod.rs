@@ -49,8 +49,6 @@ pub trait PageSource: Send + Sync {
     /// The page at `index`, allocated if it was a hole. EFAULT beyond the end (the program gets SIGBUS), ENOMEM.
     /// May sleep; called with an address space locked.
     fn page(&self, index: usize, intent: PageIntent) -> Result<Frame>;
-    /// The size in bytes.
-    fn size_bytes(&self) -> u64;
     /// A number that two sources share exactly if their pages are the same: what futexes and reverse
     /// lookups go by. The default suits a source that exists once.
     fn identity(&self) -> usize {

@@ -106,13 +106,12 @@ pub unsafe fn find_or_add<'t>(
 /// As [`find`].
 pub unsafe fn for_each(root: usize, range: Range<usize>, visit: &mut dyn FnMut(usize, &AtomicU64)) {
     // SAFETY: the caller's promise.
-    unsafe { for_each_below(root, 0, 0, range, visit) }
+    unsafe { for_each_below(root, 0, range, visit) }
 }
 
 unsafe fn for_each_below(
     physical: usize,
     level: u32,
-    base: usize,
     range: Range<usize>,
     visit: &mut dyn FnMut(usize, &AtomicU64),
 ) {
@@ -128,7 +127,7 @@ unsafe fn for_each_below(
         } else if is_table(value) {
             let part = range.start.max(address)..range.end.min(address + size);
             // SAFETY: the entry points to a table of the next level.
-            unsafe { for_each_below(address_of(value), level + 1, base, part, visit) };
+            unsafe { for_each_below(address_of(value), level + 1, part, visit) };
         }
         address += size;
     }

@@ -2,7 +2,6 @@
 //! Lock: PAGES around the map of pages.
 
 use super::{Frame, PageIntent, PageSource};
-use crate::arch::mmu::PAGE_SIZE;
 use crate::sync::{Mutex, rank};
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
@@ -34,10 +33,6 @@ impl PageSource for SharedPages {
         pages.insert(index, frame.clone());
         Ok(frame)
     }
-
-    fn size_bytes(&self) -> u64 {
-        (self.size_pages * PAGE_SIZE) as u64
-    }
 }
 
 /// Pages fixed at creation, such as the vDSO's.
@@ -51,10 +46,6 @@ pub struct FixedPages {
 impl PageSource for FixedPages {
     fn page(&self, index: usize, _intent: PageIntent) -> Result<Frame> {
         self.pages.get(index).cloned().ok_or(Errno::EFAULT)
-    }
-
-    fn size_bytes(&self) -> u64 {
-        (self.pages.len() * PAGE_SIZE) as u64
     }
 
     fn description(&self) -> Option<(u64, u64, alloc::vec::Vec<u8>)> {

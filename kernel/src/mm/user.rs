@@ -8,6 +8,7 @@ use super::frame::Frame;
 use crate::arch::mmu::PAGE_SIZE;
 use crate::arch::user_access::{self, USER_END};
 use crate::sync::per_cpu::assert_no_spin_lock;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::marker::PhantomData;
 use postern_core::errno::{Errno, Result};
@@ -201,19 +202,29 @@ struct Cursor {
     memory: Memory,
     current: Segment,
     remaining: usize,
-    rest: Vec<Segment>,
+    /// The pieces that follow; a box, since there are nearly always none.
+    rest: Option<Box<Rest>>,
+}
+
+/// Pieces of a vector, and which of them comes next.
+#[derive(Debug)]
+struct Rest {
+    segments: Vec<Segment>,
     next: usize,
 }
 
 impl Cursor {
     fn user(address: usize, length: usize) -> Result<Self> {
         let length = length.min(MAX_TRANSFER);
-        check_range(address, length)?;
+        // As check_range; the length is known to be small.
+        if address > USER_END - length {
+            return Err(Errno::EFAULT);
+        }
         Ok(Self::single(Memory::User, address, length))
     }
 
     fn single(memory: Memory, address: usize, length: usize) -> Self {
-        Self { memory, current: Segment { address, length }, remaining: length, rest: Vec::new(), next: 0 }
+        Self { memory, current: Segment { address, length }, remaining: length, rest: None }
     }
 
     fn user_vector(address: usize, count: usize) -> Result<Self> {
@@ -232,32 +243,40 @@ impl Cursor {
             remaining += length;
             rest.push(Segment { address, length });
         }
-        Ok(Self { memory: Memory::User, current: Segment { address: 0, length: 0 }, remaining, rest, next: 0 })
+        let rest = Some(Box::new(Rest { segments: rest, next: 0 }));
+        Ok(Self { memory: Memory::User, current: Segment { address: 0, length: 0 }, remaining, rest })
     }
 
     /// Moves up to `length` bytes with `copy(memory, address, offset, length) -> bytes not moved`.
     #[inline(always)]
-    fn advance(&mut self, length: usize, mut copy: impl FnMut(Memory, usize, usize, usize) -> usize) -> Result<usize> {
+    fn advance(&mut self, length: usize, mut copy: impl FnMut(Memory, usize, usize, usize) -> usize) -> usize {
         // Nearly always: one piece of user memory holds it all. `remaining` is never less than that piece.
         if length != 0 && length <= self.current.length {
             let moved = length - copy(self.memory, self.current.address, 0, length);
             self.current.address += moved;
             self.current.length -= moved;
             self.remaining -= moved;
-            return if moved == 0 { Err(Errno::EFAULT) } else { Ok(moved) };
+            return moved;
         }
         self.advance_through_segments(length, &mut copy)
     }
 
+    fn next_segment(&mut self) -> Option<Segment> {
+        let rest = self.rest.as_mut()?;
+        rest.next += 1;
+        rest.segments.get(rest.next - 1).copied()
+    }
+
     #[cold]
-    fn advance_through_segments(&mut self, length: usize, copy: &mut dyn FnMut(Memory, usize, usize, usize) -> usize) -> Result<usize> {
+    #[inline(never)]
+    fn advance_through_segments(&mut self, length: usize, copy: &mut dyn FnMut(Memory, usize, usize, usize) -> usize) -> usize {
         let length = length.min(self.remaining);
         let mut done = 0;
         while done < length {
             if self.current.length == 0 {
                 // `remaining` counts what the segments hold, so there is a next one.
-                self.current = self.rest[self.next];
-                self.next += 1;
+                let Some(next) = self.next_segment() else { break };
+                self.current = next;
                 continue;
             }
             let part = self.current.length.min(length - done);
@@ -270,7 +289,13 @@ impl Cursor {
                 break;
             }
         }
-        if done == 0 && length != 0 { Err(Errno::EFAULT) } else { Ok(done) }
+        done
+    }
+
+    /// What a transfer that moved `moved` bytes of `length` wanted says: EFAULT if it moved none of some.
+    fn outcome(&self, moved: usize, wanted: usize) -> Result<usize> {
+        // Nothing moved, though there was something to move and a place for it: a fault.
+        if moved == 0 && wanted.min(self.remaining) != 0 { Err(Errno::EFAULT) } else { Ok(moved) }
     }
 }
 
@@ -306,24 +331,33 @@ impl<'a> Source<'a> {
 
     /// Where it stands, for [`Source::return_to`].
     pub fn position(&self) -> Position {
-        let Cursor { current, remaining, next, .. } = self.cursor;
-        Position { current, remaining, next }
+        let Cursor { current, remaining, ref rest, .. } = self.cursor;
+        Position { current, remaining, next: rest.as_ref().map_or(0, |rest| rest.next) }
     }
 
     /// Goes back to where it stood: what was taken since will be taken again.
     pub fn return_to(&mut self, position: Position) {
-        (self.cursor.current, self.cursor.remaining, self.cursor.next) =
-            (position.current, position.remaining, position.next);
+        (self.cursor.current, self.cursor.remaining) = (position.current, position.remaining);
+        if let Some(rest) = &mut self.cursor.rest {
+            rest.next = position.next;
+        }
     }
 
     /// Forgets the bytes not yet taken.
     pub fn discard_rest(&mut self) {
-        (self.cursor.current.length, self.cursor.remaining, self.cursor.next) = (0, 0, self.cursor.rest.len());
+        (self.cursor.current.length, self.cursor.remaining, self.cursor.rest) = (0, 0, None);
     }
 
     /// Takes up to `length` bytes into `frame` at `offset`; how many. EFAULT if none could be had.
     #[inline]
     pub fn copy_to_frame(&mut self, frame: &Frame, offset: usize, length: usize) -> Result<usize> {
+        let moved = self.move_to_frame(frame, offset, length);
+        self.cursor.outcome(moved, length)
+    }
+
+    /// The same, where fewer bytes than wanted say it all.
+    #[inline]
+    pub fn move_to_frame(&mut self, frame: &Frame, offset: usize, length: usize) -> usize {
         assert!(offset <= PAGE_SIZE && length <= PAGE_SIZE - offset, "outside the frame");
         let base = frame.address() + offset;
         self.cursor.advance(length, |memory, address, done, part| {
@@ -337,12 +371,13 @@ impl<'a> Source<'a> {
     pub fn copy_to_slice(&mut self, to: &mut [u8]) -> Result<usize> {
         let length = to.len();
         let base = to.as_mut_ptr();
-        self.cursor.advance(length, |memory, address, done, part| {
+        let moved = self.cursor.advance(length, |memory, address, done, part| {
             // SAFETY: `done + part` is at most the slice's length.
             let to = unsafe { base.add(done) };
             // SAFETY: as above; the source is a user range or a borrowed slice.
             unsafe { copy_into_kernel(memory, to, address, part) }
-        })
+        });
+        self.cursor.outcome(moved, length)
     }
 }
 
@@ -415,6 +450,13 @@ impl<'a> Sink<'a> {
     /// Stores up to `length` bytes of `frame` from `offset`; how many. EFAULT if none could be stored.
     #[inline]
     pub fn copy_from_frame(&mut self, frame: &Frame, offset: usize, length: usize) -> Result<usize> {
+        let moved = self.move_from_frame(frame, offset, length);
+        self.cursor.outcome(moved, length)
+    }
+
+    /// The same, where fewer bytes than wanted say it all.
+    #[inline]
+    pub fn move_from_frame(&mut self, frame: &Frame, offset: usize, length: usize) -> usize {
         assert!(offset <= PAGE_SIZE && length <= PAGE_SIZE - offset, "outside the frame");
         let base = frame.address() + offset;
         self.cursor.advance(length, |memory, address, done, part| {
@@ -427,12 +469,13 @@ impl<'a> Sink<'a> {
     /// Stores as much of `from` as there is room for; how many. EFAULT if none could be stored.
     pub fn copy_from_slice(&mut self, from: &[u8]) -> Result<usize> {
         let base = from.as_ptr();
-        self.cursor.advance(from.len(), |memory, address, done, part| {
+        let moved = self.cursor.advance(from.len(), |memory, address, done, part| {
             // SAFETY: `done + part` is at most the slice's length.
             let from = unsafe { base.add(done) };
             // SAFETY: as above; the sink is a user range or a borrowed slice.
             unsafe { copy_out_of_kernel(memory, address, from, part) }
-        })
+        });
+        self.cursor.outcome(moved, from.len())
     }
 
     /// Stores up to `length` zeroes; how many. EFAULT if none could be stored.

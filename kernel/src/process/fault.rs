@@ -2,7 +2,7 @@
 //! Takes ADDRESS_SPACE; may sleep. Specification: sigaction(2), the si_code table.
 
 use super::signal;
-use crate::arch::exception::{Access, Fault, TrapFrame};
+use crate::arch::exception::{Access, Fault, TrapFrame, address};
 use crate::mm::fault::Failure;
 use crate::sched;
 use linux_raw_sys::general as abi;
@@ -41,7 +41,7 @@ pub fn on_memory_fault(address: usize, access: Access) {
 
 /// A program did something else that the machine refuses.
 pub fn on_other_fault(frame: &TrapFrame, fault: Fault) {
-    let pc = frame.pc as usize;
+    let pc = address(frame.pc);
     match fault {
         Fault::Alignment { address } => signal::force_fault(Signal::BUS, abi::BUS_ADRALN.cast_signed(), address),
         Fault::IllegalInstruction => signal::force_fault(Signal::ILL, abi::ILL_ILLOPC.cast_signed(), pc),

@@ -23,10 +23,6 @@ pub struct Limit {
 pub struct Resource(usize);
 
 impl Resource {
-    /// CPU seconds.
-    pub const CPU: Self = Self(abi::RLIMIT_CPU as usize);
-    /// Bytes of a file.
-    pub const FSIZE: Self = Self(abi::RLIMIT_FSIZE as usize);
     /// Bytes of heap.
     pub const DATA: Self = Self(abi::RLIMIT_DATA as usize);
     /// Bytes of stack.

@@ -80,9 +80,8 @@ unsafe impl Sync for TaskHandle {}
 /// The first thing a user task does in its own context.
 extern "C" fn user_task_entry(frame: usize) -> ! {
     let frame = core::ptr::with_exposed_provenance_mut::<TrapFrame>(frame);
-    // SAFETY: written by `new_user` at the top of this stack; nobody else uses it.
-    crate::trap::on_first_run(unsafe { &mut *frame });
-    // SAFETY: it is at the very top of the stack, and this function's frame is not needed again.
+    // SAFETY: written by `new_user` at the very top of this stack; nobody else uses it, and this function's
+    // frame is not needed again.
     unsafe { exception::first_return_to_user(frame) }
 }
 
@@ -194,6 +193,7 @@ pub fn adopt_idle(idle: Arc<Task>) {
 /// Gives this CPU to the next ready task, or to the idle task. Returns when the caller is switched
 /// to again; at once if it only yields, nobody else is ready and it may stay here.
 pub fn switch_away(how: Leaving) {
+    debug_assert!(!cpu::is_in_interrupt(), "an interrupt handler may not sleep");
     let previous = current().task;
     let next = match run_queue::take_next() {
         Some(task) => {
@@ -206,8 +206,10 @@ pub fn switch_away(how: Leaving) {
     };
     debug_assert_ne!(previous, next, "a running task was on a run queue");
     LOCAL.with(|local| local.previous = Some((previous, how)));
-    // SAFETY: `previous` is current, `next` was handed to this CPU by the run queue.
-    let (from, to) = unsafe { (previous.as_ref(), next.as_ref()) };
+    // SAFETY: `previous` is current: its reference stays until finish_switch.
+    let from = unsafe { previous.as_ref() };
+    // SAFETY: `next` was handed to this CPU by the run queue, with a reference.
+    let to = unsafe { next.as_ref() };
     exchange_user_state(from, to);
     account(from);
     to.set_last_cpu(cpu::index());

@@ -151,11 +151,6 @@ impl Task {
         super::run_queue::kick(self);
     }
 
-    /// Takes a work bit back.
-    pub fn clear(&self, work: Work) {
-        self.work.fetch_and(!work.bits(), Ordering::Relaxed);
-    }
-
     /// Whether an interruptible sleep must end.
     pub fn is_interrupted(&self) -> bool {
         // Acquire: pairs with `ask`.

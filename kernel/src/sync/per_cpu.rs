@@ -20,13 +20,15 @@ impl<T> PerCpu<T> {
     pub const fn new(values: [T; MAX_CPUS]) -> Self {
         // `map` is not const.
         let values = core::mem::ManuallyDrop::new(values);
-        // SAFETY: [T; N] and [Slot<T>; N] are copied element by element below, each once.
+        // [T; N] is copied to [Slot<T>; N] element by element, each once.
         let pointer = (&raw const values).cast::<T>();
         let mut slots: [core::mem::MaybeUninit<Slot<T>>; MAX_CPUS] = [const { core::mem::MaybeUninit::uninit() }; MAX_CPUS];
         let mut index = 0;
         while index < MAX_CPUS {
-            // SAFETY: `index` is within the array, and the element is read once.
-            let value = unsafe { pointer.add(index).read() };
+            // SAFETY: `index` is within the array.
+            let element = unsafe { pointer.add(index) };
+            // SAFETY: an element of the array, read once.
+            let value = unsafe { element.read() };
             slots[index] = core::mem::MaybeUninit::new(Slot(UnsafeCell::new(value)));
             index += 1;
         }

@@ -1,6 +1,6 @@
 //! execve(2) and execveat(2): decoding only.
 
-use crate::arch::exception::TrapFrame;
+use crate::arch::exception::{TrapFrame, address};
 use crate::fs::walk::Follow;
 use crate::mm::user::{self, UserPtr};
 use crate::process::exec::{self, Request};
@@ -11,7 +11,7 @@ use postern_core::path::PATH_MAX;
 
 /// execve(2).
 pub fn execve(frame: &mut TrapFrame) -> Result<usize> {
-    let [path, arguments, environment, ..] = frame.x.map(|word| word as usize);
+    let [path, arguments, environment, ..] = frame.x.map(address);
     let request = Request {
         path: user::read_c_string(path, PATH_MAX - 1)?,
         arguments: exec::read_strings(UserPtr::new(arguments))?,
@@ -22,7 +22,7 @@ pub fn execve(frame: &mut TrapFrame) -> Result<usize> {
 
 /// execveat(2).
 pub fn execveat(frame: &mut TrapFrame) -> Result<usize> {
-    let [_, path, arguments, environment, flags, ..] = frame.x.map(|word| word as usize);
+    let [_, path, arguments, environment, flags, ..] = frame.x.map(address);
     let dirfd = (frame.x[0] & 0xffff_ffff) as u32;
     let flags = u32::try_from(flags).map_err(|_| Errno::EINVAL)?;
     place::check_flags(flags, abi::AT_EMPTY_PATH | abi::AT_SYMLINK_NOFOLLOW)?;

@@ -14,7 +14,7 @@ pub fn futex(address: usize, operation: u32, value: u32, timeout: usize, target:
     let sharing = if operation & abi::FUTEX_PRIVATE_FLAG != 0 { Sharing::Private } else { Sharing::Shared };
     let realtime = operation & abi::FUTEX_CLOCK_REALTIME != 0;
     // The second count of the operations with two travels in the place of the timeout.
-    let second = (timeout & 0xffff_ffff) as u32;
+    let second = (timeout as u64 & 0xffff_ffff) as u32;
     match operation & !(abi::FUTEX_PRIVATE_FLAG | abi::FUTEX_CLOCK_REALTIME) {
         abi::FUTEX_WAIT if !realtime => {
             let deadline = read_timeout(timeout)?.map(|ns| now_ns().saturating_add(ns));

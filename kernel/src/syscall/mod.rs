@@ -24,7 +24,7 @@ mod unknown;
 
 pub use report::init;
 
-use crate::arch::exception::TrapFrame;
+use crate::arch::exception::{TrapFrame, address};
 use linux_raw_sys::general as abi;
 use postern_core::errno::{Errno, Result};
 
@@ -53,9 +53,11 @@ pub fn dispatch_whole(frame: &mut TrapFrame) {
 /// The one place where an error becomes a negative number.
 #[inline]
 fn fail(frame: &mut TrapFrame, error: Errno) {
+    // A restarted call needs its first argument back.
+    frame.original_x0 = frame.x[0];
     frame.x[0] = i64::from(error.raw()).wrapping_neg().cast_unsigned();
     // On the way out, signal delivery decides between EINTR and a restart.
-    frame.reserved = u64::from(error.raw() >= FIRST_RESTART);
+    frame.restart = u64::from(error.raw() >= FIRST_RESTART);
     if error.raw() >= FIRST_RESTART {
         // Even if the signal that ended the call is another thread's by now.
         crate::process::signal::ask_current();
@@ -82,7 +84,7 @@ impl Register for i64 {
 
 impl Register for usize {
     fn from_register(word: u64) -> Self {
-        word as Self
+        address(word)
     }
 }
 
@@ -100,7 +102,7 @@ impl Register for i32 {
 
 impl<T> Register for crate::mm::user::UserPtr<T> {
     fn from_register(word: u64) -> Self {
-        Self::new(word as usize)
+        Self::new(address(word))
     }
 }
 
@@ -155,11 +157,6 @@ macro_rules! table {
                 _ => unknown::count(number),
             }
         }
-
-        /// Numbers and names of the calls that exist.
-        pub const IMPLEMENTED: &[(u32, &str)] = &[
-            $((abi::$number, stringify!($number)),)* $((abi::$whole_number, stringify!($whole_number))),*
-        ];
     };
 }
 

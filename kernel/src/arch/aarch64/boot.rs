@@ -11,7 +11,6 @@ unsafe extern "C" {
     static __vdso_start: u8;
     static __vdso_end: u8;
     static __symbols_start: u8;
-    static __symbols_end: u8;
     static __kernel_end: u8;
     fn secondary_entry();
 }
@@ -49,8 +48,6 @@ address_of! {
     vdso_end = __vdso_end;
     /// The symbol table that the image builder fills in.
     symbols_start = __symbols_start;
-    /// Its end.
-    symbols_end = __symbols_end;
     /// End of the image, bss included.
     kernel_end = __kernel_end;
 }

@@ -20,24 +20,22 @@ pub struct TrapFrame {
     pub pc: u64,
     /// PSTATE to resume with.
     pub pstate: u64,
-    /// x0 as it was at entry: a restarted system call needs its first argument back.
+    /// x0 as it was at entry, once a system call has failed: a restarted one needs its first argument back.
     pub original_x0: u64,
-    /// Unused: keeps the stack 16-byte aligned.
-    pub reserved: u64,
+    /// Whether the system call just made returned a wish to be restarted (1) or not (0): what signal delivery asks.
+    pub restart: u64,
 }
 
 const _: () = assert!(size_of::<TrapFrame>() == 288);
 
 /// PSTATE bits a user context may have: condition flags.
 pub const PSTATE_USER_MASK: u64 = 0xf000_0000;
-/// PSTATE.M of EL0.
-const PSTATE_MODE: u64 = 0xf;
 
-impl TrapFrame {
-    /// Whether the interrupted context was a user program.
-    pub fn is_user(&self) -> bool {
-        self.pstate & PSTATE_MODE == 0
-    }
+/// A register as an address.
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "both are 64 bits here")]
+pub const fn address(register: u64) -> usize {
+    register as usize
 }
 
 /// The kind of access that faulted.
@@ -60,8 +58,6 @@ pub enum Fault {
         address: usize,
         /// What was tried.
         access: Access,
-        /// Whether a page was there (permission fault) or not.
-        present: bool,
     },
     /// Misaligned data access, PC or SP.
     Alignment {
@@ -88,7 +84,7 @@ pub enum Fault {
 impl Fault {
     fn decode(esr: u64, far: u64) -> Self {
         let class = esr >> 26 & 0x3f;
-        let address = far as usize;
+        let address = address(far);
         match class {
             0x07 => Self::FloatingPoint,
             0x00 | 0x0e | 0x18 => Self::IllegalInstruction,
@@ -109,8 +105,7 @@ impl Fault {
         };
         match esr & 0x3c {
             // Levels 0 to 3 of: address size, translation, access flag, permission.
-            0x00 | 0x04 => Self::Memory { address, access, present: false },
-            0x08 | 0x0c => Self::Memory { address, access, present: true },
+            0x00 | 0x04 | 0x08 | 0x0c => Self::Memory { address, access },
             0x20 if esr & 0x3f == 0x21 => Self::Alignment { address },
             _ => Self::Other { syndrome: esr, address },
         }
@@ -130,26 +125,33 @@ unsafe extern "C" {
     fn enter_user(frame: *const TrapFrame) -> !;
 }
 
-/// Leaves the kernel for user mode for the first time with the state in `frame`.
+/// Leaves the kernel for user mode for the first time with the state in `frame`, once `trap` has done with it.
 ///
 /// # Safety
-/// `frame` lies at the very top of the current task's kernel stack, and nothing above the current
-/// stack pointer is needed again.
-pub unsafe fn first_return_to_user(frame: *const TrapFrame) -> ! {
+/// `frame` lies at the very top of the current task's kernel stack, is used by nobody else, and nothing above
+/// the current stack pointer is needed again.
+pub unsafe fn first_return_to_user(frame: *mut TrapFrame) -> ! {
+    // SAFETY: the caller's promise.
+    trap::on_first_run(unsafe { &mut *frame });
     // SAFETY: the caller's promise.
     unsafe { enter_user(frame) }
 }
 
-/// What is left to do after the fast part of a system call: see exception.s.
-#[repr(u32)]
+/// What is left to do after the fast part of a system call, as exception.s passes it on: nothing (0),
+/// the call itself, or what the task's work bits say.
+#[repr(transparent)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Remaining {
-    /// Nothing.
-    Nothing = 0,
+pub struct Remaining(u32);
+
+impl Remaining {
     /// The call itself: it needs a whole frame.
-    Call = 1,
-    /// Only what has been asked of the task meanwhile.
-    Work = 2,
+    pub const CALL: Self = Self(u32::MAX);
+
+    /// Only what has been asked of the task meanwhile: its work bits, 0 for nothing.
+    #[inline]
+    pub const fn work(bits: u32) -> Self {
+        Self(bits)
+    }
 }
 
 #[unsafe(no_mangle)]

@@ -105,7 +105,6 @@ user_sync:
     mrs     x1, esr_el1
     stp     x30, x11, [sp, #240]
     stp     x9, x10, [sp, #256]
-    str     x0, [sp, #272]          // the first argument, for a restarted call
     lsr     x2, x1, #26
     cmp     x2, #0x15               // SVC from AArch64
     b.ne    user_fault

@@ -100,13 +100,8 @@ pub fn end(intid: IntId) {
 
 /// Makes CPU `index` look at its run queue.
 pub fn send_reschedule(index: usize) {
-    let mpidr = cpu::mpidr_of(index);
-    let target = SgiTarget::List {
-        affinity3: (mpidr >> 32) as u8,
-        affinity2: (mpidr >> 16) as u8,
-        affinity1: (mpidr >> 8) as u8,
-        target_list: 1 << (mpidr & 0xf),
-    };
+    let [affinity0, affinity1, affinity2, _, affinity3, ..] = cpu::mpidr_of(index).to_le_bytes();
+    let target = SgiTarget::List { affinity3, affinity2, affinity1, target_list: 1 << (affinity0 & 0xf) };
     // SAFETY: a barrier: what was written before is seen by the CPU that takes the interrupt.
     unsafe { core::arch::asm!("dsb ishst", options(nostack)) };
     // It fails only for an id that is not an SGI.

@@ -93,10 +93,10 @@ pub unsafe fn set_user_table(root: usize, asid: u16) {
 
 /// The physical address of the kernel's table, for a starting CPU.
 pub fn kernel_table() -> usize {
-    let value: usize;
+    let value: u64;
     // SAFETY: reading a register.
     unsafe { asm!("mrs {}, ttbr1_el1", out(reg) value, options(nomem, nostack)) };
-    value & ADDRESS_MASK as usize
+    super::exception::address(value & ADDRESS_MASK)
 }
 
 /// How many ASIDs the CPU tells apart.

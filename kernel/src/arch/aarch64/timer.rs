@@ -16,7 +16,9 @@ pub fn init() {
     let hz = frequency_hz();
     // Relaxed: written before other CPUs start, constant ever after.
     NS_PER_TICK.store((1_000_000_000_u64 << 32) / hz, Ordering::Relaxed);
-    TICKS_PER_NS.store(((u128::from(hz) << 32) / 1_000_000_000) as u64 + 1, Ordering::Relaxed);
+    #[expect(clippy::cast_possible_truncation, reason = "CNTFRQ_EL0 has 32 bits")]
+    let ticks_per_ns = ((u128::from(hz) << 32) / 1_000_000_000) as u64;
+    TICKS_PER_NS.store(ticks_per_ns + 1, Ordering::Relaxed);
 }
 
 /// The counter's frequency.
@@ -49,6 +51,7 @@ pub fn ticks_unordered() -> u64 {
 }
 
 /// Nanoseconds in `ticks`.
+#[expect(clippy::cast_possible_truncation, reason = "64 bits hold the nanoseconds of 584 years")]
 pub fn ns_of_ticks(ticks: u64) -> u64 {
     ((u128::from(ticks) * u128::from(ns_per_tick_32_32())) >> 32) as u64
 }
@@ -61,6 +64,7 @@ pub fn now_ns() -> u64 {
 /// Asks for an interrupt on this CPU at `deadline_ns`, replacing an earlier request.
 pub fn set_deadline(deadline_ns: u64) {
     let factor = TICKS_PER_NS.load(Ordering::Relaxed);
+    #[expect(clippy::cast_possible_truncation, reason = "the counter is not faster than 1 GHz")]
     let ticks = ((u128::from(deadline_ns) * u128::from(factor)) >> 32) as u64 + 1;
     // SAFETY: programs this CPU's comparator and enables it.
     unsafe { asm!("msr cntv_cval_el0, {}", "msr cntv_ctl_el0, {}", in(reg) ticks, in(reg) 1_u64, options(nomem, nostack)) };

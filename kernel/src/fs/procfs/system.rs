@@ -11,7 +11,7 @@ use crate::fs::types;
 use crate::mm::{frame, heap};
 use crate::power;
 use alloc::sync::Arc;
-use postern_core::errno::Result;
+use postern_core::errno::{Errno, Result};
 
 const NS_PER_SECOND: u64 = 1_000_000_000;
 const NS_PER_HUNDREDTH: u64 = 10_000_000;
@@ -41,7 +41,12 @@ pub fn init() -> Result<()> {
         show: show_exit_status,
         store: Some(store_exit_status),
     };
-    add_source("postern/exit_status", 0o644, Arc::new(exit_status))
+    add_source("postern/exit_status", 0o644, Arc::new(exit_status))?;
+    let page_cache = Functions {
+        show: show_page_cache,
+        store: Some(store_page_cache),
+    };
+    add_source("postern/page_cache", 0o644, Arc::new(page_cache))
 }
 
 fn command_line(text: &mut Text) -> Result<()> {
@@ -235,5 +240,21 @@ fn show_exit_status(text: &mut Text) -> Result<()> {
 
 fn store_exit_status(bytes: &[u8]) -> Result<()> {
     power::set_exit_status(parse_number(bytes)?);
+    Ok(())
+}
+
+fn show_page_cache(text: &mut Text) -> Result<()> {
+    put!(text, "{}\n", u8::from(frame::is_cache_enabled()));
+    Ok(())
+}
+
+/// 0 or 1. EINVAL for anything else.
+fn store_page_cache(bytes: &[u8]) -> Result<()> {
+    let enabled = match parse_number::<u8>(bytes)? {
+        0 => false,
+        1 => true,
+        _ => return Err(Errno::EINVAL),
+    };
+    frame::set_cache_enabled(enabled);
     Ok(())
 }

@@ -120,7 +120,7 @@ fn settle_call(frame: &mut TrapFrame, handler: Option<ActionFlags>) {
     if handler.is_some() {
         with_own(|own| own.resume_deadline_ns = None);
     }
-    if core::mem::replace(&mut frame.reserved, 0) == 0 {
+    if core::mem::replace(&mut frame.restart, 0) == 0 {
         return;
     }
     let wanted = |error: Errno| frame.x[0].wrapping_neg() == u64::from(error.raw());

@@ -5,7 +5,7 @@
 use super::alternate_stack::StackSettings;
 use super::{INFO_SIZE, SignalInfo, force_fault, mask};
 use crate::arch::context::FpState;
-use crate::arch::exception::{PSTATE_USER_MASK, TrapFrame};
+use crate::arch::exception::{PSTATE_USER_MASK, TrapFrame, address};
 use crate::mm::user::UserPtr;
 use crate::process::{current, vdso};
 use crate::sched::fp;
@@ -101,11 +101,6 @@ pub(super) fn push(frame: &mut TrapFrame, info: &SignalInfo, action: &SignalActi
     Ok(())
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "both are 64 bits here")]
-fn address(register: u64) -> usize {
-    register as usize
-}
-
 fn return_address(action: &SignalAction) -> u64 {
     if action.flags.contains(ActionFlags::RESTORER) { action.restorer } else { vdso::sigreturn_address() as u64 }
 }
@@ -155,7 +150,7 @@ fn restore(frame: &mut TrapFrame) -> Result<()> {
     frame.pc = head.pc;
     frame.pstate = head.pstate & PSTATE_USER_MASK;
     // What is restored is not the result of this call: nothing to restart.
-    frame.reserved = 0;
+    frame.restart = 0;
     fp::set_current_state(&FpState { q: fpsimd.registers, fpsr: fpsimd.status, fpcr: fpsimd.control });
     // Settings that are refused leave the old ones, as on Linux.
     let _ = current().signals.lock().alternate_stack.set(&head.stack, frame.sp);
