@@ -122,17 +122,9 @@ fn copy_out(address: usize, from: &[u8]) -> usize {
     unsafe { user_access::copy_to(address, from.as_ptr(), from.len()) }
 }
 
-/// Zeroes `length` bytes. EFAULT.
-pub fn clear(address: usize, length: usize) -> Result<()> {
-    assert_no_spin_lock("clearing user memory");
-    check_range(address, length)?;
-    // SAFETY: the range is in the user half.
-    if unsafe { user_access::clear(address, length) } { Ok(()) } else { Err(Errno::EFAULT) }
-}
-
 fn check_word(address: usize) -> Result<()> {
     assert_no_spin_lock("a futex word");
-    if address % 4 != 0 {
+    if !address.is_multiple_of(4) {
         return Err(Errno::EINVAL);
     }
     check_range(address, 4)

@@ -12,7 +12,6 @@ unsafe extern "C" {
     static __user_copy_start: u8;
     static __user_copy_end: u8;
     fn user_copy(to: *mut u8, from: *const u8, length: usize) -> usize;
-    fn user_clear(to: *mut u8, length: usize) -> usize;
     fn user_load_u32(from: *const u32, to: *mut u32) -> usize;
     fn user_compare_exchange_u32(at: *mut u32, old: u32, new: u32, seen: *mut u32) -> usize;
 }
@@ -38,15 +37,6 @@ pub unsafe fn copy_from(to: *mut u8, from: usize, length: usize) -> usize {
 pub unsafe fn copy_to(to: usize, from: *const u8, length: usize) -> usize {
     // SAFETY: faults on `to` are fixed up; `from` is the caller's promise.
     unsafe { user_copy(core::ptr::with_exposed_provenance_mut(to), from, length) }
-}
-
-/// Zeroes user memory; false after a fault.
-///
-/// # Safety
-/// `to..to + length` is below `USER_END`.
-pub unsafe fn clear(to: usize, length: usize) -> bool {
-    // SAFETY: faults are fixed up.
-    unsafe { user_clear(core::ptr::with_exposed_provenance_mut(to), length) == 0 }
 }
 
 /// Loads an aligned word in one access; `None` after a fault.

@@ -92,22 +92,3 @@ user_compare_exchange_u32:
     clrex
     mov     x0, xzr
     ret
-
-// user_clear(x0 = to, x1 = length) -> x0 = 0, or 1 after a fault
-.global user_clear
-user_clear:
-    adr     x9, 3f
-    subs    x1, x1, #16
-    b.lo    2f
-1:  stp     xzr, xzr, [x0], #16
-    subs    x1, x1, #16
-    b.hs    1b
-2:  adds    x1, x1, #16
-    b.eq    4f
-21: strb    wzr, [x0], #1
-    subs    x1, x1, #1
-    b.ne    21b
-4:  mov     x0, xzr
-    ret
-3:  mov     x0, #1
-    ret
