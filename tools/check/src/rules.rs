@@ -9,8 +9,8 @@ use crate::source::Source;
 /// From the lowest up. A room may name itself and every room of a lower layer.
 const LAYERS: &[&[&str]] = &[
     &["arch"],
-    // Callable from everywhere: it takes no lock. And what the device tree says.
-    &["trace", "board"],
+    // What the device tree says.
+    &["board"],
     &["sync"],
     // For everyone above: the log's lines, names for addresses, the way out, the clocks, random bytes.
     &["console", "symbols", "power", "time", "random"],
@@ -68,7 +68,6 @@ const UNSAFE_ALLOWED: &[&str] = &[
     "src/arch/",
     "src/mm/",
     "src/sync/",
-    "src/trace/",
     "src/board/",
     "src/sched/switch.rs",
     "sync/",
@@ -194,7 +193,7 @@ mod tests {
     #[test]
     fn arch_names_trap_alone() {
         assert!(allowed("arch::aarch64::exception", "trap::on_irq"));
-        for room in ["sync", "mm", "trace", "board", "syscall", "main"] {
+        for room in ["sync", "mm", "board", "syscall", "main"] {
             assert!(!allowed("arch::aarch64", room), "{room}");
         }
     }
