@@ -216,6 +216,7 @@ fn commit(frame: &mut TrapFrame, found: &Found, request: &Request, loaded: Loade
     thread.clear_child_tid.store(0, Ordering::Relaxed);
     thread.robust_list.store(0, Ordering::Relaxed);
     process.has_executed.store(true, Ordering::Relaxed);
+    process.end_with_sigchld();
     reset_signals();
     let files = thread.files();
     // CLONE_FILES does not survive exec: the program gets descriptors of its own.

@@ -2,7 +2,7 @@
 //! of CLONE_CHILD_CLEARTID; set_robust_list(2).
 
 use super::process::Process;
-use super::tree::{self, Ended, INIT};
+use super::tree::{self, Ended, INIT, Notice};
 use super::{current, signal};
 use crate::ipc::futex;
 use crate::mm::user::UserPtr;
@@ -10,7 +10,6 @@ use crate::sched::{self, Task, Work};
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 use postern_core::errno::Errno;
-use postern_core::signal_action::Disposition;
 use postern_core::signal_set::Signal;
 use postern_core::tid_allocator::Tid;
 
@@ -126,29 +125,17 @@ fn end_process(process: &Arc<Process>, status: i32) {
     super::attributes::on_parent_ending(pid);
     let run_ns = process.dead_threads_ns.load(Ordering::Relaxed) + process.children_ns();
     let uid = current().credentials().uid;
-    let (parent, has_ended_orphan) = tree::lock().end_process(pid, Ended { status, uid, run_ns });
-    if has_ended_orphan && let Some(init) = tree::find(INIT) {
-        notify(&init, Signal::CHLD.number(), pid, uid, status);
+    let departure = tree::lock().end_process(pid, Ended { status, uid, run_ns });
+    for notice in departure.notices {
+        notify(notice);
     }
-    if let Some(parent) = parent {
-        notify(&parent, i32::from(process.exit_signal), pid, uid, status);
-    }
+    drop(departure.forgotten);
 }
 
-/// Tells a parent that a child has ended. One that said it does not care never sees the child again.
-fn notify(parent: &Arc<Process>, exit_signal: i32, pid: u32, uid: u32, status: i32) {
-    let signal = Signal::from_number(exit_signal).ok();
-    if signal == Some(Signal::CHLD) {
-        let action = parent.actions().get(Signal::CHLD);
-        let ignored = action.disposition == Disposition::Ignore;
-        let no_wait = action.flags.contains(postern_core::signal_action::ActionFlags::NOCLDWAIT);
-        if ignored || no_wait {
-            let reaped = tree::lock().reap(pid);
-            drop(reaped);
-        }
-    }
+/// Tells a parent that a child has ended.
+fn notify(Notice { parent, signal, pid, ended }: Notice) {
     if let Some(signal) = signal {
-        signal::send_child_ended(parent, signal, pid, uid, status);
+        signal::send_child_ended(&parent, signal, pid, ended.uid, ended.status);
     }
     parent.child_changed.wake_all(postern_sync::ANY_EVENT);
 }

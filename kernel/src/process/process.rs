@@ -10,7 +10,8 @@ use crate::sync::{Mutex, SpinLock, WaitQueue, rank};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::Range;
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use postern_core::signal_set::Signal;
 use postern_core::tid_allocator::Tid;
 
 /// A process: threads that share an address space's fate, signals and a number.
@@ -20,8 +21,8 @@ pub struct Process {
     pub(super) parent: AtomicU32,
     pub(super) group: AtomicU32,
     pub(super) session: AtomicU32,
-    /// The signal its parent gets when it ends; 0 for none.
-    pub(super) exit_signal: u8,
+    /// The signal its parent gets when it ends; 0 for none. SIGCHLD again once it executes or is adopted.
+    pub(super) exit_signal: AtomicU8,
     pub(super) threads: SpinLock<Threads>,
     /// Threads wait here for others of their process to go (exec).
     pub(super) thread_gone: WaitQueue,
@@ -87,7 +88,7 @@ impl Process {
             parent: AtomicU32::new(0),
             group: AtomicU32::new(0),
             session: AtomicU32::new(0),
-            exit_signal: new.exit_signal,
+            exit_signal: AtomicU8::new(new.exit_signal),
             threads: SpinLock::new(rank::PROCESS, Threads { tasks: Vec::new(), ending: None, survivor: None }),
             thread_gone: WaitQueue::new(),
             child_changed: WaitQueue::new(),
@@ -122,6 +123,11 @@ impl Process {
     /// Its session.
     pub fn session(&self) -> Tid {
         self.session.load(Ordering::Relaxed)
+    }
+
+    /// Whatever clone(2) was asked for, its end is told by SIGCHLD from now on: it has executed or was adopted.
+    pub(super) fn end_with_sigchld(&self) {
+        self.exit_signal.store(Signal::CHLD.number().to_le_bytes()[0], Ordering::Relaxed);
     }
 
     /// When it began, in nanoseconds since boot.

@@ -1,6 +1,6 @@
 //! Who exists: every thread and process by number, and how processes are related.
 //!
-//! Lock: PROCESS_TREE around all of it; never held over anything that sleeps. Numbers are copied
+//! Lock: PROCESS_TREE around all of it, then PROCESS and SIGNALS; never held over anything that sleeps. Numbers are copied
 //! into [`Process`] for the calls that only ask for one.
 //! Specification: fork(2), wait(2), setpgid(2), setsid(2).
 
@@ -12,6 +12,8 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 use postern_core::errno::{Errno, Result};
+use postern_core::signal_action::{ActionFlags, Disposition};
+use postern_core::signal_set::Signal;
 use postern_core::tid_allocator::{PID_MAX_DEFAULT, Tid, TidAllocator};
 
 /// The first process, to which orphans go.
@@ -48,6 +50,33 @@ pub struct Ended {
     pub uid: u32,
     /// CPU time of it and its waited-for children.
     pub run_ns: u64,
+}
+
+/// What follows from a process's end, to be dealt with once the tree is unlocked.
+#[derive(Default)]
+pub struct Departure {
+    /// Who is to hear of an end.
+    pub notices: Vec<Notice>,
+    /// What was forgotten at once: its drop may sleep.
+    pub forgotten: Vec<Node>,
+}
+
+/// A parent is to hear of the end of a child.
+pub struct Notice {
+    /// Whom to tell.
+    pub parent: Arc<Process>,
+    /// With what signal, if any.
+    pub signal: Option<Signal>,
+    /// Who has ended.
+    pub pid: Tid,
+    /// How.
+    pub ended: Ended,
+}
+
+/// Whether a parent said that it does not wait for its children: they go as soon as they end.
+fn discards_children(parent: &Process) -> bool {
+    let action = parent.actions().get(Signal::CHLD);
+    action.disposition == Disposition::Ignore || action.flags.contains(ActionFlags::NOCLDWAIT)
 }
 
 /// The tree, locked.
@@ -158,32 +187,48 @@ impl Tree {
         self.nodes.insert(pid, Node { process, children: Vec::new(), ended: None });
     }
 
-    /// Notes how `pid` ended and gives its children to init. Returns its parent and the adopted
-    /// children that have ended already, which init must hear of.
-    pub fn end_process(&mut self, pid: Tid, ended: Ended) -> (Option<Arc<Process>>, bool) {
-        let children = match self.nodes.get_mut(&pid) {
-            Some(node) => {
-                node.ended = Some(ended);
-                core::mem::take(&mut node.children)
-            }
-            None => Vec::new(),
+    /// Notes how `pid` ended and gives its children to init. Whoever must hear of that end, or of the end of an adopted
+    /// child, is in the result; the ended whose parents do not care are forgotten here, where nobody can wait for them
+    /// in between.
+    pub fn end_process(&mut self, pid: Tid, ended: Ended) -> Departure {
+        let Some(node) = self.nodes.get_mut(&pid) else {
+            return Departure::default();
         };
-        let mut has_ended_orphan = false;
+        node.ended = Some(ended);
+        let children = core::mem::take(&mut node.children);
+        let mut departure = Departure::default();
         for child in &children {
             if let Some(node) = self.nodes.get(child) {
                 node.process.parent.store(INIT, Ordering::Relaxed);
-                has_ended_orphan |= node.ended.is_some();
+                node.process.end_with_sigchld();
             }
         }
         if let Some(init) = self.nodes.get_mut(&INIT) {
-            init.children.extend(children);
+            init.children.extend_from_slice(&children);
         }
-        let parent = self.nodes.get(&pid).map_or(0, |node| node.process.parent());
-        (self.nodes.get(&parent).map(|node| node.process.clone()), has_ended_orphan)
+        for child in children {
+            self.depart(child, &mut departure);
+        }
+        self.depart(pid, &mut departure);
+        departure
     }
 
-    /// Forgets an ended process whose end its parent has heard of.
+    /// If `pid` has ended, adds what its parent is to be told of that, and forgets it if the parent does not care.
+    fn depart(&mut self, pid: Tid, departure: &mut Departure) {
+        let Some(node) = self.nodes.get(&pid) else { return };
+        let Some(ended) = node.ended else { return };
+        let Some(parent) = self.nodes.get(&node.process.parent()) else { return };
+        let signal = Signal::from_number(i32::from(node.process.exit_signal.load(Ordering::Relaxed))).ok();
+        let parent = parent.process.clone();
+        if signal == Some(Signal::CHLD) && discards_children(&parent) {
+            departure.forgotten.extend(self.reap(pid));
+        }
+        departure.notices.push(Notice { parent, signal, pid, ended });
+    }
+
+    /// Forgets a process that has ended and whose end its parent has heard of.
     pub fn reap(&mut self, pid: Tid) -> Option<Node> {
+        self.nodes.get(&pid)?.ended?;
         let node = self.nodes.remove(&pid)?;
         if let Some(parent) = self.nodes.get_mut(&node.process.parent()) {
             parent.children.retain(|child| *child != pid);
