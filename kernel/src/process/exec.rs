@@ -26,8 +26,8 @@ use postern_core::start_stack::{AuxiliaryValues, StartInput, StartStack, StringL
 
 /// How many scripts may name scripts as their interpreters.
 const SCRIPT_DEPTH: usize = 5;
-/// Bytes of stack mapped at first; it grows by faults.
-const INITIAL_STACK: usize = 132 * 1024;
+/// Bytes of stack mapped at first, below what the program starts with; it grows by faults.
+const STACK_ROOM: usize = 128 * 1024;
 /// AT_HWCAP: FP and ASIMD.
 const HWCAP: usize = 3;
 /// AT_MINSIGSTKSZ: a signal frame with everything in it.
@@ -122,7 +122,6 @@ fn load(found: &Found, request: &Request) -> Result<Loaded> {
     space.set_program_break(plan.brk_start);
     let vdso = vdso::map_into(&space)?;
     let stack_limit = usize::try_from(stack_limit).unwrap_or(usize::MAX);
-    map_stack(&space, &plan, stack_limit)?;
     let input = StartInput {
         arguments: &found.arguments,
         environment: &request.environment,
@@ -133,6 +132,7 @@ fn load(found: &Found, request: &Request) -> Result<Loaded> {
         stack_limit,
     };
     let stack = StartStack::build(&input)?;
+    map_stack(&space, &plan, USER_STACK_TOP - stack.sp, stack_limit)?;
     for (address, bytes) in stack.pieces() {
         write_into(&space, address, bytes)?;
     }
@@ -187,8 +187,9 @@ fn map_segment(space: &Arc<AddressSpace>, source: &Arc<dyn PageSource>, segment:
     Ok(())
 }
 
-fn map_stack(space: &Arc<AddressSpace>, plan: &ExecPlan, stack_limit: usize) -> Result<()> {
-    let size = page_up(INITIAL_STACK.min(stack_limit.max(4096)));
+/// Maps the stack: the `used` bytes that the program starts with, which may exceed a small limit, and some room below.
+fn map_stack(space: &Arc<AddressSpace>, plan: &ExecPlan, used: usize, stack_limit: usize) -> Result<()> {
+    let size = page_up((used + STACK_ROOM).min(stack_limit).max(used));
     let flags = AreaFlags::GROWS_DOWN | AreaFlags::STACK;
     let place = Placement::Exact(USER_STACK_TOP - size);
     space.map(place, size, plan.stack_protection, flags, PageBacking::Anonymous, 0).map(|_| ())
