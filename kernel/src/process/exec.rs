@@ -3,6 +3,7 @@
 //! Everything that can fail is done with a new address space, before the old one is given up; after
 //! that point only death can follow. Specification: execve(2), execveat(2), elf(5).
 
+use super::credentials::Credentials;
 use super::{current, exit, vdso};
 use crate::arch::exception::TrapFrame;
 use crate::fs::context::Caller;
@@ -54,6 +55,7 @@ struct Found {
 struct Loaded {
     space: Arc<AddressSpace>,
     plan: ExecPlan,
+    credentials: Credentials,
     stack_pointer: usize,
     arguments: core::ops::Range<usize>,
     environment: core::ops::Range<usize>,
@@ -121,12 +123,13 @@ fn load(found: &Found, request: &Request) -> Result<Loaded> {
     }
     space.set_program_break(plan.brk_start);
     let vdso = vdso::map_into(&space)?;
+    let credentials = credentials_of(found);
     let stack_limit = usize::try_from(stack_limit).unwrap_or(usize::MAX);
     let input = StartInput {
         arguments: &found.arguments,
         environment: &request.environment,
         exec_path: &request.path,
-        auxiliary: auxiliary_values(&plan, vdso),
+        auxiliary: auxiliary_values(&plan, &credentials, vdso),
         random: crate::random::bytes(),
         stack_top: USER_STACK_TOP,
         stack_limit,
@@ -138,6 +141,7 @@ fn load(found: &Found, request: &Request) -> Result<Loaded> {
     }
     Ok(Loaded {
         space,
+        credentials,
         stack_pointer: stack.sp,
         arguments: stack.argument_range.clone(),
         environment: stack.environment_range.clone(),
@@ -145,13 +149,13 @@ fn load(found: &Found, request: &Request) -> Result<Loaded> {
     })
 }
 
-fn auxiliary_values(plan: &ExecPlan, vdso: usize) -> AuxiliaryValues {
-    let credentials = current().credentials();
+fn auxiliary_values(plan: &ExecPlan, credentials: &Credentials, vdso: usize) -> AuxiliaryValues {
     AuxiliaryValues {
         uid: credentials.uid,
         euid: credentials.euid,
         gid: credentials.gid,
         egid: credentials.egid,
+        secure: credentials.uid != credentials.euid || credentials.gid != credentials.egid,
         hwcap: HWCAP,
         minimum_signal_stack: MINIMUM_SIGNAL_STACK,
         vdso: Some(vdso),
@@ -236,7 +240,7 @@ fn commit(frame: &mut TrapFrame, found: &Found, request: &Request, loaded: Loade
     };
     let old = core::mem::replace(&mut *process.image.lock(), image);
     drop(old);
-    apply_set_id(found);
+    thread.set_credentials(loaded.credentials);
     sched::fp::set_current_state(&crate::arch::context::FpState::new());
     crate::arch::cpu::set_user_thread_pointer(0);
     *frame = TrapFrame { sp: loaded.stack_pointer as u64, pc: loaded.plan.entry as u64, ..TrapFrame::default() };
@@ -255,8 +259,9 @@ fn reset_signals() {
     thread.signals.reset_on_exec();
 }
 
-/// Set-user-ID and set-group-ID programs, on mounts that allow them; saved IDs follow effective ones.
-fn apply_set_id(found: &Found) {
+/// The identity the program runs with: set-user-ID and set-group-ID programs, on mounts that allow them, have their
+/// owner's; saved IDs follow effective ones.
+fn credentials_of(found: &Found) -> Credentials {
     const SET_UID: u32 = 0o4000;
     const SET_GID: u32 = 0o2010; // with group execution: else the bit means mandatory locking
     let thread = current();
@@ -277,7 +282,7 @@ fn apply_set_id(found: &Found) {
     credentials.fsuid = credentials.euid;
     credentials.sgid = credentials.egid;
     credentials.fsgid = credentials.egid;
-    thread.set_credentials(credentials);
+    credentials
 }
 
 /// Fetches a NULL-terminated array of strings from the current program. EFAULT, E2BIG, ENOMEM.
