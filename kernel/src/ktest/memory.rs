@@ -20,6 +20,7 @@ pub const TESTS: &[(&str, fn())] = &[
     ("the_page_cache_can_be_switched_off", the_page_cache_can_be_switched_off),
     ("users_cannot_take_the_reserve", users_cannot_take_the_reserve),
     ("heap_blocks_keep_their_contents", heap_blocks_keep_their_contents),
+    ("small_blocks_grow_the_heap_although_it_is_in_pieces", small_blocks_grow_the_heap_although_it_is_in_pieces),
     ("stacks_can_be_written_to_the_top", stacks_can_be_written_to_the_top),
     ("a_page_is_there_on_demand_and_zero", a_page_is_there_on_demand_and_zero),
     ("what_is_not_mapped_is_not_there", what_is_not_mapped_is_not_there),
@@ -113,6 +114,15 @@ fn heap_blocks_keep_their_contents() {
     }
     drop(blocks);
     assert_eq!(heap::in_use_bytes(), before);
+}
+
+fn small_blocks_grow_the_heap_although_it_is_in_pieces() {
+    // Holes of less than a slab, more of them than the heap ever has free at once.
+    let large: Vec<Vec<u8>> = (0..400).map(|_| alloc::vec![1; 3000]).collect();
+    let kept: Vec<Vec<u8>> = large.into_iter().enumerate().filter(|(index, _)| index % 2 == 0).map(|(_, block)| block).collect();
+    let small: Vec<Vec<u8>> = (0..3000).map(|_| alloc::vec![2; 1312]).collect();
+    assert!(small.iter().all(|block| block.iter().all(|byte| *byte == 2)));
+    assert!(kept.iter().all(|block| block.iter().all(|byte| *byte == 1)));
 }
 
 fn stacks_can_be_written_to_the_top() {

@@ -37,7 +37,7 @@ fn counts() -> Counts {
     let timers = sched::timer::count();
     let (threads, processes) = tree::counts();
     Counts {
-        frames: frame::in_use(),
+        frames: frame::in_use() - kernel_space::kept_frames() as u64,
         heap_bytes: heap::in_use_bytes(),
         threads,
         processes,

@@ -81,11 +81,12 @@ pub fn init() {
 
 /// Makes this CPU use no program's address space.
 pub fn leave() {
-    asid::deactivate();
     if let Some(empty) = EMPTY.get() {
         // SAFETY: the empty table is never freed.
         unsafe { mmu::set_user_table(*empty, 0) };
     }
+    // Only now: until then the number was in use.
+    asid::deactivate();
 }
 
 fn take_table() -> Result<usize> {
@@ -243,6 +244,9 @@ impl AddressSpace {
     }
 
     fn flush(&self, pages: usize, address: usize) {
+        // The tables before the question whether a CPU walks them: one that activates the space from here
+        // on sees the new entries.
+        mmu::publish_tables();
         if !self.context.is_used() {
             return;
         }

@@ -20,7 +20,8 @@ static ALLOCATOR: SpinLock<Allocator> = SpinLock::new(rank::ASIDS, Allocator { n
 
 struct Allocator {
     next: u64,
-    /// ASIDs that were active when the generation began.
+    /// Contexts that were active when the generation began; their numbers stay theirs. With their
+    /// generation: an older space may once have had the same number.
     reserved: [u64; MAX_CPUS],
 }
 
@@ -66,9 +67,7 @@ fn activate_slowly(context: &Context, cpu: usize) -> u16 {
     let generation = GENERATION.load(Ordering::Relaxed);
     let mut value = context.0.load(Ordering::Relaxed);
     if value & !ASID_MASK != generation {
-        let old = value & ASID_MASK;
-        let kept = old != 0 && allocator.reserved.contains(&old);
-        value = if kept { generation | old } else { allocator.allocate() };
+        value = allocator.keep(value, generation).unwrap_or_else(|| allocator.allocate());
         context.0.store(value, Ordering::Relaxed);
     }
     ACTIVE[cpu].store(value, Ordering::Relaxed);
@@ -76,6 +75,18 @@ fn activate_slowly(context: &Context, cpu: usize) -> u16 {
 }
 
 impl Allocator {
+    /// The context of this generation for one that was active when it began.
+    fn keep(&mut self, old: u64, generation: u64) -> Option<u64> {
+        let new = generation | (old & ASID_MASK);
+        let mut kept = false;
+        // On every CPU it was active on: the next generation looks for the new value.
+        for reserved in self.reserved.iter_mut().filter(|reserved| old != 0 && **reserved == old) {
+            *reserved = new;
+            kept = true;
+        }
+        kept.then_some(new)
+    }
+
     fn allocate(&mut self) -> u64 {
         loop {
             if self.next >= u64::from(mmu::asid_count()) {
@@ -83,7 +94,7 @@ impl Allocator {
             }
             let asid = self.next;
             self.next += 1;
-            if !self.reserved.contains(&asid) {
+            if !self.reserved.iter().any(|reserved| reserved & ASID_MASK == asid) {
                 return GENERATION.load(Ordering::Relaxed) | asid;
             }
         }
@@ -94,7 +105,7 @@ impl Allocator {
         // Pairs with the fence in `activate`.
         fence(Ordering::SeqCst);
         for (reserved, active) in self.reserved.iter_mut().zip(&ACTIVE) {
-            *reserved = active.load(Ordering::Relaxed) & ASID_MASK;
+            *reserved = active.load(Ordering::Relaxed);
         }
         self.next = 1;
         mmu::flush_all();

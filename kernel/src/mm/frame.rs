@@ -344,6 +344,11 @@ pub fn set_cache_enabled(enabled: bool) {
     CACHE_ENABLED.store(enabled, Ordering::Relaxed);
 }
 
+/// Frames that users may still have, those in the CPUs' caches not counted.
+pub fn available() -> usize {
+    BUDDY_FREE.load(Ordering::Relaxed).saturating_sub(RESERVE.load(Ordering::Relaxed))
+}
+
 /// What there is and what has been done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Statistics {

@@ -2,7 +2,7 @@
 //! `linked_list_allocator` at the bottom, for large blocks and for the pages that classes carve up.
 //!
 //! Locks: HEAP around depots and the bottom allocator; none for the caches. Never sleeps.
-//! The heap grows by whole chunks of frames while at least [`LOW_WATER`] bytes are left, because
+//! The heap grows by whole chunks of frames while at least half of [`SPARE_SLABS`] are left, because
 //! the frame allocator keeps its own nodes here and must never find the heap empty: growth happens
 //! before need, and never from inside the frame allocator ([`without_growth`]).
 
@@ -27,8 +27,8 @@ const CACHE_LIMIT: usize = 64;
 pub const INITIAL: usize = 1 << 20;
 /// Bytes it grows by.
 const GROWTH: usize = 256 * 1024;
-/// Free bytes below which it grows.
-const LOW_WATER: usize = 256 * 1024;
+/// Slabs kept in stock; the heap grows when half of them are gone.
+const SPARE_SLABS: usize = 48;
 
 /// A singly linked list of free objects, linked through their first word.
 struct FreeList {
@@ -70,12 +70,14 @@ impl FreeList {
 struct Bottom {
     heap: Heap,
     depots: [FreeList; CLASSES],
+    /// Slabs set aside, so that classes can grow although the rest of the heap is in pieces.
+    spare: FreeList,
     growing: bool,
 }
 
 static BOTTOM: SpinLock<Bottom> = SpinLock::new(
     rank::HEAP,
-    Bottom { heap: Heap::empty(), depots: [const { FreeList::new() }; CLASSES], growing: false },
+    Bottom { heap: Heap::empty(), depots: [const { FreeList::new() }; CLASSES], spare: FreeList::new(), growing: false },
 );
 
 struct Local {
@@ -118,6 +120,7 @@ pub unsafe fn init() {
     let start = core::ptr::with_exposed_provenance_mut(HEAP);
     // SAFETY: the caller's promise.
     unsafe { BOTTOM.lock().heap.init(start, INITIAL) };
+    BOTTOM.lock().stock_up();
 }
 
 /// Runs `f`, whose allocations must be served from what the heap has: the frame allocator's, which
@@ -184,18 +187,17 @@ unsafe impl GlobalAlloc for KernelHeap {
     }
 }
 
-/// Moves objects of `class` to this CPU, carving up a new slab if the depot is empty; returns one.
+/// Moves objects of `class` to this CPU, carving up a slab if the depot is empty; returns one.
 #[cold]
 fn refill(class: usize) -> Option<NonNull<u8>> {
     let mut bottom = BOTTOM.lock();
-    if bottom.depots[class].head.is_none() {
-        let layout = Layout::from_size_align(SLAB, SLAB).ok()?;
-        let slab = bottom.heap.allocate_first_fit(layout).ok()?;
-        for offset in (0..SLAB).step_by(class_size(class)) {
-            // SAFETY: within the slab just allocated.
-            let object = unsafe { slab.add(offset) };
-            // SAFETY: the object is unused, and large and aligned enough.
-            unsafe { bottom.depots[class].push(object) };
+    if bottom.depots[class].head.is_none() && !bottom.carve_slab(class) {
+        drop(bottom);
+        // Growth by somebody else counts as well: try again in any case.
+        grow_by(GROWTH);
+        bottom = BOTTOM.lock();
+        if bottom.depots[class].head.is_none() && !bottom.carve_slab(class) {
+            return None;
         }
     }
     let object = bottom.depots[class].pop();
@@ -206,9 +208,46 @@ fn refill(class: usize) -> Option<NonNull<u8>> {
             unsafe { local.lists[class].push(object) };
         }
     });
+    let is_low = bottom.is_low();
     drop(bottom);
-    grow_if_low();
+    if is_low {
+        grow_by(GROWTH);
+    }
     object
+}
+
+impl Bottom {
+    /// Whether it is time to grow. Free bytes alone do not tell: they may lie in holes too small for a
+    /// slab. The stock of slabs does.
+    fn is_low(&self) -> bool {
+        self.spare.length < SPARE_SLABS / 2
+    }
+
+    /// Cuts a spare slab into objects of `class`. False if there is none.
+    fn carve_slab(&mut self, class: usize) -> bool {
+        let Some(slab) = self.spare.pop().or_else(|| self.new_slab()) else { return false };
+        for offset in (0..SLAB).step_by(class_size(class)) {
+            // SAFETY: within the slab, which is ours.
+            let object = unsafe { slab.add(offset) };
+            // SAFETY: the object is unused, and large and aligned enough.
+            unsafe { self.depots[class].push(object) };
+        }
+        true
+    }
+
+    fn new_slab(&mut self) -> Option<NonNull<u8>> {
+        let layout = Layout::from_size_align(SLAB, SLAB).ok()?;
+        self.heap.allocate_first_fit(layout).ok()
+    }
+
+    /// Fills the stock of slabs.
+    fn stock_up(&mut self) {
+        while self.spare.length < SPARE_SLABS {
+            let Some(slab) = self.new_slab() else { break };
+            // SAFETY: a new slab, unused and large enough.
+            unsafe { self.spare.push(slab) };
+        }
+    }
 }
 
 /// Gives half of this CPU's objects of `class` back.
@@ -227,20 +266,11 @@ fn drain(class: usize) {
 fn alloc_large(layout: Layout) -> Option<NonNull<u8>> {
     let first = BOTTOM.lock().heap.allocate_first_fit(layout).ok();
     if first.is_some() {
-        grow_if_low();
         return first;
     }
     // Larger than what is free in one piece: grow by that much and try again.
-    if grow_by(layout.size() + layout.align() + GROWTH) {
-        return BOTTOM.lock().heap.allocate_first_fit(layout).ok();
-    }
-    None
-}
-
-fn grow_if_low() {
-    if BOTTOM.lock().heap.free() < LOW_WATER {
-        grow_by(GROWTH);
-    }
+    grow_by(layout.size() + layout.align() + GROWTH);
+    BOTTOM.lock().heap.allocate_first_fit(layout).ok()
 }
 
 /// Maps more memory at the heap's end. False when that is impossible now.
@@ -249,31 +279,34 @@ fn grow_by(bytes: usize) -> bool {
         return false;
     }
     let bytes = super::layout::page_up(bytes);
-    let start = {
+    let start = loop {
         let mut bottom = BOTTOM.lock();
-        if bottom.growing || bottom.heap.size() + bytes > HEAP_MAX {
+        if bottom.heap.size() + bytes > HEAP_MAX {
             return false;
         }
-        bottom.growing = true;
-        bottom.heap.top().addr()
+        if !bottom.growing {
+            bottom.growing = true;
+            break bottom.heap.top().addr();
+        }
+        // Another CPU is at it. It waits for none of our locks: those of the frame allocator and of the
+        // kernel's tables are never held here (`growth_forbidden`).
+        drop(bottom);
+        crate::arch::cpu::relax();
     };
     let mapped = kernel_space::map_heap(start, bytes).is_ok();
     let mut bottom = BOTTOM.lock();
     if mapped {
         // SAFETY: the bytes behind the heap's end have just been mapped, by the one who grows it.
         unsafe { bottom.heap.extend(bytes) };
+        bottom.stock_up();
     }
     bottom.growing = false;
     mapped
 }
 
-/// ENOMEM unless the heap can take `bytes` more: for requests whose size a user chooses.
+/// ENOMEM unless the heap can take `bytes` more without the frames kept for the kernel: for calls that
+/// make kernel objects, and for requests whose size a user chooses.
 pub fn admit(bytes: usize) -> postern_core::errno::Result<()> {
-    let statistics = super::frame::statistics();
     let pages = super::layout::page_up(bytes) / crate::arch::mmu::PAGE_SIZE;
-    if statistics.free.saturating_sub(statistics.reserve) > pages {
-        Ok(())
-    } else {
-        Err(postern_core::errno::Errno::ENOMEM)
-    }
+    if super::frame::available() > pages { Ok(()) } else { Err(postern_core::errno::Errno::ENOMEM) }
 }

@@ -12,7 +12,7 @@ use crate::sync::{SpinLock, rank};
 use arrayvec::ArrayVec;
 use core::ops::Range;
 use core::ptr::NonNull;
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicUsize, Ordering};
 use postern_core::errno::Result;
 
 const TWO_MIB: usize = 2 << 20;
@@ -110,8 +110,18 @@ fn map_direct(root: usize, range: &Range<usize>, image: usize, take: &mut dyn Fn
     }
 }
 
+/// Frames that became tables of the kernel's half, which stay for ever.
+static TABLES: AtomicUsize = AtomicUsize::new(0);
+
+/// Frames that the kernel keeps for good: its tables, and what the heap has grown by. For leak counts.
+#[cfg(test)]
+pub fn kept_frames() -> usize {
+    TABLES.load(Ordering::Relaxed) + (super::heap::size_bytes() - super::heap::INITIAL) / PAGE_SIZE
+}
+
 fn take_table() -> Result<usize> {
     let frame = Frame::alloc_for(Purpose::Kernel)?;
+    TABLES.fetch_add(1, Ordering::Relaxed);
     frame.zero(0, PAGE_SIZE);
     Ok(frame.into_physical())
 }

@@ -110,16 +110,20 @@ fn push(index: usize, task: Arc<Task>, list: List) {
 pub fn take_next() -> Option<Arc<Task>> {
     let me = cpu::index();
     loop {
-        let (task, list) = take_from(me)?;
+        let (task, list, others) = take_from(me)?;
         if task.affinity() & 1 << me != 0 {
             LOCAL.with(|local| local.running_expired = list == List::Expired);
+            if others {
+                begin_slice(&task);
+            }
             return Some(task);
         }
         enqueue_on(choose_cpu(&task), task, list);
     }
 }
 
-fn take_from(index: usize) -> Option<(Arc<Task>, List)> {
+/// The next task of a CPU, its list, and whether others are left.
+fn take_from(index: usize) -> Option<(Arc<Task>, List, bool)> {
     let slot = &QUEUES[index];
     let mut queue = slot.queue.lock();
     let order = if core::mem::replace(&mut queue.expired_first, false) {
@@ -133,8 +137,9 @@ fn take_from(index: usize) -> Option<(Arc<Task>, List)> {
             List::Expired => queue.expired.pop_front(),
         };
         if let Some(task) = taken {
-            slot.ready.store(slot.ready.load(Ordering::Relaxed) - 1, Ordering::Relaxed);
-            return Some((task, list));
+            let left = slot.ready.load(Ordering::Relaxed) - 1;
+            slot.ready.store(left, Ordering::Relaxed);
+            return Some((task, list, left != 0));
         }
     }
     None
@@ -167,7 +172,7 @@ fn enqueue_on(target: usize, task: Arc<Task>, list: List) {
         if preempt {
             current().work().fetch_or(Work::RESCHEDULE.bits(), Ordering::Relaxed);
         } else {
-            begin_slice();
+            begin_slice(&current());
         }
     } else {
         // Pairs with the fence in `begin_idle`: either that CPU sees the task, or we see it idle.
@@ -218,12 +223,14 @@ pub fn kick(task: &Task) {
 }
 
 /// Starts the slice clock if somebody waits and it does not run yet.
-fn begin_slice() {
+///
+/// An idle task needs no slice: whoever it switches to gets one in [`take_next`].
+fn begin_slice(running: &Task) {
     let started = LOCAL.with(|local| local.slice_end_ns != 0);
-    if started || !current().user_half {
+    if started || !running.user_half {
         return;
     }
-    let slice = if IDLE.load(Ordering::Relaxed) != 0 { BALANCE_NS } else { slice_ns(current().nice()) };
+    let slice = if IDLE.load(Ordering::Relaxed) != 0 { BALANCE_NS } else { slice_ns(running.nice()) };
     let end = crate::arch::timer::now_ns() + slice;
     LOCAL.with(|local| local.slice_end_ns = end);
     timer::on_slice_changed();
@@ -260,7 +267,7 @@ pub fn on_reschedule_request() {
         if LOCAL.with(|local| local.running_expired) {
             current().work().fetch_or(Work::RESCHEDULE.bits(), Ordering::Relaxed);
         } else {
-            begin_slice();
+            begin_slice(&current());
         }
     }
 }

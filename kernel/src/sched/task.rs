@@ -6,7 +6,9 @@ use crate::arch::context::FpState;
 use crate::arch::cpu::MAX_CPUS;
 use crate::arch::exception::TrapFrame;
 use crate::arch::timer;
+use crate::arch::mmu::PAGE_SIZE;
 use crate::mm::AddressSpace;
+use crate::mm::layout::STACK_SIZE;
 use crate::mm::kernel_space::KernelStack;
 use crate::process::Thread;
 use crate::sync::{SpinLock, rank};
@@ -73,6 +75,11 @@ fn pointer_of(space: Option<&Arc<AddressSpace>>) -> *mut AddressSpace {
     space.map_or(core::ptr::null_mut(), |space| Arc::as_ptr(space).cast_mut())
 }
 
+/// ENOMEM unless there is memory for a stack and for what surrounds a task.
+fn admit() -> Result<()> {
+    crate::mm::heap::admit(STACK_SIZE + 4 * PAGE_SIZE)
+}
+
 impl Task {
     /// A task that will begin with `entry(argument)`; it does not run before [`super::start`]. ENOMEM.
     pub fn new(
@@ -81,6 +88,7 @@ impl Task {
         entry: extern "C" fn(usize) -> !,
         argument: usize,
     ) -> Result<Arc<Self>> {
+        admit()?;
         let stack = KernelStack::new()?;
         let private = Private::new(&stack, entry, argument);
         Self::with(thread, address_space, stack, private)
@@ -94,6 +102,7 @@ impl Task {
         thread_pointer: usize,
         fp: &FpState,
     ) -> Result<Arc<Self>> {
+        admit()?;
         let stack = KernelStack::new()?;
         let private = Private::new_user(&stack, frame, thread_pointer, fp);
         let task = Self::with(Some(thread), Some(address_space), stack, private)?;
@@ -110,7 +119,6 @@ impl Task {
         stack: KernelStack,
         private: Private,
     ) -> Result<Arc<Self>> {
-        crate::mm::heap::admit(4096)?;
         Ok(Arc::new(Self {
             link: LinkedListAtomicLink::new(),
             private,

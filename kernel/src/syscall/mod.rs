@@ -25,6 +25,8 @@ mod unknown;
 pub use report::init;
 
 use crate::arch::exception::{TrapFrame, address};
+use crate::arch::mmu::PAGE_SIZE;
+use crate::mm::heap;
 use linux_raw_sys::general as abi;
 use postern_core::errno::{Errno, Result};
 
@@ -142,11 +144,17 @@ fn exit_group(status: i32) -> Result<usize> {
 }
 
 macro_rules! table {
-    (plain { $($number:ident => $function:path,)* } whole_frame { $($whole_number:ident => $whole_function:path,)* }) => {
+    (plain { $($number:ident => $function:path,)* }
+     allocating { $($allocating_number:ident => $allocating_function:path,)* }
+     whole_frame { $($whole_number:ident => $whole_function:path,)* }) => {
         #[inline]
         fn route(number: u32, frame: &TrapFrame) -> Option<Result<usize>> {
             Some(match number {
                 $(abi::$number => $function.carry_out(frame),)*
+                $(abi::$allocating_number => match heap::admit(PAGE_SIZE) {
+                    Ok(()) => $allocating_function.carry_out(frame),
+                    Err(error) => Err(error),
+                },)*
                 _ => return None,
             })
         }
@@ -176,13 +184,8 @@ table! {
         __NR_lseek => fs::lseek,
         __NR_sendfile => fs::sendfile,
         __NR_copy_file_range => fs::copy_file_range,
-        __NR_openat => fs::openat,
-        __NR_openat2 => fs::openat2,
         __NR_close => fs::close,
         __NR_close_range => fs::close_range,
-        __NR_dup => fs::dup,
-        __NR_dup3 => fs::dup3,
-        __NR_fcntl => fs::fcntl,
         __NR_ioctl => fs::ioctl,
         __NR_flock => fs::flock,
         __NR_fstat => fs::fstat,
@@ -190,13 +193,7 @@ table! {
         __NR_statx => fs::statx,
         __NR_statfs => fs::statfs,
         __NR_fstatfs => fs::fstatfs,
-        __NR_mkdirat => fs::mkdirat,
-        __NR_mknodat => fs::mknodat,
-        __NR_symlinkat => fs::symlinkat,
-        __NR_linkat => fs::linkat,
         __NR_unlinkat => fs::unlinkat,
-        __NR_renameat => fs::renameat,
-        __NR_renameat2 => fs::renameat2,
         __NR_readlinkat => fs::readlinkat,
         __NR_getdents64 => fs::getdents64,
         __NR_getcwd => fs::getcwd,
@@ -221,28 +218,18 @@ table! {
         __NR_syncfs => fs::syncfs,
         __NR_fadvise64 => fs::fadvise64,
         __NR_readahead => fs::readahead,
-        __NR_memfd_create => fs::memfd_create,
-        __NR_mount => fs::mount,
         __NR_umount2 => fs::umount2,
         // Pipes, events, readiness.
-        __NR_pipe2 => ipc::pipe2,
-        __NR_eventfd2 => ipc::eventfd2,
         __NR_futex => futex::futex,
         __NR_ppoll => poll::ppoll,
         __NR_pselect6 => poll::pselect6,
-        __NR_epoll_create1 => poll::epoll_create1,
-        __NR_epoll_ctl => poll::epoll_ctl,
         __NR_epoll_pwait => poll::epoll_pwait,
         __NR_epoll_pwait2 => poll::epoll_pwait2,
         // Sockets.
         __NR_socket => socket::socket,
-        __NR_socketpair => socket::socketpair,
         __NR_shutdown => socket::shutdown,
-        __NR_sendto => socket::sendto,
         __NR_recvfrom => socket::recvfrom,
-        __NR_sendmsg => socket::sendmsg,
         __NR_recvmsg => socket::recvmsg,
-        __NR_sendmmsg => socket::sendmmsg,
         __NR_recvmmsg => socket::recvmmsg,
         __NR_getsockname => socket::getsockname,
         __NR_getpeername => socket::getpeername,
@@ -250,10 +237,7 @@ table! {
         __NR_setsockopt => socket::setsockopt,
         // Memory.
         __NR_brk => memory::brk,
-        __NR_mmap => memory::mmap,
         __NR_munmap => memory::munmap,
-        __NR_mprotect => memory::mprotect,
-        __NR_mremap => memory::mremap,
         __NR_madvise => memory::madvise,
         __NR_msync => memory::msync,
         __NR_mincore => memory::mincore,
@@ -314,9 +298,6 @@ table! {
         __NR_rt_sigpending => signal::rt_sigpending,
         __NR_rt_sigsuspend => signal::rt_sigsuspend,
         __NR_rt_sigtimedwait => signal::rt_sigtimedwait,
-        __NR_rt_sigqueueinfo => signal::rt_sigqueueinfo,
-        __NR_rt_tgsigqueueinfo => signal::rt_tgsigqueueinfo,
-        __NR_setitimer => signal::setitimer,
         __NR_getitimer => signal::getitimer,
         // Time.
         __NR_clock_gettime => time::clock_gettime,
@@ -348,6 +329,36 @@ table! {
         __NR_sethostname => system::sethostname,
         __NR_setdomainname => system::setdomainname,
         __NR_syslog => system::syslog,
+    }
+    // Calls that leave kernel objects behind: refused while only the kernel's reserve of memory is left.
+    allocating {
+        __NR_openat => fs::openat,
+        __NR_openat2 => fs::openat2,
+        __NR_mkdirat => fs::mkdirat,
+        __NR_mknodat => fs::mknodat,
+        __NR_symlinkat => fs::symlinkat,
+        __NR_linkat => fs::linkat,
+        __NR_renameat => fs::renameat,
+        __NR_renameat2 => fs::renameat2,
+        __NR_memfd_create => fs::memfd_create,
+        __NR_mount => fs::mount,
+        __NR_pipe2 => ipc::pipe2,
+        __NR_eventfd2 => ipc::eventfd2,
+        __NR_epoll_create1 => poll::epoll_create1,
+        __NR_epoll_ctl => poll::epoll_ctl,
+        __NR_socketpair => socket::socketpair,
+        __NR_mmap => memory::mmap,
+        __NR_mprotect => memory::mprotect,
+        __NR_mremap => memory::mremap,
+        __NR_dup => fs::dup,
+        __NR_dup3 => fs::dup3,
+        __NR_fcntl => fs::fcntl,
+        __NR_setitimer => signal::setitimer,
+        __NR_rt_sigqueueinfo => signal::rt_sigqueueinfo,
+        __NR_rt_tgsigqueueinfo => signal::rt_tgsigqueueinfo,
+        __NR_sendmsg => socket::sendmsg,
+        __NR_sendmmsg => socket::sendmmsg,
+        __NR_sendto => socket::sendto,
     }
     whole_frame {
         __NR_clone => process::clone,
