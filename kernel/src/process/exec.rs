@@ -216,10 +216,9 @@ fn write_into(space: &AddressSpace, address: usize, bytes: &[u8]) -> Result<()> 
 fn commit(frame: &mut TrapFrame, found: &Found, request: &Request, loaded: Loaded) {
     let thread = current();
     let process = thread.process();
+    exit::release_user_words();
     drop(Task::change_address_space(Some(loaded.space)));
     thread.finish_vfork();
-    thread.clear_child_tid.store(0, Ordering::Relaxed);
-    thread.robust_list.store(0, Ordering::Relaxed);
     process.has_executed.store(true, Ordering::Relaxed);
     process.end_with_sigchld();
     reset_signals();

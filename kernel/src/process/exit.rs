@@ -90,18 +90,25 @@ pub fn exit_thread(status: i32) -> ! {
 fn release_user_state() {
     let thread = current();
     if sched::current().address_space().is_some() {
-        futex::release_robust_list(thread.robust_list.swap(0, Ordering::Relaxed), thread.tid());
-        let address = thread.clear_child_tid.swap(0, Ordering::Relaxed);
-        if address != 0 && UserPtr::<u32>::new(address).write(&0).is_ok() {
-            // EFAULT cannot be reported to anybody.
-            let _ = futex::wake(address, futex::Sharing::Shared, 1, futex::ANY_BITS);
-        }
+        release_user_words();
     }
     signal::on_thread_exit();
     drop(Task::change_address_space(None));
     thread.finish_vfork();
     drop(thread.replace_files(None));
     drop(thread.replace_fs(None));
+}
+
+/// The current thread leaves its address space, by exec or by its end: marks the robust mutexes that it holds, clears the
+/// word with its number, and wakes who waits for those.
+pub(super) fn release_user_words() {
+    let thread = current();
+    futex::release_robust_list(thread.robust_list.swap(0, Ordering::Relaxed), thread.tid());
+    let address = thread.clear_child_tid.swap(0, Ordering::Relaxed);
+    if address != 0 && UserPtr::<u32>::new(address).write(&0).is_ok() {
+        // EFAULT cannot be reported to anybody.
+        let _ = futex::wake(address, futex::Sharing::Shared, 1, futex::ANY_BITS);
+    }
 }
 
 /// Who hears that a session's leader has ended: the session's terminal.
