@@ -82,9 +82,12 @@ impl CloneRequest {
     }
 }
 
-/// clone(2): the child's number. EAGAIN, ENOMEM.
+/// clone(2): the child's number. EAGAIN, ENOMEM; EINVAL for a sibling of init, which has no parent.
 pub fn clone(frame: &TrapFrame, request: &CloneRequest) -> Result<Tid> {
     let flags = request.flags;
+    if flags.contains(CloneFlags::PARENT) && current().process().pid() == tree::INIT {
+        return Err(Errno::EINVAL);
+    }
     check_process_limit()?;
     let tid = tree::allocate_number()?;
     let task = match new_task(frame, request, tid) {

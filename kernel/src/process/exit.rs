@@ -147,11 +147,13 @@ fn notify(Notice { parent, signal, pid, ended }: Notice) {
     parent.child_changed.wake_all(postern_sync::ANY_EVENT);
 }
 
-/// Without init there is nobody to go on for.
+/// Without init there is nobody to go on for. The machine's status is what a shell would say of init.
 fn init_ended(status: i32) -> ! {
-    log::error!("init ended with wait status {status:#x}: powering off");
-    let code = if status & 0x7f == 0 { (status >> 8 & 0xff).to_le_bytes()[0] } else { 128 + (status & 0x7f).to_le_bytes()[0] };
-    crate::power::set_exit_status(if code == 0 { 1 } else { code });
+    let signal = (status & 0x7f).to_le_bytes()[0];
+    let code = if signal == 0 { (status >> 8 & 0xff).to_le_bytes()[0] } else { 128 + signal };
+    let level = if code == 0 { log::Level::Info } else { log::Level::Error };
+    log::log!(level, "init ended with wait status {status:#x}: powering off");
+    crate::power::set_exit_status(code);
     crate::power::off()
 }
 
