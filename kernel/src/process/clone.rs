@@ -110,7 +110,7 @@ pub fn clone(frame: &TrapFrame, request: &CloneRequest) -> Result<Tid> {
     }
     sched::start(task);
     if let Some(vfork) = vfork {
-        vfork.wait();
+        current().wait_for_vfork(&vfork);
     }
     Ok(tid)
 }

@@ -42,8 +42,14 @@ pub fn end_threads(process: &Process, status: i32) {
         threads.tasks.clone()
     };
     for task in tasks {
-        interrupt(&task);
+        expel(&task);
     }
+}
+
+/// Tells a thread that must end, which [`must_end`] says by now, to look at that.
+fn expel(task: &Arc<Task>) {
+    interrupt(task);
+    task.thread().wake_from_vfork();
 }
 
 /// Makes a thread leave whatever it does and look at its work.
@@ -170,7 +176,7 @@ pub fn become_only_thread() -> Result<(), Errno> {
         threads.tasks.clone()
     };
     for task in others.iter().filter(|task| task.thread().tid() != thread.tid()) {
-        interrupt(task);
+        expel(task);
     }
     drop(others);
     process

@@ -3,6 +3,7 @@
 
 use super::attributes::ThreadAttributes;
 use super::credentials::Credentials;
+use super::exit;
 use super::process::Process;
 use super::signal::ThreadSignals;
 use crate::fs::context::{Caller, FsContext};
@@ -37,6 +38,8 @@ pub struct Thread {
     pub attributes: ThreadAttributes,
     /// Whom to tell when a vfork child has let go of its parent's memory.
     pub(super) vfork: SpinLock<Option<Arc<VforkDone>>>,
+    /// The vfork child that this thread waits for.
+    vfork_child: SpinLock<Option<Arc<VforkDone>>>,
 }
 
 /// What a new thread begins with.
@@ -75,9 +78,11 @@ impl VforkDone {
         self.queue.wake_all(postern_sync::ANY_EVENT);
     }
 
-    /// Sleeps until the child is done. A signal does not end that; the child ends it by dying too.
-    pub fn wait(&self) {
-        self.queue.wait(postern_sync::Mode::Exclusive, || self.done.load(Ordering::Acquire).then_some(()));
+    /// Sleeps until the child is done, or the current thread must end ([`Thread::wake_from_vfork`] says so). No other
+    /// signal ends that. The child may outlive the parent: it keeps the memory and this by references of its own.
+    fn wait(&self) {
+        let is_over = || self.done.load(Ordering::Acquire) || exit::must_end().is_some();
+        self.queue.wait(postern_sync::Mode::Exclusive, || is_over().then_some(()));
     }
 }
 
@@ -97,6 +102,7 @@ impl Thread {
             robust_list: AtomicUsize::new(0),
             attributes: ThreadAttributes::new(),
             vfork: SpinLock::new(rank::PROCESS, None),
+            vfork_child: SpinLock::new(rank::PROCESS, None),
         }
     }
 
@@ -173,6 +179,23 @@ impl Thread {
     /// Sets its name, cut to 15 bytes.
     pub fn set_name(&self, name: &[u8]) {
         *self.name.lock() = padded_name(name);
+    }
+
+    /// The current thread, which this is, sleeps until its vfork child is done or it must end itself.
+    pub(super) fn wait_for_vfork(&self, child: &Arc<VforkDone>) {
+        // Before the first look at whether it must end: whoever decides that later finds it here.
+        *self.vfork_child.lock() = Some(child.clone());
+        child.wait();
+        let child = self.vfork_child.lock().take();
+        drop(child);
+    }
+
+    /// The thread must end: it need not wait for a vfork child any more. Never sleeps.
+    pub(super) fn wake_from_vfork(&self) {
+        let child = self.vfork_child.lock().clone();
+        if let Some(child) = child {
+            child.queue.wake_all(postern_sync::ANY_EVENT);
+        }
     }
 
     /// Tells a parent in vfork that this thread no longer uses its memory.
