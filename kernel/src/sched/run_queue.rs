@@ -19,8 +19,8 @@ use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
 use intrusive_collections::LinkedList;
 use postern_core::run_queue::slice_ns;
 
-/// How long a task may wait on a busy CPU before an idle one is asked to take it.
-const BALANCE_NS: u64 = 1_000_000;
+/// How long a task that has woken waits for one that computes, or for an idle CPU to take it.
+const SHORT_SLICE_NS: u64 = 1_000_000;
 
 struct RunQueue {
     woken: LinkedList<TaskLink>,
@@ -57,7 +57,8 @@ static IDLE: AtomicU64 = AtomicU64::new(0);
 struct Local {
     /// When the current slice ends; 0 while nobody else is ready.
     slice_end_ns: u64,
-    /// The slice's owner came from the `expired` list: a woken task may take the CPU at once.
+    /// The slice's owner came from the `expired` list: it has had a slice already, and gets a short one
+    /// when a woken task waits.
     running_expired: bool,
 }
 
@@ -167,13 +168,9 @@ pub(super) fn enqueue_new(task: Arc<Task>) {
 fn enqueue_on(target: usize, task: Arc<Task>, list: List) {
     push(target, task, list);
     if target == cpu::index() {
-        // The current task goes on, for at most its slice; a woken task need not wait for one that computes.
-        let preempt = LOCAL.with(|local| local.running_expired && list == List::Woken);
-        if preempt {
-            current().work().fetch_or(Work::RESCHEDULE.bits(), Ordering::Relaxed);
-        } else {
-            begin_slice(&current());
-        }
+        // The current task goes on, for at most its slice: not to the first wake-up, or a sender and its
+        // receiver would take turns at every message.
+        begin_slice(&current());
     } else {
         // Pairs with the fence in `begin_idle`: either that CPU sees the task, or we see it idle.
         // A busy CPU is told too: it must start a slice.
@@ -230,7 +227,8 @@ fn begin_slice(running: &Task) {
     if started || !running.user_half {
         return;
     }
-    let slice = if IDLE.load(Ordering::Relaxed) != 0 { BALANCE_NS } else { slice_ns(running.nice()) };
+    let short = LOCAL.with(|local| local.running_expired) || IDLE.load(Ordering::Relaxed) != 0;
+    let slice = if short { SHORT_SLICE_NS } else { slice_ns(running.nice()) };
     let end = crate::arch::timer::now_ns() + slice;
     LOCAL.with(|local| local.slice_end_ns = end);
     timer::on_slice_changed();
@@ -264,11 +262,7 @@ pub(super) fn on_time_given_up() {
 /// Another CPU sent a task or asked to look at the current one's work (interprocessor interrupt).
 pub fn on_reschedule_request() {
     if has_ready() {
-        if LOCAL.with(|local| local.running_expired) {
-            current().work().fetch_or(Work::RESCHEDULE.bits(), Ordering::Relaxed);
-        } else {
-            begin_slice(&current());
-        }
+        begin_slice(&current());
     }
 }
 
