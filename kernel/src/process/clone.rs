@@ -88,6 +88,11 @@ pub fn clone(frame: &TrapFrame, request: &CloneRequest) -> Result<Tid> {
     if flags.contains(CloneFlags::PARENT) && current().process().pid() == tree::INIT {
         return Err(Errno::EINVAL);
     }
+    // What was sent before is taken before, so that no child escapes a signal that its parent would have died of.
+    if sched::current().is_interrupted() {
+        return Err(Errno::ERESTARTNOINTR);
+    }
+    let joint_signals = current().process().joint_signals.load(Ordering::Relaxed);
     check_process_limit()?;
     let tid = tree::allocate_number()?;
     let task = match new_task(frame, request, tid) {
@@ -99,7 +104,7 @@ pub fn clone(frame: &TrapFrame, request: &CloneRequest) -> Result<Tid> {
     };
     let vfork = flags.contains(CloneFlags::VFORK).then(VforkDone::new);
     *task.thread().vfork.lock() = vfork.clone();
-    if let Err(error) = announce(&task, flags) {
+    if let Err(error) = announce(&task, flags, joint_signals) {
         tree::release_number(tid);
         discard(task);
         return Err(error);
@@ -187,12 +192,20 @@ fn new_process(parent: &Process, request: &CloneRequest, pid: Tid) -> Arc<Proces
     })
 }
 
-/// Puts the child where signals and waits find it. EAGAIN if the parent is being killed meanwhile.
-fn announce(task: &Arc<Task>, flags: CloneFlags) -> Result<()> {
+/// Puts the child where signals and waits find it. ERESTARTNOINTR if the parent is being killed meanwhile, or was sent a
+/// signal with others since there had been `joint_signals` of them: the new process would miss it.
+fn announce(task: &Arc<Task>, flags: CloneFlags, joint_signals: u32) -> Result<()> {
     let thread = task.thread();
     let process = thread.process();
     let parent = current();
     let mut tree = tree::lock();
+    if !flags.contains(CloneFlags::THREAD) {
+        let caller = parent.process();
+        let is_ending = caller.threads.lock().ending.is_some();
+        if is_ending || caller.joint_signals.load(Ordering::Relaxed) != joint_signals {
+            return Err(Errno::ERESTARTNOINTR);
+        }
+    }
     {
         let mut threads = process.threads.lock();
         // Nobody may slip past an exec or exit_group that has already told the others to go.

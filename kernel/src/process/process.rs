@@ -33,6 +33,8 @@ pub struct Process {
     pub(super) image: SpinLock<Image>,
     limits: SpinLock<Limits>,
     pub(super) signals: ProcessSignals,
+    /// How many signals were sent to many processes, this among them. Written under PROCESS_TREE.
+    pub(super) joint_signals: AtomicU32,
     pub(super) actions: SpinLock<Arc<SharedActions>>,
     start_ns: u64,
     /// CPU time of threads that have ended.
@@ -96,6 +98,7 @@ impl Process {
             image: SpinLock::new(rank::PROCESS, new.image),
             limits: SpinLock::new(rank::PROCESS, new.limits),
             signals: ProcessSignals::new(),
+            joint_signals: AtomicU32::new(0),
             actions: SpinLock::new(rank::PROCESS, new.actions),
             start_ns: crate::arch::timer::now_ns(),
             dead_threads_ns: AtomicU64::new(0),

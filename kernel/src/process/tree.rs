@@ -131,8 +131,14 @@ pub fn release_number(tid: Tid) {
 }
 
 impl Tree {
-    fn living(&self) -> impl Iterator<Item = &Arc<Process>> {
+    /// The processes that have not ended.
+    pub fn living(&self) -> impl Iterator<Item = &Arc<Process>> {
         self.nodes.values().filter(|node| node.ended.is_none()).map(|node| &node.process)
+    }
+
+    /// Every process, ended or not, in order of their numbers.
+    pub fn nodes(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.values()
     }
 
     /// A process's node.

@@ -2,12 +2,12 @@
 //! Specification: kill(2), tkill(2), rt_sigqueueinfo(2). As on Linux, the receiver is looked for before the signal's number
 //! is checked.
 
-use super::send::{To, post};
+use super::send::{To, post, post_to_each};
 use super::{INFO_SIZE, SignalInfo};
+use crate::process::tree::{Ended, Node};
 use crate::process::{Process, current, tree};
 use crate::sched::Task;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use linux_raw_sys::general as abi;
 use postern_core::errno::{Errno, Result};
 use postern_core::signal_set::Signal;
@@ -50,36 +50,36 @@ fn kill_one(process: &Process, number: i32) -> Result<()> {
     }
 }
 
+/// What a process gets from a kill(2) that is about many. EINVAL, EPERM.
+fn kill_info(node: &Node, number: i32) -> Result<Option<SignalInfo>> {
+    let signal = signal_or_check(number)?;
+    check_node_permission(&node.process, node.ended, signal)?;
+    Ok(signal.map(|signal| SignalInfo::from_current(signal, SI_USER)))
+}
+
 /// Succeeds if one sending does.
 fn kill_group(group: u32, number: i32) -> Result<()> {
-    let members: Vec<_> = tree::processes().into_iter().filter(|process| process.group() == group).collect();
-    let mut result = Err(Errno::ESRCH);
-    for process in &members {
-        let sent = kill_one(process, number);
-        if result.is_err() {
-            result = sent;
-        }
-    }
-    result
+    let results = post_to_each(|process| process.group() == group, |node| kill_info(node, number));
+    results.into_iter().reduce(Result::or).unwrap_or(Err(Errno::ESRCH))
 }
 
 /// Everybody but init and the caller. Those who may not be signalled do not count, if only there is anybody.
 fn kill_everybody(number: i32) -> Result<()> {
     let me = current().process().pid();
-    let others: Vec<_> =
-        tree::processes().into_iter().filter(|process| process.pid() != tree::INIT && process.pid() != me).collect();
-    let mut result = if others.is_empty() { Err(Errno::ESRCH) } else { Ok(()) };
-    for process in &others {
-        match kill_one(process, number) {
-            Err(Errno::EPERM) => {}
-            sent => result = sent,
-        }
-    }
-    result
+    let is_meant = |process: &Process| process.pid() != tree::INIT && process.pid() != me;
+    let results = post_to_each(is_meant, |node| kill_info(node, number));
+    let nobody = if results.is_empty() { Err(Errno::ESRCH) } else { Ok(()) };
+    results.into_iter().rfind(|sent| *sent != Err(Errno::EPERM)).unwrap_or(nobody)
 }
 
 /// EPERM unless the caller may send `signal` to `process`.
 fn check_permission(process: &Process, signal: Option<Signal>) -> Result<()> {
+    let ended = tree::lock().node(process.pid()).and_then(|node| node.ended);
+    check_node_permission(process, ended, signal)
+}
+
+/// The same, with the tree locked, for a process that has `ended` or not.
+fn check_node_permission(process: &Process, ended: Option<Ended>, signal: Option<Signal>) -> Result<()> {
     let thread = current();
     let sender = thread.credentials();
     if process.pid() == thread.process().pid() || sender.is_privileged() {
@@ -88,10 +88,7 @@ fn check_permission(process: &Process, signal: Option<Signal>) -> Result<()> {
     let allowed = match process.any_thread() {
         Some(task) => sender.may_signal(&task.thread().credentials()),
         // One that has ended notices nothing, but still belongs to somebody.
-        None => tree::lock()
-            .node(process.pid())
-            .and_then(|node| node.ended)
-            .is_some_and(|ended| [sender.euid, sender.uid].contains(&ended.uid)),
+        None => ended.is_some_and(|ended| [sender.euid, sender.uid].contains(&ended.uid)),
     };
     let continues_job = signal == Some(Signal::CONT) && process.session() == thread.process().session();
     if allowed || continues_job { Ok(()) } else { Err(Errno::EPERM) }

@@ -1,14 +1,17 @@
 //! Making signals pending, and waking whoever must see them.
-//! Locks: PROCESS, then SIGNALS. Never sleeps; works in interrupt context.
+//! Locks: PROCESS_TREE for signals to many, PROCESS, then SIGNALS. Never sleeps; works in interrupt context.
 //! Specification: signal(7), "Process-directed and thread-directed signals"; sigqueue(3).
 
 use super::state::Shared;
 use super::{SignalInfo, refresh, stop};
 use crate::process::limits::Resource;
 use crate::process::process::Threads;
+use crate::process::tree::Node;
 use crate::process::{Process, current, exit, tree};
 use crate::sched::{Task, switch};
 use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
 use linux_raw_sys::general as abi;
 use postern_core::errno::{Errno, Result};
 use postern_core::pending_signals::{PendingSignals, Sent};
@@ -36,11 +39,12 @@ pub fn send_to_thread(task: &Arc<Task>, info: SignalInfo) {
 
 /// Sends a signal of the kernel's to a process group: what a terminal does. ESRCH if nobody is in it.
 pub fn send_to_group(group: u32, signal: Signal) -> Result<()> {
-    let members = tree::group_members(group);
-    for process in &members {
-        send_to_process(process, SignalInfo::kernel(signal));
-    }
-    if members.is_empty() { Err(Errno::ESRCH) } else { Ok(()) }
+    let is_meant = |process: &Process| process.group() == group;
+    let results = post_to_each(is_meant, |node| match node.ended {
+        Some(_) => Err(Errno::ESRCH),
+        None => Ok(Some(SignalInfo::kernel(signal))),
+    });
+    if results.iter().any(Result::is_ok) { Ok(()) } else { Err(Errno::ESRCH) }
 }
 
 /// Sends the current thread a signal for what it does: SIGPIPE, SIGXFSZ.
@@ -83,31 +87,62 @@ pub(super) fn force(info: SignalInfo) {
 
 /// Makes a signal pending. EAGAIN if its information is the point of it and there is no place for that.
 pub(super) fn post(process: &Process, to: To<'_>, info: SignalInfo) -> Result<()> {
+    let (result, continued) = post_silently(process, to, info);
+    if continued == stop::Continued::Yes {
+        stop::notify_parent(process, super::StateChange::Continued);
+    }
+    result
+}
+
+/// Sends each process that is meant what `info` says of it (`None`: it was only asked whether that is allowed), and says
+/// what came of each. The tree is locked throughout: a child that one of them makes is either among them or not yet
+/// announced, and then its maker starts again (see `clone`).
+pub(super) fn post_to_each(
+    is_meant: impl Fn(&Process) -> bool,
+    info: impl Fn(&Node) -> Result<Option<SignalInfo>>,
+) -> Vec<Result<()>> {
+    let mut gone_on = Vec::new();
+    let mut results = Vec::new();
+    let tree = tree::lock();
+    for node in tree.nodes().filter(|node| is_meant(&node.process)) {
+        results.push(info(node).and_then(|info| {
+            let Some(info) = info else { return Ok(()) };
+            node.process.joint_signals.fetch_add(1, Ordering::Relaxed);
+            let (result, continued) = post_silently(&node.process, To::Process, info);
+            if continued == stop::Continued::Yes {
+                gone_on.push(node.process.clone());
+            }
+            result
+        }));
+    }
+    drop(tree);
+    for process in gone_on {
+        stop::notify_parent(&process, super::StateChange::Continued);
+    }
+    results
+}
+
+/// [`post`] without telling the parent of a process that goes on.
+fn post_silently(process: &Process, to: To<'_>, info: SignalInfo) -> (Result<()>, stop::Continued) {
     let receiver = if process.pid() == tree::INIT { Receiver::Init } else { Receiver::Ordinary };
     if info.signal == Signal::KILL {
         if receiver == Receiver::Ordinary {
             exit::end_threads(process, exit::status_of_signal(Signal::KILL));
         }
-        return Ok(());
+        return (Ok(()), stop::Continued::No);
     }
     let actions = process.actions();
     let limit = queue_limit(process, &info);
-    let (result, continued) = {
-        let threads = process.threads.lock();
-        if threads.ending.is_some() || threads.tasks.is_empty() {
-            return Ok(());
-        }
-        let mut shared = process.signals.lock();
-        let continued = stop::take_back(info.signal, &threads, &mut shared);
-        let blocked = blocked_by(to, &threads);
-        let dropped = actions.lock().drops(info.signal, blocked, receiver);
-        let result = if dropped { Ok(()) } else { enqueue(to, info, limit, &threads, &mut shared) };
-        (result, continued)
-    };
-    if continued == stop::Continued::Yes {
-        stop::notify_parent(process, super::StateChange::Continued);
+    let threads = process.threads.lock();
+    if threads.ending.is_some() || threads.tasks.is_empty() {
+        return (Ok(()), stop::Continued::No);
     }
-    result
+    let mut shared = process.signals.lock();
+    let continued = stop::take_back(info.signal, &threads, &mut shared);
+    let blocked = blocked_by(to, &threads);
+    let dropped = actions.lock().drops(info.signal, blocked, receiver);
+    let result = if dropped { Ok(()) } else { enqueue(to, info, limit, &threads, &mut shared) };
+    (result, continued)
 }
 
 /// What the receiver blocks, for the question whether a signal that it ignores may be dropped. For a process its first
