@@ -1,6 +1,6 @@
 //! execve. Specification: execve(2), POSIX exec.
 
-use crate::check::{Failure, Outcome, expect, expect_eq, failed};
+use crate::check::{Failure, Outcome, expect, expect_eq, failed, skip};
 use crate::probe;
 use crate::scratch;
 use crate::sys::fd::{self, Pipe};
@@ -9,6 +9,7 @@ use std::time::Duration;
 
 crate::tests! {
     arguments_arrive_in_order_even_empty_ones,
+    arguments_may_exceed_a_first_stack,
     environment_arrives_and_nothing_else,
     empty_environment_is_allowed,
     process_id_stays_and_the_parent_can_wait,
@@ -18,6 +19,7 @@ crate::tests! {
     alarm_stays,
     working_directory_and_umask_stay,
     auxiliary_vector_tells_page_size_and_user,
+    auxiliary_vector_tells_a_set_user_id_program_its_owner,
     auxiliary_vector_points_to_sixteen_random_bytes,
     shared_mappings_are_gone_afterwards,
     open_file_keeps_its_offset,
@@ -67,6 +69,13 @@ fn arguments_arrive_in_order_even_empty_ones() -> Outcome {
         ["--probe", "arguments", "one", "", "two words", "ünïcode"],
         "the arguments",
     )
+}
+
+fn arguments_may_exceed_a_first_stack() -> Outcome {
+    // With their pointers 720 kB, less than a quarter of the usual 8 MiB.
+    let mut words = vec!["12345678"; 40_000];
+    words[0] = "pid";
+    expect_eq(probe_of(&words)?.len(), 1, "lines of a probe that ran")
 }
 
 fn environment_arrives_and_nothing_else() -> Outcome {
@@ -180,6 +189,33 @@ fn auxiliary_vector_tells_page_size_and_user() -> Outcome {
         ],
         "the entries",
     )
+}
+
+fn auxiliary_vector_tells_a_set_user_id_program_its_owner() -> Outcome {
+    const USER: u32 = 1000;
+    if process::geteuid() != 0 {
+        return skip("only root can make programs of root");
+    }
+    scratch::enter()?;
+    if path::ignores_set_id(".")? {
+        return skip("the scratch directory's mount ignores set-user-ID bits");
+    }
+    std::fs::copy(probe::program()?, "program")?;
+    path::chmod(".", 0o755)?;
+    path::chmod("program", 0o4755)?;
+    let kinds = [libc::AT_UID, libc::AT_EUID, libc::AT_SECURE].map(|kind| kind.to_string());
+    let output = Pipe::new()?;
+    let child = process::spawn(|| {
+        fd::dup2(output.write, 1)?;
+        fd::close(output.write)?;
+        process::become_user(USER)?;
+        let words = ["program", probe::FLAG, "auxiliary", &kinds[0], &kinds[1], &kinds[2]];
+        Ok(process::execve("./program", &words, &[])?)
+    })?;
+    fd::close(output.write)?;
+    let text = fd::read_up_to(output.read, 4096)?;
+    child.expect_success()?;
+    expect_eq(text, format!("{USER}\n0\n1\n").into_bytes(), "AT_UID, AT_EUID and AT_SECURE")
 }
 
 fn auxiliary_vector_points_to_sixteen_random_bytes() -> Outcome {

@@ -29,6 +29,8 @@ crate::tests! {
     many_pages_are_copied_right_when_both_sides_write,
     fork_while_the_kernel_reads_into_the_page_keeps_the_isolation,
     vfork_child_runs_before_the_parent_goes_on,
+    parent_that_waits_for_its_vfork_child_can_be_killed,
+    group_that_is_killed_while_it_forks_leaves_nobody,
 }
 
 static COUNTER: AtomicU32 = AtomicU32::new(0);
@@ -366,4 +368,52 @@ fn vfork_child_runs_before_the_parent_goes_on() -> Outcome {
         Some(23),
         "the exit code of the spawned program",
     )
+}
+
+fn parent_that_waits_for_its_vfork_child_can_be_killed() -> Outcome {
+    let alive = Pipe::new()?;
+    let parent = process::spawn(|| {
+        let flags = libc::CLONE_VFORK | libc::SIGCHLD;
+        // SAFETY: without CLONE_VM this is a fork after which the parent waits.
+        let pid = unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) };
+        if pid == 0 {
+            fd::write(alive.write, b"x")?;
+            loop {
+                process::pause();
+            }
+        }
+        expect(false, "the parent sleeps as long as the child")
+    })?;
+    fd::read(alive.read, &mut [0; 1])?;
+    parent.kill(libc::SIGKILL)?;
+    expect_eq(
+        parent.wait()?.signalled(),
+        Some(libc::SIGKILL),
+        "the signal that ended the parent",
+    )
+}
+
+fn group_that_is_killed_while_it_forks_leaves_nobody() -> Outcome {
+    const ROUNDS: u32 = 20;
+    for round in 0..ROUNDS {
+        let alive = Pipe::new()?;
+        let leader = process::spawn(|| {
+            process::setpgid(0, 0)?;
+            fd::write(alive.write, b"x")?;
+            // SAFETY: the new processes use only what fork leaves usable.
+            unsafe { libc::fork() };
+            loop {
+                process::spawn_exit(0)?.wait()?;
+            }
+        })?;
+        fd::close(alive.write)?;
+        fd::read(alive.read, &mut [0; 1])?;
+        std::thread::sleep(Duration::from_millis(u64::from(round % 7)));
+        process::kill(-leader.pid, libc::SIGKILL)?;
+        leader.wait()?;
+        // Whoever survives holds the other end open, and this read does not end.
+        expect_eq(fd::read(alive.read, &mut [0; 1])?, 0, "bytes read once all are gone")?;
+        fd::close(alive.read)?;
+    }
+    Ok(())
 }

@@ -2,6 +2,7 @@
 //! pthread_mutexattr_setpshared(3), sem_overview(7), shm_overview(7).
 
 use crate::check::{Failure, Outcome, expect, expect_eq, expect_errno, failed};
+use crate::probe;
 use crate::sys::memory::{self, Mapping, PAGE, Request};
 use crate::sys::{checked, fd, path, process, signal, zeroed};
 use std::sync::atomic::Ordering;
@@ -11,6 +12,7 @@ crate::tests! {
     process_shared_mutex_excludes_processes,
     process_shared_condition_variable_wakes_processes,
     robust_mutex_tells_that_its_owner_died,
+    robust_mutex_tells_that_its_owner_executed,
     unnamed_semaphore_is_shared_by_processes,
     named_semaphore_is_found_by_name,
     semaphore_trywait_at_zero_gives_eagain,
@@ -155,6 +157,23 @@ fn robust_mutex_tells_that_its_owner_died() -> Outcome {
     })?;
     unlock(mutex)?;
     thread_call("pthread_mutex_lock", lock(mutex))
+}
+
+fn robust_mutex_tells_that_its_owner_executed() -> Outcome {
+    let mapping = memory::shared(1)?;
+    let mutex = shared_mutex(&mapping, libc::PTHREAD_MUTEX_ROBUST)?;
+    let program = probe::program()?;
+    let child = process::spawn(|| {
+        thread_call("pthread_mutex_lock", lock(mutex))?;
+        let number = libc::SIGTERM.to_string();
+        let words = [&program, probe::FLAG, "await", &number];
+        Ok(process::execve(&program, &words, &[])?)
+    })?;
+    // The exec has happened when the image sleeps in its wait: alive, it holds the mutex no more.
+    child.wait_until_asleep()?;
+    expect_eq(lock(mutex), libc::EOWNERDEAD, "what the lock returns")?;
+    child.kill(libc::SIGKILL)?;
+    child.wait().map(drop)
 }
 
 /// A semaphore in memory that is shared or of a name.

@@ -101,6 +101,7 @@ macro_rules! plain {
 plain!(
     libc::stat,
     libc::statfs,
+    libc::statvfs,
     libc::timespec,
     libc::timeval,
     libc::itimerval,

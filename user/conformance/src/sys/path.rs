@@ -142,6 +142,15 @@ pub fn getcwd(room: usize) -> Sys<String> {
     Ok(String::from_utf8_lossy(&name).into_owned())
 }
 
+/// Whether set-user-ID bits have no effect on the mount of `path` (`statvfs`).
+pub fn ignores_set_id(path: &str) -> Sys<bool> {
+    let path = c_string(path);
+    let mut facts: libc::statvfs = crate::sys::zeroed();
+    // SAFETY: a NUL-terminated string, and room for the answer.
+    checked("statvfs", unsafe { libc::statvfs(path.as_ptr(), &raw mut facts) })?;
+    Ok(facts.f_flag & libc::ST_NOSUID != 0)
+}
+
 /// `chmod`.
 pub fn chmod(path: &str, mode: u32) -> Sys<()> {
     let path = c_string(path);
