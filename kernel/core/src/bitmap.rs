@@ -41,9 +41,7 @@ impl Bitmap {
     pub fn try_grow(&mut self, len: usize) -> Result<()> {
         let words = len.div_ceil(WORD_BITS);
         if words > self.words.len() {
-            self.words
-                .try_reserve(words - self.words.len())
-                .map_err(|_| Errno::ENOMEM)?;
+            self.words.try_reserve(words - self.words.len()).map_err(|_| Errno::ENOMEM)?;
             self.words.resize(words, 0);
         }
         Ok(())
@@ -53,9 +51,7 @@ impl Bitmap {
     #[inline]
     #[must_use]
     pub fn contains(&self, number: usize) -> bool {
-        self.words
-            .get(number / WORD_BITS)
-            .is_some_and(|word| word >> (number % WORD_BITS) & 1 != 0)
+        self.words.get(number / WORD_BITS).is_some_and(|word| word >> (number % WORD_BITS) & 1 != 0)
     }
 
     /// Makes `number`, which must be below the length, a member.
@@ -83,8 +79,7 @@ impl Bitmap {
     #[inline]
     #[must_use]
     pub fn next_gap(&self, from: usize) -> usize {
-        self.search(from, |word| !word)
-            .unwrap_or_else(|| from.max(self.len()))
+        self.search(from, |word| !word).unwrap_or_else(|| from.max(self.len()))
     }
 
     /// The lowest bit at or above `from` that is set in what `view` makes of the words.
@@ -109,14 +104,7 @@ mod tests {
     #[test]
     fn a_gap_may_lie_beyond_the_end() {
         let mut bitmap = Bitmap::new();
-        assert_eq!(
-            (
-                bitmap.next_gap(0),
-                bitmap.next_gap(7),
-                bitmap.next_member(0)
-            ),
-            (0, 7, None)
-        );
+        assert_eq!((bitmap.next_gap(0), bitmap.next_gap(7), bitmap.next_member(0)), (0, 7, None));
         bitmap.try_grow(64).unwrap();
         (0..64).for_each(|number| bitmap.insert(number));
         assert_eq!((bitmap.next_gap(3), bitmap.next_gap(100)), (64, 100));

@@ -57,9 +57,7 @@ impl Clock {
         Ok(match known {
             abi::CLOCK_REALTIME | abi::CLOCK_TAI => Self::Realtime(Resolution::Fine),
             abi::CLOCK_REALTIME_COARSE => Self::Realtime(Resolution::Coarse),
-            abi::CLOCK_MONOTONIC | abi::CLOCK_MONOTONIC_RAW | abi::CLOCK_BOOTTIME => {
-                Self::Monotonic(Resolution::Fine)
-            }
+            abi::CLOCK_MONOTONIC | abi::CLOCK_MONOTONIC_RAW | abi::CLOCK_BOOTTIME => Self::Monotonic(Resolution::Fine),
             abi::CLOCK_MONOTONIC_COARSE => Self::Monotonic(Resolution::Coarse),
             abi::CLOCK_PROCESS_CPUTIME_ID => Self::ProcessCpu(None),
             abi::CLOCK_THREAD_CPUTIME_ID => Self::ThreadCpu(None),
@@ -74,20 +72,14 @@ impl Clock {
         }
         let id = Tid::try_from(!(number >> 3)).map_err(|_| Errno::EINVAL)?;
         let id = (id != 0).then_some(id);
-        if number & CPUCLOCK_PERTHREAD != 0 {
-            Ok(Self::ThreadCpu(id))
-        } else {
-            Ok(Self::ProcessCpu(id))
-        }
+        if number & CPUCLOCK_PERTHREAD != 0 { Ok(Self::ThreadCpu(id)) } else { Ok(Self::ProcessCpu(id)) }
     }
 
     /// What clock_getres(2) reports, in nanoseconds.
     #[must_use]
     pub fn resolution_ns(self) -> u64 {
         match self {
-            Self::Realtime(Resolution::Coarse) | Self::Monotonic(Resolution::Coarse) => {
-                COARSE_RESOLUTION_NS
-            }
+            Self::Realtime(Resolution::Coarse) | Self::Monotonic(Resolution::Coarse) => COARSE_RESOLUTION_NS,
             _ => 1,
         }
     }
@@ -103,9 +95,7 @@ pub fn ns_of_timespec(seconds: i64, nanoseconds: i64) -> Result<u64> {
     if nanoseconds >= NS_PER_SECOND {
         return Err(Errno::EINVAL);
     }
-    let total = seconds
-        .checked_mul(NS_PER_SECOND)
-        .and_then(|whole| whole.checked_add(nanoseconds));
+    let total = seconds.checked_mul(NS_PER_SECOND).and_then(|whole| whole.checked_add(nanoseconds));
     Ok(total.unwrap_or(NS_MAX).min(NS_MAX))
 }
 
@@ -124,10 +114,7 @@ pub fn ns_of_timeval(seconds: i64, microseconds: i64) -> Result<u64> {
 #[must_use]
 pub fn timespec_of_ns(ns: u64) -> [i64; 2] {
     // Both quotients are far below i64::MAX.
-    [
-        (ns / NS_PER_SECOND).cast_signed(),
-        (ns % NS_PER_SECOND).cast_signed(),
-    ]
+    [(ns / NS_PER_SECOND).cast_signed(), (ns % NS_PER_SECOND).cast_signed()]
 }
 
 /// Seconds and microseconds.
@@ -144,14 +131,8 @@ mod tests {
     #[test]
     fn known_numbers_are_clocks_and_others_are_not() {
         assert_eq!(Clock::from_number(0), Ok(Clock::Realtime(Resolution::Fine)));
-        assert_eq!(
-            Clock::from_number(1),
-            Ok(Clock::Monotonic(Resolution::Fine))
-        );
-        assert_eq!(
-            Clock::from_number(6),
-            Ok(Clock::Monotonic(Resolution::Coarse))
-        );
+        assert_eq!(Clock::from_number(1), Ok(Clock::Monotonic(Resolution::Fine)));
+        assert_eq!(Clock::from_number(6), Ok(Clock::Monotonic(Resolution::Coarse)));
         for number in [8, 9, 10, 12, 16, 99, i32::MAX] {
             assert_eq!(Clock::from_number(number), Err(Errno::EINVAL), "{number}");
         }
@@ -161,14 +142,8 @@ mod tests {
     fn negative_numbers_name_the_clock_of_a_process_or_thread() {
         let process = |pid: i32| (!pid << 3) | 2;
         let thread = |tid: i32| (!tid << 3) | 6;
-        assert_eq!(
-            Clock::from_number(process(77)),
-            Ok(Clock::ProcessCpu(Some(77)))
-        );
-        assert_eq!(
-            Clock::from_number(thread(78)),
-            Ok(Clock::ThreadCpu(Some(78)))
-        );
+        assert_eq!(Clock::from_number(process(77)), Ok(Clock::ProcessCpu(Some(77))));
+        assert_eq!(Clock::from_number(thread(78)), Ok(Clock::ThreadCpu(Some(78))));
         assert_eq!(Clock::from_number(process(0)), Ok(Clock::ProcessCpu(None)));
         // The clock of a descriptor.
         assert_eq!(Clock::from_number((!5 << 3) | 3), Err(Errno::EINVAL));

@@ -81,9 +81,7 @@ impl Parameter<'_> {
     }
 
     fn is_known(&self) -> bool {
-        KERNEL_PARAMETERS
-            .iter()
-            .any(|name| same_key(name, self.key))
+        KERNEL_PARAMETERS.iter().any(|name| same_key(name, self.key))
     }
 
     fn names_init(&self) -> bool {
@@ -129,17 +127,14 @@ impl<'line> CommandLine<'line> {
     /// The value of `key`; of several the last. A dash in a key is an underscore.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&'line str> {
-        let values = self
-            .parameters()
-            .filter(|parameter| same_key(parameter.key, key));
+        let values = self.parameters().filter(|parameter| same_key(parameter.key, key));
         values.filter_map(|parameter| parameter.value).last()
     }
 
     /// Whether the word `key` is there, without a value.
     #[must_use]
     pub fn flag(&self, key: &str) -> bool {
-        let is_flag =
-            |parameter: Parameter<'_>| parameter.value.is_none() && same_key(parameter.key, key);
+        let is_flag = |parameter: Parameter<'_>| parameter.value.is_none() && same_key(parameter.key, key);
         self.parameters().any(is_flag)
     }
 
@@ -163,11 +158,7 @@ impl<'line> CommandLine<'line> {
         }
         // As on Linux, a second `--` ends init's arguments.
         arguments.extend(words.after_dashes().map(|parameter| parameter.joined()));
-        InitCommand {
-            program,
-            arguments,
-            environment,
-        }
+        InitCommand { program, arguments, environment }
     }
 }
 
@@ -175,10 +166,7 @@ impl<'line> CommandLine<'line> {
 fn set_variable(environment: &mut Vec<String>, parameter: &Parameter<'_>) {
     let joined = parameter.joined();
     let name = &joined[..=parameter.key.len()];
-    match environment
-        .iter_mut()
-        .find(|variable| variable.starts_with(name))
-    {
+    match environment.iter_mut().find(|variable| variable.starts_with(name)) {
         Some(variable) => *variable = joined,
         None => environment.push(joined),
     }
@@ -198,13 +186,7 @@ struct Words<'line> {
 impl<'line> Words<'line> {
     /// The words after the `--` at which this iterator stopped, up to the next.
     fn after_dashes(self) -> Self {
-        Self {
-            rest: self
-                .rest
-                .trim_start_matches(is_blank)
-                .strip_prefix("--")
-                .unwrap_or(""),
-        }
+        Self { rest: self.rest.trim_start_matches(is_blank).strip_prefix("--").unwrap_or("") }
     }
 }
 
@@ -236,14 +218,8 @@ impl<'line> Iterator for Words<'line> {
 fn parameter_of(word: &str) -> Parameter<'_> {
     let word = unquoted(word);
     match word.char_indices().skip(1).find(|&(_, c)| c == '=') {
-        Some((at, _)) => Parameter {
-            key: &word[..at],
-            value: Some(unquoted(&word[at + 1..])),
-        },
-        None => Parameter {
-            key: word,
-            value: None,
-        },
+        Some((at, _)) => Parameter { key: &word[..at], value: Some(unquoted(&word[at + 1..])) },
+        None => Parameter { key: word, value: None },
     }
 }
 
@@ -285,10 +261,7 @@ mod tests {
     fn words_after_the_dashes_are_the_arguments_of_init() {
         let (arguments, environment) =
             init("console=ttyAMA0 rdinit=/bin/ipcbench quiet -- --quick size=64 \"two words\"");
-        assert_eq!(
-            arguments,
-            ["/bin/ipcbench", "--quick", "size=64", "two words"]
-        );
+        assert_eq!(arguments, ["/bin/ipcbench", "--quick", "size=64", "two words"]);
         assert_eq!(environment, BARE);
     }
 
@@ -299,13 +272,9 @@ mod tests {
 
     #[test]
     fn unknown_parameters_go_to_init_unless_they_have_a_dot() {
-        let (arguments, environment) =
-            init("single usbcore.quirks=1 my.word TERM=vt100 MODE=fast MODE=slow PATH=a.b");
+        let (arguments, environment) = init("single usbcore.quirks=1 my.word TERM=vt100 MODE=fast MODE=slow PATH=a.b");
         assert_eq!(arguments, ["/init", "single"]);
-        assert_eq!(
-            environment,
-            ["HOME=/", "TERM=vt100", "MODE=slow", "PATH=a.b"]
-        );
+        assert_eq!(environment, ["HOME=/", "TERM=vt100", "MODE=slow", "PATH=a.b"]);
     }
 
     #[test]
@@ -318,19 +287,8 @@ mod tests {
     #[test]
     fn quotes_hold_blanks_and_vanish_at_the_ends_only() {
         let line = CommandLine::new(r#"a="b c" "d=e f" g"h i"j "k"#);
-        let found: Vec<_> = line
-            .parameters()
-            .map(|parameter| (parameter.key, parameter.value))
-            .collect();
-        assert_eq!(
-            found,
-            [
-                ("a", Some("b c")),
-                ("d", Some("e f")),
-                (r#"g"h i"j"#, None),
-                ("k", None)
-            ]
-        );
+        let found: Vec<_> = line.parameters().map(|parameter| (parameter.key, parameter.value)).collect();
+        assert_eq!(found, [("a", Some("b c")), ("d", Some("e f")), (r#"g"h i"j"#, None), ("k", None)]);
     }
 
     #[test]
@@ -346,13 +304,7 @@ mod tests {
     #[test]
     fn a_word_that_starts_with_an_equals_sign_has_no_empty_key() {
         let first = CommandLine::new("=x=y").parameters().next();
-        assert_eq!(
-            first,
-            Some(Parameter {
-                key: "=x",
-                value: Some("y")
-            })
-        );
+        assert_eq!(first, Some(Parameter { key: "=x", value: Some("y") }));
     }
 
     proptest! {

@@ -44,11 +44,7 @@ pub struct Wakes {
 
 impl Wakes {
     /// Nobody.
-    pub const NONE: Self = Self {
-        readers: Wake::None,
-        writers: Wake::None,
-        openers: Wake::None,
-    };
+    pub const NONE: Self = Self { readers: Wake::None, writers: Wake::None, openers: Wake::None };
 
     /// Whether there is nobody to wake.
     #[inline]

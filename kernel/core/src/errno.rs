@@ -135,13 +135,8 @@ mod tests {
 
     #[test]
     fn the_numbers_are_linux_ones() {
-        let known = [
-            (Errno::EPERM, 1),
-            (Errno::EFAULT, 14),
-            (Errno::EPIPE, 32),
-            (Errno::ENOSYS, 38),
-            (Errno::ETIMEDOUT, 110),
-        ];
+        let known =
+            [(Errno::EPERM, 1), (Errno::EFAULT, 14), (Errno::EPIPE, 32), (Errno::ENOSYS, 38), (Errno::ETIMEDOUT, 110)];
         for (errno, raw) in known {
             assert_eq!(errno.raw(), raw);
         }

@@ -48,12 +48,7 @@ impl<F: Clone> FdTable<F> {
     /// A table without descriptors, which allocates nothing.
     #[must_use]
     pub const fn new() -> Self {
-        Self {
-            files: Vec::new(),
-            used: Bitmap::new(),
-            close_on_exec: Bitmap::new(),
-            full_below: 0,
-        }
+        Self { files: Vec::new(), used: Bitmap::new(), close_on_exec: Bitmap::new(), full_below: 0 }
     }
 
     /// The file behind `fd`.
@@ -94,10 +89,7 @@ impl<F: Clone> FdTable<F> {
     /// If it was not reserved.
     pub fn install(&mut self, fd: RawFd, file: F) {
         let at = position(fd);
-        assert!(
-            self.used.contains(at) && self.files[at].is_none(),
-            "descriptor {fd} was not reserved"
-        );
+        assert!(self.used.contains(at) && self.files[at].is_none(), "descriptor {fd} was not reserved");
         self.files[at] = Some(file);
     }
 
@@ -107,10 +99,7 @@ impl<F: Clone> FdTable<F> {
     /// If it was not reserved.
     pub fn release(&mut self, fd: RawFd) {
         let at = position(fd);
-        assert!(
-            self.used.contains(at) && self.files[at].is_none(),
-            "descriptor {fd} was not reserved"
-        );
+        assert!(self.used.contains(at) && self.files[at].is_none(), "descriptor {fd} was not reserved");
         self.free(at);
     }
 
@@ -130,11 +119,7 @@ impl<F: Clone> FdTable<F> {
     /// `EBADF` if it is not open.
     pub fn remove(&mut self, fd: RawFd) -> Result<F> {
         let at = position(fd);
-        let file = self
-            .files
-            .get_mut(at)
-            .and_then(Option::take)
-            .ok_or(Errno::EBADF)?;
+        let file = self.files.get_mut(at).and_then(Option::take).ok_or(Errno::EBADF)?;
         self.free(at);
         Ok(file)
     }
@@ -145,11 +130,7 @@ impl<F: Clone> FdTable<F> {
     /// `EBADF` if it is not open.
     pub fn on_exec(&self, fd: RawFd) -> Result<OnExec> {
         self.get(fd)?;
-        Ok(if self.close_on_exec.contains(position(fd)) {
-            OnExec::Close
-        } else {
-            OnExec::Keep
-        })
+        Ok(if self.close_on_exec.contains(position(fd)) { OnExec::Close } else { OnExec::Keep })
     }
 
     /// Says whether `fd` is to survive `execve`.
@@ -164,10 +145,7 @@ impl<F: Clone> FdTable<F> {
 
     /// All open descriptors in ascending order.
     pub fn iter(&self) -> impl Iterator<Item = (RawFd, &F)> {
-        self.files
-            .iter()
-            .enumerate()
-            .filter_map(|(at, file)| Some((descriptor(at), file.as_ref()?)))
+        self.files.iter().enumerate().filter_map(|(at, file)| Some((descriptor(at), file.as_ref()?)))
     }
 
     fn flag(&mut self, at: usize, on_exec: OnExec) {
@@ -188,9 +166,7 @@ impl<F: Clone> FdTable<F> {
         if position >= self.files.len() {
             self.used.try_grow(position + 1)?;
             self.close_on_exec.try_grow(position + 1)?;
-            self.files
-                .try_reserve(self.used.len() - self.files.len())
-                .map_err(|_| Errno::ENOMEM)?;
+            self.files.try_reserve(self.used.len() - self.files.len()).map_err(|_| Errno::ENOMEM)?;
             self.files.resize_with(self.used.len(), || None);
         }
         Ok(())

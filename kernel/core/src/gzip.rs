@@ -78,10 +78,7 @@ pub fn inflate(input: &[u8], output: &mut [u8]) -> Result<Inflated, GzipFault> {
     if !same_size || checksum != crc32fast::hash(&output[..produced]) {
         return Err(GzipFault::BadChecksum);
     }
-    Ok(Inflated {
-        consumed: body + used + TRAILER_SIZE,
-        produced,
-    })
+    Ok(Inflated { consumed: body + used + TRAILER_SIZE, produced })
 }
 
 /// The size of the header: where the compressed data start.
@@ -94,16 +91,11 @@ fn header_size(input: &[u8]) -> Result<usize, GzipFault> {
     let mut rest = &input[HEADER_SIZE..];
     if flags & FLAG_EXTRA != 0 {
         let (size, behind) = rest.split_first_chunk().ok_or(GzipFault::Truncated)?;
-        rest = behind
-            .get(usize::from(u16::from_le_bytes(*size))..)
-            .ok_or(GzipFault::Truncated)?;
+        rest = behind.get(usize::from(u16::from_le_bytes(*size))..).ok_or(GzipFault::Truncated)?;
     }
     for text in [FLAG_NAME, FLAG_COMMENT] {
         if flags & text != 0 {
-            let end = rest
-                .iter()
-                .position(|&byte| byte == 0)
-                .ok_or(GzipFault::Truncated)?;
+            let end = rest.iter().position(|&byte| byte == 0).ok_or(GzipFault::Truncated)?;
             rest = &rest[end + 1..];
         }
     }
@@ -163,27 +155,15 @@ mod tests {
     fn a_file_made_by_gzip_inflates() {
         // printf 'hello hello hello\n' | gzip -n9
         let file = [
-            31, 139, 8, 0, 0, 0, 0, 0, 2, 3, 203, 72, 205, 201, 201, 87, 200, 64, 144, 92, 0, 59,
-            124, 138, 223, 18, 0, 0, 0,
+            31, 139, 8, 0, 0, 0, 0, 0, 2, 3, 203, 72, 205, 201, 201, 87, 200, 64, 144, 92, 0, 59, 124, 138, 223, 18, 0,
+            0, 0,
         ];
         let mut output = [0; 32];
         assert_eq!(stated_size(&file), Some(18));
-        assert_eq!(
-            inflate(&file, &mut output),
-            Ok(Inflated {
-                consumed: file.len(),
-                produced: 18
-            })
-        );
+        assert_eq!(inflate(&file, &mut output), Ok(Inflated { consumed: file.len(), produced: 18 }));
         assert_eq!(&output[..18], b"hello hello hello\n");
-        assert_eq!(
-            inflate(&file, &mut output[..17]),
-            Err(GzipFault::OutputFull)
-        );
-        assert_eq!(
-            inflate(&file, &mut output[..18]).map(|inflated| inflated.produced),
-            Ok(18)
-        );
+        assert_eq!(inflate(&file, &mut output[..17]), Err(GzipFault::OutputFull));
+        assert_eq!(inflate(&file, &mut output[..18]).map(|inflated| inflated.produced), Ok(18));
     }
 
     #[test]
@@ -191,11 +171,7 @@ mod tests {
         let file = gzipped(b"some data, some data", 0b1_1110);
         let mut output = [0; 64];
         for len in 0..file.len() {
-            assert_eq!(
-                inflate(&file[..len], &mut output),
-                Err(GzipFault::Truncated),
-                "{len}"
-            );
+            assert_eq!(inflate(&file[..len], &mut output), Err(GzipFault::Truncated), "{len}");
         }
         for at in file.len() - 8..file.len() {
             let mut file = file.clone();

@@ -43,17 +43,10 @@ impl Ids {
     pub fn set(self, id: u32, privilege: Privilege) -> Result<Self> {
         let id = wanted(id).ok_or(Errno::EINVAL)?;
         match privilege {
-            Privilege::Any => Ok(Self {
-                real: id,
-                effective: id,
-                saved: id,
-                file_system: id,
-            }),
-            Privilege::Own if id == self.real || id == self.saved => Ok(Self {
-                effective: id,
-                file_system: id,
-                ..self
-            }),
+            Privilege::Any => Ok(Self { real: id, effective: id, saved: id, file_system: id }),
+            Privilege::Own if id == self.real || id == self.saved => {
+                Ok(Self { effective: id, file_system: id, ..self })
+            }
             Privilege::Own => Err(Errno::EPERM),
         }
     }
@@ -62,22 +55,13 @@ impl Ids {
     ///
     /// # Errors
     /// EPERM.
-    pub fn set_real_and_effective(
-        self,
-        real: u32,
-        effective: u32,
-        privilege: Privilege,
-    ) -> Result<Self> {
+    pub fn set_real_and_effective(self, real: u32, effective: u32, privilege: Privilege) -> Result<Self> {
         let (real, effective) = (wanted(real), wanted(effective));
         if privilege == Privilege::Own {
             allowed(real, &[self.real, self.effective])?;
             allowed(effective, &[self.real, self.effective, self.saved])?;
         }
-        let mut new = Self {
-            real: real.unwrap_or(self.real),
-            effective: effective.unwrap_or(self.effective),
-            ..self
-        };
+        let mut new = Self { real: real.unwrap_or(self.real), effective: effective.unwrap_or(self.effective), ..self };
         // Whoever takes a new real identity, or acts for another than the old real one, cannot come back by the saved one.
         if real.is_some() || effective.is_some_and(|effective| effective != self.real) {
             new.saved = new.effective;
@@ -90,13 +74,7 @@ impl Ids {
     ///
     /// # Errors
     /// EPERM.
-    pub fn set_all(
-        self,
-        real: u32,
-        effective: u32,
-        saved: u32,
-        privilege: Privilege,
-    ) -> Result<Self> {
+    pub fn set_all(self, real: u32, effective: u32, saved: u32, privilege: Privilege) -> Result<Self> {
         let ids = [wanted(real), wanted(effective), wanted(saved)];
         if privilege == Privilege::Own {
             for id in ids {
@@ -117,14 +95,7 @@ impl Ids {
     pub fn set_file_system(self, id: u32, privilege: Privilege) -> Self {
         let own = [self.real, self.effective, self.saved, self.file_system];
         let may = privilege == Privilege::Any || own.contains(&id);
-        if may && id != UNCHANGED {
-            Self {
-                file_system: id,
-                ..self
-            }
-        } else {
-            self
-        }
+        if may && id != UNCHANGED { Self { file_system: id, ..self } } else { self }
     }
 }
 
@@ -143,12 +114,7 @@ mod tests {
     const KEEP: u32 = u32::MAX;
 
     fn ids(real: u32, effective: u32, saved: u32) -> Ids {
-        Ids {
-            real,
-            effective,
-            saved,
-            file_system: effective,
-        }
+        Ids { real, effective, saved, file_system: effective }
     }
 
     #[test]
@@ -164,67 +130,31 @@ mod tests {
         let dropped = program.set(7, Privilege::Own).unwrap();
         assert_eq!(dropped, ids(7, 7, 9));
         assert_eq!(dropped.set(9, Privilege::Own), Ok(program));
-        assert_eq!(
-            program.set_real_and_effective(9, 7, Privilege::Own),
-            Ok(ids(9, 7, 7))
-        );
+        assert_eq!(program.set_real_and_effective(9, 7, Privilege::Own), Ok(ids(9, 7, 7)));
     }
 
     #[test]
     fn setreuid_saves_what_it_must() {
         // Only the effective one, and to the old real one: the way back stays open.
-        assert_eq!(
-            ids(7, 9, 9).set_real_and_effective(KEEP, 7, Privilege::Own),
-            Ok(ids(7, 7, 9))
-        );
-        assert_eq!(
-            ids(0, 0, 0).set_real_and_effective(KEEP, 7, Privilege::Any),
-            Ok(ids(0, 7, 7))
-        );
-        assert_eq!(
-            ids(7, 9, 9).set_real_and_effective(KEEP, KEEP, Privilege::Own),
-            Ok(ids(7, 9, 9))
-        );
+        assert_eq!(ids(7, 9, 9).set_real_and_effective(KEEP, 7, Privilege::Own), Ok(ids(7, 7, 9)));
+        assert_eq!(ids(0, 0, 0).set_real_and_effective(KEEP, 7, Privilege::Any), Ok(ids(0, 7, 7)));
+        assert_eq!(ids(7, 9, 9).set_real_and_effective(KEEP, KEEP, Privilege::Own), Ok(ids(7, 9, 9)));
         // The saved one may become the effective one but not the real one.
-        assert_eq!(
-            ids(7, 8, 9).set_real_and_effective(9, KEEP, Privilege::Own),
-            Err(Errno::EPERM)
-        );
-        assert_eq!(
-            ids(7, 8, 9).set_real_and_effective(KEEP, 9, Privilege::Own),
-            Ok(ids(7, 9, 9))
-        );
+        assert_eq!(ids(7, 8, 9).set_real_and_effective(9, KEEP, Privilege::Own), Err(Errno::EPERM));
+        assert_eq!(ids(7, 8, 9).set_real_and_effective(KEEP, 9, Privilege::Own), Ok(ids(7, 9, 9)));
     }
 
     #[test]
     fn setresuid_permutes() {
-        assert_eq!(
-            ids(7, 8, 9).set_all(9, 7, 8, Privilege::Own),
-            Ok(ids(9, 7, 8))
-        );
-        assert_eq!(
-            ids(7, 8, 9).set_all(KEEP, KEEP, 1, Privilege::Own),
-            Err(Errno::EPERM)
-        );
-        assert_eq!(
-            ids(7, 8, 9).set_all(1, 2, 3, Privilege::Any),
-            Ok(ids(1, 2, 3))
-        );
+        assert_eq!(ids(7, 8, 9).set_all(9, 7, 8, Privilege::Own), Ok(ids(9, 7, 8)));
+        assert_eq!(ids(7, 8, 9).set_all(KEEP, KEEP, 1, Privilege::Own), Err(Errno::EPERM));
+        assert_eq!(ids(7, 8, 9).set_all(1, 2, 3, Privilege::Any), Ok(ids(1, 2, 3)));
     }
 
     #[test]
     fn setfsuid_fails_silently() {
-        assert_eq!(
-            ids(7, 8, 9).set_file_system(1, Privilege::Own),
-            ids(7, 8, 9)
-        );
-        assert_eq!(
-            ids(7, 8, 9).set_file_system(9, Privilege::Own).file_system,
-            9
-        );
-        assert_eq!(
-            ids(0, 0, 0).set_file_system(KEEP, Privilege::Any),
-            ids(0, 0, 0)
-        );
+        assert_eq!(ids(7, 8, 9).set_file_system(1, Privilege::Own), ids(7, 8, 9));
+        assert_eq!(ids(7, 8, 9).set_file_system(9, Privilege::Own).file_system, 9);
+        assert_eq!(ids(0, 0, 0).set_file_system(KEEP, Privilege::Any), ids(0, 0, 0));
     }
 }

@@ -73,18 +73,8 @@ impl LineDiscipline {
     /// `ENOMEM`.
     pub fn try_new(termios: Termios) -> Result<Self> {
         let mut cells = VecDeque::new();
-        cells
-            .try_reserve_exact(BUFFER_BYTES)
-            .map_err(|_| Errno::ENOMEM)?;
-        Ok(Self {
-            termios,
-            cells,
-            complete: 0,
-            literal: false,
-            held: false,
-            column: 0,
-            line_column: 0,
-        })
+        cells.try_reserve_exact(BUFFER_BYTES).map_err(|_| Errno::ENOMEM)?;
+        Ok(Self { termios, cells, complete: 0, literal: false, held: false, column: 0, line_column: 0 })
     }
 
     /// The settings (`TCGETS`).
@@ -103,14 +93,8 @@ impl LineDiscipline {
         if changed {
             self.literal = false;
             self.cells.retain(|cell| *cell != Cell::EndOfFile);
-            self.cells
-                .iter_mut()
-                .for_each(|cell| *cell = Cell::Byte(cell.byte()));
-            self.complete = if self.is_canonical() {
-                self.cells.len()
-            } else {
-                0
-            };
+            self.cells.iter_mut().for_each(|cell| *cell = Cell::Byte(cell.byte()));
+            self.complete = if self.is_canonical() { self.cells.len() } else { 0 };
             self.line_column = self.column;
         }
         changed && !self.cells.is_empty()
@@ -135,18 +119,12 @@ impl LineDiscipline {
     /// How many bytes can be read at once (`FIONREAD`): complete lines, or without `ICANON` all of it.
     #[must_use]
     pub fn available(&self) -> usize {
-        self.readable()
-            .filter(|cell| **cell != Cell::EndOfFile)
-            .count()
+        self.readable().filter(|cell| **cell != Cell::EndOfFile).count()
     }
 
     /// The cells a reader may have.
     fn readable(&self) -> impl Iterator<Item = &Cell> {
-        let count = if self.is_canonical() {
-            self.complete
-        } else {
-            self.cells.len()
-        };
+        let count = if self.is_canonical() { self.complete } else { self.cells.len() };
         self.cells.iter().take(count)
     }
 
@@ -165,10 +143,7 @@ impl LineDiscipline {
     /// What `poll` reports: a complete line, or without `ICANON` `VMIN` bytes (one if `VTIME` is set).
     #[must_use]
     pub fn readiness(&self) -> Readiness {
-        let enough = match (
-            self.termios.character(Control::Time),
-            self.termios.character(Control::Min),
-        ) {
+        let enough = match (self.termios.character(Control::Time), self.termios.character(Control::Min)) {
             (0, least @ 1..) if !self.is_canonical() => usize::from(least),
             _ => 1,
         };
@@ -205,11 +180,7 @@ impl LineDiscipline {
                 return Ok(read);
             }
         }
-        if read.cells == 0 {
-            Err(Errno::EAGAIN)
-        } else {
-            Ok(read)
-        }
+        if read.cells == 0 { Err(Errno::EAGAIN) } else { Ok(read) }
     }
 
     /// Takes what was planned, under the same hold of the lock.

@@ -51,12 +51,7 @@ struct Slot<P> {
 }
 
 impl<P> Slot<P> {
-    const EMPTY: Self = Self {
-        page: None,
-        offset: 0,
-        len: 0,
-        framing: Framing::Stream,
-    };
+    const EMPTY: Self = Self { page: None, offset: 0, len: 0, framing: Framing::Stream };
 
     #[inline]
     fn end(&self) -> usize {
@@ -93,13 +88,7 @@ impl<P> PageRing<P> {
     /// # Errors
     /// `EINVAL` unless `capacity` is a power of two of at most 2³¹; `ENOMEM`.
     pub fn try_new(capacity: usize, recycle: Recycle) -> Result<Self> {
-        Ok(Self {
-            slots: empty_slots(capacity)?,
-            head: 0,
-            tail: 0,
-            bytes: 0,
-            recycle,
-        })
+        Ok(Self { slots: empty_slots(capacity)?, head: 0, tail: 0, bytes: 0, recycle })
     }
 
     /// Slots, used or not.
@@ -170,13 +159,7 @@ impl<P> PageRing<P> {
         if self.merges(odd, framing) {
             let index = self.index(self.head.wrapping_sub(1));
             let (offset, next_head) = (self.slots[index].end(), self.head);
-            return WriteStep::Room(WriteRoom {
-                ring: self,
-                index,
-                next_head,
-                offset,
-                len: odd,
-            });
+            return WriteStep::Room(WriteRoom { ring: self, index, next_head, offset, len: odd });
         }
         if self.is_full() {
             return WriteStep::Full;
@@ -188,13 +171,7 @@ impl<P> PageRing<P> {
         }
         (slot.offset, slot.len, slot.framing) = (0, 0, framing);
         let next_head = self.head.wrapping_add(1);
-        WriteStep::Room(WriteRoom {
-            ring: self,
-            index,
-            next_head,
-            offset: 0,
-            len: len.min(PAGE_SIZE),
-        })
+        WriteStep::Room(WriteRoom { ring: self, index, next_head, offset: 0, len: len.min(PAGE_SIZE) })
     }
 
     /// Puts a page into the next slot to fill, where it stays until a write uses it. The ring must not be full.
@@ -214,12 +191,7 @@ impl<P> PageRing<P> {
         let index = self.index(self.tail);
         let slot = &self.slots[index];
         let (offset, len) = (usize::from(slot.offset), len.min(usize::from(slot.len)));
-        Some(ReadStep {
-            ring: self,
-            index,
-            offset,
-            len,
-        })
+        Some(ReadStep { ring: self, index, offset, len })
     }
 
     /// Moves the tail past the drained slot at `index` and finds a place for its page, or hands it out.
@@ -285,9 +257,7 @@ fn empty_slots<P>(capacity: usize) -> Result<Box<[Slot<P>]>> {
         return Err(Errno::EINVAL);
     }
     let mut slots = Vec::new();
-    slots
-        .try_reserve_exact(capacity)
-        .map_err(|_| Errno::ENOMEM)?;
+    slots.try_reserve_exact(capacity).map_err(|_| Errno::ENOMEM)?;
     slots.resize_with(capacity, || Slot::EMPTY);
     Ok(slots.into_boxed_slice())
 }

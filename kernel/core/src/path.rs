@@ -85,9 +85,7 @@ impl<'a> Path<'a> {
     /// All components in order.
     #[must_use]
     pub fn components(&self) -> Components<'a> {
-        Components {
-            rest: trim_slashes(self.bytes),
-        }
+        Components { rest: trim_slashes(self.bytes) }
     }
 
     /// The way to the last component, and that component.
@@ -96,10 +94,7 @@ impl<'a> Path<'a> {
     /// `ENAMETOOLONG` if the last one is longer than [`NAME_MAX`]. A walk to its directory may fail before and then counts first.
     pub fn split_last(&self) -> (Components<'a>, Result<Last<'a>>) {
         let rest = trim_slashes(self.bytes);
-        let start = rest
-            .iter()
-            .rposition(|&byte| byte == b'/')
-            .map_or(0, |slash| slash + 1);
+        let start = rest.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
         let (parent, last) = rest.split_at(start);
         let last = match last {
             [] => Ok(Last::Root),
@@ -109,12 +104,7 @@ impl<'a> Path<'a> {
                 Component::Name(name) => Last::Name(name),
             }),
         };
-        (
-            Components {
-                rest: trim_slashes(parent),
-            },
-            last,
-        )
+        (Components { rest: trim_slashes(parent) }, last)
     }
 }
 
@@ -141,11 +131,7 @@ impl<'a> Iterator for Components<'a> {
         if self.rest.is_empty() {
             return None;
         }
-        let end = self
-            .rest
-            .iter()
-            .position(|&byte| byte == b'/')
-            .unwrap_or(self.rest.len());
+        let end = self.rest.iter().position(|&byte| byte == b'/').unwrap_or(self.rest.len());
         let (name, rest) = self.rest.split_at(end);
         self.rest = trim_start_slashes(rest);
         Some(component(name))

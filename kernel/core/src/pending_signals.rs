@@ -32,10 +32,7 @@ impl<I> PendingSignals<I> {
     /// Nothing pending. Allocates nothing.
     #[must_use]
     pub const fn new() -> Self {
-        Self {
-            set: SignalSet::EMPTY,
-            queue: Vec::new(),
-        }
+        Self { set: SignalSet::EMPTY, queue: Vec::new() }
     }
 
     /// Which are pending.
@@ -70,9 +67,7 @@ impl<I> PendingSignals<I> {
     /// # Errors
     /// `EAGAIN` if it is a real-time signal and there is no place for it; nothing changed then.
     pub fn send_queued(&mut self, signal: Signal, information: I, limit: usize) -> Result<Sent> {
-        if signal.is_real_time()
-            && (self.queue.len() >= limit || self.queue.try_reserve(1).is_err())
-        {
+        if signal.is_real_time() && (self.queue.len() >= limit || self.queue.try_reserve(1).is_err()) {
             return Err(Errno::EAGAIN);
         }
         Ok(self.send(signal, information, limit))
@@ -87,12 +82,7 @@ impl<I> PendingSignals<I> {
 
     /// Takes one sending of a signal that is pending.
     fn take(&mut self, signal: Signal) -> Option<I> {
-        let mut places = self
-            .queue
-            .iter()
-            .enumerate()
-            .filter(|(_, (queued, _))| *queued == signal)
-            .map(|(at, _)| at);
+        let mut places = self.queue.iter().enumerate().filter(|(_, (queued, _))| *queued == signal).map(|(at, _)| at);
         let (first, another) = (places.next(), places.next());
         if another.is_none() {
             self.set.remove(signal);
@@ -142,10 +132,7 @@ mod tests {
         let mut pending = PendingSignals::new();
         assert_eq!(pending.send(Signal::USR1, 1, LIMIT), Sent::Added);
         assert_eq!(pending.send(Signal::USR1, 2, LIMIT), Sent::Merged);
-        assert_eq!(
-            pending.take_next(SignalSet::EMPTY),
-            Some((Signal::USR1, Some(1)))
-        );
+        assert_eq!(pending.take_next(SignalSet::EMPTY), Some((Signal::USR1, Some(1))));
         assert_eq!(pending.take_next(SignalSet::EMPTY), None);
         assert_eq!(pending.send(Signal::USR1, 3, LIMIT), Sent::Added);
     }
@@ -157,14 +144,7 @@ mod tests {
             pending.send(signal(number), information, LIMIT);
         }
         let taken: Vec<_> = core::iter::from_fn(|| pending.take_next(SignalSet::EMPTY)).collect();
-        assert_eq!(
-            taken,
-            [
-                (signal(34), Some(2)),
-                (signal(35), Some(1)),
-                (signal(35), Some(3))
-            ]
-        );
+        assert_eq!(taken, [(signal(34), Some(2)), (signal(35), Some(1)), (signal(35), Some(3))]);
         assert!(pending.set().is_empty());
     }
 
@@ -182,14 +162,8 @@ mod tests {
         assert_eq!(pending.send(signal(40), 1, 1), Sent::Added);
         assert_eq!(pending.send_queued(signal(40), 2, 1), Err(Errno::EAGAIN));
         assert_eq!(pending.send(Signal::KILL, 3, 1), Sent::WithoutInformation);
-        assert_eq!(
-            pending.take_next(SignalSet::EMPTY),
-            Some((Signal::KILL, None))
-        );
-        assert_eq!(
-            pending.take_next(SignalSet::EMPTY),
-            Some((signal(40), Some(1)))
-        );
+        assert_eq!(pending.take_next(SignalSet::EMPTY), Some((Signal::KILL, None)));
+        assert_eq!(pending.take_next(SignalSet::EMPTY), Some((signal(40), Some(1))));
     }
 
     #[test]

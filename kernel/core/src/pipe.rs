@@ -103,13 +103,7 @@ impl<P> PipeState<P> {
             written += self.write_more(len - written, framing, allocate, copy);
         }
         let readers = Wake::one_if(was_empty || self.has_pollers);
-        Ok(Step::new(
-            written,
-            Wakes {
-                readers,
-                ..Wakes::NONE
-            },
-        ))
+        Ok(Step::new(written, Wakes { readers, ..Wakes::NONE }))
     }
 
     /// The rest of a long write, as far as it goes. Out of line, to keep the path of a short write short.
@@ -173,20 +167,12 @@ impl<P> PipeState<P> {
     /// # Errors
     /// `EAGAIN` if the pipe is empty but has a writer; `EFAULT` if not one range arrived.
     #[inline]
-    pub fn try_read(
-        &mut self,
-        len: usize,
-        mut copy: impl FnMut(&P, Range<usize>) -> usize,
-    ) -> Result<Step> {
+    pub fn try_read(&mut self, len: usize, mut copy: impl FnMut(&P, Range<usize>) -> usize) -> Result<Step> {
         if len == 0 {
             return Ok(Step::new(0, Wakes::NONE));
         }
         if self.ring.is_empty() {
-            return if self.writers.open == 0 {
-                Ok(Step::new(0, Wakes::NONE))
-            } else {
-                Err(Errno::EAGAIN)
-            };
+            return if self.writers.open == 0 { Ok(Step::new(0, Wakes::NONE)) } else { Err(Errno::EAGAIN) };
         }
         let was_full = self.ring.is_full();
         let Chunk { mut bytes, framing } = self.read_page(len, &mut copy)?;
@@ -194,13 +180,7 @@ impl<P> PipeState<P> {
             bytes += self.read_more(len - bytes, copy);
         }
         let writers = Wake::one_if(was_full && !self.ring.is_full());
-        Ok(Step::new(
-            bytes,
-            Wakes {
-                writers,
-                ..Wakes::NONE
-            },
-        ))
+        Ok(Step::new(bytes, Wakes { writers, ..Wakes::NONE }))
     }
 
     /// The rest of a read of stream bytes, as far as it goes. Out of line, to keep the path of a short read short.
@@ -218,11 +198,7 @@ impl<P> PipeState<P> {
 
     /// Takes one range of one page, the next of a read that wants `len` more bytes.
     #[inline(always)]
-    fn read_page(
-        &mut self,
-        len: usize,
-        copy: &mut impl FnMut(&P, Range<usize>) -> usize,
-    ) -> Result<Chunk> {
+    fn read_page(&mut self, len: usize, copy: &mut impl FnMut(&P, Range<usize>) -> usize) -> Result<Chunk> {
         let step = self.ring.plan_read(len).ok_or(Errno::EAGAIN)?;
         let (range, framing) = (step.range(), step.framing());
         let bytes = range.len();
@@ -236,9 +212,7 @@ impl<P> PipeState<P> {
     /// Whether a read that has some bytes already may take the next ones too.
     #[inline]
     fn next_is_stream(&mut self) -> bool {
-        self.ring
-            .plan_read(1)
-            .is_some_and(|step| step.framing() == Framing::Stream)
+        self.ring.plan_read(1).is_some_and(|step| step.framing() == Framing::Stream)
     }
 
     /// Whether a reader that was woken should wake the next: there is something left, or nothing will ever come.
@@ -258,10 +232,7 @@ impl<P> PipeState<P> {
 
 /// Copies into a planned range and publishes it, if all of it could be copied.
 #[inline(always)]
-fn fill<P>(
-    mut room: WriteRoom<'_, P>,
-    copy: &mut impl FnMut(&mut P, Range<usize>) -> usize,
-) -> Result<usize> {
+fn fill<P>(mut room: WriteRoom<'_, P>, copy: &mut impl FnMut(&mut P, Range<usize>) -> usize) -> Result<usize> {
     let range = room.range();
     let wanted = range.len();
     if copy(room.page_mut(), range) < wanted {

@@ -18,17 +18,9 @@ pub const SLICE_MAX_NS: u64 = 200_000_000;
 #[must_use]
 pub const fn slice_ns(nice: i32) -> u64 {
     let mut slice = SLICE_NS;
-    let mut steps = if nice < 0 {
-        -max(nice, NICE_MIN)
-    } else {
-        min(nice, NICE_MAX)
-    };
+    let mut steps = if nice < 0 { -max(nice, NICE_MIN) } else { min(nice, NICE_MAX) };
     while steps > 0 {
-        slice = if nice < 0 {
-            slice * 5 / 4
-        } else {
-            slice * 4 / 5
-        };
+        slice = if nice < 0 { slice * 5 / 4 } else { slice * 4 / 5 };
         steps -= 1;
     }
     if slice < SLICE_MIN_NS {
@@ -63,16 +55,10 @@ mod tests {
             let (longer, shorter) = (slice_ns(nice), slice_ns(nice + 1));
             assert!(longer >= shorter);
             if shorter > SLICE_MIN_NS && longer < SLICE_MAX_NS {
-                assert!(
-                    (longer * 4).abs_diff(shorter * 5) < 10,
-                    "{nice}: {longer} and {shorter}"
-                );
+                assert!((longer * 4).abs_diff(shorter * 5) < 10, "{nice}: {longer} and {shorter}");
             }
         }
-        assert_eq!(
-            (slice_ns(NICE_MIN), slice_ns(NICE_MAX)),
-            (SLICE_MAX_NS, SLICE_MIN_NS)
-        );
+        assert_eq!((slice_ns(NICE_MIN), slice_ns(NICE_MAX)), (SLICE_MAX_NS, SLICE_MIN_NS));
     }
 
     #[test]

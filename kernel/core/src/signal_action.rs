@@ -99,10 +99,7 @@ impl SignalAction {
             Disposition::Ignore => true,
             Disposition::Handler { .. } => false,
             Disposition::Default => {
-                matches!(
-                    signal.default_action(),
-                    DefaultAction::Ignore | DefaultAction::Continue
-                )
+                matches!(signal.default_action(), DefaultAction::Ignore | DefaultAction::Continue)
             }
         }
     }
@@ -118,9 +115,7 @@ impl SignalActions {
     /// The default for every signal.
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            actions: [SignalAction::default(); SIGNALS],
-        }
+        Self { actions: [SignalAction::default(); SIGNALS] }
     }
 
     /// What is to be done with `signal`.
@@ -140,10 +135,7 @@ impl SignalActions {
             return Err(Errno::EINVAL);
         }
         action.mask = action.mask.blockable();
-        Ok(core::mem::replace(
-            &mut self.actions[signal.index()],
-            action,
-        ))
+        Ok(core::mem::replace(&mut self.actions[signal.index()], action))
     }
 
     /// Whether a sending is dropped at once: nobody would notice it. A blocked signal is not, since its action may change first.
@@ -175,10 +167,7 @@ impl SignalActions {
                 if !action.flags.contains(ActionFlags::NODEFER) {
                     mask.insert(signal);
                 }
-                Delivery::Handler {
-                    action,
-                    mask: mask.blockable(),
-                }
+                Delivery::Handler { action, mask: mask.blockable() }
             }
         }
     }
@@ -201,10 +190,7 @@ impl SignalActions {
                 Disposition::Ignore => Disposition::Ignore,
                 Disposition::Default | Disposition::Handler { .. } => Disposition::Default,
             };
-            *action = SignalAction {
-                disposition,
-                ..SignalAction::default()
-            };
+            *action = SignalAction { disposition, ..SignalAction::default() };
         }
     }
 }

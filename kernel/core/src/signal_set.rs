@@ -95,10 +95,7 @@ impl Signal {
 
     /// For the constants: a number of the bindings, known to be in range when the crate is compiled.
     const fn known(number: u32) -> Self {
-        assert!(
-            number >= 1 && number <= 64,
-            "a signal number of the bindings lies outside 1..=64"
-        );
+        assert!(number >= 1 && number <= 64, "a signal number of the bindings lies outside 1..=64");
         Self((number & 0x7f) as u8)
     }
 
@@ -138,9 +135,7 @@ impl Signal {
     #[must_use]
     pub const fn default_action(self) -> DefaultAction {
         match self {
-            Self::QUIT | Self::ILL | Self::TRAP | Self::ABRT | Self::BUS | Self::FPE => {
-                DefaultAction::Core
-            }
+            Self::QUIT | Self::ILL | Self::TRAP | Self::ABRT | Self::BUS | Self::FPE => DefaultAction::Core,
             Self::SEGV | Self::XCPU | Self::XFSZ | Self::SYS => DefaultAction::Core,
             Self::CHLD | Self::URG | Self::WINCH => DefaultAction::Ignore,
             Self::STOP | Self::TSTP | Self::TTIN | Self::TTOU => DefaultAction::Stop,
@@ -188,14 +183,8 @@ impl SignalSet {
     /// Those that can be neither blocked, nor caught, nor ignored.
     pub const UNBLOCKABLE: Self = Self::of(&[Signal::KILL, Signal::STOP]);
     /// Those that a fault of the program itself raises: they come first, or the handlers of others would run at the faulting place.
-    pub const SYNCHRONOUS: Self = Self::of(&[
-        Signal::SEGV,
-        Signal::BUS,
-        Signal::ILL,
-        Signal::TRAP,
-        Signal::FPE,
-        Signal::SYS,
-    ]);
+    pub const SYNCHRONOUS: Self =
+        Self::of(&[Signal::SEGV, Signal::BUS, Signal::ILL, Signal::TRAP, Signal::FPE, Signal::SYS]);
     /// Those that stop by default; [`Signal::CONT`] takes them back, and they it.
     pub const STOPPING: Self = Self::of(&[Signal::STOP, Signal::TSTP, Signal::TTIN, Signal::TTOU]);
 

@@ -132,9 +132,7 @@ impl<S: Copy + Eq, F> SocketQueue<S, F> {
     /// Bytes of the next message.
     #[must_use]
     pub fn next_length(&self) -> usize {
-        self.messages
-            .front()
-            .map_or(0, |message| message.rest().len())
+        self.messages.front().map_or(0, |message| message.rest().len())
     }
 
     /// The memory that what is under way counts for.
@@ -219,13 +217,9 @@ impl<S: Copy + Eq, F> SocketQueue<S, F> {
         };
         match outcome {
             Err(error) if sent == 0 => Err(error),
-            Ok(()) | Err(_) => Ok(Step::new(
-                sent,
-                Wakes {
-                    readers: Wake::one_if(was_empty && !self.is_empty()),
-                    ..Wakes::NONE
-                },
-            )),
+            Ok(()) | Err(_) => {
+                Ok(Step::new(sent, Wakes { readers: Wake::one_if(was_empty && !self.is_empty()), ..Wakes::NONE }))
+            }
         }
     }
 
@@ -242,11 +236,7 @@ impl<S: Copy + Eq, F> SocketQueue<S, F> {
         fill: &mut impl FnMut(&mut [u8]) -> usize,
     ) -> Result<()> {
         self.admit(length)?;
-        let wanted = if self.kind.has_messages() {
-            length
-        } else {
-            length.min(PIECE_BYTES)
-        };
+        let wanted = if self.kind.has_messages() { length } else { length.min(PIECE_BYTES) };
         self.messages.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
         let mut data = Vec::new();
         data.try_reserve_exact(wanted).map_err(|_| Errno::ENOMEM)?;
@@ -256,12 +246,7 @@ impl<S: Copy + Eq, F> SocketQueue<S, F> {
             return Err(Errno::EFAULT);
         }
         data.truncate(filled);
-        let message = Message {
-            data,
-            taken: 0,
-            sender,
-            files: files.take(),
-        };
+        let message = Message { data, taken: 0, sender, files: files.take() };
         self.bytes += filled;
         self.charged += message.cost();
         self.messages.push_back(message);

@@ -87,10 +87,7 @@ bitflags::bitflags! {
 /// A control character's place in the table.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
-#[expect(
-    missing_docs,
-    reason = "termios(3) has a table of them, under these names with a V in front"
-)]
+#[expect(missing_docs, reason = "termios(3) has a table of them, under these names with a V in front")]
 pub enum Control {
     Intr = 0,
     Quit = 1,
@@ -145,12 +142,7 @@ impl Termios {
     #[must_use]
     pub fn to_bytes(&self) -> [u8; TERMIOS_BYTES] {
         let mut bytes = [0; TERMIOS_BYTES];
-        let words = [
-            self.input.bits(),
-            self.output.bits(),
-            self.control,
-            self.local.bits(),
-        ];
+        let words = [self.input.bits(), self.output.bits(), self.control, self.local.bits()];
         for (place, word) in bytes.chunks_exact_mut(4).zip(words) {
             place.copy_from_slice(&word.to_ne_bytes());
         }
@@ -162,9 +154,7 @@ impl Termios {
     /// The settings from the structure as programs see it.
     #[must_use]
     pub fn from_bytes(bytes: &[u8; TERMIOS_BYTES]) -> Self {
-        let word = |at: usize| {
-            u32::from_ne_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
-        };
+        let word = |at: usize| u32::from_ne_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
         let mut characters = [0; CONTROL_CHARACTERS];
         characters.copy_from_slice(&bytes[17..]);
         Self {

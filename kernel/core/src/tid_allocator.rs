@@ -27,11 +27,7 @@ impl TidAllocator {
     /// All numbers from 1 (init's) to `pid_max - 1` are free. Allocates nothing yet.
     #[must_use]
     pub const fn new(pid_max: Tid) -> Self {
-        Self {
-            used: Bitmap::new(),
-            next: 1,
-            pid_max,
-        }
+        Self { used: Bitmap::new(), next: 1, pid_max }
     }
 
     /// Takes the next free number.
@@ -39,11 +35,7 @@ impl TidAllocator {
     /// # Errors
     /// `EAGAIN` if all are in use; `ENOMEM`.
     pub fn try_allocate(&mut self) -> Result<Tid> {
-        let lowest = if self.next > RESERVED_PIDS {
-            RESERVED_PIDS
-        } else {
-            1
-        };
+        let lowest = if self.next > RESERVED_PIDS { RESERVED_PIDS } else { 1 };
         let tid = self
             .free_within(self.next, self.pid_max)
             .or_else(|| self.free_within(lowest, self.next))
@@ -104,15 +96,8 @@ mod tests {
         for tid in [7, 299, 302, 300] {
             tids.release(tid);
         }
-        assert_eq!(
-            [tids.try_allocate(), tids.try_allocate()],
-            [Ok(300), Ok(302)]
-        );
-        assert_eq!(
-            tids.try_allocate(),
-            Err(Errno::EAGAIN),
-            "the low numbers stay reserved"
-        );
+        assert_eq!([tids.try_allocate(), tids.try_allocate()], [Ok(300), Ok(302)]);
+        assert_eq!(tids.try_allocate(), Err(Errno::EAGAIN), "the low numbers stay reserved");
         tids.release(31_000);
         assert_eq!(tids.try_allocate(), Ok(31_000));
     }

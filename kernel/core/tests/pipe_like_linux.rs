@@ -31,15 +31,7 @@ enum Call {
 }
 
 fn call() -> impl Strategy<Value = Call> {
-    let len = || {
-        prop_oneof![
-            0..40_usize,
-            1..=PAGE_SIZE,
-            1..30_000_usize,
-            Just(PAGE_SIZE),
-            Just(2 * PAGE_SIZE)
-        ]
-    };
+    let len = || prop_oneof![0..40_usize, 1..=PAGE_SIZE, 1..30_000_usize, Just(PAGE_SIZE), Just(2 * PAGE_SIZE)];
     prop_oneof![
         8 => len().prop_map(Call::Write),
         8 => len().prop_map(Call::Read),
@@ -55,25 +47,14 @@ struct Real {
 
 impl Real {
     fn new(framing: Framing) -> Self {
-        let packets = if framing == Framing::Packet {
-            PipeFlags::DIRECT
-        } else {
-            PipeFlags::empty()
-        };
+        let packets = if framing == Framing::Packet { PipeFlags::DIRECT } else { PipeFlags::empty() };
         let (reader, writer) = pipe_with(PipeFlags::NONBLOCK | packets).expect("a pipe");
         Self { reader, writer }
     }
 
     fn events(fd: &OwnedFd) -> u32 {
         let mut fds = [PollFd::new(fd, PollFlags::all())];
-        poll(
-            &mut fds,
-            Some(&Timespec {
-                tv_sec: 0,
-                tv_nsec: 0,
-            }),
-        )
-        .expect("poll");
+        poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).expect("poll");
         u32::from(fds[0].revents().bits())
     }
 
@@ -109,12 +90,7 @@ fn model() -> PipeState<Page> {
     pipe
 }
 
-fn perform(
-    pipe: &mut PipeState<Page>,
-    framing: Framing,
-    call: &Call,
-    source: &[u8],
-) -> Observation {
+fn perform(pipe: &mut PipeState<Page>, framing: Framing, call: &Call, source: &[u8]) -> Observation {
     let mut source: VecDeque<u8> = source.iter().copied().collect();
     let mut data = Vec::new();
     let step = match call {
@@ -124,10 +100,7 @@ fn perform(
             || Ok(Box::new([0; PAGE_SIZE])),
             |page, range| {
                 let count = range.len();
-                page[range]
-                    .iter_mut()
-                    .zip(source.drain(..count))
-                    .for_each(|(to, from)| *to = from);
+                page[range].iter_mut().zip(source.drain(..count)).for_each(|(to, from)| *to = from);
                 count
             },
         ),

@@ -71,16 +71,12 @@ impl<'dt> Machine<'dt> {
             },
             gic_distributor: gic_regions.next().ok_or(Error::Missing("GIC distributor"))?,
             gic_redistributors: gic_regions.next().ok_or(Error::Missing("GIC redistributors"))?,
-            rtc: fdt
-                .find_compatible(&["arm,pl031"])
-                .and_then(|rtc| rtc.reg()?.find_map(range_of)),
+            rtc: fdt.find_compatible(&["arm,pl031"]).and_then(|rtc| rtc.reg()?.find_map(range_of)),
             psci: match fdt.find_node("/psci").and_then(|psci| psci.property("method")?.as_str()) {
                 Some("smc") => Conduit::Smc,
                 _ => Conduit::Hvc,
             },
-            random_seed: fdt
-                .find_node("/chosen")
-                .and_then(|chosen| Some(chosen.property("rng-seed")?.value)),
+            random_seed: fdt.find_node("/chosen").and_then(|chosen| Some(chosen.property("rng-seed")?.value)),
         })
     }
 }

@@ -19,11 +19,7 @@ impl FileOps for KernelLog {
         let offset = usize::try_from(io.offset.ok_or(Errno::ESPIPE)?).unwrap_or(usize::MAX);
         let log = console::log_contents();
         let rest = log.get(offset..).unwrap_or_default();
-        if rest.is_empty() || sink.remaining() == 0 {
-            Ok(0)
-        } else {
-            sink.copy_from_slice(rest)
-        }
+        if rest.is_empty() || sink.remaining() == 0 { Ok(0) } else { sink.copy_from_slice(rest) }
     }
 
     fn try_write(&self, _: &Io, source: &mut Source<'_>) -> Result<usize> {

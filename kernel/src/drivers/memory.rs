@@ -77,10 +77,7 @@ impl FileOps for Null {
 }
 
 /// Moves parts to `sink` until it is full or the caller has a signal to handle; others run in between.
-fn read_parts(
-    sink: &mut Sink<'_>,
-    mut part: impl FnMut(&mut Sink<'_>) -> Result<usize>,
-) -> Result<usize> {
+fn read_parts(sink: &mut Sink<'_>, mut part: impl FnMut(&mut Sink<'_>) -> Result<usize>) -> Result<usize> {
     let mut moved = 0;
     while sink.remaining() > 0 {
         match part(sink) {
@@ -119,12 +116,8 @@ impl FileOps for Zero {
 
     /// Memory of its own for each mapping, as if it were anonymous.
     fn map(self: Arc<Self>, request: &MapRequest) -> Result<Arc<dyn PageSource>> {
-        let end = usize::try_from(request.offset)
-            .ok()
-            .and_then(|offset| offset.checked_add(request.length));
-        Ok(SharedPages::new(
-            end.ok_or(Errno::EOVERFLOW)?.div_ceil(PAGE_SIZE),
-        ))
+        let end = usize::try_from(request.offset).ok().and_then(|offset| offset.checked_add(request.length));
+        Ok(SharedPages::new(end.ok_or(Errno::EOVERFLOW)?.div_ceil(PAGE_SIZE)))
     }
 }
 

@@ -31,10 +31,7 @@ use postern_core::errno::{Errno, Result};
 /// Who opens a device, and how.
 pub struct OpenContext<'a> {
     /// The control group of the opener; 0 is the root group.
-    #[expect(
-        dead_code,
-        reason = "for drivers with an instance for each control group"
-    )]
+    #[expect(dead_code, reason = "for drivers with an instance for each control group")]
     pub cgroup: u64,
     /// For reading, for writing.
     #[expect(dead_code, reason = "for drivers whose readers and writers differ")]
@@ -62,10 +59,7 @@ pub trait CharDriver: Send + Sync {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Major {
     /// Any free one, from 254 down.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for drivers without a number in devices.txt")
-    )]
+    #[cfg_attr(not(test), expect(dead_code, reason = "for drivers without a number in devices.txt"))]
     Dynamic,
     /// This one, by devices.txt.
     Fixed(u32),
@@ -84,11 +78,7 @@ pub struct DeviceNode {
 impl DeviceNode {
     /// A node.
     pub fn new(name: &str, minor: u32, permissions: u32) -> Self {
-        Self {
-            name: name.into(),
-            minor,
-            permissions,
-        }
+        Self { name: name.into(), minor, permissions }
     }
 }
 
@@ -130,32 +120,17 @@ pub fn on_interrupt(_intid: u32) {
 /// # Errors
 /// EBUSY if a number is taken, a driver of that name has some of these minors, or no major number is left; EINVAL for
 /// numbers out of range; EEXIST if /dev has a node of that name.
-pub fn register(
-    driver: Arc<dyn CharDriver>,
-    major: Major,
-    minors: Range<u32>,
-    nodes: &[DeviceNode],
-) -> Result<u32> {
+pub fn register(driver: Arc<dyn CharDriver>, major: Major, minors: Range<u32>, nodes: &[DeviceNode]) -> Result<u32> {
     let valid = !minors.is_empty() && minors.end - 1 <= DeviceNumber::MAX_MINOR;
     if !valid || nodes.iter().any(|node| !minors.contains(&node.minor)) {
         return Err(Errno::EINVAL);
     }
     let first = minors.start;
     let names = nodes.iter().map(|node| node.name.clone()).collect();
-    let region = Region {
-        major: 0,
-        minors,
-        driver,
-        openings: Arc::new(AtomicUsize::new(0)),
-        nodes: names,
-    };
+    let region = Region { major: 0, minors, driver, openings: Arc::new(AtomicUsize::new(0)), nodes: names };
     let major = enter(region, major)?;
     for (entered, node) in nodes.iter().enumerate() {
-        let added = devfs::add(
-            &node.name,
-            DeviceNumber::new(major, node.minor),
-            node.permissions,
-        );
+        let added = devfs::add(&node.name, DeviceNumber::new(major, node.minor), node.permissions);
         if let Err(error) = added {
             // The nodes made so far are this driver's; others of these names are not.
             if let Some(region) = take(major, first) {
@@ -175,19 +150,13 @@ fn enter(mut region: Region, major: Major) -> Result<u32> {
         Major::Fixed(major) => major,
         Major::Dynamic => {
             let same_name = |known: &Region| known.driver.name() == region.driver.name();
-            if table
-                .iter()
-                .any(|known| same_name(known) && known.overlaps(known.major, &region.minors))
-            {
+            if table.iter().any(|known| same_name(known) && known.overlaps(known.major, &region.minors)) {
                 return Err(Errno::EBUSY);
             }
             free_major(&table)?
         }
     };
-    if table
-        .iter()
-        .any(|known| known.overlaps(region.major, &region.minors))
-    {
+    if table.iter().any(|known| known.overlaps(region.major, &region.minors)) {
         return Err(Errno::EBUSY);
     }
     let major = region.major;
@@ -198,16 +167,12 @@ fn enter(mut region: Region, major: Major) -> Result<u32> {
 /// The ranges Linux gives dynamic numbers from, each from its end down.
 fn free_major(table: &[Region]) -> Result<u32> {
     let mut candidates = (234..=254).rev().chain((384..=511).rev());
-    candidates
-        .find(|&major| table.iter().all(|known| known.major != major))
-        .ok_or(Errno::EBUSY)
+    candidates.find(|&major| table.iter().all(|known| known.major != major)).ok_or(Errno::EBUSY)
 }
 
 fn take(major: u32, first_minor: u32) -> Option<Region> {
     let mut table = TABLE.lock();
-    let index = table
-        .iter()
-        .position(|known| known.major == major && known.minors.start == first_minor)?;
+    let index = table.iter().position(|known| known.major == major && known.minors.start == first_minor)?;
     Some(table.swap_remove(index))
 }
 
@@ -222,15 +187,10 @@ fn remove_nodes(names: &[String]) {
 ///
 /// # Errors
 /// ENOENT; EBUSY while one of its devices is open.
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "for drivers that can be taken out")
-)]
+#[cfg_attr(not(test), expect(dead_code, reason = "for drivers that can be taken out"))]
 pub fn unregister(major: u32, first_minor: u32) -> Result<()> {
     let mut table = TABLE.lock();
-    let found = table
-        .iter()
-        .position(|known| known.major == major && known.minors.start == first_minor);
+    let found = table.iter().position(|known| known.major == major && known.minors.start == first_minor);
     let index = found.ok_or(Errno::ENOENT)?;
     // Openings are counted with the table locked.
     if table[index].openings.load(Ordering::Acquire) != 0 {
@@ -278,20 +238,15 @@ impl Openable for TableOpener {
             credentials: request.credentials,
         };
         let ops = driver.open(device.minor, &context)?;
-        Ok(Opened {
-            ops,
-            hold: Some(Arc::new(opening)),
-        })
+        Ok(Opened { ops, hold: Some(Arc::new(opening)) })
     }
 }
 
 /// /proc/devices
 fn show_devices(text: &mut Text) -> Result<()> {
     let table = TABLE.lock();
-    let mut lines: Vec<(u32, Arc<dyn CharDriver>)> = table
-        .iter()
-        .map(|region| (region.major, region.driver.clone()))
-        .collect();
+    let mut lines: Vec<(u32, Arc<dyn CharDriver>)> =
+        table.iter().map(|region| (region.major, region.driver.clone())).collect();
     drop(table);
     lines.sort_by(|one, other| (one.0, one.1.name()).cmp(&(other.0, other.1.name())));
     lines.dedup_by(|one, other| (one.0, one.1.name()) == (other.0, other.1.name()));

@@ -63,29 +63,16 @@ pub fn place(kind: Kind, credentials: &Credentials) -> Result<Location> {
         Kind::Other(name) => (Node::Anonymous(name), 0o600),
     };
     let mount = objects();
-    let inode = mount
-        .file_system()
-        .new_inode(node, owner(credentials), permissions)?;
-    Ok(Location {
-        mount: mount.clone(),
-        dentry: Dentry::root(inode),
-    })
+    let inode = mount.file_system().new_inode(node, owner(credentials), permissions)?;
+    Ok(Location { mount: mount.clone(), dentry: Dentry::root(inode) })
 }
 
 fn owner(credentials: &Credentials) -> Owner {
-    Owner {
-        uid: credentials.fsuid,
-        gid: credentials.fsgid,
-    }
+    Owner { uid: credentials.fsuid, gid: credentials.fsgid }
 }
 
 /// An open file description of an object at `place`.
-pub fn open(
-    ops: Arc<dyn FileOps>,
-    place: Location,
-    access: AccessMode,
-    flags: OpenFlags,
-) -> Arc<OpenFile> {
+pub fn open(ops: Arc<dyn FileOps>, place: Location, access: AccessMode, flags: OpenFlags) -> Arc<OpenFile> {
     OpenFile::new(Opened::plain(ops), place, access, flags)
 }
 
@@ -111,25 +98,12 @@ pub fn memfd(name: &[u8], sealing: Sealing, credentials: &Credentials) -> Result
         Sealing::WithoutExecution => (F_SEAL_EXEC, 0o666),
     };
     let mount = memory();
-    let node = Node::File(PageFile::with_seals(
-        mount.file_system().budget().clone(),
-        seals,
-    ));
-    let inode = mount
-        .file_system()
-        .new_inode(node, owner(credentials), permissions)?;
+    let node = Node::File(PageFile::with_seals(mount.file_system().budget().clone(), seals));
+    let inode = mount.file_system().new_inode(node, owner(credentials), permissions)?;
     let text: Name = [b"/memfd:".as_slice(), name].concat().into();
     let dentry = Dentry::outside(inode.clone(), text);
     // As Linux has it: the name was never in a directory, and is shown as deleted.
     dentry.mark_removed();
-    let location = Location {
-        mount: mount.clone(),
-        dentry,
-    };
-    Ok(OpenFile::new(
-        Opened::plain(inode),
-        location,
-        AccessMode::READ_WRITE,
-        OpenFlags::LARGE_FILE,
-    ))
+    let location = Location { mount: mount.clone(), dentry };
+    Ok(OpenFile::new(Opened::plain(inode), location, AccessMode::READ_WRITE, OpenFlags::LARGE_FILE))
 }

@@ -87,10 +87,7 @@ impl DeviceNumber {
 
     /// The number within a `dev_t` of the system-call interface.
     pub fn decode(raw: u32) -> Self {
-        Self {
-            major: (raw >> 8) & Self::MAX_MAJOR,
-            minor: (raw & 0xff) | ((raw >> 12) & 0xf_ff00),
-        }
+        Self { major: (raw >> 8) & Self::MAX_MAJOR, minor: (raw & 0xff) | ((raw >> 12) & 0xf_ff00) }
     }
 }
 

@@ -82,7 +82,8 @@ fn write_rest(ops: &dyn FileOps, io: &Io, source: &mut Source<'_>, wanted: usize
             Err(error) if delivered == 0 => return Err(error),
             Err(error) => {
                 // The program will not hear of the error, but of the signal.
-                if error == Errno::EPIPE && ops.raises_sigpipe(delivered) && sched::current().thread_if_any().is_some() {
+                if error == Errno::EPIPE && ops.raises_sigpipe(delivered) && sched::current().thread_if_any().is_some()
+                {
                     signal::send_to_current(Signal::PIPE);
                 }
                 return Ok(delivered);

@@ -14,10 +14,7 @@ pub struct Quota {
 impl Quota {
     /// Nothing used of `limit`.
     pub const fn new(limit: usize) -> Self {
-        Self {
-            used: AtomicUsize::new(0),
-            limit,
-        }
+        Self { used: AtomicUsize::new(0), limit }
     }
 
     /// Takes `amount`.
@@ -62,9 +59,6 @@ pub struct Budget {
 impl Budget {
     /// A budget with limits; `usize::MAX` for none.
     pub const fn new(pages: usize, inodes: usize) -> Self {
-        Self {
-            pages: Quota::new(pages),
-            inodes: Quota::new(inodes),
-        }
+        Self { pages: Quota::new(pages), inodes: Quota::new(inodes) }
     }
 }

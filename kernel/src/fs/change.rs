@@ -67,10 +67,7 @@ impl FileSystem {
         let dentry = Dentry::held_by(entry.directory, name.clone(), inode);
         contents.put(name, dentry.clone())?;
         link_changed(dentry.inode(), 1);
-        entry_changed(
-            entry.directory,
-            if dentry.inode().is_directory() { 1 } else { 0 },
-        );
+        entry_changed(entry.directory, if dentry.inode().is_directory() { 1 } else { 0 });
         Ok(dentry)
     }
 
@@ -117,13 +114,7 @@ impl FileSystem {
     /// # Errors
     /// ENOENT; EEXIST; EINVAL for a directory moved below itself; EISDIR, ENOTDIR, ENOTEMPTY for a target of the wrong kind;
     /// EBUSY for mount points; what `check` says of either file.
-    pub fn rename(
-        &self,
-        from: Entry<'_>,
-        to: Entry<'_>,
-        how: Rename,
-        check: Check<'_>,
-    ) -> Result<()> {
+    pub fn rename(&self, from: Entry<'_>, to: Entry<'_>, how: Rename, check: Check<'_>) -> Result<()> {
         let namespace = self.namespace.lock();
         let source = from.contents()?.held(from.name).ok_or(Errno::ENOENT)?;
         let target = to.contents()?.held(to.name);
@@ -142,11 +133,7 @@ impl FileSystem {
             }
             check(to.directory.inode(), target.inode())?;
             if from.directory.is_within(target) {
-                return Err(if how == Rename::Exchange {
-                    Errno::EINVAL
-                } else {
-                    Errno::ENOTEMPTY
-                });
+                return Err(if how == Rename::Exchange { Errno::EINVAL } else { Errno::ENOTEMPTY });
             }
         }
         if source.is_covered() || target.as_ref().is_some_and(|target| target.is_covered()) {
@@ -163,12 +150,7 @@ impl FileSystem {
 }
 
 /// Moves `source` to the name `to`, which `target` may have.
-fn replace(
-    from: Entry<'_>,
-    to: Entry<'_>,
-    source: &Arc<Dentry>,
-    target: Option<&Arc<Dentry>>,
-) -> Result<()> {
+fn replace(from: Entry<'_>, to: Entry<'_>, source: &Arc<Dentry>, target: Option<&Arc<Dentry>>) -> Result<()> {
     let is_directory = source.inode().is_directory();
     if let Some(target) = target {
         match (is_directory, target.inode().is_directory()) {
@@ -191,23 +173,14 @@ fn replace(
 }
 
 /// Gives each the other's name.
-fn exchange(
-    from: Entry<'_>,
-    to: Entry<'_>,
-    source: &Arc<Dentry>,
-    target: &Arc<Dentry>,
-) -> Result<()> {
+fn exchange(from: Entry<'_>, to: Entry<'_>, source: &Arc<Dentry>, target: &Arc<Dentry>) -> Result<()> {
     let (from_name, to_name): (Name, Name) = (from.name.into(), to.name.into());
     to.contents()?.put(to_name.clone(), source.clone())?;
     from.contents()?.put(from_name.clone(), target.clone())?;
     source.moved_to(to.directory, to_name);
     target.moved_to(from.directory, from_name);
-    let gained =
-        i32::from(source.inode().is_directory()) - i32::from(target.inode().is_directory());
-    for (inode, directory, links) in [
-        (target, from.directory, -gained),
-        (source, to.directory, gained),
-    ] {
+    let gained = i32::from(source.inode().is_directory()) - i32::from(target.inode().is_directory());
+    for (inode, directory, links) in [(target, from.directory, -gained), (source, to.directory, gained)] {
         inode.inode().update(|_| ());
         entry_changed(directory, links);
     }
@@ -230,8 +203,7 @@ fn detach(dentry: &Arc<Dentry>) -> i32 {
 /// A file has gained or lost a name. Directories count their own entries instead.
 fn link_changed(inode: &Inode, change: i32) {
     if !inode.is_directory() {
-        inode
-            .update(|attributes| attributes.links = attributes.links.saturating_add_signed(change));
+        inode.update(|attributes| attributes.links = attributes.links.saturating_add_signed(change));
     }
 }
 

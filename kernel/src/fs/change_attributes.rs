@@ -45,12 +45,8 @@ impl Caller<'_> {
         }
         inode.try_update(|attributes| {
             permission::check_owner(self.credentials, attributes)?;
-            attributes.permissions = permission::settable_permissions(
-                self.credentials,
-                file_type,
-                attributes.gid,
-                permissions,
-            );
+            attributes.permissions =
+                permission::settable_permissions(self.credentials, file_type, attributes.gid, permissions);
             Ok(())
         })
     }
@@ -119,10 +115,7 @@ impl Caller<'_> {
     pub fn check_access(&self, place: &Location, wanted: Access) -> Result<()> {
         let inode = place.inode();
         let file_type = inode.file_type();
-        let stores = matches!(
-            file_type,
-            FileType::Regular | FileType::Directory | FileType::Symlink
-        );
+        let stores = matches!(file_type, FileType::Regular | FileType::Directory | FileType::Symlink);
         if wanted.contains(Access::WRITE) && stores {
             place.mount.check_writable()?;
         }

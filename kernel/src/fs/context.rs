@@ -24,17 +24,11 @@ impl FsContext {
     /// The view of a first process: everything from `root`, and there, with umask 022.
     pub fn at(root: Location) -> Arc<Self> {
         const DEFAULT_UMASK: u32 = 0o022;
-        Self::with(State {
-            cwd: root.clone(),
-            root,
-            umask: DEFAULT_UMASK,
-        })
+        Self::with(State { cwd: root.clone(), root, umask: DEFAULT_UMASK })
     }
 
     fn with(state: State) -> Arc<Self> {
-        Arc::new(Self {
-            state: SpinLock::new(rank::FS_CONTEXT, state),
-        })
+        Arc::new(Self { state: SpinLock::new(rank::FS_CONTEXT, state) })
     }
 
     /// A view of its own for a child without CLONE_FS.
@@ -79,13 +73,7 @@ impl FsContext {
     /// A process's view for one call.
     pub fn caller<'a>(&self, credentials: &'a Credentials, cgroup: u64) -> Caller<'a> {
         let State { root, cwd, umask } = self.state.lock().clone();
-        Caller {
-            credentials,
-            cgroup,
-            root,
-            cwd,
-            umask,
-        }
+        Caller { credentials, cgroup, root, cwd, umask }
     }
 }
 

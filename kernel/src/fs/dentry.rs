@@ -41,16 +41,8 @@ pub struct Dentry {
 
 impl Dentry {
     fn with_place(inode: Arc<Inode>, parent: Parent, name: Name) -> Arc<Self> {
-        let place = Place {
-            parent,
-            name,
-            removed: false,
-        };
-        Arc::new(Self {
-            inode,
-            place: SpinLock::new(rank::DENTRY, place),
-            covers: AtomicU32::new(0),
-        })
+        let place = Place { parent, name, removed: false };
+        Arc::new(Self { inode, place: SpinLock::new(rank::DENTRY, place), covers: AtomicU32::new(0) })
     }
 
     /// The root of a file system, or an object without a name.
@@ -182,19 +174,12 @@ impl Location {
 
     /// Another name in the same mount.
     pub fn with_dentry(&self, dentry: Arc<Dentry>) -> Self {
-        Self {
-            mount: self.mount.clone(),
-            dentry,
-        }
+        Self { mount: self.mount.clone(), dentry }
     }
 
     /// The place this one's mount is mounted on, if it is the root of a mount.
     fn covered(&self) -> Option<Self> {
-        if Arc::ptr_eq(&self.dentry, self.mount.root()) {
-            self.mount.mounted_on()
-        } else {
-            None
-        }
+        if Arc::ptr_eq(&self.dentry, self.mount.root()) { self.mount.mounted_on() } else { None }
     }
 
     /// What `..` means here: the directory above, across mounts, but not above `root`.
@@ -239,11 +224,7 @@ impl Location {
                 components.push(at.dentry.name());
                 at = at.with_dentry(parent);
             } else if components.is_empty() && !Arc::ptr_eq(&at.dentry, at.mount.root()) {
-                return PathText {
-                    bytes: object_name(&at.dentry),
-                    reachable: false,
-                    removed,
-                };
+                return PathText { bytes: object_name(&at.dentry), reachable: false, removed };
             } else {
                 reachable = false;
                 break;
@@ -257,11 +238,7 @@ impl Location {
         if bytes.is_empty() {
             bytes.push(b'/');
         }
-        PathText {
-            bytes,
-            reachable,
-            removed,
-        }
+        PathText { bytes, reachable, removed }
     }
 }
 

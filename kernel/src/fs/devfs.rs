@@ -81,19 +81,9 @@ pub fn remove(name: &str) -> Result<()> {
 /// ENOENT, and what the driver says.
 pub fn open_unmounted(caller: &Caller<'_>, name: &str) -> Result<Arc<OpenFile>> {
     let root = instance().root();
-    let inode = root
-        .inode()
-        .directory()?
-        .lookup(root, name.as_bytes())?
-        .inode()
-        .clone();
-    let mount = OUTSIDE
-        .call_once(|| Mount::outside(instance().clone()))
-        .clone();
+    let inode = root.inode().directory()?.lookup(root, name.as_bytes())?.inode().clone();
+    let mount = OUTSIDE.call_once(|| Mount::outside(instance().clone())).clone();
     let dentry = Dentry::outside(inode, format!("/dev/{name}").into_bytes().into());
-    let how = How {
-        access: AccessMode::READ_WRITE,
-        ..How::READ
-    };
+    let how = How { access: AccessMode::READ_WRITE, ..How::READ };
     caller.open_existing(Location { mount, dentry }, how)
 }

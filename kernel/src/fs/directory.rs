@@ -92,10 +92,7 @@ impl Directory {
             next_ordinal: FIRST_ORDINAL,
             closed: false,
         };
-        Self {
-            entries: Mutex::new(rank::DIRECTORY, entries),
-            computed,
-        }
+        Self { entries: Mutex::new(rank::DIRECTORY, entries), computed }
     }
 
     /// The entry called `name`; `here` is the directory's own name.
@@ -160,9 +157,7 @@ impl Directory {
     pub fn take_all(&self) -> Vec<Arc<Dentry>> {
         let mut entries = self.entries.lock();
         entries.by_name.clear();
-        core::mem::take(&mut entries.by_ordinal)
-            .into_values()
-            .collect()
+        core::mem::take(&mut entries.by_ordinal).into_values().collect()
     }
 
     /// At most `limit` entries from the cursor position `from` on, `.` and `..` first.
@@ -170,11 +165,7 @@ impl Directory {
         let mut listed = Vec::new();
         for (position, name) in [(DOT, b".".as_slice()), (DOT_DOT, b"..")] {
             if from <= position {
-                let of = if position == DOT {
-                    here.clone()
-                } else {
-                    here.parent().unwrap_or_else(|| here.clone())
-                };
+                let of = if position == DOT { here.clone() } else { here.parent().unwrap_or_else(|| here.clone()) };
                 listed.push(entry(position, of.inode(), name.into()));
             }
         }
@@ -182,9 +173,7 @@ impl Directory {
             let entries = self.entries.lock();
             let room = limit.saturating_sub(listed.len());
             let held = entries.by_ordinal.range(from..).take(room);
-            listed.extend(
-                held.map(|(&position, dentry)| entry(position, dentry.inode(), dentry.name())),
-            );
+            listed.extend(held.map(|(&position, dentry)| entry(position, dentry.inode(), dentry.name())));
         }
         let room = limit.saturating_sub(listed.len());
         if let Some(computed) = self.computed.as_ref().filter(|_| room > 0) {
@@ -207,10 +196,5 @@ impl Default for Directory {
 }
 
 fn entry(position: u64, inode: &Inode, name: Name) -> Listed {
-    Listed {
-        position,
-        number: inode.number(),
-        file_type: inode.file_type(),
-        name,
-    }
+    Listed { position, number: inode.number(), file_type: inode.file_type(), name }
 }

@@ -65,18 +65,9 @@ impl FileSystem {
     /// An empty file system.
     pub fn new(options: Options) -> Arc<Self> {
         const ROOT_NUMBER: u64 = 1;
-        let device = DeviceNumber::new(
-            0,
-            NEXT_MINOR.fetch_add(1, Ordering::Relaxed) & DeviceNumber::MAX_MINOR,
-        );
+        let device = DeviceNumber::new(0, NEXT_MINOR.fetch_add(1, Ordering::Relaxed) & DeviceNumber::MAX_MINOR);
         let node = Node::Directory(Directory::with_computed(options.computed));
-        let root = Inode::new(
-            device,
-            ROOT_NUMBER,
-            node,
-            options.owner,
-            options.permissions,
-        );
+        let root = Inode::new(device, ROOT_NUMBER, node, options.owner, options.permissions);
         Arc::new(Self {
             type_name: options.type_name,
             magic: options.magic,
@@ -119,11 +110,7 @@ impl FileSystem {
     /// # Errors
     /// EPERM.
     pub fn check_changes(&self) -> Result<()> {
-        if self.changes == Changes::ByPrograms {
-            Ok(())
-        } else {
-            Err(Errno::EPERM)
-        }
+        if self.changes == Changes::ByPrograms { Ok(()) } else { Err(Errno::EPERM) }
     }
 
     /// A new inode without a name.
@@ -133,9 +120,7 @@ impl FileSystem {
     pub fn new_inode(&self, node: Node, owner: Owner, permissions: u32) -> Result<Arc<Inode>> {
         self.budget.inodes.take(1)?;
         let number = self.next_number.fetch_add(1, Ordering::Relaxed);
-        Ok(Arc::new(
-            Inode::new(self.device, number, node, owner, permissions).counted(self.budget.clone()),
-        ))
+        Ok(Arc::new(Inode::new(self.device, number, node, owner, permissions).counted(self.budget.clone())))
     }
 }
 

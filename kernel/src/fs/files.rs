@@ -23,9 +23,7 @@ impl Files {
     }
 
     fn with(table: FdTable<Arc<OpenFile>>) -> Arc<Self> {
-        Arc::new(Self {
-            table: SpinLock::new(rank::FD_TABLE, table),
-        })
+        Arc::new(Self { table: SpinLock::new(rank::FD_TABLE, table) })
     }
 
     /// The file behind `fd`.
@@ -52,11 +50,7 @@ impl Files {
     /// EBADF.
     pub fn get_usable(&self, fd: RawFd) -> Result<Arc<OpenFile>> {
         let file = self.get(fd)?;
-        if file.is_path_only() {
-            Err(Errno::EBADF)
-        } else {
-            Ok(file)
-        }
+        if file.is_path_only() { Err(Errno::EBADF) } else { Ok(file) }
     }
 
     /// Opens the lowest free descriptor below `limit` (RLIMIT_NOFILE) for `file`.
@@ -84,12 +78,7 @@ impl Files {
     ///
     /// # Errors
     /// EMFILE, ENOMEM.
-    pub fn insert_pair(
-        &self,
-        pair: [Arc<OpenFile>; 2],
-        on_exec: OnExec,
-        limit: u32,
-    ) -> Result<[RawFd; 2]> {
+    pub fn insert_pair(&self, pair: [Arc<OpenFile>; 2], on_exec: OnExec, limit: u32) -> Result<[RawFd; 2]> {
         let mut table = self.table.lock();
         let first = table.reserve(0, on_exec, limit)?;
         let second = match table.reserve(0, on_exec, limit) {
@@ -150,13 +139,7 @@ impl Files {
     ///
     /// # Errors
     /// EBADF, EBUSY, ENOMEM.
-    pub fn duplicate_at(
-        &self,
-        fd: RawFd,
-        target: RawFd,
-        on_exec: OnExec,
-        limit: u32,
-    ) -> Result<()> {
+    pub fn duplicate_at(&self, fd: RawFd, target: RawFd, on_exec: OnExec, limit: u32) -> Result<()> {
         let old = self.table.lock().duplicate_at(fd, target, on_exec, limit)?;
         if let Some(old) = old {
             self.forget(&old);
@@ -191,13 +174,7 @@ impl Files {
 
     /// The open descriptors from `from` on, at most `limit`, for /proc/PID/fd.
     pub fn descriptors(&self, from: RawFd, limit: usize) -> alloc::vec::Vec<RawFd> {
-        self.table
-            .lock()
-            .iter()
-            .map(|(fd, _)| fd)
-            .filter(|&fd| fd >= from)
-            .take(limit)
-            .collect()
+        self.table.lock().iter().map(|(fd, _)| fd).filter(|&fd| fd >= from).take(limit).collect()
     }
 
     /// How many descriptors are open, for tests and leak counts.

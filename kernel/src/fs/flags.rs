@@ -47,11 +47,8 @@ bitflags::bitflags! {
 
 impl OpenFlags {
     /// What `F_SETFL` may change.
-    pub const SETTABLE: Self = Self::APPEND
-        .union(Self::NONBLOCK)
-        .union(Self::DIRECT)
-        .union(Self::ASYNC)
-        .union(Self::NO_ACCESS_TIME);
+    pub const SETTABLE: Self =
+        Self::APPEND.union(Self::NONBLOCK).union(Self::DIRECT).union(Self::ASYNC).union(Self::NO_ACCESS_TIME);
 
     /// What `F_GETFL` does not report: it only mattered while opening.
     pub const CREATION: Self = Self::CREATE

@@ -62,8 +62,7 @@ pub fn acquire(file: &OpenFile, lock: Lock, patience: Patience) -> Result<()> {
     if patience == Patience::Now {
         return Err(Errno::EAGAIN);
     }
-    let waited =
-        RELEASED.wait_interruptible(Mode::Shared, || try_acquire(file, lock).then_some(()));
+    let waited = RELEASED.wait_interruptible(Mode::Shared, || try_acquire(file, lock).then_some(()));
     waited.map_err(|Interrupted| Errno::ERESTARTSYS)
 }
 
@@ -104,9 +103,7 @@ fn release_unless(file: &OpenFile, kept: Option<Lock>) {
         return;
     }
     let before = holders.descriptions.len();
-    holders
-        .descriptions
-        .retain(|&description| description != identity(file));
+    holders.descriptions.retain(|&description| description != identity(file));
     if holders.descriptions.len() == before {
         return;
     }

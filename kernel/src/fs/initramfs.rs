@@ -52,9 +52,7 @@ pub fn unpack(caller: &Caller<'_>, image: &[u8]) -> core::result::Result<usize, 
     let mut made = 0;
     loop {
         match unpack_plain(caller, rest, &mut made) {
-            Err(UnpackError::Archive(fault))
-                if fault.kind == FaultKind::Compressed(Compression::Gzip) =>
-            {
+            Err(UnpackError::Archive(fault)) if fault.kind == FaultKind::Compressed(Compression::Gzip) => {
                 let compressed = &rest[fault.offset..];
                 let (archive, consumed) = inflate(compressed).map_err(UnpackError::Compressed)?;
                 // An archive compressed twice is refused here, as by Linux.
@@ -71,37 +69,25 @@ pub fn unpack(caller: &Caller<'_>, image: &[u8]) -> core::result::Result<usize, 
 fn inflate(image: &[u8]) -> core::result::Result<(Vec<u8>, usize), GzipFault> {
     let size = gzip::stated_size(image).ok_or(GzipFault::OutputFull)? as usize;
     let mut archive = Vec::new();
-    archive
-        .try_reserve_exact(size)
-        .map_err(|_| GzipFault::OutputFull)?;
+    archive.try_reserve_exact(size).map_err(|_| GzipFault::OutputFull)?;
     archive.resize(size, 0);
     let inflated = gzip::inflate(image, &mut archive)?;
     archive.truncate(inflated.produced);
     Ok((archive, inflated.consumed))
 }
 
-fn unpack_plain(
-    caller: &Caller<'_>,
-    image: &[u8],
-    made: &mut usize,
-) -> core::result::Result<(), UnpackError> {
+fn unpack_plain(caller: &Caller<'_>, image: &[u8], made: &mut usize) -> core::result::Result<(), UnpackError> {
     let mut links = HardLinks::new();
     for entry in Entries::new(image) {
         let entry = entry.map_err(UnpackError::Archive)?;
-        make(caller, &mut links, &entry).map_err(|error| UnpackError::Entry {
-            name: String::from_utf8_lossy(entry.name).into_owned(),
-            error,
-        })?;
+        make(caller, &mut links, &entry)
+            .map_err(|error| UnpackError::Entry { name: String::from_utf8_lossy(entry.name).into_owned(), error })?;
         *made += 1;
     }
     Ok(())
 }
 
-fn make<'image>(
-    caller: &Caller<'_>,
-    links: &mut HardLinks<'image>,
-    entry: &Entry<'image>,
-) -> Result<()> {
+fn make<'image>(caller: &Caller<'_>, links: &mut HardLinks<'image>, entry: &Entry<'image>) -> Result<()> {
     let root = &caller.root;
     let path = trimmed(entry.name);
     let file_type = FileType::from_mode(entry.mode).ok_or(Errno::EINVAL)?;
@@ -167,10 +153,7 @@ fn fill(place: &Location, entry: &Entry<'_>) -> Result<()> {
     let mut source = Source::from_slice(entry.data);
     let mut offset = 0;
     while source.remaining() > 0 {
-        let io = Io {
-            offset: Some(offset),
-            ..Io::default()
-        };
+        let io = Io { offset: Some(offset), ..Io::default() };
         offset += place.inode().try_write(&io, &mut source)? as u64;
     }
     Ok(())
@@ -183,10 +166,7 @@ fn set_attributes(place: &Location, entry: &Entry<'_>) -> Result<()> {
         if place.inode().file_type() != FileType::Symlink {
             attributes.permissions = entry.permissions();
         }
-        attributes.modified = Timestamp {
-            seconds: i64::from(entry.mtime_s),
-            nanoseconds: 0,
-        };
+        attributes.modified = Timestamp { seconds: i64::from(entry.mtime_s), nanoseconds: 0 };
     });
     Ok(())
 }

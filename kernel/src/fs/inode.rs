@@ -88,19 +88,9 @@ pub struct Inode {
 
 impl Inode {
     /// An inode without names (`links` 0, or 2 for a directory's own entries).
-    pub fn new(
-        device: DeviceNumber,
-        number: u64,
-        node: Node,
-        owner: Owner,
-        permissions: u32,
-    ) -> Self {
+    pub fn new(device: DeviceNumber, number: u64, node: Node, owner: Owner, permissions: u32) -> Self {
         let now = Timestamp::now();
-        let links = if matches!(node, Node::Directory(_)) {
-            2
-        } else {
-            0
-        };
+        let links = if matches!(node, Node::Directory(_)) { 2 } else { 0 };
         let attributes = Attributes {
             permissions,
             uid: owner.uid,
@@ -143,11 +133,7 @@ impl Inode {
     /// # Errors
     /// ENOTDIR.
     pub fn directory(&self) -> Result<&Directory> {
-        if let Node::Directory(directory) = &self.node {
-            Ok(directory)
-        } else {
-            Err(Errno::ENOTDIR)
-        }
+        if let Node::Directory(directory) = &self.node { Ok(directory) } else { Err(Errno::ENOTDIR) }
     }
 
     /// Whether it is a directory.
@@ -220,11 +206,7 @@ impl Inode {
             attributes: self.attributes(),
             born: self.born,
             size: self.size(),
-            blocks: if let Node::File(file) = &self.node {
-                file.held_pages() * BLOCKS_PER_PAGE
-            } else {
-                0
-            },
+            blocks: if let Node::File(file) = &self.node { file.held_pages() * BLOCKS_PER_PAGE } else { 0 },
         }
     }
 
@@ -242,10 +224,7 @@ impl Inode {
         let now = Timestamp::now();
         let mut attributes = self.attributes.lock();
         let last = attributes.accessed;
-        if last <= attributes.modified
-            || last <= attributes.changed
-            || last.seconds + DAY_SECONDS <= now.seconds
-        {
+        if last <= attributes.modified || last <= attributes.changed || last.seconds + DAY_SECONDS <= now.seconds {
             attributes.accessed = now;
         }
     }
@@ -286,10 +265,7 @@ impl Inode {
                 (count.signum() != -change).then(|| count + change)
             })
             .map_err(|_| Errno::ETXTBSY)?;
-        Ok(WriteAccess {
-            inode: self.clone(),
-            change,
-        })
+        Ok(WriteAccess { inode: self.clone(), change })
     }
 
     /// Sets a regular file's length.
@@ -321,9 +297,7 @@ pub struct WriteAccess {
 
 impl Drop for WriteAccess {
     fn drop(&mut self) {
-        self.inode
-            .write_access
-            .fetch_sub(self.change, Ordering::Relaxed);
+        self.inode.write_access.fetch_sub(self.change, Ordering::Relaxed);
     }
 }
 
@@ -379,9 +353,7 @@ impl FileOps for Inode {
 
     fn map(self: Arc<Self>, request: &MapRequest) -> Result<Arc<dyn PageSource>> {
         match &self.node {
-            Node::File(file)
-                if request.writes == Writes::Shared && file.seals() & F_SEAL_WRITE != 0 =>
-            {
+            Node::File(file) if request.writes == Writes::Shared && file.seals() & F_SEAL_WRITE != 0 => {
                 Err(Errno::EPERM)
             }
             Node::File(_) => Ok(self),

@@ -21,15 +21,8 @@ pub fn make_directories(file_system: &FileSystem, path: &str) -> Result<Arc<Dent
         at = match held {
             Some(dentry) => dentry,
             None => {
-                let inode =
-                    file_system.new_inode(Node::Directory(Directory::new()), Owner::ROOT, 0o555)?;
-                file_system.insert(
-                    Entry {
-                        directory: &at,
-                        name: name.as_bytes(),
-                    },
-                    inode,
-                )?
+                let inode = file_system.new_inode(Node::Directory(Directory::new()), Owner::ROOT, 0o555)?;
+                file_system.insert(Entry { directory: &at, name: name.as_bytes() }, inode)?
             }
         };
     }
@@ -48,15 +41,7 @@ pub fn add(file_system: &FileSystem, path: &str, node: Node, permissions: u32) -
     let (directory, name) = split(path);
     let directory = make_directories(file_system, directory)?;
     let inode = file_system.new_inode(node, Owner::ROOT, permissions)?;
-    file_system
-        .insert(
-            Entry {
-                directory: &directory,
-                name: name.as_bytes(),
-            },
-            inode,
-        )
-        .map(drop)
+    file_system.insert(Entry { directory: &directory, name: name.as_bytes() }, inode).map(drop)
 }
 
 /// Takes the file at `path` away.
@@ -66,23 +51,9 @@ pub fn add(file_system: &FileSystem, path: &str, node: Node, permissions: u32) -
 pub fn remove(file_system: &FileSystem, path: &str) -> Result<()> {
     let (directory, name) = split(path);
     let mut at = file_system.root().clone();
-    for component in directory
-        .split('/')
-        .filter(|component| !component.is_empty())
-    {
-        let next = at
-            .inode()
-            .directory()?
-            .held(component.as_bytes())
-            .ok_or(Errno::ENOENT)?;
+    for component in directory.split('/').filter(|component| !component.is_empty()) {
+        let next = at.inode().directory()?.held(component.as_bytes()).ok_or(Errno::ENOENT)?;
         at = next;
     }
-    file_system.remove(
-        Entry {
-            directory: &at,
-            name: name.as_bytes(),
-        },
-        Removal::File,
-        &|_, _| Ok(()),
-    )
+    file_system.remove(Entry { directory: &at, name: name.as_bytes() }, Removal::File, &|_, _| Ok(()))
 }

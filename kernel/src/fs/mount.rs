@@ -40,20 +40,9 @@ impl MountFlags {
             (Self::NO_EXEC, "noexec"),
             (Self::NO_ACCESS_TIME, "noatime"),
         ];
-        let first = if self.contains(Self::READ_ONLY) {
-            "ro"
-        } else {
-            "rw"
-        };
-        let last = if self.contains(Self::NO_ACCESS_TIME) {
-            None
-        } else {
-            Some("relatime")
-        };
-        let middle = table
-            .into_iter()
-            .filter(move |(flag, _)| self.contains(*flag))
-            .map(|(_, word)| word);
+        let first = if self.contains(Self::READ_ONLY) { "ro" } else { "rw" };
+        let last = if self.contains(Self::NO_ACCESS_TIME) { None } else { Some("relatime") };
+        let middle = table.into_iter().filter(move |(flag, _)| self.contains(*flag)).map(|(_, word)| word);
         core::iter::once(first).chain(middle).chain(last)
     }
 }
@@ -113,10 +102,7 @@ impl Mount {
 
     /// The same, as a place.
     pub fn root_location(self: &Arc<Self>) -> Location {
-        Location {
-            mount: self.clone(),
-            dentry: self.root.clone(),
-        }
+        Location { mount: self.clone(), dentry: self.root.clone() }
     }
 
     /// What it covers.
@@ -134,11 +120,7 @@ impl Mount {
     /// # Errors
     /// EROFS.
     pub fn check_writable(&self) -> Result<()> {
-        if self.flags().contains(MountFlags::READ_ONLY) {
-            Err(Errno::EROFS)
-        } else {
-            Ok(())
-        }
+        if self.flags().contains(MountFlags::READ_ONLY) { Err(Errno::EROFS) } else { Ok(()) }
     }
 
     fn is_on(&self, place: &Location) -> bool {
@@ -146,10 +128,7 @@ impl Mount {
     }
 
     fn is_on_mount(&self, mount: &Arc<Self>) -> bool {
-        self.on
-            .lock()
-            .as_ref()
-            .is_some_and(|on| Arc::ptr_eq(&on.mount, mount))
+        self.on.lock().as_ref().is_some_and(|on| Arc::ptr_eq(&on.mount, mount))
     }
 }
 
@@ -173,9 +152,7 @@ pub fn set_root(file_system: Arc<FileSystem>) -> Result<Location> {
 /// # Errors
 /// ENOENT before `set_root`.
 pub fn root() -> Result<Location> {
-    root_of(&TABLE.lock())
-        .map(Mount::root_location)
-        .ok_or(Errno::ENOENT)
+    root_of(&TABLE.lock()).map(Mount::root_location).ok_or(Errno::ENOENT)
 }
 
 /// Of the mounts in the tree the root alone covers nothing.
@@ -185,12 +162,7 @@ fn root_of(table: &[Arc<Mount>]) -> Option<&Arc<Mount>> {
 
 /// The mount that covers `place`.
 pub fn covering(place: &Location) -> Option<Arc<Mount>> {
-    TABLE
-        .lock()
-        .iter()
-        .rev()
-        .find(|mount| mount.is_on(place))
-        .cloned()
+    TABLE.lock().iter().rev().find(|mount| mount.is_on(place)).cloned()
 }
 
 /// Mounts `root`, a directory of `file_system`, on the directory `on`, which nothing covers.
@@ -266,19 +238,11 @@ pub fn detach(place: Location, how: Detach) -> Result<()> {
     gone.push(place.mount.clone());
     let mut next = 0;
     while let Some(above) = gone.get(next).cloned() {
-        gone.extend(
-            table
-                .iter()
-                .filter(|mount| mount.is_on_mount(&above))
-                .cloned(),
-        );
+        gone.extend(table.iter().filter(|mount| mount.is_on_mount(&above)).cloned());
         next += 1;
     }
     table.retain(|mount| !gone.iter().any(|one| Arc::ptr_eq(one, mount)));
-    let uncovered: Vec<Location> = gone
-        .iter()
-        .filter_map(|mount| mount.on.lock().take())
-        .collect();
+    let uncovered: Vec<Location> = gone.iter().filter_map(|mount| mount.on.lock().take()).collect();
     for on in &uncovered {
         on.dentry.uncover();
     }
@@ -311,12 +275,7 @@ pub fn list(root: &Location) -> Vec<MountLine> {
     let mounts: Vec<Arc<Mount>> = TABLE.lock().clone();
     let lines = mounts.iter().filter_map(|mount| {
         let target = mount.root_location().path_from(root);
-        let options = mount
-            .flags()
-            .words()
-            .map(str::as_bytes)
-            .collect::<Vec<_>>()
-            .join(&b',');
+        let options = mount.flags().words().map(str::as_bytes).collect::<Vec<_>>().join(&b',');
         target.reachable.then(|| MountLine {
             id: mount.id,
             parent_id: mount.mounted_on().map_or(mount.id, |on| on.mount.id),

@@ -22,9 +22,7 @@ impl Caller<'_> {
     /// Checks that the entries of `directory` may be changed.
     fn check_change(&self, directory: &Location) -> Result<()> {
         directory.mount.check_writable()?;
-        directory
-            .inode()
-            .check(self.credentials, Access::WRITE | Access::EXECUTE)?;
+        directory.inode().check(self.credentials, Access::WRITE | Access::EXECUTE)?;
         directory.mount.file_system().check_changes()
     }
 
@@ -44,20 +42,10 @@ impl Caller<'_> {
     }
 
     /// Makes an inode for `directory` and enters it under `name`. `permissions` are subject to the umask.
-    pub(super) fn enter(
-        &self,
-        directory: &Location,
-        name: &[u8],
-        node: Node,
-        permissions: u32,
-    ) -> Result<Location> {
+    pub(super) fn enter(&self, directory: &Location, name: &[u8], node: Node, permissions: u32) -> Result<Location> {
         let parent = directory.inode().attributes();
         let inherits = parent.permissions & S_ISGID;
-        let gid = if inherits != 0 {
-            parent.gid
-        } else {
-            self.credentials.fsgid
-        };
+        let gid = if inherits != 0 { parent.gid } else { self.credentials.fsgid };
         let mut permissions = match node {
             Node::Symlink(_) => 0o777,
             _ => permissions & 0o7777 & !self.umask,
@@ -66,21 +54,8 @@ impl Caller<'_> {
             permissions |= inherits;
         }
         let file_system = directory.mount.file_system();
-        let inode = file_system.new_inode(
-            node,
-            Owner {
-                uid: self.credentials.fsuid,
-                gid,
-            },
-            permissions,
-        )?;
-        let dentry = file_system.insert(
-            Entry {
-                directory: &directory.dentry,
-                name,
-            },
-            inode,
-        )?;
+        let inode = file_system.new_inode(node, Owner { uid: self.credentials.fsuid, gid }, permissions)?;
+        let dentry = file_system.insert(Entry { directory: &directory.dentry, name }, inode)?;
         Ok(directory.with_dentry(dentry))
     }
 
@@ -91,34 +66,22 @@ impl Caller<'_> {
     pub fn make_directory(&self, start: &Location, path: &[u8], permissions: u32) -> Result<()> {
         let resolved = self.resolve(start, path, Follow::Never)?;
         let (directory, name) = self.free_name(resolved, FileType::Directory)?;
-        self.enter(
-            &directory,
-            &name,
-            Node::Directory(Directory::new()),
-            permissions & 0o1777,
-        )
-        .map(drop)
+        self.enter(&directory, &name, Node::Directory(Directory::new()), permissions & 0o1777).map(drop)
     }
 
     /// mknod(2); the type is in `mode`. The place it made.
     ///
     /// # Errors
     /// As `make_directory`; EPERM for directories, and for devices unless privileged; EINVAL for no type.
-    pub fn make_node(
-        &self,
-        start: &Location,
-        path: &[u8],
-        mode: u32,
-        device: DeviceNumber,
-    ) -> Result<Location> {
+    pub fn make_node(&self, start: &Location, path: &[u8], mode: u32, device: DeviceNumber) -> Result<Location> {
         let file_type = FileType::from_mode(mode).ok_or(Errno::EINVAL)?;
         let resolved = self.resolve(start, path, Follow::Never)?;
         let (directory, name) = self.free_name(resolved, file_type)?;
         let privileged = permission::is_privileged(self.credentials);
         let node = match file_type {
-            FileType::Regular => Node::File(crate::fs::page_file::PageFile::new(
-                directory.mount.file_system().budget().clone(),
-            )),
+            FileType::Regular => {
+                Node::File(crate::fs::page_file::PageFile::new(directory.mount.file_system().budget().clone()))
+            }
             FileType::Fifo => Node::Fifo(Attachment::new()),
             FileType::Socket => Node::Socket,
             FileType::CharDevice if privileged => Node::CharDevice(device),
@@ -143,8 +106,7 @@ impl Caller<'_> {
         }
         let resolved = self.resolve(start, path, Follow::Never)?;
         let (directory, name) = self.free_name(resolved, FileType::Symlink)?;
-        self.enter(&directory, &name, Node::Symlink(target.into()), 0o777)
-            .map(drop)
+        self.enter(&directory, &name, Node::Symlink(target.into()), 0o777).map(drop)
     }
 
     /// link(2): gives the file at `existing` the name `path` too.
@@ -160,14 +122,8 @@ impl Caller<'_> {
         if existing.inode().is_directory() {
             return Err(Errno::EPERM);
         }
-        let entry = Entry {
-            directory: &directory.dentry,
-            name: &name,
-        };
-        directory
-            .mount
-            .file_system()
-            .insert_link(entry, existing.inode().clone())
+        let entry = Entry { directory: &directory.dentry, name: &name };
+        directory.mount.file_system().insert_link(entry, existing.inode().clone())
     }
 
     /// unlink(2) and rmdir(2).
@@ -191,48 +147,30 @@ impl Caller<'_> {
         if !Arc::ptr_eq(&found.mount, &resolved.directory.mount) {
             return Err(Errno::EBUSY);
         }
-        let entry = Entry {
-            directory: &resolved.directory.dentry,
-            name,
-        };
+        let entry = Entry { directory: &resolved.directory.dentry, name };
         resolved
             .directory
             .mount
             .file_system()
-            .remove(entry, removal, &|directory, victim| {
-                self.check_victim(directory, victim)
-            })
+            .remove(entry, removal, &|directory, victim| self.check_victim(directory, victim))
     }
 
     /// Whether the sticky bit lets the caller take a name from `victim`.
     fn check_victim(&self, directory: &Inode, victim: &Inode) -> Result<()> {
-        permission::check_sticky(
-            self.credentials,
-            &directory.attributes(),
-            &victim.attributes(),
-        )
+        permission::check_sticky(self.credentials, &directory.attributes(), &victim.attributes())
     }
 
     /// rename(2): `from` and `to` are each where a relative path starts, and the path.
     ///
     /// # Errors
     /// ENOENT, EEXIST, EACCES, EPERM, EROFS, EXDEV, EINVAL (below itself), EISDIR, ENOTDIR, ENOTEMPTY, EBUSY (`.`, `..`, mount point).
-    pub fn rename(
-        &self,
-        from: (&Location, &[u8]),
-        to: (&Location, &[u8]),
-        how: Rename,
-    ) -> Result<()> {
+    pub fn rename(&self, from: (&Location, &[u8]), to: (&Location, &[u8]), how: Rename) -> Result<()> {
         let old = self.resolve(from.0, from.1, Follow::Never)?;
         let new = self.resolve(to.0, to.1, Follow::Never)?;
         if !Arc::ptr_eq(&old.directory.mount, &new.directory.mount) {
             return Err(Errno::EXDEV);
         }
-        let taken = if how == Rename::NoReplace {
-            Errno::EEXIST
-        } else {
-            Errno::EBUSY
-        };
+        let taken = if how == Rename::NoReplace { Errno::EEXIST } else { Errno::EBUSY };
         let LastName::Name(old_name) = &old.last else {
             return Err(Errno::EBUSY);
         };
@@ -245,11 +183,7 @@ impl Caller<'_> {
             return Err(Errno::ENOTDIR);
         }
         let mount = &old.directory.mount;
-        let covered = |found: &Option<Location>| {
-            found
-                .as_ref()
-                .is_some_and(|found| !Arc::ptr_eq(&found.mount, mount))
-        };
+        let covered = |found: &Option<Location>| found.as_ref().is_some_and(|found| !Arc::ptr_eq(&found.mount, mount));
         if covered(&old.found) || covered(&new.found) {
             return Err(Errno::EBUSY);
         }
@@ -260,14 +194,8 @@ impl Caller<'_> {
             source.inode().check(self.credentials, Access::WRITE)?;
         }
         mount.file_system().rename(
-            Entry {
-                directory: &old.directory.dentry,
-                name: old_name,
-            },
-            Entry {
-                directory: &new.directory.dentry,
-                name: new_name,
-            },
+            Entry { directory: &old.directory.dentry, name: old_name },
+            Entry { directory: &new.directory.dentry, name: new_name },
             how,
             &|directory, victim| self.check_victim(directory, victim),
         )

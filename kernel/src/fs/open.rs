@@ -30,11 +30,7 @@ pub struct How {
 
 impl How {
     /// For reading only.
-    pub const READ: Self = Self {
-        access: AccessMode::READ,
-        flags: OpenFlags::empty(),
-        permissions: 0,
-    };
+    pub const READ: Self = Self { access: AccessMode::READ, flags: OpenFlags::empty(), permissions: 0 };
 
     /// From the words of openat(2).
     ///
@@ -44,15 +40,8 @@ impl How {
         let access = AccessMode::from_open(flags);
         let mut flags = OpenFlags::from_bits_truncate(flags);
         if flags.contains(OpenFlags::PATH) {
-            flags &= OpenFlags::PATH
-                | OpenFlags::DIRECTORY
-                | OpenFlags::NO_FOLLOW
-                | OpenFlags::CLOSE_ON_EXEC;
-            return Ok(Self {
-                access: AccessMode::empty(),
-                flags,
-                permissions: 0,
-            });
+            flags &= OpenFlags::PATH | OpenFlags::DIRECTORY | OpenFlags::NO_FOLLOW | OpenFlags::CLOSE_ON_EXEC;
+            return Ok(Self { access: AccessMode::empty(), flags, permissions: 0 });
         }
         if flags.contains(OpenFlags::TEMPORARY) {
             return Err(Errno::EOPNOTSUPP);
@@ -60,11 +49,7 @@ impl How {
         if flags.contains(OpenFlags::CREATE | OpenFlags::DIRECTORY) {
             return Err(Errno::EINVAL);
         }
-        Ok(Self {
-            access: access?,
-            flags,
-            permissions,
-        })
+        Ok(Self { access: access?, flags, permissions })
     }
 }
 
@@ -83,11 +68,8 @@ impl Caller<'_> {
     /// ENOENT, EEXIST, EACCES, EISDIR, ENOTDIR, ELOOP, EROFS, ENXIO, EPERM, ENOSPC, and what a device or FIFO says.
     pub fn open(&self, start: &Location, path: &[u8], how: How) -> Result<Arc<OpenFile>> {
         let exclusive = how.flags.contains(OpenFlags::CREATE | OpenFlags::EXCLUSIVE);
-        let follow = if exclusive || how.flags.contains(OpenFlags::NO_FOLLOW) {
-            Follow::NotLast
-        } else {
-            Follow::Always
-        };
+        let follow =
+            if exclusive || how.flags.contains(OpenFlags::NO_FOLLOW) { Follow::NotLast } else { Follow::Always };
         let resolved = self.resolve(start, path, follow)?;
         let (place, origin) = if how.flags.contains(OpenFlags::CREATE) {
             self.find_or_create(resolved, how)?
@@ -110,12 +92,7 @@ impl Caller<'_> {
     /// # Errors
     /// EACCES if it is not a regular file, or may not be executed by mode or mount; ETXTBSY while it is open for
     /// writing; ELOOP; those of the walk.
-    pub fn open_executable(
-        &self,
-        start: &Location,
-        path: &[u8],
-        follow: Follow,
-    ) -> Result<Arc<OpenFile>> {
+    pub fn open_executable(&self, start: &Location, path: &[u8], follow: Follow) -> Result<Arc<OpenFile>> {
         let place = self.existing(start, path, follow)?;
         self.open_executable_at(place)
     }
@@ -135,12 +112,7 @@ impl Caller<'_> {
         let request = self.request(&place, How::READ);
         let mut opened = open_node(&request)?;
         opened.hold = Some(Arc::new(denial));
-        Ok(OpenFile::new(
-            opened,
-            place,
-            AccessMode::READ,
-            OpenFlags::empty(),
-        ))
+        Ok(OpenFile::new(opened, place, AccessMode::READ, OpenFlags::empty()))
     }
 
     fn find_or_create(&self, resolved: Resolved, how: How) -> Result<(Location, Origin)> {
@@ -163,26 +135,15 @@ impl Caller<'_> {
         }
         let directory = &resolved.directory;
         directory.mount.check_writable()?;
-        directory
-            .inode()
-            .check(self.credentials, Access::WRITE | Access::EXECUTE)?;
+        directory.inode().check(self.credentials, Access::WRITE | Access::EXECUTE)?;
         // Linux says EACCES here, where mkdir(2) says EPERM.
-        directory
-            .mount
-            .file_system()
-            .check_changes()
-            .map_err(|_| Errno::EACCES)?;
-        let node = Node::File(PageFile::new(
-            directory.mount.file_system().budget().clone(),
-        ));
+        directory.mount.file_system().check_changes().map_err(|_| Errno::EACCES)?;
+        let node = Node::File(PageFile::new(directory.mount.file_system().budget().clone()));
         match self.enter(directory, name, node, how.permissions) {
             Ok(place) => Ok((place, Origin::Created)),
             // Somebody else was quicker; that is no error for whoever does not insist.
             Err(Errno::EEXIST) if !how.flags.contains(OpenFlags::EXCLUSIVE) => {
-                let dentry = directory
-                    .inode()
-                    .directory()?
-                    .lookup(&directory.dentry, name)?;
+                let dentry = directory.inode().directory()?.lookup(&directory.dentry, name)?;
                 Ok((directory.with_dentry(dentry), Origin::Existed))
             }
             Err(error) => Err(error),
@@ -195,12 +156,7 @@ impl Caller<'_> {
             return Err(Errno::ENOTDIR);
         }
         if how.flags.contains(OpenFlags::PATH) {
-            return Ok(OpenFile::new(
-                Opened::plain(Arc::new(PathOnly)),
-                place,
-                how.access,
-                how.flags,
-            ));
+            return Ok(OpenFile::new(Opened::plain(Arc::new(PathOnly)), place, how.access, how.flags));
         }
         let truncates = how.flags.contains(OpenFlags::TRUNCATE);
         if origin == Origin::Existed {
@@ -234,18 +190,13 @@ impl Caller<'_> {
     fn check_open(&self, place: &Location, file_type: FileType, how: How) -> Result<()> {
         let mut wanted = Access::empty();
         wanted.set(Access::READ, how.access.contains(AccessMode::READ));
-        wanted.set(
-            Access::WRITE,
-            how.access.contains(AccessMode::WRITE) || how.flags.contains(OpenFlags::TRUNCATE),
-        );
+        wanted.set(Access::WRITE, how.access.contains(AccessMode::WRITE) || how.flags.contains(OpenFlags::TRUNCATE));
         let writes = wanted.contains(Access::WRITE);
         match file_type {
             FileType::Symlink => return Err(Errno::ELOOP),
             FileType::Directory if writes => return Err(Errno::EISDIR),
             FileType::Regular if writes => place.mount.check_writable()?,
-            FileType::CharDevice | FileType::BlockDevice
-                if place.mount.flags().contains(MountFlags::NO_DEVICES) =>
-            {
+            FileType::CharDevice | FileType::BlockDevice if place.mount.flags().contains(MountFlags::NO_DEVICES) => {
                 return Err(Errno::EACCES);
             }
             _ => {}

@@ -62,12 +62,7 @@ pub struct OpenFile {
 
 impl OpenFile {
     /// A description of what was opened at `location`.
-    pub fn new(
-        opened: Opened,
-        location: Location,
-        access: AccessMode,
-        flags: OpenFlags,
-    ) -> Arc<Self> {
+    pub fn new(opened: Opened, location: Location, access: AccessMode, flags: OpenFlags) -> Arc<Self> {
         Arc::new(Self {
             seeking: opened.ops.seeking(),
             ops: opened.ops,
@@ -115,9 +110,7 @@ impl OpenFile {
         let set = flags.intersection(OpenFlags::SETTABLE).bits();
         let change = |old: u32| Some(old & !OpenFlags::SETTABLE.bits() | set);
         // The closure never refuses.
-        let _ = self
-            .status
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, change);
+        let _ = self.status.fetch_update(Ordering::Relaxed, Ordering::Relaxed, change);
     }
 
     /// Switches one status flag on or off (FIONBIO).
@@ -138,11 +131,7 @@ impl OpenFile {
     /// # Errors
     /// EBADF.
     pub fn check_access(&self, wanted: AccessMode) -> Result<()> {
-        if self.access.contains(wanted) {
-            Ok(())
-        } else {
-            Err(Errno::EBADF)
-        }
+        if self.access.contains(wanted) { Ok(()) } else { Err(Errno::EBADF) }
     }
 
     /// The owner of its record locks (F_OFD_SETLK).
@@ -174,23 +163,11 @@ impl OpenFile {
         match (self.seeking, at) {
             (Seeking::Position, At::Position) => {
                 let mut position = self.position.lock();
-                let bytes = self.ops.try_read(
-                    &Io {
-                        offset: Some(*position),
-                        flags,
-                    },
-                    sink,
-                )?;
+                let bytes = self.ops.try_read(&Io { offset: Some(*position), flags }, sink)?;
                 *position += bytes as u64;
                 Ok(bytes)
             }
-            (Seeking::Position, At::Offset(offset)) => self.ops.try_read(
-                &Io {
-                    offset: Some(offset),
-                    flags,
-                },
-                sink,
-            ),
+            (Seeking::Position, At::Offset(offset)) => self.ops.try_read(&Io { offset: Some(offset), flags }, sink),
             (Seeking::Refused, At::Offset(_)) => Err(Errno::ESPIPE),
             (Seeking::Ignored, _) | (Seeking::Refused, At::Position) => blocking::read(self, sink),
         }
@@ -218,13 +195,9 @@ impl OpenFile {
                 *position = start + bytes as u64;
                 Ok(bytes)
             }
-            (Seeking::Position, At::Offset(offset)) => {
-                self.write_from(offset, source).map(|(_, bytes)| bytes)
-            }
+            (Seeking::Position, At::Offset(offset)) => self.write_from(offset, source).map(|(_, bytes)| bytes),
             (Seeking::Refused, At::Offset(_)) => Err(Errno::ESPIPE),
-            (Seeking::Ignored, _) | (Seeking::Refused, At::Position) => {
-                blocking::write(self, source)
-            }
+            (Seeking::Ignored, _) | (Seeking::Refused, At::Position) => blocking::write(self, source),
         }
     }
 
@@ -233,18 +206,8 @@ impl OpenFile {
         let inode = self.location.inode();
         let _writers = matches!(inode.node(), Node::File(_)).then(|| inode.lock_writers());
         let flags = self.flags();
-        let offset = if flags.contains(OpenFlags::APPEND) {
-            inode.size()
-        } else {
-            offset
-        };
-        let bytes = self.ops.try_write(
-            &Io {
-                offset: Some(offset),
-                flags,
-            },
-            source,
-        )?;
+        let offset = if flags.contains(OpenFlags::APPEND) { inode.size() } else { offset };
+        let bytes = self.ops.try_write(&Io { offset: Some(offset), flags }, source)?;
         Ok((offset, bytes))
     }
 
@@ -282,10 +245,7 @@ impl OpenFile {
                 return Ok(*position);
             }
         };
-        let target = base
-            .checked_add_signed(offset)
-            .filter(|&target| target <= MAX_SIZE)
-            .ok_or(Errno::EINVAL)?;
+        let target = base.checked_add_signed(offset).filter(|&target| target <= MAX_SIZE).ok_or(Errno::EINVAL)?;
         *position = target;
         Ok(target)
     }
@@ -323,11 +283,7 @@ impl OpenFile {
     /// ENODEV, EPERM (sealed), and what a driver says.
     pub fn map(&self, request: &MapRequest) -> Result<Arc<dyn PageSource>> {
         let pages = self.ops.clone().map(request)?;
-        Ok(Arc::new(FileMapping {
-            pages,
-            location: self.location.clone(),
-            _hold: self.hold.clone(),
-        }))
+        Ok(Arc::new(FileMapping { pages, location: self.location.clone(), _hold: self.hold.clone() }))
     }
 }
 

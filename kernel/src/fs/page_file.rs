@@ -47,11 +47,7 @@ impl Span {
     fn new(at: u64, length: usize) -> Result<Self> {
         let index = usize::try_from(at / PAGE_BYTES).map_err(|_| Errno::EFBIG)?;
         let offset = usize::try_from(at % PAGE_BYTES).map_err(|_| Errno::EFBIG)?;
-        Ok(Self {
-            index,
-            offset,
-            length: length.min(PAGE_SIZE - offset),
-        })
+        Ok(Self { index, offset, length: length.min(PAGE_SIZE - offset) })
     }
 }
 
@@ -104,19 +100,13 @@ impl PageFile {
     /// EPERM once F_SEAL_SEAL is set.
     pub fn add_seals(&self, seals: u32) -> Result<()> {
         self.seals
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |old| {
-                (old & F_SEAL_SEAL == 0).then_some(old | seals)
-            })
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |old| (old & F_SEAL_SEAL == 0).then_some(old | seals))
             .map(|_| ())
             .map_err(|_| Errno::EPERM)
     }
 
     fn check_seal(&self, seal: u32) -> Result<()> {
-        if self.seals() & seal == 0 {
-            Ok(())
-        } else {
-            Err(Errno::EPERM)
-        }
+        if self.seals() & seal == 0 { Ok(()) } else { Err(Errno::EPERM) }
     }
 
     /// Copies bytes from `offset` on to `sink`, zeroes for holes; 0 at and beyond the end.
@@ -211,11 +201,7 @@ impl PageFile {
     /// EFAULT beyond the end of the file; ENOSPC, ENOMEM.
     pub fn page_for_mapping(&self, index: usize) -> Result<Frame> {
         let end = usize::try_from(self.size().div_ceil(PAGE_BYTES)).unwrap_or(usize::MAX);
-        if index >= end {
-            Err(Errno::EFAULT)
-        } else {
-            self.page_for_writing(index)
-        }
+        if index >= end { Err(Errno::EFAULT) } else { self.page_for_writing(index) }
     }
 
     fn grow_to(&self, end: u64) {

@@ -33,20 +33,11 @@ pub fn is_in_group(credentials: &Credentials, gid: u32) -> bool {
 ///
 /// # Errors
 /// EACCES.
-pub fn check(
-    credentials: &Credentials,
-    file_type: FileType,
-    attributes: &Attributes,
-    wanted: Access,
-) -> Result<()> {
+pub fn check(credentials: &Credentials, file_type: FileType, attributes: &Attributes, wanted: Access) -> Result<()> {
     if is_privileged(credentials) {
         // The superuser executes what somebody may execute.
         let executable = file_type == FileType::Directory || attributes.permissions & 0o111 != 0;
-        return if wanted.contains(Access::EXECUTE) && !executable {
-            Err(Errno::EACCES)
-        } else {
-            Ok(())
-        };
+        return if wanted.contains(Access::EXECUTE) && !executable { Err(Errno::EACCES) } else { Ok(()) };
     }
     let class = if attributes.uid == credentials.fsuid {
         attributes.permissions >> 6
@@ -55,11 +46,7 @@ pub fn check(
     } else {
         attributes.permissions
     };
-    if Access::from_bits_truncate(class).contains(wanted) {
-        Ok(())
-    } else {
-        Err(Errno::EACCES)
-    }
+    if Access::from_bits_truncate(class).contains(wanted) { Ok(()) } else { Err(Errno::EACCES) }
 }
 
 /// Checks that the caller owns the file (or is the superuser).
@@ -67,22 +54,14 @@ pub fn check(
 /// # Errors
 /// EPERM.
 pub fn check_owner(credentials: &Credentials, attributes: &Attributes) -> Result<()> {
-    if is_privileged(credentials) || credentials.fsuid == attributes.uid {
-        Ok(())
-    } else {
-        Err(Errno::EPERM)
-    }
+    if is_privileged(credentials) || credentials.fsuid == attributes.uid { Ok(()) } else { Err(Errno::EPERM) }
 }
 
 /// Checks that the caller may remove or rename `victim` as far as `directory`'s sticky bit is concerned.
 ///
 /// # Errors
 /// EPERM.
-pub fn check_sticky(
-    credentials: &Credentials,
-    directory: &Attributes,
-    victim: &Attributes,
-) -> Result<()> {
+pub fn check_sticky(credentials: &Credentials, directory: &Attributes, victim: &Attributes) -> Result<()> {
     let owner = credentials.fsuid == victim.uid || credentials.fsuid == directory.uid;
     if directory.permissions & abi::S_ISVTX == 0 || owner || is_privileged(credentials) {
         Ok(())
@@ -92,32 +71,17 @@ pub fn check_sticky(
 }
 
 /// The permissions a file keeps when the caller sets them: the set-group-id bit is for members of the group.
-pub fn settable_permissions(
-    credentials: &Credentials,
-    file_type: FileType,
-    gid: u32,
-    wanted: u32,
-) -> u32 {
-    let keeps = is_privileged(credentials)
-        || is_in_group(credentials, gid)
-        || file_type == FileType::Directory;
+pub fn settable_permissions(credentials: &Credentials, file_type: FileType, gid: u32, wanted: u32) -> u32 {
+    let keeps = is_privileged(credentials) || is_in_group(credentials, gid) || file_type == FileType::Directory;
     let wanted = wanted & 0o7777;
-    if keeps {
-        wanted
-    } else {
-        wanted & !abi::S_ISGID
-    }
+    if keeps { wanted } else { wanted & !abi::S_ISGID }
 }
 
 /// The permissions after a change of owner or a write by an ordinary user: no set-id bits on what can be executed.
 pub fn without_set_id(permissions: u32) -> u32 {
     let permissions = permissions & !abi::S_ISUID;
     // Without group execution the bit once meant mandatory locking, and is kept.
-    if permissions & abi::S_IXGRP != 0 {
-        permissions & !abi::S_ISGID
-    } else {
-        permissions
-    }
+    if permissions & abi::S_IXGRP != 0 { permissions & !abi::S_ISGID } else { permissions }
 }
 
 /// Checks chown(2): the owner may give the file to one of the own groups, only the superuser may give it away.
@@ -135,11 +99,6 @@ pub fn check_chown(
     }
     let owner = attributes.uid == credentials.fsuid;
     let uid_allowed = uid.is_none_or(|uid| owner && uid == attributes.uid);
-    let gid_allowed =
-        gid.is_none_or(|gid| owner && (gid == attributes.gid || is_in_group(credentials, gid)));
-    if uid_allowed && gid_allowed {
-        Ok(())
-    } else {
-        Err(Errno::EPERM)
-    }
+    let gid_allowed = gid.is_none_or(|gid| owner && (gid == attributes.gid || is_in_group(credentials, gid)));
+    if uid_allowed && gid_allowed { Ok(()) } else { Err(Errno::EPERM) }
 }

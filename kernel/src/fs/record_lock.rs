@@ -74,13 +74,7 @@ struct Table {
     wanted: BTreeMap<Owner, (usize, Record)>,
 }
 
-static TABLE: SpinLock<Table> = SpinLock::new(
-    rank::OBJECT,
-    Table {
-        held: BTreeMap::new(),
-        wanted: BTreeMap::new(),
-    },
-);
+static TABLE: SpinLock<Table> = SpinLock::new(rank::OBJECT, Table { held: BTreeMap::new(), wanted: BTreeMap::new() });
 /// How many files are locked, so that closing a file costs nothing while there are none.
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 static RELEASED: WaitQueue = WaitQueue::new();
@@ -91,11 +85,7 @@ fn key(inode: &Arc<Inode>) -> usize {
 
 impl Table {
     fn conflict(&self, key: usize, wanted: &Record) -> Option<Record> {
-        self.held
-            .get(&key)?
-            .iter()
-            .find(|held| held.conflicts(wanted))
-            .copied()
+        self.held.get(&key)?.iter().find(|held| held.conflicts(wanted)).copied()
     }
 
     /// Frees `span` of `owner`'s locks: those that reach beyond it are cut.
@@ -110,22 +100,10 @@ impl Table {
                 continue;
             }
             if record.span.first < span.first {
-                kept.push(Record {
-                    span: Span {
-                        last: span.first - 1,
-                        ..record.span
-                    },
-                    ..record
-                });
+                kept.push(Record { span: Span { last: span.first - 1, ..record.span }, ..record });
             }
             if record.span.last > span.last {
-                kept.push(Record {
-                    span: Span {
-                        first: span.last + 1,
-                        ..record.span
-                    },
-                    ..record
-                });
+                kept.push(Record { span: Span { first: span.last + 1, ..record.span }, ..record });
             }
         }
         if kept.is_empty() {
@@ -224,14 +202,7 @@ pub fn release(inode: &Arc<Inode>, owner: Owner, span: Span) {
 
 /// Unlocks all that the owner has locked of the file: a descriptor of it was closed.
 pub fn release_file(inode: &Arc<Inode>, owner: Owner) {
-    release(
-        inode,
-        owner,
-        Span {
-            first: 0,
-            last: u64::MAX,
-        },
-    );
+    release(inode, owner, Span { first: 0, last: u64::MAX });
 }
 
 /// Unlocks all that the owner has locked of any file: it is gone.

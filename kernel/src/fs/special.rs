@@ -91,16 +91,12 @@ pub struct Attachment {
 impl Attachment {
     /// Nothing attached.
     pub const fn new() -> Self {
-        Self {
-            object: SpinLock::new(rank::OBJECT, None),
-        }
+        Self { object: SpinLock::new(rank::OBJECT, None) }
     }
 
     /// With `object` attached.
     pub fn with(object: Arc<dyn Any + Send + Sync>) -> Self {
-        Self {
-            object: SpinLock::new(rank::OBJECT, Some(object)),
-        }
+        Self { object: SpinLock::new(rank::OBJECT, Some(object)) }
     }
 
     /// What is attached, if it is a `T`.

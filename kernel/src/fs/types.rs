@@ -22,26 +22,11 @@ pub struct FileSystemType {
 }
 
 static BUILT_IN: [FileSystemType; 5] = [
-    FileSystemType {
-        name: "ramfs",
-        make: make_ramfs,
-    },
-    FileSystemType {
-        name: "tmpfs",
-        make: make_tmpfs,
-    },
-    FileSystemType {
-        name: "devtmpfs",
-        make: |_| Ok(devfs::instance().clone()),
-    },
-    FileSystemType {
-        name: "proc",
-        make: |_| Ok(procfs::instance().clone()),
-    },
-    FileSystemType {
-        name: "sysfs",
-        make: |_| make_sysfs(),
-    },
+    FileSystemType { name: "ramfs", make: make_ramfs },
+    FileSystemType { name: "tmpfs", make: make_tmpfs },
+    FileSystemType { name: "devtmpfs", make: |_| Ok(devfs::instance().clone()) },
+    FileSystemType { name: "proc", make: |_| Ok(procfs::instance().clone()) },
+    FileSystemType { name: "sysfs", make: |_| make_sysfs() },
 ];
 
 /// All types.
@@ -54,10 +39,7 @@ pub fn list() -> &'static [FileSystemType] {
 /// # Errors
 /// ENODEV for an unknown type; EINVAL for options it does not know.
 pub fn make(name: &[u8], options: &[u8]) -> Result<Arc<FileSystem>> {
-    let known = BUILT_IN
-        .iter()
-        .find(|known| known.name.as_bytes() == name)
-        .ok_or(Errno::ENODEV)?;
+    let known = BUILT_IN.iter().find(|known| known.name.as_bytes() == name).ok_or(Errno::ENODEV)?;
     (known.make)(options)
 }
 
@@ -126,12 +108,8 @@ fn make_tmpfs(options: &[u8]) -> Result<Arc<FileSystem>> {
 impl TmpfsOptions {
     fn parse(text: &[u8]) -> Result<Self> {
         let half = frame::statistics().total / 2;
-        let mut options = Self {
-            limit_pages: half,
-            limit_inodes: default_inodes(),
-            owner: Owner::ROOT,
-            permissions: 0o1777,
-        };
+        let mut options =
+            Self { limit_pages: half, limit_inodes: default_inodes(), owner: Owner::ROOT, permissions: 0o1777 };
         let text = core::str::from_utf8(text).map_err(|_| Errno::EINVAL)?;
         for option in text.split(',').filter(|option| !option.is_empty()) {
             let (key, value) = option.split_once('=').unwrap_or((option, ""));
@@ -170,9 +148,7 @@ fn parse_size(text: &str) -> Result<usize> {
         "m" | "M" => 1 << 20,
         "g" | "G" => 1 << 30,
         "%" => {
-            return (frame::statistics().total * PAGE_SIZE / 100)
-                .checked_mul(number)
-                .ok_or(Errno::EINVAL);
+            return (frame::statistics().total * PAGE_SIZE / 100).checked_mul(number).ok_or(Errno::EINVAL);
         }
         _ => return Err(Errno::EINVAL),
     };

@@ -55,11 +55,7 @@ impl Resolved {
     /// ENOENT; ENOTDIR if a slash follows and it is none.
     pub fn existing(self) -> Result<Location> {
         let found = self.found.ok_or(Errno::ENOENT)?;
-        if self.must_be_directory && !found.inode().is_directory() {
-            Err(Errno::ENOTDIR)
-        } else {
-            Ok(found)
-        }
+        if self.must_be_directory && !found.inode().is_directory() { Err(Errno::ENOTDIR) } else { Ok(found) }
     }
 }
 
@@ -92,13 +88,8 @@ impl Caller<'_> {
     /// # Errors
     /// ENOENT if it is empty or a directory on the way is missing; ENOTDIR; EACCES; ELOOP; ENAMETOOLONG.
     pub fn resolve(&self, start: &Location, path: &[u8], follow: Follow) -> Result<Resolved> {
-        let mut walk = Walk {
-            caller: self,
-            at: start.clone(),
-            follow,
-            links_left: MAX_SYMLINKS,
-            must_be_directory: false,
-        };
+        let mut walk =
+            Walk { caller: self, at: start.clone(), follow, links_left: MAX_SYMLINKS, must_be_directory: false };
         let mut text = Cow::Borrowed(path);
         loop {
             match walk.go(&text)? {
@@ -146,15 +137,7 @@ impl Walk<'_> {
                     continue;
                 }
             };
-            let Some(child) = self.look_up(
-                name,
-                if is_last {
-                    Missing::Allowed
-                } else {
-                    Missing::Error
-                },
-            )?
-            else {
+            let Some(child) = self.look_up(name, if is_last { Missing::Allowed } else { Missing::Error })? else {
                 return Ok(self.done(name, None));
             };
             let follows = match self.follow {
@@ -184,9 +167,7 @@ impl Walk<'_> {
 
     fn check_search(&self) -> Result<()> {
         self.at.inode().directory()?;
-        self.at
-            .inode()
-            .check(self.caller.credentials, Access::EXECUTE)
+        self.at.inode().check(self.caller.credentials, Access::EXECUTE)
     }
 
     /// The entry `name` of the directory; `None` if it is missing and that is no error yet.

@@ -193,7 +193,13 @@ fn wake_in(bucket: &mut Bucket, key: Key, count: usize, bits: u32) -> usize {
 
 /// FUTEX_REQUEUE and FUTEX_CMP_REQUEUE: wakes `wake`, moves up to `requeue` others to `target`; how
 /// many in all. EAGAIN if the word is not `expected`.
-pub fn requeue(address: usize, target: usize, sharing: Sharing, counts: (u32, u32), expected: Option<u32>) -> Result<usize> {
+pub fn requeue(
+    address: usize,
+    target: usize,
+    sharing: Sharing,
+    counts: (u32, u32),
+    expected: Option<u32>,
+) -> Result<usize> {
     let from = word_at(address, sharing)?;
     let to = word_at(target, sharing)?;
     if let Some(expected) = expected
@@ -225,7 +231,13 @@ pub fn requeue(address: usize, target: usize, sharing: Sharing, counts: (u32, u3
 }
 
 /// FUTEX_WAKE_OP: changes the word at `target`, wakes waiters of `address`, and of `target` if its old value satisfies the comparison.
-pub fn wake_operation(address: usize, target: usize, sharing: Sharing, counts: (u32, u32), operation: u32) -> Result<usize> {
+pub fn wake_operation(
+    address: usize,
+    target: usize,
+    sharing: Sharing,
+    counts: (u32, u32),
+    operation: u32,
+) -> Result<usize> {
     let old = update_word(target, operation)?;
     let mut woken = wake(address, sharing, counts.0, ANY_BITS)?;
     if compare(old, operation)? {

@@ -254,9 +254,7 @@ impl FileOps for PipeEnd {
             return Err(Errno::EAGAIN);
         }
         self.pipe.change(|state| {
-            state.try_read(sink.remaining(), |frame, range| {
-                sink.move_from_frame(frame, range.start, range.len())
-            })
+            state.try_read(sink.remaining(), |frame, range| sink.move_from_frame(frame, range.start, range.len()))
         })
     }
 

@@ -39,7 +39,8 @@ fn read_write() -> Protection {
 
 fn space_with(pages: usize, flags: AreaFlags) -> (Arc<AddressSpace>, usize) {
     let space = AddressSpace::new().unwrap();
-    let address = space.map(Placement::Hint(0), pages * PAGE_SIZE, read_write(), flags, PageBacking::Anonymous, 0).unwrap();
+    let address =
+        space.map(Placement::Hint(0), pages * PAGE_SIZE, read_write(), flags, PageBacking::Anonymous, 0).unwrap();
     (space, address)
 }
 
@@ -108,7 +109,8 @@ fn users_cannot_take_the_reserve() {
 
 fn heap_blocks_keep_their_contents() {
     let before = heap::in_use_bytes();
-    let blocks: Vec<Vec<u8>> = (0..400_usize).map(|index| alloc::vec![index.to_le_bytes()[0]; 1 + index * 37 % 5000]).collect();
+    let blocks: Vec<Vec<u8>> =
+        (0..400_usize).map(|index| alloc::vec![index.to_le_bytes()[0]; 1 + index * 37 % 5000]).collect();
     for (index, block) in blocks.iter().enumerate() {
         assert!(block.iter().all(|byte| *byte == index.to_le_bytes()[0]));
     }
@@ -119,7 +121,8 @@ fn heap_blocks_keep_their_contents() {
 fn small_blocks_grow_the_heap_although_it_is_in_pieces() {
     // Holes of less than a slab, more of them than the heap ever has free at once.
     let large: Vec<Vec<u8>> = (0..400).map(|_| alloc::vec![1; 3000]).collect();
-    let kept: Vec<Vec<u8>> = large.into_iter().enumerate().filter(|(index, _)| index % 2 == 0).map(|(_, block)| block).collect();
+    let kept: Vec<Vec<u8>> =
+        large.into_iter().enumerate().filter(|(index, _)| index % 2 == 0).map(|(_, block)| block).collect();
     let small: Vec<Vec<u8>> = (0..3000).map(|_| alloc::vec![2; 1312]).collect();
     assert!(small.iter().all(|block| block.iter().all(|byte| *byte == 2)));
     assert!(kept.iter().all(|block| block.iter().all(|byte| *byte == 1)));
@@ -205,7 +208,8 @@ fn a_part_can_be_unmapped() {
 fn a_fixed_mapping_replaces() {
     let (space, address) = space_with(2, AreaFlags::empty());
     put(&space, address, 5);
-    let again = |placement| space.map(placement, PAGE_SIZE, read_write(), AreaFlags::empty(), PageBacking::Anonymous, 0);
+    let again =
+        |placement| space.map(placement, PAGE_SIZE, read_write(), AreaFlags::empty(), PageBacking::Anonymous, 0);
     assert_eq!(again(Placement::Exact(address)), Err(Errno::EEXIST));
     assert_eq!(get(&space, address), 5);
     assert_eq!(again(Placement::Replace(address)), Ok(address));

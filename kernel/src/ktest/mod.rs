@@ -3,17 +3,17 @@
 //! frames, heap bytes, tasks, timers and waiters as it found.
 
 #[cfg(test)]
-mod ipc;
-#[cfg(test)]
 mod fs;
 #[cfg(test)]
-mod signal;
+mod ipc;
 #[cfg(test)]
 mod memory;
 #[cfg(test)]
 mod runner;
 #[cfg(test)]
 mod scheduling;
+#[cfg(test)]
+mod signal;
 #[cfg(test)]
 mod user_access;
 

@@ -74,7 +74,8 @@ fn warm_timers() {
 }
 
 extern "C" fn run(_argument: usize) -> ! {
-    let tests: Vec<_> = SUITES.iter().flat_map(|(suite, tests)| tests.iter().map(move |test| (*suite, *test))).collect();
+    let tests: Vec<_> =
+        SUITES.iter().flat_map(|(suite, tests)| tests.iter().map(move |test| (*suite, *test))).collect();
     let total = tests.len() + SUITES.len();
     crate::println!("KTAP version 1\n1..{total}");
     let mut number = 0;

@@ -23,7 +23,9 @@ pub const TESTS: &[(&str, fn())] = &[
 fn with_space(protection: Protection, f: impl FnOnce(&Arc<AddressSpace>, usize)) {
     let space = AddressSpace::new().unwrap();
     let address = 0x10_0000;
-    space.map(Placement::Exact(address), 2 * PAGE_SIZE, protection, AreaFlags::empty(), PageBacking::Anonymous, 0).unwrap();
+    space
+        .map(Placement::Exact(address), 2 * PAGE_SIZE, protection, AreaFlags::empty(), PageBacking::Anonymous, 0)
+        .unwrap();
     drop(Task::change_address_space(Some(space.clone())));
     f(&space, address);
     drop(Task::change_address_space(None));
@@ -36,7 +38,8 @@ fn read_write() -> Protection {
 fn a_copy_brings_pages_in() {
     with_space(read_write(), |space, address| {
         for length in [1, 7, 8, 15, 16, 63, 64, 65, 200, 4096, 5000] {
-            let out: alloc::vec::Vec<u8> = (0..length).map(|index: usize| (index * 7 + length).to_le_bytes()[0]).collect();
+            let out: alloc::vec::Vec<u8> =
+                (0..length).map(|index: usize| (index * 7 + length).to_le_bytes()[0]).collect();
             user::write_bytes(address + 3, &out).unwrap();
             let mut back = vec![0; length];
             user::read_bytes(address + 3, &mut back).unwrap();

@@ -15,9 +15,7 @@ use alloc::sync::Arc;
 use arrayvec::ArrayVec;
 use core::ops::Range;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use postern_core::areas::{
-    Area, AreaFlags, Areas, Backing, BreakChange, Layout, Protection, Remap, RemapRequest,
-};
+use postern_core::areas::{Area, AreaFlags, Areas, Backing, BreakChange, Layout, Protection, Remap, RemapRequest};
 use postern_core::errno::{Errno, Result};
 
 /// Where the pages of an area come from.
@@ -503,4 +501,3 @@ impl Drop for AddressSpace {
         unsafe { free_tables(root) };
     }
 }
-

@@ -3,10 +3,10 @@
 //!
 //! Lock: ADDRESS_SPACE, and whatever the page source takes. May sleep.
 
+use super::PageIntent;
 use super::address_space::{AddressSpace, Map, PageBacking};
 use super::frame::{Frame, Purpose};
 use super::page_table::{address_of, find, find_or_add, flags_of, is_valid, page_entry};
-use super::PageIntent;
 use crate::arch::exception::Access;
 use crate::arch::mmu::{self, EntryFlags, PAGE_SIZE};
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -125,7 +125,14 @@ impl AddressSpace {
     }
 
     /// A page is there: what does the access still lack?
-    fn upgrade(&self, entry: &AtomicU64, old: u64, area: &Area<PageBacking>, page: usize, access: Access) -> Result<()> {
+    fn upgrade(
+        &self,
+        entry: &AtomicU64,
+        old: u64,
+        area: &Area<PageBacking>,
+        page: usize,
+        access: Access,
+    ) -> Result<()> {
         let shared = area.flags.contains(AreaFlags::SHARED);
         let mut frame_address = address_of(old);
         let mut writable = !flags_of(old).contains(EntryFlags::READ_ONLY);

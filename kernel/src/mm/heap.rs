@@ -77,7 +77,12 @@ struct Bottom {
 
 static BOTTOM: SpinLock<Bottom> = SpinLock::new(
     rank::HEAP,
-    Bottom { heap: Heap::empty(), depots: [const { FreeList::new() }; CLASSES], spare: FreeList::new(), growing: false },
+    Bottom {
+        heap: Heap::empty(),
+        depots: [const { FreeList::new() }; CLASSES],
+        spare: FreeList::new(),
+        growing: false,
+    },
 );
 
 struct Local {

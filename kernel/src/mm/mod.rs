@@ -27,8 +27,8 @@ pub mod kernel_space;
 pub mod layout;
 pub mod page_table;
 pub mod residency;
-pub mod shared;
 pub mod reverse;
+pub mod shared;
 pub mod user;
 
 pub use address_space::AddressSpace;

@@ -109,12 +109,7 @@ pub unsafe fn for_each(root: usize, range: Range<usize>, visit: &mut dyn FnMut(u
     unsafe { for_each_below(root, 0, range, visit) }
 }
 
-unsafe fn for_each_below(
-    physical: usize,
-    level: u32,
-    range: Range<usize>,
-    visit: &mut dyn FnMut(usize, &AtomicU64),
-) {
+unsafe fn for_each_below(physical: usize, level: u32, range: Range<usize>, visit: &mut dyn FnMut(usize, &AtomicU64)) {
     // SAFETY: `physical` is a table of this tree.
     let table: &Table = unsafe { table_at(physical) };
     let size = span(level);

@@ -229,7 +229,8 @@ impl Cursor {
         let mut unlimited: usize = 0;
         for index in 0..count {
             let [address, length] = UserPtr::<[usize; 2]>::new(address).element(index).read()?;
-            unlimited = unlimited.checked_add(length).filter(|sum| isize::try_from(*sum).is_ok()).ok_or(Errno::EINVAL)?;
+            unlimited =
+                unlimited.checked_add(length).filter(|sum| isize::try_from(*sum).is_ok()).ok_or(Errno::EINVAL)?;
             let length = length.min(MAX_TRANSFER - remaining);
             check_range(address, length)?;
             remaining += length;
@@ -261,7 +262,11 @@ impl Cursor {
 
     #[cold]
     #[inline(never)]
-    fn advance_through_segments(&mut self, length: usize, copy: &mut dyn FnMut(Memory, usize, usize, usize) -> usize) -> usize {
+    fn advance_through_segments(
+        &mut self,
+        length: usize,
+        copy: &mut dyn FnMut(Memory, usize, usize, usize) -> usize,
+    ) -> usize {
         let length = length.min(self.remaining);
         let mut done = 0;
         while done < length {

@@ -53,11 +53,7 @@ impl Policy {
         if number == abi::SCHED_DEADLINE || !(lowest..=highest).contains(&priority) {
             return Err(Errno::EINVAL);
         }
-        Ok(Self {
-            number,
-            priority,
-            reset_on_fork,
-        })
+        Ok(Self { number, priority, reset_on_fork })
     }
 
     /// Whether it is for privileged programs only.
@@ -66,18 +62,12 @@ impl Policy {
     }
 
     fn to_bits(self) -> u64 {
-        u64::from(self.number)
-            | u64::from(self.priority) << 16
-            | u64::from(self.reset_on_fork) << 32
+        u64::from(self.number) | u64::from(self.priority) << 16 | u64::from(self.reset_on_fork) << 32
     }
 
     fn from_bits(bits: u64) -> Self {
         let [number, _, priority, _, reset, ..] = bits.to_le_bytes();
-        Self {
-            number: number.into(),
-            priority: priority.into(),
-            reset_on_fork: reset != 0,
-        }
+        Self { number: number.into(), priority: priority.into(), reset_on_fork: reset != 0 }
     }
 }
 
@@ -111,20 +101,10 @@ impl ThreadAttributes {
     /// Takes over what a new thread inherits.
     pub fn inherit(&self, parent: &Self) {
         // Relaxed throughout: nobody else knows the new thread, and the values stand for themselves.
-        self.no_new_privileges.store(
-            parent.no_new_privileges.load(Ordering::Relaxed),
-            Ordering::Relaxed,
-        );
-        self.timer_slack_ns.store(
-            parent.timer_slack_ns.load(Ordering::Relaxed),
-            Ordering::Relaxed,
-        );
+        self.no_new_privileges.store(parent.no_new_privileges.load(Ordering::Relaxed), Ordering::Relaxed);
+        self.timer_slack_ns.store(parent.timer_slack_ns.load(Ordering::Relaxed), Ordering::Relaxed);
         let policy = parent.policy();
-        self.set_policy(if policy.reset_on_fork {
-            Policy::default()
-        } else {
-            policy
-        });
+        self.set_policy(if policy.reset_on_fork { Policy::default() } else { policy });
     }
 
     /// Its scheduling policy.
@@ -149,10 +129,7 @@ pub struct ProcessAttributes {
 impl ProcessAttributes {
     /// Those of a new process.
     pub const fn new() -> Self {
-        Self {
-            dumpable: AtomicBool::new(true),
-            wants_private_barriers: AtomicBool::new(false),
-        }
+        Self { dumpable: AtomicBool::new(true), wants_private_barriers: AtomicBool::new(false) }
     }
 }
 
@@ -160,28 +137,14 @@ impl ProcessAttributes {
 pub(super) fn on_parent_ending(pid: Tid) {
     let children: Vec<Arc<Process>> = {
         let tree = tree::lock();
-        let numbers = tree
-            .node(pid)
-            .map(|node| node.children.as_slice())
-            .unwrap_or_default();
-        numbers
-            .iter()
-            .filter_map(|child| tree.node(*child))
-            .map(|node| node.process.clone())
-            .collect()
+        let numbers = tree.node(pid).map(|node| node.children.as_slice()).unwrap_or_default();
+        numbers.iter().filter_map(|child| tree.node(*child)).map(|node| node.process.clone()).collect()
     };
     for child in children {
         for task in child.tasks() {
-            let wanted = task
-                .thread()
-                .attributes
-                .parent_death_signal
-                .load(Ordering::Relaxed);
+            let wanted = task.thread().attributes.parent_death_signal.load(Ordering::Relaxed);
             if let Ok(signal) = Signal::from_number(wanted.cast_signed()) {
-                signal::send_to_process(
-                    &child,
-                    SignalInfo::from_current(signal, abi::SI_USER.cast_signed()),
-                );
+                signal::send_to_process(&child, SignalInfo::from_current(signal, abi::SI_USER.cast_signed()));
             }
         }
     }

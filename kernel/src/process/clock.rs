@@ -33,13 +33,9 @@ pub fn read_ns(clock: Clock) -> Result<u64> {
         Clock::ProcessCpu(None) => Ok(process_run_ns()),
         Clock::ThreadCpu(None) => Ok(switch::current_run_ns()),
         Clock::ProcessCpu(Some(pid)) if pid == current().process().pid() => Ok(process_run_ns()),
-        Clock::ProcessCpu(Some(pid)) => tree::find(pid)
-            .map(|process| process.run_ns())
-            .ok_or(Errno::EINVAL),
+        Clock::ProcessCpu(Some(pid)) => tree::find(pid).map(|process| process.run_ns()).ok_or(Errno::EINVAL),
         Clock::ThreadCpu(Some(tid)) if tid == current().tid() => Ok(switch::current_run_ns()),
-        Clock::ThreadCpu(Some(tid)) => tree::find_thread(tid)
-            .map(|task| task.run_ns())
-            .ok_or(Errno::EINVAL),
+        Clock::ThreadCpu(Some(tid)) => tree::find_thread(tid).map(|task| task.run_ns()).ok_or(Errno::EINVAL),
     }
 }
 
@@ -80,17 +76,9 @@ pub fn sleep_until(deadline_ns: u64) -> core::result::Result<(), Interrupted> {
 pub fn sleep_until_realtime(deadline_ns: u64) -> core::result::Result<(), Interrupted> {
     while time::realtime_ns() < deadline_ns {
         let seen = TIMES_SET.load(Ordering::Acquire);
-        let monotonic = deadline_ns
-            .saturating_sub(time::realtime_offset_ns())
-            .min(NS_MAX);
-        let set_or_due =
-            || (TIMES_SET.load(Ordering::Acquire) != seen || now_ns() >= monotonic).then_some(());
-        match REALTIME_SLEEPERS.wait_until(
-            Mode::Shared,
-            Sleep::Interruptible,
-            Some(monotonic),
-            set_or_due,
-        ) {
+        let monotonic = deadline_ns.saturating_sub(time::realtime_offset_ns()).min(NS_MAX);
+        let set_or_due = || (TIMES_SET.load(Ordering::Acquire) != seen || now_ns() >= monotonic).then_some(());
+        match REALTIME_SLEEPERS.wait_until(Mode::Shared, Sleep::Interruptible, Some(monotonic), set_or_due) {
             Ok(()) | Err(WaitError::TimedOut) => {}
             Err(WaitError::Interrupted) => return Err(Interrupted),
         }

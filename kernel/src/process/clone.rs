@@ -158,7 +158,10 @@ fn new_task(frame: &TrapFrame, request: &CloneRequest, tid: Tid) -> Result<Arc<T
         fs,
         credentials: parent.credentials(),
         name: parent.name(),
-        signals: ThreadSignals::inherited(&parent.signals, flags.contains(CloneFlags::VM) && !flags.contains(CloneFlags::VFORK)),
+        signals: ThreadSignals::inherited(
+            &parent.signals,
+            flags.contains(CloneFlags::VM) && !flags.contains(CloneFlags::VFORK),
+        ),
     });
     thread.attributes.inherit(&parent.attributes);
     if flags.contains(CloneFlags::CHILD_CLEARTID) {

@@ -62,7 +62,13 @@ struct Loaded {
 }
 
 /// execve(2): on success the frame starts the new program. `place` overrides the path (AT_EMPTY_PATH).
-pub fn exec(frame: &mut TrapFrame, start: Option<Location>, place: Option<Location>, follow: Follow, request: Request) -> Result<()> {
+pub fn exec(
+    frame: &mut TrapFrame,
+    start: Option<Location>,
+    place: Option<Location>,
+    follow: Follow,
+    request: Request,
+) -> Result<()> {
     let thread = current();
     let found = thread.with_caller(|caller| {
         let start = start.unwrap_or_else(|| caller.cwd.clone());
@@ -180,7 +186,14 @@ fn map_segment(space: &Arc<AddressSpace>, source: &Arc<dyn PageSource>, segment:
     let zero_pages = segment.zero_pages();
     if !zero_pages.is_empty() {
         let backing = PageBacking::Anonymous;
-        space.map(Placement::Replace(zero_pages.start), zero_pages.len(), segment.protection, AreaFlags::empty(), backing, 0)?;
+        space.map(
+            Placement::Replace(zero_pages.start),
+            zero_pages.len(),
+            segment.protection,
+            AreaFlags::empty(),
+            backing,
+            0,
+        )?;
     }
     let tail = segment.zero_tail();
     if !tail.is_empty() && segment.protection.contains(Protection::WRITE) {

@@ -179,9 +179,7 @@ pub fn become_only_thread() -> Result<(), Errno> {
         expel(task);
     }
     drop(others);
-    process
-        .thread_gone
-        .wait(postern_sync::Mode::Exclusive, || (process.threads.lock().tasks.len() == 1).then_some(()));
+    process.thread_gone.wait(postern_sync::Mode::Exclusive, || (process.threads.lock().tasks.len() == 1).then_some(()));
     if thread.tid() != process.pid() {
         tree::lock().rename_thread(thread.tid(), process.pid());
     }

@@ -144,4 +144,3 @@ fn run(frame: &mut TrapFrame, command: &InitCommand) -> Result<()> {
     };
     exec::exec(frame, None, None, Follow::Always, request)
 }
-

@@ -13,8 +13,7 @@ use crate::fs::context::FsContext;
 use crate::fs::dentry::Location;
 use crate::fs::files::Files;
 use crate::fs::procfs::process_view::{
-    self, ProcessSnapshot, ProcessTable, ProcessView, Show, SystemSnapshot, SystemView,
-    ThreadSnapshot,
+    self, ProcessSnapshot, ProcessTable, ProcessView, Show, SystemSnapshot, SystemView, ThreadSnapshot,
 };
 use crate::fs::procfs::text::Text;
 use crate::sched::{Activity, Task, run_queue};
@@ -38,10 +37,7 @@ struct Table;
 
 impl ProcessTable for Table {
     fn pids(&self) -> Vec<u32> {
-        tree::processes()
-            .iter()
-            .map(|process| process.pid())
-            .collect()
+        tree::processes().iter().map(|process| process.pid()).collect()
     }
 
     fn find(&self, pid: u32) -> Option<Arc<dyn ProcessView>> {
@@ -79,18 +75,8 @@ impl ProcessView for Process {
             ..ProcessSnapshot::default()
         };
         if let Some(credentials) = credentials {
-            snapshot.uids = [
-                credentials.uid,
-                credentials.euid,
-                credentials.suid,
-                credentials.fsuid,
-            ];
-            snapshot.gids = [
-                credentials.gid,
-                credentials.egid,
-                credentials.sgid,
-                credentials.fsgid,
-            ];
+            snapshot.uids = [credentials.uid, credentials.euid, credentials.suid, credentials.fsuid];
+            snapshot.gids = [credentials.gid, credentials.egid, credentials.sgid, credentials.fsgid];
             snapshot.groups.clone_from(&credentials.groups);
         }
         if let Some(space) = self.address_space() {
@@ -100,11 +86,7 @@ impl ProcessView for Process {
     }
 
     fn tids(&self) -> Vec<u32> {
-        let mut tids: Vec<u32> = self
-            .tasks()
-            .iter()
-            .map(|task| task.thread().tid())
-            .collect();
+        let mut tids: Vec<u32> = self.tasks().iter().map(|task| task.thread().tid()).collect();
         tids.push(self.pid());
         tids.sort_unstable();
         tids.dedup();
@@ -150,10 +132,7 @@ impl ProcessView for Process {
 
     fn set_name(&self, tid: u32, name: &[u8]) -> Result<()> {
         let tasks = self.tasks();
-        let task = tasks
-            .iter()
-            .find(|task| task.thread().tid() == tid)
-            .ok_or(Errno::ESRCH)?;
+        let task = tasks.iter().find(|task| task.thread().tid() == tid).ok_or(Errno::ESRCH)?;
         task.thread().set_name(name);
         Ok(())
     }
@@ -161,10 +140,7 @@ impl ProcessView for Process {
 
 /// A thread's name without its padding.
 fn trimmed(name: &[u8]) -> Vec<u8> {
-    name.split(|byte| *byte == 0)
-        .next()
-        .unwrap_or_default()
-        .to_vec()
+    name.split(|byte| *byte == 0).next().unwrap_or_default().to_vec()
 }
 
 fn thread_snapshot(process: &Process, task: &Task) -> ThreadSnapshot {
@@ -192,10 +168,7 @@ fn thread_snapshot(process: &Process, task: &Task) -> ThreadSnapshot {
 
 /// A thread that has ended, of which only its process's facts are left.
 fn zombie(process: &Process) -> ThreadSnapshot {
-    let path = process
-        .image()
-        .executable
-        .map(|location| location.dentry.name());
+    let path = process.image().executable.map(|location| location.dentry.name());
     ThreadSnapshot {
         tid: process.pid(),
         state: b'Z',
@@ -216,17 +189,10 @@ impl SystemView for System {
             uptime_ns: now_ns(),
             boot_time_s: time::realtime_offset_ns() / NS_PER_SECOND,
             cpu_times_ns: alloc::vec![[0; 3]; cpus],
-            last_pid: tree::processes()
-                .iter()
-                .map(|process| process.pid())
-                .max()
-                .unwrap_or(0),
+            last_pid: tree::processes().iter().map(|process| process.pid()).max().unwrap_or(0),
             running: run_queue::ready_count() + 1,
             threads,
-            command_line: COMMAND_LINE
-                .get()
-                .map(|line| line.as_bytes().to_vec())
-                .unwrap_or_default(),
+            command_line: COMMAND_LINE.get().map(|line| line.as_bytes().to_vec()).unwrap_or_default(),
             ..SystemSnapshot::default()
         }
     }

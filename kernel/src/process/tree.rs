@@ -246,13 +246,16 @@ impl Tree {
     /// setpgid(2): `caller` puts itself or a child into `group`. ESRCH, EACCES, EPERM.
     pub fn set_group(&mut self, caller: &Process, pid: Tid, group: Tid) -> Result<()> {
         let target = self.nodes.get(&pid).filter(|node| node.ended.is_none()).map(|node| &node.process);
-        let target = target.filter(|target| target.pid() == caller.pid() || target.parent() == caller.pid()).ok_or(Errno::ESRCH)?;
+        let target = target
+            .filter(|target| target.pid() == caller.pid() || target.parent() == caller.pid())
+            .ok_or(Errno::ESRCH)?;
         if target.pid() != caller.pid() && target.has_executed.load(Ordering::Relaxed) {
             return Err(Errno::EACCES);
         }
         let same_session = target.session() == caller.session();
         let leads_session = target.session() == target.pid();
-        let group_exists = group == pid || self.living().any(|other| other.group() == group && other.session() == caller.session());
+        let group_exists =
+            group == pid || self.living().any(|other| other.group() == group && other.session() == caller.session());
         if !same_session || leads_session || !group_exists {
             return Err(Errno::EPERM);
         }

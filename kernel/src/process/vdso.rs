@@ -44,19 +44,9 @@ fn make_pages() -> Result<Pages> {
         frame.write(0, page);
         code.push(frame);
     }
-    let data = FixedPages {
-        pages: alloc::vec![data_frame.clone()],
-        name: "[vvar]",
-    };
-    let code = FixedPages {
-        pages: code,
-        name: "[vdso]",
-    };
-    Ok(Pages {
-        data_frame,
-        data: Arc::new(data),
-        code: Arc::new(code),
-    })
+    let data = FixedPages { pages: alloc::vec![data_frame.clone()], name: "[vvar]" };
+    let code = FixedPages { pages: code, name: "[vdso]" };
+    Ok(Pages { data_frame, data: Arc::new(data), code: Arc::new(code) })
 }
 
 /// Maps the pages into a program's address space; the address of the ELF header.
@@ -66,20 +56,10 @@ fn make_pages() -> Result<Pages> {
 pub fn map_into(space: &AddressSpace) -> Result<usize> {
     let pages = PAGES.try_call_once(make_pages)?;
     let read = Protection::READ;
-    for (address, pages, protection) in [
-        (DATA, &pages.data, read),
-        (CODE, &pages.code, read | Protection::EXEC),
-    ] {
+    for (address, pages, protection) in [(DATA, &pages.data, read), (CODE, &pages.code, read | Protection::EXEC)] {
         let length = pages.pages.len() * PAGE_SIZE;
         let backing = PageBacking::Object(pages.clone());
-        space.map(
-            Placement::Exact(address),
-            length,
-            protection,
-            AreaFlags::empty(),
-            backing,
-            0,
-        )?;
+        space.map(Placement::Exact(address), length, protection, AreaFlags::empty(), backing, 0)?;
     }
     Ok(CODE)
 }
@@ -92,8 +72,6 @@ pub fn sigreturn_address() -> usize {
 /// The real-time clock has been set: tells the programs.
 pub(super) fn on_clock_set() {
     if let Some(pages) = PAGES.get() {
-        pages
-            .data_frame
-            .store_u64(REALTIME_OFFSET, time::realtime_offset_ns());
+        pages.data_frame.store_u64(REALTIME_OFFSET, time::realtime_offset_ns());
     }
 }

@@ -78,9 +78,7 @@ pub fn wait(which: Which, events: Events, patience: Patience, keep: Keep) -> Res
     }
     process
         .child_changed
-        .wait_interruptible(Mode::Shared, || {
-            attempt(process, which, events, keep).transpose()
-        })
+        .wait_interruptible(Mode::Shared, || attempt(process, which, events, keep).transpose())
         .unwrap_or(Err(Errno::ERESTARTSYS))
         .map(Some)
 }
@@ -109,9 +107,7 @@ fn attempt(process: &Process, which: Which, events: Events, keep: Keep) -> Resul
         Event::Ended(ended) => {
             let reaped = tree.reap(found.pid);
             drop(tree);
-            process
-                .children_ns
-                .fetch_add(ended.run_ns, Ordering::Relaxed);
+            process.children_ns.fetch_add(ended.run_ns, Ordering::Relaxed);
             drop(reaped);
         }
         Event::Changed(_) => {
@@ -127,9 +123,7 @@ fn matches(tree: &Tree, child: Tid, which: Which) -> bool {
     match which {
         Which::Any => true,
         Which::Child(pid) => pid == child,
-        Which::Group(group) => tree
-            .node(child)
-            .is_some_and(|node| node.process.group() == group),
+        Which::Group(group) => tree.node(child).is_some_and(|node| node.process.group() == group),
     }
 }
 
@@ -137,9 +131,7 @@ fn matches(tree: &Tree, child: Tid, which: Which) -> bool {
 fn event_of(tree: &Tree, child: Tid, events: Events) -> Option<Event> {
     let node = tree.node(child)?;
     if let Some(ended) = node.ended {
-        return events
-            .contains(Events::ENDED)
-            .then_some(Event::Ended(ended));
+        return events.contains(Events::ENDED).then_some(Event::Ended(ended));
     }
     if !events.intersects(Events::STOPPED | Events::CONTINUED) {
         return None;

@@ -62,8 +62,7 @@ struct Local {
     running_expired: bool,
 }
 
-static LOCAL: PerCpu<Local> =
-    PerCpu::new([const { Local { slice_end_ns: 0, running_expired: false } }; MAX_CPUS]);
+static LOCAL: PerCpu<Local> = PerCpu::new([const { Local { slice_end_ns: 0, running_expired: false } }; MAX_CPUS]);
 
 /// Announces this CPU.
 pub fn set_online() {
@@ -281,7 +280,8 @@ pub(super) fn end_idle() {
 /// Takes one waiting task from the CPU with the most to do. True if there is one now.
 pub(super) fn steal() -> bool {
     let me = cpu::index();
-    let victim = (0..MAX_CPUS).filter(|index| *index != me).max_by_key(|index| QUEUES[*index].ready.load(Ordering::Relaxed));
+    let victim =
+        (0..MAX_CPUS).filter(|index| *index != me).max_by_key(|index| QUEUES[*index].ready.load(Ordering::Relaxed));
     let Some(victim) = victim.filter(|index| QUEUES[*index].ready.load(Ordering::Relaxed) != 0) else {
         return false;
     };

@@ -69,7 +69,6 @@ impl Private {
         // SAFETY: the caller runs on the only CPU that may touch this; `f` does not re-enter.
         f(unsafe { &mut (*self.0.get()).fp })
     }
-
 }
 
 // SAFETY: a handle gives access to a task's shared part only, which is Sync.

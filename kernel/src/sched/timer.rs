@@ -28,9 +28,8 @@ struct Timers {
     programmed_ns: u64,
 }
 
-static TIMERS: [SpinLock<Timers>; MAX_CPUS] = [const {
-    SpinLock::new(rank::TIMERS, Timers { queue: BTreeMap::new(), programmed_ns: u64::MAX })
-}; MAX_CPUS];
+static TIMERS: [SpinLock<Timers>; MAX_CPUS] =
+    [const { SpinLock::new(rank::TIMERS, Timers { queue: BTreeMap::new(), programmed_ns: u64::MAX }) }; MAX_CPUS];
 
 /// Tells timers with the same deadline apart.
 static SEQUENCE: AtomicU64 = AtomicU64::new(0);

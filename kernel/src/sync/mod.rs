@@ -7,8 +7,8 @@ pub mod rank;
 
 use crate::sched::{self, TaskHandle};
 pub use per_cpu::PerCpu;
-pub use postern_sync::{Platform, Rank, WaitError};
 use postern_sync::Sleep;
+pub use postern_sync::{Platform, Rank, WaitError};
 
 /// This kernel, as the primitives see it.
 pub struct Kernel;

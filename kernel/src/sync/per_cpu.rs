@@ -22,7 +22,8 @@ impl<T> PerCpu<T> {
         let values = core::mem::ManuallyDrop::new(values);
         // [T; N] is copied to [Slot<T>; N] element by element, each once.
         let pointer = (&raw const values).cast::<T>();
-        let mut slots: [core::mem::MaybeUninit<Slot<T>>; MAX_CPUS] = [const { core::mem::MaybeUninit::uninit() }; MAX_CPUS];
+        let mut slots: [core::mem::MaybeUninit<Slot<T>>; MAX_CPUS] =
+            [const { core::mem::MaybeUninit::uninit() }; MAX_CPUS];
         let mut index = 0;
         while index < MAX_CPUS {
             // SAFETY: `index` is within the array.

@@ -23,29 +23,15 @@ fn number(id: u32) -> Result<usize> {
 }
 
 fn privilege_of(credentials: &Credentials) -> Privilege {
-    if credentials.is_privileged() {
-        Privilege::Any
-    } else {
-        Privilege::Own
-    }
+    if credentials.is_privileged() { Privilege::Any } else { Privilege::Own }
 }
 
 fn users_of(credentials: &Credentials) -> Ids {
-    Ids {
-        real: credentials.uid,
-        effective: credentials.euid,
-        saved: credentials.suid,
-        file_system: credentials.fsuid,
-    }
+    Ids { real: credentials.uid, effective: credentials.euid, saved: credentials.suid, file_system: credentials.fsuid }
 }
 
 fn groups_of(credentials: &Credentials) -> Ids {
-    Ids {
-        real: credentials.gid,
-        effective: credentials.egid,
-        saved: credentials.sgid,
-        file_system: credentials.fsgid,
-    }
+    Ids { real: credentials.gid, effective: credentials.egid, saved: credentials.sgid, file_system: credentials.fsgid }
 }
 
 /// Changes the caller's users by a rule.
@@ -144,20 +130,12 @@ fn write_three(ids: Ids, to: [UserPtr<u32>; 3]) -> Result<usize> {
 }
 
 /// getresuid(2)
-pub fn getresuid(
-    real: UserPtr<u32>,
-    effective: UserPtr<u32>,
-    saved: UserPtr<u32>,
-) -> Result<usize> {
+pub fn getresuid(real: UserPtr<u32>, effective: UserPtr<u32>, saved: UserPtr<u32>) -> Result<usize> {
     write_three(users_of(&credentials()), [real, effective, saved])
 }
 
 /// getresgid(2)
-pub fn getresgid(
-    real: UserPtr<u32>,
-    effective: UserPtr<u32>,
-    saved: UserPtr<u32>,
-) -> Result<usize> {
+pub fn getresgid(real: UserPtr<u32>, effective: UserPtr<u32>, saved: UserPtr<u32>) -> Result<usize> {
     write_three(groups_of(&credentials()), [real, effective, saved])
 }
 

@@ -63,44 +63,23 @@ fn pages(start: usize, length: usize, overflow: Errno) -> Result<Range<usize>> {
 
 /// A range that [`AddressSpace`] may be asked about: ENOMEM beyond the user half.
 fn user_pages(range: Range<usize>) -> Result<Range<usize>> {
-    if range.end <= USER_HIGH {
-        Ok(range)
-    } else {
-        Err(Errno::ENOMEM)
-    }
+    if range.end <= USER_HIGH { Ok(range) } else { Err(Errno::ENOMEM) }
 }
 
 /// mmap(2)
-pub fn mmap(
-    address: usize,
-    length: usize,
-    protection: u32,
-    flags: u32,
-    fd: i32,
-    offset: u64,
-) -> Result<usize> {
+pub fn mmap(address: usize, length: usize, protection: u32, flags: u32, fd: i32, offset: u64) -> Result<usize> {
     if !offset.is_multiple_of(PAGE_SIZE as u64) {
         return Err(Errno::EINVAL);
     }
-    let file = if flags & abi::MAP_ANONYMOUS == 0 {
-        Some(mapped_file(fd)?)
-    } else {
-        None
-    };
+    let file = if flags & abi::MAP_ANONYMOUS == 0 { Some(mapped_file(fd)?) } else { None };
     if flags & abi::MAP_HUGETLB != 0 {
         // There are none.
-        return Err(if file.is_some() {
-            Errno::EINVAL
-        } else {
-            Errno::ENOMEM
-        });
+        return Err(if file.is_some() { Errno::EINVAL } else { Errno::ENOMEM });
     }
     if length == 0 {
         return Err(Errno::EINVAL);
     }
-    let length = length
-        .checked_next_multiple_of(PAGE_SIZE)
-        .ok_or(Errno::ENOMEM)?;
+    let length = length.checked_next_multiple_of(PAGE_SIZE).ok_or(Errno::ENOMEM)?;
     let placement = placement_of(address, flags)?;
     // As on Linux, bits without a meaning are ignored here and refused by mprotect.
     let protection = Protection::from_bits_truncate(protection);
@@ -108,15 +87,8 @@ pub fn mmap(
     let (backing, offset) = match &file {
         None => (anonymous(flags)?, 0),
         Some(file) => {
-            let request = MapRequest {
-                offset,
-                length,
-                writes: Writes::None,
-            };
-            (
-                file_backing(file, request, protection, flags, &mut area_flags)?,
-                offset,
-            )
+            let request = MapRequest { offset, length, writes: Writes::None };
+            (file_backing(file, request, protection, flags, &mut area_flags)?, offset)
         }
     };
     let space = space()?;
@@ -130,31 +102,19 @@ pub fn mmap(
 
 fn mapped_file(fd: i32) -> Result<Arc<OpenFile>> {
     let file = process::current().file(fd)?;
-    if file.is_path_only() {
-        Err(Errno::EBADF)
-    } else {
-        Ok(file)
-    }
+    if file.is_path_only() { Err(Errno::EBADF) } else { Ok(file) }
 }
 
 fn placement_of(address: usize, flags: u32) -> Result<Placement> {
     if flags & (abi::MAP_FIXED | abi::MAP_FIXED_NOREPLACE) == 0 {
         let hint = page_down(address);
-        return Ok(Placement::Hint(if hint == 0 {
-            0
-        } else {
-            hint.max(USER_LOW)
-        }));
+        return Ok(Placement::Hint(if hint == 0 { 0 } else { hint.max(USER_LOW) }));
     }
     if !address.is_multiple_of(PAGE_SIZE) {
         return Err(Errno::EINVAL);
     }
     let exact = flags & abi::MAP_FIXED_NOREPLACE != 0;
-    Ok(if exact {
-        Placement::Exact(address)
-    } else {
-        Placement::Replace(address)
-    })
+    Ok(if exact { Placement::Exact(address) } else { Placement::Replace(address) })
 }
 
 fn area_flags_of(flags: u32) -> AreaFlags {
@@ -188,10 +148,7 @@ fn file_backing(
     area_flags: &mut AreaFlags,
 ) -> Result<PageBacking> {
     // Linux counts the pages of a file in an unsigned and their bytes in a signed long.
-    let end = request
-        .offset
-        .checked_add(request.length as u64)
-        .ok_or(Errno::EOVERFLOW)?;
+    let end = request.offset.checked_add(request.length as u64).ok_or(Errno::EOVERFLOW)?;
     if i64::try_from(end).is_err() {
         return Err(Errno::EOVERFLOW);
     }
@@ -217,13 +174,8 @@ fn file_backing(
         return Err(Errno::EINVAL);
     }
     area_flags.set(AreaFlags::NEVER_WRITABLE, shared && !writable);
-    let writes = if shared && writable {
-        Writes::Shared
-    } else {
-        Writes::None
-    };
-    file.map(&MapRequest { writes, ..request })
-        .map(PageBacking::Object)
+    let writes = if shared && writable { Writes::Shared } else { Writes::None };
+    file.map(&MapRequest { writes, ..request }).map(PageBacking::Object)
 }
 
 /// munmap(2)
@@ -251,11 +203,7 @@ pub fn mprotect(address: usize, length: usize, protection: u32) -> Result<usize>
     }
     if protection & abi::PROT_GROWSDOWN != 0 {
         let map = space.lock();
-        let area = map
-            .areas
-            .overlapping(range.clone())
-            .next()
-            .ok_or(Errno::ENOMEM)?;
+        let area = map.areas.overlapping(range.clone()).next().ok_or(Errno::ENOMEM)?;
         if !area.flags.contains(AreaFlags::GROWS_DOWN) {
             return Err(Errno::EINVAL);
         }
@@ -272,33 +220,13 @@ pub fn brk(requested: usize) -> Result<usize> {
 }
 
 /// mremap(2)
-pub fn mremap(
-    old_address: usize,
-    old_len: usize,
-    new_len: usize,
-    flags: u32,
-    new_address: usize,
-) -> Result<usize> {
+pub fn mremap(old_address: usize, old_len: usize, new_len: usize, flags: u32, new_address: usize) -> Result<usize> {
     let flags = RemapFlags::from_bits(flags).ok_or(Errno::EINVAL)?;
-    space()?.remap(&RemapRequest {
-        old_address,
-        old_len,
-        new_len,
-        flags,
-        new_address,
-    })
+    space()?.remap(&RemapRequest { old_address, old_len, new_len, flags, new_address })
 }
 
-fn change_flags(
-    space: &AddressSpace,
-    range: Range<usize>,
-    set: AreaFlags,
-    clear: AreaFlags,
-) -> Result<()> {
+fn change_flags(space: &AddressSpace, range: Range<usize>, set: AreaFlags, clear: AreaFlags) -> Result<()> {
     // Cutting areas allocates where it cannot fail.
     heap::admit(PAGE_SIZE)?;
-    space
-        .lock()
-        .areas
-        .change_flags(range, set, clear, |_| Ok(()))
+    space.lock().areas.change_flags(range, set, clear, |_| Ok(()))
 }

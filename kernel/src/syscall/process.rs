@@ -25,13 +25,7 @@ pub fn clone(frame: &mut TrapFrame) -> Result<usize> {
     // Registers and addresses have one size here.
     let address = |word: u64| usize::try_from(word).map_err(|_| Errno::EFAULT);
     let (parent_tid, child_tid) = (address(parent_tid)?, address(child_tid)?);
-    let request = CloneRequest::new(
-        flags,
-        stack,
-        parent_tid,
-        address(thread_pointer)?,
-        child_tid,
-    )?;
+    let request = CloneRequest::new(flags, stack, parent_tid, address(thread_pointer)?, child_tid)?;
     process::clone::clone(frame, &request).map(number)
 }
 
@@ -82,9 +76,7 @@ pub fn set_robust_list(head: usize, length: usize) -> Result<usize> {
     if length != ROBUST_LIST_HEAD_SIZE {
         return Err(Errno::EINVAL);
     }
-    process::current()
-        .robust_list
-        .store(head, Ordering::Relaxed);
+    process::current().robust_list.store(head, Ordering::Relaxed);
     Ok(0)
 }
 
@@ -106,17 +98,9 @@ pub fn get_robust_list(pid: i32, head: UserPtr<usize>, length: UserPtr<usize>) -
 
 /// EPERM unless the caller is the target's user in every respect, or root: what ptrace(2) asks.
 fn check_may_inspect(caller: &Credentials, target: &Credentials) -> Result<()> {
-    let same_user = [target.uid, target.euid, target.suid]
-        .iter()
-        .all(|id| *id == caller.uid);
-    let same_group = [target.gid, target.egid, target.sgid]
-        .iter()
-        .all(|id| *id == caller.gid);
-    if caller.is_privileged() || same_user && same_group {
-        Ok(())
-    } else {
-        Err(Errno::EPERM)
-    }
+    let same_user = [target.uid, target.euid, target.suid].iter().all(|id| *id == caller.uid);
+    let same_group = [target.gid, target.egid, target.sgid].iter().all(|id| *id == caller.gid);
+    if caller.is_privileged() || same_user && same_group { Ok(()) } else { Err(Errno::EPERM) }
 }
 
 /// The process with this number; 0 is the caller's. ESRCH.

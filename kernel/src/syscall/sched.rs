@@ -32,16 +32,9 @@ fn task_of(pid: i32, negative: Errno) -> Result<Arc<Task>> {
 
 /// EPERM unless the caller is root or acts for the target's user.
 fn check_may_change(task: &Task) -> Result<()> {
-    let (caller, target) = (
-        process::current().credentials(),
-        task.thread().credentials(),
-    );
+    let (caller, target) = (process::current().credentials(), task.thread().credentials());
     let same = caller.euid == target.euid || caller.euid == target.uid;
-    if same || caller.is_privileged() {
-        Ok(())
-    } else {
-        Err(Errno::EPERM)
-    }
+    if same || caller.is_privileged() { Ok(()) } else { Err(Errno::EPERM) }
 }
 
 /// Bytes of the kernel's CPU masks.
@@ -79,44 +72,22 @@ fn tasks_of(which: u32, who: i32) -> Result<Vec<Arc<Task>>> {
     let tasks = match which {
         abi::PRIO_PROCESS => Vec::from([task_of(who, Errno::ESRCH)?]),
         abi::PRIO_PGRP => {
-            let group = if id == 0 {
-                current.process().group()
-            } else {
-                id
-            };
-            tree::group_members(group)
-                .iter()
-                .flat_map(|process| process.tasks())
-                .collect()
+            let group = if id == 0 { current.process().group() } else { id };
+            tree::group_members(group).iter().flat_map(|process| process.tasks()).collect()
         }
         abi::PRIO_USER => {
-            let user = if id == 0 {
-                current.credentials().uid
-            } else {
-                id
-            };
-            let all = tree::processes()
-                .into_iter()
-                .flat_map(|process| process.tasks());
-            all.filter(|task| task.thread().credentials().uid == user)
-                .collect()
+            let user = if id == 0 { current.credentials().uid } else { id };
+            let all = tree::processes().into_iter().flat_map(|process| process.tasks());
+            all.filter(|task| task.thread().credentials().uid == user).collect()
         }
         _ => return Err(Errno::EINVAL),
     };
-    if tasks.is_empty() {
-        Err(Errno::ESRCH)
-    } else {
-        Ok(tasks)
-    }
+    if tasks.is_empty() { Err(Errno::ESRCH) } else { Ok(tasks) }
 }
 
 /// getpriority(2), as the kernel has it: 20 less the most favourable nice value, so that it is no error number.
 pub fn getpriority(which: u32, who: i32) -> Result<usize> {
-    let nice = tasks_of(which, who)?
-        .iter()
-        .map(|task| task.nice())
-        .min()
-        .ok_or(Errno::ESRCH)?;
+    let nice = tasks_of(which, who)?.iter().map(|task| task.nice()).min().ok_or(Errno::ESRCH)?;
     usize::try_from(20 - nice).map_err(|_| Errno::ESRCH)
 }
 
@@ -144,11 +115,7 @@ fn check_nice(caller: &Credentials, task: &Task, nice: i32) -> Result<()> {
     if caller.euid != target.uid && caller.euid != target.euid {
         return Err(Errno::EPERM);
     }
-    if nice < task.nice() {
-        Err(Errno::EACCES)
-    } else {
-        Ok(())
-    }
+    if nice < task.nice() { Err(Errno::EACCES) } else { Ok(()) }
 }
 
 /// sched_setscheduler(2)
@@ -162,11 +129,7 @@ pub fn sched_setparam(pid: i32, parameter: UserPtr<i32>) -> Result<usize> {
     change_policy(pid, parameter, number_of)
 }
 
-fn change_policy(
-    pid: i32,
-    parameter: UserPtr<i32>,
-    number: impl FnOnce(Policy) -> u32,
-) -> Result<usize> {
+fn change_policy(pid: i32, parameter: UserPtr<i32>, number: impl FnOnce(Policy) -> u32) -> Result<usize> {
     if parameter.is_null() || pid < 0 {
         return Err(Errno::EINVAL);
     }
@@ -186,12 +149,7 @@ fn change_policy(
 
 /// The number that stands for a policy with its flag.
 fn number_of(policy: Policy) -> u32 {
-    policy.number
-        | if policy.reset_on_fork {
-            abi::SCHED_RESET_ON_FORK
-        } else {
-            0
-        }
+    policy.number | if policy.reset_on_fork { abi::SCHED_RESET_ON_FORK } else { 0 }
 }
 
 /// sched_getscheduler(2)

@@ -45,20 +45,13 @@ pub fn uname(to: UserPtr<SystemNames>) -> Result<usize> {
 
 /// EPERM for those who are not root.
 fn check_privileged() -> Result<()> {
-    if process::current().credentials().is_privileged() {
-        Ok(())
-    } else {
-        Err(Errno::EPERM)
-    }
+    if process::current().credentials().is_privileged() { Ok(()) } else { Err(Errno::EPERM) }
 }
 
 /// A name of at most 64 bytes.
 fn read_name(from: UserPtr<u8>, length: i32) -> Result<Vec<u8>> {
     check_privileged()?;
-    let length = usize::try_from(length)
-        .ok()
-        .filter(|length| *length < NAME_SIZE)
-        .ok_or(Errno::EINVAL)?;
+    let length = usize::try_from(length).ok().filter(|length| *length < NAME_SIZE).ok_or(Errno::EINVAL)?;
     let mut name = alloc::vec![0; length];
     user::read_bytes(from.address(), &mut name)?;
     Ok(name)
@@ -116,8 +109,7 @@ pub fn sysinfo(to: UserPtr<SystemInformation>) -> Result<usize> {
 /// getrandom(2): the generator is ready from the start, so no flag makes a difference.
 pub fn getrandom(to: UserPtr<u8>, length: usize, flags: u32) -> Result<usize> {
     let contradiction = abi::GRND_RANDOM | abi::GRND_INSECURE;
-    if flags & !(abi::GRND_NONBLOCK | contradiction) != 0 || flags & contradiction == contradiction
-    {
+    if flags & !(abi::GRND_NONBLOCK | contradiction) != 0 || flags & contradiction == contradiction {
         return Err(Errno::EINVAL);
     }
     let mut sink = Sink::user(to.address(), length)?;
@@ -141,12 +133,8 @@ pub fn getrandom(to: UserPtr<u8>, length: usize, flags: u32) -> Result<usize> {
 /// reboot(2)
 pub fn reboot(magic: u32, magic2: u32, command: u32) -> Result<usize> {
     check_privileged()?;
-    let seconds = [
-        abi::LINUX_REBOOT_MAGIC2,
-        abi::LINUX_REBOOT_MAGIC2A,
-        abi::LINUX_REBOOT_MAGIC2B,
-        abi::LINUX_REBOOT_MAGIC2C,
-    ];
+    let seconds =
+        [abi::LINUX_REBOOT_MAGIC2, abi::LINUX_REBOOT_MAGIC2A, abi::LINUX_REBOOT_MAGIC2B, abi::LINUX_REBOOT_MAGIC2C];
     if magic != abi::LINUX_REBOOT_MAGIC1 || !seconds.contains(&magic2) {
         return Err(Errno::EINVAL);
     }

@@ -8,9 +8,7 @@ use crate::mm::user::UserPtr;
 use crate::process::{self, clock, signal};
 use crate::time;
 use linux_raw_sys::general as abi;
-use postern_core::clock::{
-    Clock, NS_MAX, Resolution, ns_of_timespec, ns_of_timeval, timespec_of_ns, timeval_of_ns,
-};
+use postern_core::clock::{Clock, NS_MAX, Resolution, ns_of_timespec, ns_of_timeval, timespec_of_ns, timeval_of_ns};
 use postern_core::errno::{Errno, Result};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
@@ -28,10 +26,7 @@ impl Timespec {
     /// From nanoseconds.
     pub fn from_ns(ns: u64) -> Self {
         let [seconds, nanoseconds] = timespec_of_ns(ns);
-        Self {
-            seconds,
-            nanoseconds,
-        }
+        Self { seconds, nanoseconds }
     }
 
     /// In nanoseconds, at most [`NS_MAX`].
@@ -57,10 +52,7 @@ impl Timeval {
     /// From nanoseconds.
     pub fn from_ns(ns: u64) -> Self {
         let [seconds, microseconds] = timeval_of_ns(ns);
-        Self {
-            seconds,
-            microseconds,
-        }
+        Self { seconds, microseconds }
     }
 
     /// In nanoseconds, at most [`NS_MAX`].
@@ -123,11 +115,7 @@ pub fn gettimeofday(to: UserPtr<Timeval>, zone: UserPtr<Timezone>) -> Result<usi
 
 /// settimeofday(2). A time zone is accepted and forgotten.
 pub fn settimeofday(from: UserPtr<Timeval>, zone: UserPtr<Timezone>) -> Result<usize> {
-    let ns = if from.is_null() {
-        None
-    } else {
-        Some(from.read()?.ns()?)
-    };
+    let ns = if from.is_null() { None } else { Some(from.read()?.ns()?) };
     if !zone.is_null() {
         zone.read()?;
     }
@@ -168,14 +156,11 @@ pub fn clock_nanosleep(
         Clock::Realtime(_) => clock::sleep_until_realtime(ns),
         _ => clock::sleep_until(ns),
     };
-    slept
-        .map(|()| 0)
-        .map_err(|clock::Interrupted| Errno::ERESTARTNOHAND)
+    slept.map(|()| 0).map_err(|clock::Interrupted| Errno::ERESTARTNOHAND)
 }
 
 fn sleep_for(duration_ns: u64, remaining: UserPtr<Timespec>) -> Result<usize> {
-    let deadline_ns = signal::resume_deadline()
-        .unwrap_or_else(|| now_ns().saturating_add(duration_ns).min(NS_MAX));
+    let deadline_ns = signal::resume_deadline().unwrap_or_else(|| now_ns().saturating_add(duration_ns).min(NS_MAX));
     if clock::sleep_until(deadline_ns).is_ok() {
         return Ok(0);
     }

@@ -46,9 +46,7 @@ pub use rank::{HeldLocks, Rank};
 #[cfg(not(loom))]
 pub use spin_lock::Relax;
 pub use spin_lock::{SpinGuard, SpinLock};
-pub use wait::{
-    ANY_EVENT, Interrupted, Mode, Poller, Registration, Sleep, WaitError, WaitQueue, WakeCallback,
-};
+pub use wait::{ANY_EVENT, Interrupted, Mode, Poller, Registration, Sleep, WaitError, WaitQueue, WakeCallback};
 
 /// A value set once; readers that come meanwhile spin with the platform's relax.
 #[cfg(not(loom))]

@@ -100,9 +100,7 @@ impl<T, P: Platform> Mutex<T, P> {
     #[inline]
     fn take_if_free(&self) -> bool {
         // Acquire: what the previous holder wrote; pairs with the Release of unlock.
-        self.state
-            .compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed)
-            .is_ok()
+        self.state.compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed).is_ok()
     }
 
     #[cold]
@@ -132,10 +130,7 @@ impl<T, P: Platform> Mutex<T, P> {
 
     #[inline]
     fn guard(&self) -> MutexGuard<'_, T, P> {
-        MutexGuard {
-            mutex: self,
-            stays_with_task: PhantomData,
-        }
+        MutexGuard { mutex: self, stays_with_task: PhantomData }
     }
 }
 

@@ -61,9 +61,7 @@ impl ParkState {
     pub fn begin_park(&self) -> bool {
         // Relaxed: nothing is published or read here. The sleeper's context is published by finish_switch_out, and
         // what its waker wrote is acquired where the wake-up is consumed.
-        let begun = self
-            .0
-            .compare_exchange(RUNNING, PARKING, Ordering::Relaxed, Ordering::Relaxed);
+        let begun = self.0.compare_exchange(RUNNING, PARKING, Ordering::Relaxed, Ordering::Relaxed);
         if begun.is_ok() {
             return true;
         }
@@ -79,9 +77,7 @@ impl ParkState {
         // Release: publishes the saved context. Pairs with the Acquire of the notify that finds PARKED and hands the
         // task to a CPU that will load that context.
         // Relaxed on failure: consume() does the acquiring.
-        let parked = self
-            .0
-            .compare_exchange(PARKING, PARKED, Ordering::Release, Ordering::Relaxed);
+        let parked = self.0.compare_exchange(PARKING, PARKED, Ordering::Release, Ordering::Relaxed);
         if parked.is_ok() {
             return SwitchOut::Parked;
         }
@@ -94,10 +90,7 @@ impl ParkState {
     #[must_use = "a task that slept must be put on a run queue"]
     pub fn notify(&self) -> Notify {
         // The usual case, straight: the task sleeps. Orderings as in `notify_from`.
-        match self
-            .0
-            .compare_exchange(PARKED, RUNNING, Ordering::AcqRel, Ordering::Relaxed)
-        {
+        match self.0.compare_exchange(PARKED, RUNNING, Ordering::AcqRel, Ordering::Relaxed) {
             Ok(_) => Notify::MustEnqueue,
             Err(seen) => self.notify_from(seen),
         }
@@ -106,20 +99,14 @@ impl ParkState {
     /// `notify`, beginning with the guess that the state is `seen`.
     fn notify_from(&self, mut seen: u8) -> Notify {
         loop {
-            let (next, answer) = if seen == PARKED {
-                (RUNNING, Notify::MustEnqueue)
-            } else {
-                (NOTIFIED, Notify::Already)
-            };
+            let (next, answer) =
+                if seen == PARKED { (RUNNING, Notify::MustEnqueue) } else { (NOTIFIED, Notify::Already) };
             // Release: what the waker did before is visible to whoever consumes the wake-up. It is written even when
             // NOTIFIED stands there already, since the consumer must see the work of this waker too.
             // Acquire: on PARKED, the task's saved context (see finish_switch_out). The run queue's lock carries
             // both on to the CPU that runs the task.
             // Relaxed on failure: the value is only the next guess.
-            match self
-                .0
-                .compare_exchange(seen, next, Ordering::AcqRel, Ordering::Relaxed)
-            {
+            match self.0.compare_exchange(seen, next, Ordering::AcqRel, Ordering::Relaxed) {
                 Ok(_) => return answer,
                 Err(now) => seen = now,
             }

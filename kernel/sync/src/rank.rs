@@ -47,27 +47,17 @@ impl Rank {
     }
 
     const fn with_level(level: u16, name: &'static str) -> Self {
-        Self {
-            level,
-            name,
-            order: Order::Above,
-        }
+        Self { level, name, order: Order::Above }
     }
 
     /// This rank, for an acquisition that may find equals held: the caller has another order among them.
     pub const fn nested(self) -> Self {
-        Self {
-            order: Order::AboveOrEqual,
-            ..self
-        }
+        Self { order: Order::AboveOrEqual, ..self }
     }
 
     /// This rank, for a lock that was got without waiting, which cannot deadlock.
     pub const fn tried(self) -> Self {
-        Self {
-            order: Order::Unordered,
-            ..self
-        }
+        Self { order: Order::Unordered, ..self }
     }
 
     /// Is this the rank of a lock that is held across sleeps? Those belong to the task, the others to the CPU.
@@ -88,11 +78,7 @@ const fn u8_to_u16(value: u8) -> u16 {
 
 impl fmt::Display for Rank {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = if self.is_sleeping() {
-            "mutex"
-        } else {
-            "spin lock"
-        };
+        let kind = if self.is_sleeping() { "mutex" } else { "spin lock" };
         write!(out, "{kind} '{}' (rank {})", self.name, self.level)
     }
 }
@@ -113,10 +99,7 @@ impl HeldLocks {
 
     /// Nothing held.
     pub const fn new() -> Self {
-        Self {
-            ranks: [Rank::sleeping(0, "none"); Self::CAPACITY],
-            count: 0,
-        }
+        Self { ranks: [Rank::sleeping(0, "none"); Self::CAPACITY], count: 0 }
     }
 
     /// Notes that a lock of `rank` is about to be taken.
@@ -134,10 +117,7 @@ impl HeldLocks {
             };
             assert!(in_order, "lock order: {rank} wanted with {highest} held");
         }
-        assert!(
-            self.count < Self::CAPACITY,
-            "lock order: {rank} is one lock too many"
-        );
+        assert!(self.count < Self::CAPACITY, "lock order: {rank} is one lock too many");
         self.ranks[self.count] = rank;
         self.count += 1;
     }

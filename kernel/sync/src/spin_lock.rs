@@ -83,10 +83,7 @@ mod model {
     }
 
     pub(super) fn lock<T, P: Platform>(lock: &Lock<T, P>) -> Guard<'_, T, P> {
-        Guard(
-            lock.0.lock().expect("loom's locks are never poisoned"),
-            PhantomData,
-        )
+        Guard(lock.0.lock().expect("loom's locks are never poisoned"), PhantomData)
     }
 
     pub(super) fn try_lock<T, P: Platform>(lock: &Lock<T, P>) -> Option<Guard<'_, T, P>> {
@@ -144,11 +141,7 @@ impl<T, P: Platform> SpinLock<T, P> {
 
     #[inline]
     fn guard<'a>(&self, raw: raw::Guard<'a, T, P>) -> SpinGuard<'a, T, P> {
-        SpinGuard {
-            raw,
-            rank: self.rank,
-            stays_on_cpu: PhantomData,
-        }
+        SpinGuard { raw, rank: self.rank, stays_on_cpu: PhantomData }
     }
 }
 

@@ -2,10 +2,7 @@
 #![cfg(not(loom))]
 #![allow(missing_docs, reason = "tests document themselves by their names")]
 
-#[allow(
-    dead_code,
-    reason = "the platform of several tests, none of which needs all of it"
-)]
+#[allow(dead_code, reason = "the platform of several tests, none of which needs all of it")]
 #[path = "platforms/threads.rs"]
 mod platform;
 
@@ -33,9 +30,7 @@ fn rising_ranks_are_in_order_and_may_be_released_in_any() {
 }
 
 #[test]
-#[should_panic(
-    expected = "lock order: mutex 'inode' (rank 10) wanted with mutex 'pipe' (rank 20) held"
-)]
+#[should_panic(expected = "lock order: mutex 'inode' (rank 10) wanted with mutex 'pipe' (rank 20) held")]
 fn a_lower_rank_is_refused_with_both_names() {
     let mut held = HeldLocks::new();
     held.acquire(PIPE);

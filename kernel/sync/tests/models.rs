@@ -15,8 +15,8 @@ use loom::sync::atomic::{AtomicU32, Ordering};
 use loom::thread;
 use model::{Model, ModelTask, Scheduled, let_time_pass};
 use postern_sync::{
-    ANY_EVENT, Mode, Mutex, Notify, ParkState, Platform, Poller, Rank, Registration, Sleep,
-    SpinLock, WaitError, WaitQueue, WakeCallback,
+    ANY_EVENT, Mode, Mutex, Notify, ParkState, Platform, Poller, Rank, Registration, Sleep, SpinLock, WaitError,
+    WaitQueue, WakeCallback,
 };
 
 const RANK: Rank = Rank::sleeping(0, "test");
@@ -59,10 +59,7 @@ struct Units<P: Platform> {
 
 impl<P: Platform> Units<P> {
     fn none() -> Arc<Self> {
-        Arc::new(Self {
-            count: AtomicU32::new(0),
-            queue: WaitQueue::new(),
-        })
+        Arc::new(Self { count: AtomicU32::new(0), queue: WaitQueue::new() })
     }
 
     fn post(&self, units: u32) {
@@ -73,12 +70,7 @@ impl<P: Platform> Units<P> {
     fn try_take(&self) -> Option<()> {
         let mut count = self.count.load(Ordering::Relaxed);
         while count > 0 {
-            match self.count.compare_exchange(
-                count,
-                count - 1,
-                Ordering::Relaxed,
-                Ordering::Relaxed,
-            ) {
+            match self.count.compare_exchange(count, count - 1, Ordering::Relaxed, Ordering::Relaxed) {
                 Ok(_) => return Some(()),
                 Err(now) => count = now,
             }
@@ -143,11 +135,8 @@ fn what_the_waker_wrote_is_visible_to_the_woken() {
         queue: WaitQueue<Model>,
     }
     explore(3, || {
-        let shared = Arc::new(Shared {
-            written: Unprotected::zero(),
-            ready: AtomicU32::new(0),
-            queue: WaitQueue::new(),
-        });
+        let shared =
+            Arc::new(Shared { written: Unprotected::zero(), ready: AtomicU32::new(0), queue: WaitQueue::new() });
         let waker = thread::spawn({
             let shared = shared.clone();
             move || {
@@ -156,9 +145,7 @@ fn what_the_waker_wrote_is_visible_to_the_woken() {
                 shared.queue.wake_all(ANY_EVENT);
             }
         });
-        shared.queue.wait(Mode::Exclusive, || {
-            (shared.ready.load(Ordering::Acquire) == 1).then_some(())
-        });
+        shared.queue.wait(Mode::Exclusive, || (shared.ready.load(Ordering::Acquire) == 1).then_some(()));
         assert_eq!(shared.written.get(), 7);
         waker.join().unwrap();
     });
@@ -217,21 +204,14 @@ fn wake_all_reaches_every_waiter() {
 }
 
 /// One waiter that can end early, one that cannot, and one unit: whoever does not end early must have it.
-fn a_waiter_that_gives_up(
-    sleep: Sleep,
-    deadline_ns: Option<u64>,
-    give_up: fn(&'static ModelTask),
-    error: WaitError,
-) {
+fn a_waiter_that_gives_up(sleep: Sleep, deadline_ns: Option<u64>, give_up: fn(&'static ModelTask), error: WaitError) {
     let units = Units::<Model>::none();
     let quitter_task = Arc::new(loom::sync::Mutex::new(None));
     let quitter = thread::spawn({
         let (units, quitter_task) = (units.clone(), quitter_task.clone());
         move || {
             *quitter_task.lock().unwrap() = Some(Model::current());
-            let result = units
-                .queue
-                .wait_until(Mode::Exclusive, sleep, deadline_ns, || units.try_take());
+            let result = units.queue.wait_until(Mode::Exclusive, sleep, deadline_ns, || units.try_take());
             assert!(result == Ok(()) || result == Err(error));
             if result.is_ok() {
                 // The other one needs a unit, too.
@@ -279,12 +259,7 @@ fn a_waiter_selected_while_it_times_out_passes_the_wake_up_on() {
 #[test]
 fn a_waiter_selected_while_it_is_interrupted_passes_the_wake_up_on() {
     explore(2, || {
-        a_waiter_that_gives_up(
-            Sleep::Interruptible,
-            None,
-            |task| task.interrupt(),
-            WaitError::Interrupted,
-        );
+        a_waiter_that_gives_up(Sleep::Interruptible, None, |task| task.interrupt(), WaitError::Interrupted);
     });
 }
 
@@ -382,10 +357,7 @@ fn an_attempt_that_sleeps_on_a_mutex_does_not_lose_the_selection() {
         queue: WaitQueue<Model>,
     }
     explore(3, || {
-        let guarded = Arc::new(Guarded {
-            value: Mutex::new(RANK, 0),
-            queue: WaitQueue::new(),
-        });
+        let guarded = Arc::new(Guarded { value: Mutex::new(RANK, 0), queue: WaitQueue::new() });
         let poster = thread::spawn({
             let guarded = guarded.clone();
             move || {
@@ -393,9 +365,7 @@ fn an_attempt_that_sleeps_on_a_mutex_does_not_lose_the_selection() {
                 guarded.queue.wake_one(ANY_EVENT);
             }
         });
-        guarded.queue.wait(Mode::Exclusive, || {
-            (*guarded.value.lock() > 0).then_some(())
-        });
+        guarded.queue.wait(Mode::Exclusive, || (*guarded.value.lock() > 0).then_some(()));
         poster.join().unwrap();
     });
 }
@@ -414,9 +384,7 @@ fn a_poller_hears_of_a_change_on_any_queue() {
             }
             for _ in 0..2 {
                 poller
-                    .wait_until(Sleep::Uninterruptible, None, || {
-                        units.iter().find_map(|units| units.try_take())
-                    })
+                    .wait_until(Sleep::Uninterruptible, None, || units.iter().find_map(|units| units.try_take()))
                     .unwrap();
             }
         });
@@ -450,12 +418,8 @@ fn a_callback_is_not_called_once_its_registration_is_gone() {
     explore(3, || {
         let queue = std::sync::Arc::new(WaitQueue::<Model>::new());
         let calls = Arc::new(AtomicU32::new(0));
-        let counter = Counter {
-            calls: calls.clone(),
-            alive: Unprotected::zero(),
-        };
-        let registration =
-            Registration::new(queue.clone(), |queue| queue, ANY_EVENT, counter).unwrap();
+        let counter = Counter { calls: calls.clone(), alive: Unprotected::zero() };
+        let registration = Registration::new(queue.clone(), |queue| queue, ANY_EVENT, counter).unwrap();
         let waker = thread::spawn({
             let queue = queue.clone();
             move || queue.wake_one(ANY_EVENT)

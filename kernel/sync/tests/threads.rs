@@ -9,8 +9,8 @@ mod platform;
 
 use platform::{ThreadTask, Threads};
 use postern_sync::{
-    ANY_EVENT, Interrupted, Lazy, Mode, Mutex, Once, Platform, Poller, Rank, Registration, Sleep,
-    SpinLock, WaitError, WaitQueue, WakeCallback,
+    ANY_EVENT, Interrupted, Lazy, Mode, Mutex, Once, Platform, Poller, Rank, Registration, Sleep, SpinLock, WaitError,
+    WaitQueue, WakeCallback,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -28,10 +28,7 @@ struct Units {
 
 impl Units {
     fn none() -> Arc<Self> {
-        Arc::new(Self {
-            count: Mutex::new(RANK, 0),
-            queue: WaitQueue::new(),
-        })
+        Arc::new(Self { count: Mutex::new(RANK, 0), queue: WaitQueue::new() })
     }
 
     fn post(&self, units: u32) -> usize {
@@ -46,8 +43,7 @@ impl Units {
     }
 
     fn take_until(&self, sleep: Sleep, deadline_ns: Option<u64>) -> Result<(), WaitError> {
-        self.queue
-            .wait_until(Mode::Exclusive, sleep, deadline_ns, || self.try_take())
+        self.queue.wait_until(Mode::Exclusive, sleep, deadline_ns, || self.try_take())
     }
 
     /// A thread that takes one unit, then sends `name`. Returns once it is on the queue with an attempt behind it.
@@ -138,25 +134,16 @@ fn a_deadline_in_the_past_still_allows_one_attempt() {
     let units = Units::none();
     units.post(1);
     assert_eq!(units.take_until(Sleep::Uninterruptible, Some(0)), Ok(()));
-    assert_eq!(
-        units.take_until(Sleep::Uninterruptible, Some(0)),
-        Err(WaitError::TimedOut)
-    );
+    assert_eq!(units.take_until(Sleep::Uninterruptible, Some(0)), Err(WaitError::TimedOut));
 }
 
 #[test]
 fn a_signal_ends_an_interruptible_wait_only() {
     let units = Units::none();
     Threads::current().interrupt();
-    assert_eq!(
-        units.queue.wait_interruptible(Mode::Shared, || None::<()>),
-        Err(Interrupted)
-    );
+    assert_eq!(units.queue.wait_interruptible(Mode::Shared, || None::<()>), Err(Interrupted));
     let deadline_ns = Threads::now_ns() + MILLISECOND_NS;
-    assert_eq!(
-        units.take_until(Sleep::Uninterruptible, Some(deadline_ns)),
-        Err(WaitError::TimedOut)
-    );
+    assert_eq!(units.take_until(Sleep::Uninterruptible, Some(deadline_ns)), Err(WaitError::TimedOut));
     assert!(units.queue.is_empty());
 }
 
@@ -173,8 +160,7 @@ fn an_attempt_that_panics_leaves_the_queue() {
     let units = Units::none();
     let task = units.clone();
     let result = thread::spawn(move || {
-        task.queue
-            .wait(Mode::Exclusive, || -> Option<()> { panic!("on purpose") });
+        task.queue.wait(Mode::Exclusive, || -> Option<()> { panic!("on purpose") });
     })
     .join();
     assert!(result.is_err());
@@ -185,14 +171,12 @@ fn an_attempt_that_panics_leaves_the_queue() {
 fn an_attempt_that_succeeds_although_it_was_selected_passes_the_selection_on() {
     let units = Units::none();
     let (taken, order) = mpsc::channel();
-    let result = units
-        .queue
-        .wait_until(Mode::Exclusive, Sleep::Uninterruptible, None, || {
-            units.spawn_taker(1, &taken);
-            // Selects this task, the first, which needs nothing any more.
-            assert_eq!(units.post(1), 1);
-            Some(())
-        });
+    let result = units.queue.wait_until(Mode::Exclusive, Sleep::Uninterruptible, None, || {
+        units.spawn_taker(1, &taken);
+        // Selects this task, the first, which needs nothing any more.
+        assert_eq!(units.post(1), 1);
+        Some(())
+    });
     assert_eq!(result, Ok(()));
     assert_eq!(order.recv(), Ok(1));
 }
@@ -268,17 +252,11 @@ fn a_wake_up_skips_waiters_whose_interest_it_does_not_concern() {
         thread::spawn(move || {
             let mut attempts = 0;
             queue
-                .wait_until_for(
-                    interest,
-                    Mode::Exclusive,
-                    Sleep::Uninterruptible,
-                    None,
-                    || {
-                        attempts += 1;
-                        announce.send((interest, attempts)).unwrap();
-                        (attempts == 2).then_some(())
-                    },
-                )
+                .wait_until_for(interest, Mode::Exclusive, Sleep::Uninterruptible, None, || {
+                    attempts += 1;
+                    announce.send((interest, attempts)).unwrap();
+                    (attempts == 2).then_some(())
+                })
                 .unwrap();
         });
         assert_eq!(events.recv(), Ok((interest, 1)));
@@ -330,10 +308,7 @@ fn timeouts_lose_no_unit() {
             thread::spawn(move || {
                 let mut deadline_ns = None;
                 while taken.load(Ordering::Relaxed) < POSTED {
-                    if units
-                        .take_until(Sleep::Uninterruptible, deadline_ns)
-                        .is_ok()
-                    {
+                    if units.take_until(Sleep::Uninterruptible, deadline_ns).is_ok() {
                         taken.fetch_add(1, Ordering::Relaxed);
                     }
                     deadline_ns = Some(Threads::now_ns() + number * 5_000);
@@ -409,8 +384,7 @@ fn keys(reports: &Receiver<u32>) -> Vec<u32> {
 fn a_registration_hears_what_interests_it_until_it_is_dropped() {
     let units = Units::none();
     let (sender, reports) = mpsc::channel();
-    let registration =
-        Registration::new(units.clone(), |units| &units.queue, 0b11, Reporter(sender)).unwrap();
+    let registration = Registration::new(units.clone(), |units| &units.queue, 0b11, Reporter(sender)).unwrap();
     assert!(!units.queue.is_empty());
     assert_eq!(units.queue.wake_one(0b01), 1);
     assert_eq!(units.queue.wake_one(0b100), 0);
@@ -470,9 +444,8 @@ fn a_poller_waits_on_many_queues_and_leaves_them_all() {
                 poller.join(&units.queue, ANY_EVENT).unwrap();
             }
             let poster = thread::spawn(move || poster.post(1));
-            let found = poller.wait_until(Sleep::Uninterruptible, None, || {
-                all.iter().position(|units| units.try_take().is_some())
-            });
+            let found = poller
+                .wait_until(Sleep::Uninterruptible, None, || all.iter().position(|units| units.try_take().is_some()));
             assert_eq!(found, Ok(chosen));
             assert_eq!(poster.join().unwrap(), 1);
         });
@@ -486,15 +459,9 @@ fn a_poller_ends_by_deadline_and_signal() {
     Poller::scope(|poller| {
         poller.join(&units.queue, ANY_EVENT).unwrap();
         let deadline_ns = Some(Threads::now_ns() + MILLISECOND_NS);
-        assert_eq!(
-            poller.wait_until(Sleep::Interruptible, deadline_ns, || None::<()>),
-            Err(WaitError::TimedOut)
-        );
+        assert_eq!(poller.wait_until(Sleep::Interruptible, deadline_ns, || None::<()>), Err(WaitError::TimedOut));
         Threads::current().interrupt();
-        assert_eq!(
-            poller.wait_until(Sleep::Interruptible, None, || None::<()>),
-            Err(WaitError::Interrupted)
-        );
+        assert_eq!(poller.wait_until(Sleep::Interruptible, None, || None::<()>), Err(WaitError::Interrupted));
     });
     assert!(units.queue.is_empty());
 }

@@ -29,26 +29,17 @@ fn main() -> ExitCode {
 fn run() -> Result<ExitCode> {
     let root = match std::env::args_os().nth(1) {
         Some(root) => PathBuf::from(root),
-        None => Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("../..")
-            .canonicalize()?,
+        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?,
     };
     let mut ledger = Ledger::new();
     let complaints = check(&root.join("kernel"), &mut ledger)?;
     for complaint in &complaints {
         eprintln!("kernel/{complaint}");
     }
-    let entries: Vec<String> = ledger
-        .iter()
-        .map(|(room, count)| format!("{room} {count}"))
-        .collect();
+    let entries: Vec<String> = ledger.iter().map(|(room, count)| format!("{room} {count}")).collect();
     println!("unsafe ledger: {}", entries.join(", "));
     println!("check: {} broken rules", complaints.len());
-    Ok(if complaints.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if complaints.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Every broken rule below the folder `kernel`, as `file:line: what`; counts unsafe code in `ledger`.
@@ -57,22 +48,14 @@ fn check(kernel: &Path, ledger: &mut Ledger) -> Result<Vec<String>> {
     for entry in WalkDir::new(kernel).sort_by_file_name() {
         let entry = entry?;
         let file = entry.path().strip_prefix(kernel)?;
-        if entry
-            .path()
-            .extension()
-            .is_none_or(|extension| extension != "rs")
-        {
+        if entry.path().extension().is_none_or(|extension| extension != "rs") {
             continue;
         }
         let text = fs::read_to_string(entry.path()).with_context(|| file.display().to_string())?;
         let source = match Source::parse(file, &text) {
             Ok(source) => source,
             Err(error) => {
-                complaints.push(format!(
-                    "{}:{}: {error}",
-                    file.display(),
-                    error.span().start().line
-                ));
+                complaints.push(format!("{}:{}: {error}", file.display(), error.span().start().line));
                 continue;
             }
         };
@@ -102,57 +85,30 @@ mod tests {
     #[test]
     fn a_clean_kernel_has_no_complaint() {
         let files = [
-            (
-                "src/main.rs",
-                "//! Boots.\nmod fs; fn main() { crate::fs::start() }",
-            ),
-            (
-                "src/fs/mod.rs",
-                "//! Files.\nuse crate::sched::wait::WaitQueue; use crate::{mm, sync::Mutex};",
-            ),
-            (
-                "src/arch/mod.rs",
-                "//! CPU.\nuse crate::trap; fn halt() { unsafe { wfi() } }",
-            ),
-            (
-                "core/src/lib.rs",
-                "//! Rules.\n#![no_std]\n#![forbid(unsafe_code)]",
-            ),
+            ("src/main.rs", "//! Boots.\nmod fs; fn main() { crate::fs::start() }"),
+            ("src/fs/mod.rs", "//! Files.\nuse crate::sched::wait::WaitQueue; use crate::{mm, sync::Mutex};"),
+            ("src/arch/mod.rs", "//! CPU.\nuse crate::trap; fn halt() { unsafe { wfi() } }"),
+            ("core/src/lib.rs", "//! Rules.\n#![no_std]\n#![forbid(unsafe_code)]"),
         ];
         assert_eq!(complaints(&files), [""; 0]);
     }
 
     #[test]
     fn an_upward_import_is_named_with_its_line() {
-        let files = [(
-            "src/sched/mod.rs",
-            "//! Tasks.\n\nuse crate::fs::file::OpenFile;",
-        )];
-        assert_eq!(
-            complaints(&files),
-            ["src/sched/mod.rs:3: sched may not name fs::file::OpenFile"]
-        );
+        let files = [("src/sched/mod.rs", "//! Tasks.\n\nuse crate::fs::file::OpenFile;")];
+        assert_eq!(complaints(&files), ["src/sched/mod.rs:3: sched may not name fs::file::OpenFile"]);
     }
 
     #[test]
     fn unsafe_code_outside_its_rooms_is_named_with_its_line() {
-        let files = [(
-            "src/fs/pipe.rs",
-            "//! Pipe.\nfn f() {\n    // unsafe in a comment\n    unsafe { g() }\n}",
-        )];
-        assert_eq!(
-            complaints(&files),
-            ["src/fs/pipe.rs:4: unsafe code is not allowed here"]
-        );
+        let files = [("src/fs/pipe.rs", "//! Pipe.\nfn f() {\n    // unsafe in a comment\n    unsafe { g() }\n}")];
+        assert_eq!(complaints(&files), ["src/fs/pipe.rs:4: unsafe code is not allowed here"]);
     }
 
     #[test]
     fn entry_points_may_have_unsafe_attributes_but_no_unsafe_blocks() {
         let text = "//! Boots.\n#[unsafe(no_mangle)]\nfn start() { unsafe { f() } }";
-        assert_eq!(
-            complaints(&[("src/main.rs", text)]),
-            ["src/main.rs:3: unsafe code is not allowed here"]
-        );
+        assert_eq!(complaints(&[("src/main.rs", text)]), ["src/main.rs:3: unsafe code is not allowed here"]);
         assert_eq!(complaints(&[("src/fs/mod.rs", text)]).len(), 2);
     }
 
@@ -165,21 +121,12 @@ mod tests {
     #[test]
     fn core_must_forbid_unsafe_code_itself() {
         let files = [("core/src/lib.rs", "//! Rules.\n#![no_std]")];
-        assert_eq!(
-            complaints(&files),
-            ["core/src/lib.rs:1: lacks #![forbid(unsafe_code)]"]
-        );
+        assert_eq!(complaints(&files), ["core/src/lib.rs:1: lacks #![forbid(unsafe_code)]"]);
     }
 
     #[test]
     fn a_file_that_does_not_parse_or_explain_itself_is_named() {
-        assert_eq!(
-            complaints(&[("src/mm/heap.rs", "fn f() {}")]),
-            ["src/mm/heap.rs:1: does not open with //!"]
-        );
-        assert_eq!(
-            complaints(&[("src/mm/heap.rs", "//! Heap.\nfn f( {}")]).len(),
-            1
-        );
+        assert_eq!(complaints(&[("src/mm/heap.rs", "fn f() {}")]), ["src/mm/heap.rs:1: does not open with //!"]);
+        assert_eq!(complaints(&[("src/mm/heap.rs", "//! Heap.\nfn f( {}")]).len(), 1);
     }
 }

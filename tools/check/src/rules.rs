@@ -64,25 +64,14 @@ const EXCEPTIONS: &[(&str, &str)] = &[
 ];
 
 /// Below `kernel/`: everywhere else the keyword itself is refused.
-const UNSAFE_ALLOWED: &[&str] = &[
-    "src/arch/",
-    "src/mm/",
-    "src/sync/",
-    "src/board/",
-    "src/sched/switch.rs",
-    "sync/",
-];
+const UNSAFE_ALLOWED: &[&str] = &["src/arch/", "src/mm/", "src/sync/", "src/board/", "src/sched/switch.rs", "sync/"];
 
 /// `#[unsafe(no_mangle)]` and its like are allowed here too: entry points for assembly, and the linker's sections.
 const UNSAFE_ATTRIBUTES_ALLOWED: &[&str] = &["src/main.rs", "src/smp.rs", "src/symbols.rs"];
 
 /// The room of a file below `kernel/`; for the crates beside the kernel their own name.
 pub fn room_of(file: &Path) -> String {
-    let parts: Vec<String> = file
-        .with_extension("")
-        .iter()
-        .map(|part| part.to_string_lossy().into_owned())
-        .collect();
+    let parts: Vec<String> = file.with_extension("").iter().map(|part| part.to_string_lossy().into_owned()).collect();
     match parts.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["src", room, ..] => room.to_owned(),
         [first, ..] => format!("postern-{first}"),
@@ -93,9 +82,7 @@ pub fn room_of(file: &Path) -> String {
 /// Every rule that a file breaks, as `file:line: what`.
 pub fn broken_by(source: &Source) -> Vec<String> {
     let mut complaints = Vec::new();
-    let mut complain = |line: usize, what: &str| {
-        complaints.push(format!("{}:{line}: {what}", source.file.display()))
-    };
+    let mut complain = |line: usize, what: &str| complaints.push(format!("{}:{line}: {what}", source.file.display()));
     if !source.opens_with_doc {
         complain(1, "does not open with //!");
     }
@@ -106,21 +93,14 @@ pub fn broken_by(source: &Source) -> Vec<String> {
     let is_below = |prefixes: &[&str]| prefixes.iter().any(|prefix| file.starts_with(prefix));
     if !is_below(UNSAFE_ALLOWED) {
         let may_have_attributes = is_below(UNSAFE_ATTRIBUTES_ALLOWED);
-        for found in source
-            .unsafe_code
-            .iter()
-            .filter(|found| !(may_have_attributes && found.is_attribute))
-        {
+        for found in source.unsafe_code.iter().filter(|found| !(may_have_attributes && found.is_attribute)) {
             complain(found.line, "unsafe code is not allowed here");
         }
     }
     if source.file.starts_with("src") {
         let module = module_of(&source.file);
         if layer_of(&room_of(&source.file)).is_none() {
-            complain(
-                1,
-                "its room has no place in the table of layers (tools/check/src/rules.rs)",
-            );
+            complain(1, "its room has no place in the table of layers (tools/check/src/rules.rs)");
             return complaints;
         }
         for named in &source.names {
@@ -135,12 +115,7 @@ pub fn broken_by(source: &Source) -> Vec<String> {
 /// `fs::procfs::pid` for `src/fs/procfs/pid.rs`; `main` for the root.
 fn module_of(file: &Path) -> String {
     let path = file.with_extension("");
-    let parts: Vec<_> = path
-        .iter()
-        .skip(1)
-        .map(|part| part.to_string_lossy())
-        .filter(|part| part != "mod")
-        .collect();
+    let parts: Vec<_> = path.iter().skip(1).map(|part| part.to_string_lossy()).filter(|part| part != "mod").collect();
     parts.join("::")
 }
 
@@ -150,11 +125,8 @@ fn broken_direction(module: &str, named: &[String]) -> Option<String> {
     // Not a room: a macro or an item of the root itself, which only re-exports.
     let to_layer = layer_of(to)?;
     let target = named.join("::");
-    let excepted = EXCEPTIONS
-        .iter()
-        .any(|(who, whom)| is_within(module, who) && is_within(&target, whom));
-    let allowed =
-        from == to || to_layer < from_layer || excepted || from == "main" || from == "ktest";
+    let excepted = EXCEPTIONS.iter().any(|(who, whom)| is_within(module, who) && is_within(&target, whom));
+    let allowed = from == to || to_layer < from_layer || excepted || from == "main" || from == "ktest";
     (!allowed).then(|| format!("{from} may not name {target}"))
 }
 
@@ -164,8 +136,7 @@ fn layer_of(room: &str) -> Option<usize> {
 
 /// `fs::procfs::pid` is within `fs::procfs` and `fs`, but `fs::procfs2` is not.
 fn is_within(path: &str, module: &str) -> bool {
-    path.strip_prefix(module)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+    path.strip_prefix(module).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
 #[cfg(test)]
@@ -179,12 +150,9 @@ mod tests {
 
     #[test]
     fn down_is_allowed_and_up_is_not() {
-        for (module, named) in [
-            ("main", "syscall"),
-            ("syscall::fs", "process::fork"),
-            ("fs::vfs", "mm::user"),
-            ("sync", "arch"),
-        ] {
+        for (module, named) in
+            [("main", "syscall"), ("syscall::fs", "process::fork"), ("fs::vfs", "mm::user"), ("sync", "arch")]
+        {
             assert!(allowed(module, named), "{module} -> {named}");
             assert!(!allowed(named, module), "{named} -> {module}");
         }

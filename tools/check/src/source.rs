@@ -37,10 +37,7 @@ impl Source {
     /// Reads `text`, the contents of `file`.
     pub fn parse(file: &Path, text: &str) -> syn::Result<Self> {
         let syntax = syn::parse_file(text)?;
-        let mut finder = NameFinder {
-            module: module_path(file),
-            names: Vec::new(),
-        };
+        let mut finder = NameFinder { module: module_path(file), names: Vec::new() };
         finder.visit_file(&syntax);
         let mut unsafe_code = Vec::new();
         find_unsafe(text.parse()?, &mut unsafe_code);
@@ -63,20 +60,14 @@ fn module_path(file: &Path) -> Vec<String> {
         .skip_while(|component| component != "src")
         .skip(1)
         .collect();
-    if matches!(
-        path.last().map(String::as_str),
-        Some("mod" | "main" | "lib")
-    ) {
+    if matches!(path.last().map(String::as_str), Some("mod" | "main" | "lib")) {
         path.pop();
     }
     path
 }
 
 fn forbids_unsafe(attribute: &Attribute) -> bool {
-    attribute.path().is_ident("forbid")
-        && attribute
-            .parse_args::<syn::Ident>()
-            .is_ok_and(|lint| lint == "unsafe_code")
+    attribute.path().is_ident("forbid") && attribute.parse_args::<syn::Ident>().is_ok_and(|lint| lint == "unsafe_code")
 }
 
 fn find_unsafe(tokens: TokenStream, found: &mut Vec<Unsafe>) {
@@ -89,10 +80,7 @@ fn find_unsafe(tokens: TokenStream, found: &mut Vec<Unsafe>) {
                     tokens.peek(),
                     Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Parenthesis
                 );
-                found.push(Unsafe {
-                    line: line(ident.span()),
-                    is_attribute,
-                });
+                found.push(Unsafe { line: line(ident.span()), is_attribute });
             }
             TokenTree::Group(group) => find_unsafe(group.stream(), found),
             _ => {}
@@ -152,8 +140,7 @@ impl NameFinder {
                     self.note_use(tree, prefix);
                 }
             }
-            UseTree::Name(syn::UseName { ident })
-            | UseTree::Rename(syn::UseRename { ident, .. }) => {
+            UseTree::Name(syn::UseName { ident }) | UseTree::Rename(syn::UseRename { ident, .. }) => {
                 let mut path = prefix.clone();
                 if ident != "self" || path.is_empty() {
                     path.push(ident.to_string());
@@ -226,11 +213,7 @@ impl<'ast> Visit<'ast> for NameFinder {
     }
 
     fn visit_path(&mut self, path: &'ast syn::Path) {
-        let segments: Vec<String> = path
-            .segments
-            .iter()
-            .map(|segment| segment.ident.to_string())
-            .collect();
+        let segments: Vec<String> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
         if let Some(first) = path.segments.first() {
             self.note(&segments, line(first.ident.span()));
         }
@@ -252,43 +235,26 @@ mod tests {
 
     fn names(file: &str, text: &str) -> Vec<String> {
         let source = Source::parse(Path::new(file), text).unwrap();
-        source
-            .names
-            .iter()
-            .map(|named| named.path.join("::"))
-            .collect()
+        source.names.iter().map(|named| named.path.join("::")).collect()
     }
 
     #[test]
     fn use_trees_are_taken_apart() {
         let text = "use crate::{mm::{self, user::UserPtr as P}, sync::*}; use core::mem;";
-        assert_eq!(
-            names("src/fs/mod.rs", text),
-            ["mm", "mm::user::UserPtr", "sync"]
-        );
+        assert_eq!(names("src/fs/mod.rs", text), ["mm", "mm::user::UserPtr", "sync"]);
     }
 
     #[test]
     fn relative_paths_are_resolved_from_their_module() {
-        assert_eq!(
-            names("src/fs/pipe.rs", "use super::file; use self::ring;"),
-            ["fs::file", "fs::pipe::ring"]
-        );
+        assert_eq!(names("src/fs/pipe.rs", "use super::file; use self::ring;"), ["fs::file", "fs::pipe::ring"]);
         assert_eq!(names("src/fs/mod.rs", "use super::ipc;"), ["ipc"]);
-        assert_eq!(
-            names("src/fs/mod.rs", "mod inner { use super::super::ipc; }"),
-            ["ipc"]
-        );
+        assert_eq!(names("src/fs/mod.rs", "mod inner { use super::super::ipc; }"), ["ipc"]);
     }
 
     #[test]
     fn paths_in_expressions_types_and_macros_are_found() {
-        let text =
-            "fn f(x: crate::fs::Fd) { crate::ipc::g(); log!(\"{}\", crate::mm::free(1), a::b); }";
-        assert_eq!(
-            names("src/sched/mod.rs", text),
-            ["fs::Fd", "ipc::g", "mm::free"]
-        );
+        let text = "fn f(x: crate::fs::Fd) { crate::ipc::g(); log!(\"{}\", crate::mm::free(1), a::b); }";
+        assert_eq!(names("src/sched/mod.rs", text), ["fs::Fd", "ipc::g", "mm::free"]);
     }
 
     #[test]
@@ -299,13 +265,11 @@ mod tests {
 
     #[test]
     fn unsafe_is_found_everywhere_but_in_comments_and_strings() {
-        let text = "//! unsafe\nunsafe impl Send for X {}\n#[unsafe(no_mangle)]\nfn f() { m!(unsafe { g() }); \"unsafe\"; }";
+        let text =
+            "//! unsafe\nunsafe impl Send for X {}\n#[unsafe(no_mangle)]\nfn f() { m!(unsafe { g() }); \"unsafe\"; }";
         let source = Source::parse(Path::new("src/mm/mod.rs"), text).unwrap();
-        let found: Vec<(usize, bool)> = source
-            .unsafe_code
-            .iter()
-            .map(|found| (found.line, found.is_attribute))
-            .collect();
+        let found: Vec<(usize, bool)> =
+            source.unsafe_code.iter().map(|found| (found.line, found.is_attribute)).collect();
         assert_eq!(found, [(2, false), (3, true), (4, false)]);
     }
 }

@@ -41,9 +41,7 @@ impl Count {
         let seen = self.passed + self.failed + self.skipped;
         match self.planned {
             None => Some("no test plan (1..N) was printed".to_owned()),
-            Some(planned) if planned != seen => Some(format!(
-                "{planned} tests were planned, {seen} gave a result"
-            )),
+            Some(planned) if planned != seen => Some(format!("{planned} tests were planned, {seen} gave a result")),
             Some(0) => Some("no test was run".to_owned()),
             Some(_) if self.failed > 0 => Some(format!("{} failed", self.failed)),
             Some(_) => None,
@@ -53,8 +51,7 @@ impl Count {
 
 /// `prefix` and then the test's number.
 fn is_result(line: &str, prefix: &str) -> bool {
-    line.strip_prefix(prefix)
-        .is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
+    line.strip_prefix(prefix).is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
 }
 
 #[cfg(test)]
@@ -72,28 +69,13 @@ mod tests {
         let count = count(
             "booting\r\nKTAP version 1\r\n1..4\r\nok 1 a\r\nnot ok 2 b\r\nok 3 c # SKIP no clock\r\nok then\r\nok 4 d\r\n",
         );
-        assert_eq!(
-            count,
-            Count {
-                passed: 2,
-                failed: 1,
-                skipped: 1,
-                planned: Some(4)
-            }
-        );
+        assert_eq!(count, Count { passed: 2, failed: 1, skipped: 1, planned: Some(4) });
     }
 
     #[test]
     fn subtests_do_not_count() {
         let count = count("1..1\n    1..2\n    ok 1 x\n    not ok 2 y\nok 1 both");
-        assert_eq!(
-            count,
-            Count {
-                passed: 1,
-                planned: Some(1),
-                ..Count::default()
-            }
-        );
+        assert_eq!(count, Count { passed: 1, planned: Some(1), ..Count::default() });
         assert_eq!(count.complaint(), None);
     }
 

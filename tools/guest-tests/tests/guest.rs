@@ -25,90 +25,39 @@ struct Suite {
     words: &'static [&'static str],
 }
 
-const KERNEL: &[&str] = &[
-    "cargo",
-    "test",
-    "--quiet",
-    "--package",
-    "postern",
-    "--target",
-    "aarch64-unknown-none-softfloat",
-];
+const KERNEL: &[&str] =
+    &["cargo", "test", "--quiet", "--package", "postern", "--target", "aarch64-unknown-none-softfloat"];
 const CONFORMANCE: &[&str] = &["make", "run", "CMD=conformance"];
 const BENCHMARK: &[&str] = &["make", "run", "CMD=ipcbench --quick"];
 
 const SUITES: &[Suite] = &[
-    Suite {
-        name: "kernel_1_cpu",
-        cpus: 1,
-        output: Output::Ktap,
-        words: KERNEL,
-    },
-    Suite {
-        name: "kernel_4_cpus",
-        cpus: 4,
-        output: Output::Ktap,
-        words: KERNEL,
-    },
-    Suite {
-        name: "conformance_1_cpu",
-        cpus: 1,
-        output: Output::Ktap,
-        words: CONFORMANCE,
-    },
-    Suite {
-        name: "conformance_4_cpus",
-        cpus: 4,
-        output: Output::Ktap,
-        words: CONFORMANCE,
-    },
+    Suite { name: "kernel_1_cpu", cpus: 1, output: Output::Ktap, words: KERNEL },
+    Suite { name: "kernel_4_cpus", cpus: 4, output: Output::Ktap, words: KERNEL },
+    Suite { name: "conformance_1_cpu", cpus: 1, output: Output::Ktap, words: CONFORMANCE },
+    Suite { name: "conformance_4_cpus", cpus: 4, output: Output::Ktap, words: CONFORMANCE },
     // Small runs, so that the benchmarks cannot rot.
-    Suite {
-        name: "ipcbench_1_cpu",
-        cpus: 1,
-        output: Output::Free,
-        words: BENCHMARK,
-    },
-    Suite {
-        name: "ipcbench_4_cpus",
-        cpus: 4,
-        output: Output::Free,
-        words: BENCHMARK,
-    },
+    Suite { name: "ipcbench_1_cpu", cpus: 1, output: Output::Free, words: BENCHMARK },
+    Suite { name: "ipcbench_4_cpus", cpus: 4, output: Output::Free, words: BENCHMARK },
 ];
 
 /// For one boot of the built image; the kernel's own tests have their limit in their runner.
 const BOOT_TIMEOUT_S: &str = "300";
 
 fn main() -> ExitCode {
-    let filters: Vec<String> = std::env::args()
-        .skip(1)
-        .filter(|word| !word.starts_with('-'))
-        .collect();
+    let filters: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
     let chosen: Vec<&Suite> = SUITES
         .iter()
-        .filter(|suite| {
-            filters.is_empty()
-                || filters
-                    .iter()
-                    .any(|filter| suite.name.contains(filter.as_str()))
-        })
+        .filter(|suite| filters.is_empty() || filters.iter().any(|filter| suite.name.contains(filter.as_str())))
         .collect();
     if std::env::args().any(|word| word == "--list") {
-        chosen
-            .iter()
-            .for_each(|suite| println!("{}: test", suite.name));
+        chosen.iter().for_each(|suite| println!("{}: test", suite.name));
         return ExitCode::SUCCESS;
     }
     if chosen.is_empty() {
         return ExitCode::SUCCESS;
     }
     let failures = run_all(&chosen);
-    if failures == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    if failures == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Runs the suites one after another (each may use every CPU of this machine) and returns how many failed.
@@ -121,11 +70,7 @@ fn run_all(suites: &[&Suite]) -> usize {
         let start = Instant::now();
         let (count, complaint) = run(suite);
         let verdict = complaint.as_deref().unwrap_or("ok");
-        verdicts.push(format!(
-            "guest: {}: {verdict} ({:.1} s)",
-            suite.name,
-            start.elapsed().as_secs_f32()
-        ));
+        verdicts.push(format!("guest: {}: {verdict} ({:.1} s)", suite.name, start.elapsed().as_secs_f32()));
         failures += usize::from(complaint.is_some());
         total.passed += count.passed;
         // A suite that fails without a failed test in its output (a panic, a timeout) is one failure itself.
@@ -133,10 +78,7 @@ fn run_all(suites: &[&Suite]) -> usize {
         total.skipped += count.skipped;
     }
     println!("\n{}\n", verdicts.join("\n"));
-    println!(
-        "{} passed, {} failed, {} skipped",
-        total.passed, total.failed, total.skipped
-    );
+    println!("{} passed, {} failed, {} skipped", total.passed, total.failed, total.skipped);
     failures
 }
 
@@ -154,10 +96,7 @@ fn run(suite: &Suite) -> (Count, Option<String>) {
     let mut child = match child {
         Ok(child) => child,
         Err(error) => {
-            return (
-                count,
-                Some(format!("{} did not start: {error}", suite.words[0])),
-            );
+            return (count, Some(format!("{} did not start: {error}", suite.words[0])));
         }
     };
     if let Some(output) = child.stdout.take() {
@@ -170,9 +109,7 @@ fn run(suite: &Suite) -> (Count, Option<String>) {
     }
     let complaint = match child.wait() {
         Ok(status) if !status.success() => Some(format!("FAILED ({status})")),
-        Ok(_) if suite.output == Output::Ktap => count
-            .complaint()
-            .map(|complaint| format!("FAILED ({complaint})")),
+        Ok(_) if suite.output == Output::Ktap => count.complaint().map(|complaint| format!("FAILED ({complaint})")),
         Ok(_) => {
             count.passed = 1;
             None
@@ -184,9 +121,7 @@ fn run(suite: &Suite) -> (Count, Option<String>) {
 
 fn command(words: &[&str]) -> Command {
     let mut command = Command::new(words[0]);
-    command
-        .args(&words[1..])
-        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."));
+    command.args(&words[1..]).current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."));
     command
 }
 

@@ -8,15 +8,7 @@ use std::process::Command;
 #[test]
 fn every_interleaving_that_loom_explores_passes() {
     let status = Command::new("cargo")
-        .args([
-            "test",
-            "--quiet",
-            "--release",
-            "--package",
-            "postern-sync",
-            "--test",
-            "models",
-        ])
+        .args(["test", "--quiet", "--release", "--package", "postern-sync", "--test", "models"])
         .env("RUSTFLAGS", "--cfg loom")
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))
         .status()

@@ -8,9 +8,7 @@
 use anyhow::{Context, Result, bail, ensure};
 use object::elf::SHT_NOBITS;
 use object::read::elf::ElfFile64;
-use object::{
-    Architecture, Endianness, Object, ObjectSection, ObjectSegment, ObjectSymbol, SymbolKind,
-};
+use object::{Architecture, Endianness, Object, ObjectSection, ObjectSegment, ObjectSymbol, SymbolKind};
 
 use crate::symbols::{Function, table};
 
@@ -30,10 +28,7 @@ type Elf<'data> = ElfFile64<'data, Endianness>;
 pub fn image(bytes: &[u8]) -> Result<Vec<u8>> {
     let elf = Elf::parse(bytes).context("not a 64-bit ELF file")?;
     ensure!(elf.is_little_endian(), "not little-endian");
-    ensure!(
-        elf.architecture() == Architecture::Aarch64,
-        "not for AArch64"
-    );
+    ensure!(elf.architecture() == Architecture::Aarch64, "not for AArch64");
 
     let base = lowest_address(&elf)?;
     let mut image = lay_out(&elf, base)?;
@@ -56,21 +51,14 @@ fn lowest_address(elf: &Elf<'_>) -> Result<u64> {
 fn lay_out(elf: &Elf<'_>, base: u64) -> Result<Vec<u8>> {
     let mut image = Vec::new();
     for segment in elf.segments() {
-        let data = segment
-            .data()
-            .context("a segment reaches past the file's end")?;
+        let data = segment.data().context("a segment reaches past the file's end")?;
         if data.is_empty() {
             continue;
         }
         let start = segment.address() - base;
-        let end = start
-            .checked_add(u64::try_from(data.len())?)
-            .filter(|end| *end <= MAX_IMAGE_BYTES);
+        let end = start.checked_add(u64::try_from(data.len())?).filter(|end| *end <= MAX_IMAGE_BYTES);
         let Some(end) = end else {
-            bail!(
-                "segment at {:#x} makes the image larger than {MAX_IMAGE_BYTES} bytes",
-                segment.address()
-            );
+            bail!("segment at {:#x} makes the image larger than {MAX_IMAGE_BYTES} bytes", segment.address());
         };
         let (start, end) = (usize::try_from(start)?, usize::try_from(end)?);
         image.resize(image.len().max(end), 0);
@@ -80,21 +68,14 @@ fn lay_out(elf: &Elf<'_>, base: u64) -> Result<Vec<u8>> {
 }
 
 fn fill_symbols(elf: &Elf<'_>, base: u64, image: &mut [u8]) -> Result<()> {
-    let section = elf
-        .section_by_name(SYMBOLS_SECTION)
-        .with_context(|| format!("no section {SYMBOLS_SECTION}"))?;
+    let section = elf.section_by_name(SYMBOLS_SECTION).with_context(|| format!("no section {SYMBOLS_SECTION}"))?;
     ensure!(
         section.elf_section_header().sh_type.get(elf.endian()) != SHT_NOBITS,
         "{SYMBOLS_SECTION} has no room in the file (it is NOBITS)"
     );
-    let start = section
-        .address()
-        .checked_sub(base)
-        .and_then(|start| usize::try_from(start).ok());
+    let start = section.address().checked_sub(base).and_then(|start| usize::try_from(start).ok());
     let room = start
-        .and_then(|start| {
-            image.get_mut(start..start.checked_add(usize::try_from(section.size()).ok()?)?)
-        })
+        .and_then(|start| image.get_mut(start..start.checked_add(usize::try_from(section.size()).ok()?)?))
         .with_context(|| format!("{SYMBOLS_SECTION} is outside the loaded segments"))?;
 
     let table = table(functions(elf)?)?;
@@ -112,10 +93,8 @@ fn fill_symbols(elf: &Elf<'_>, base: u64, image: &mut [u8]) -> Result<()> {
 
 /// Every defined function, in no particular order.
 fn functions<'data>(elf: &Elf<'data>) -> Result<Vec<Function<'data>>> {
-    let start = elf
-        .symbol_by_name(START_SYMBOL)
-        .with_context(|| format!("no symbol {START_SYMBOL} (stripped?)"))?
-        .address();
+    let start =
+        elf.symbol_by_name(START_SYMBOL).with_context(|| format!("no symbol {START_SYMBOL} (stripped?)"))?.address();
     let mut functions = Vec::new();
     for symbol in elf.symbols() {
         if symbol.kind() != SymbolKind::Text || !symbol.is_definition() {

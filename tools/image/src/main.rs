@@ -15,10 +15,7 @@ use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
-#[command(
-    version,
-    about = "Makes what QEMU boots: the kernel's Image and an initramfs"
-)]
+#[command(version, about = "Makes what QEMU boots: the kernel's Image and an initramfs")]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -72,8 +69,7 @@ fn run(command: Command) -> Result<()> {
     match command {
         Command::Kernel { elf, out } => {
             let bytes = fs::read(&elf).with_context(|| format!("cannot read {}", elf.display()))?;
-            let image = kernel::image(&bytes)
-                .with_context(|| format!("{} is no usable kernel", elf.display()))?;
+            let image = kernel::image(&bytes).with_context(|| format!("{} is no usable kernel", elf.display()))?;
             replace(&out, &image)
         }
         Command::Initramfs(arguments) => replace(&arguments.out, &archive(&arguments)?),

@@ -28,11 +28,7 @@ pub struct Function<'name> {
 /// The table of `functions`. Of several names for one place the alphabetically first one stays.
 pub fn table(functions: Vec<Function<'_>>) -> Result<Vec<u8>> {
     let mut name_of = BTreeMap::new();
-    for Function {
-        offset,
-        mangled_name,
-    } in functions
-    {
+    for Function { offset, mangled_name } in functions {
         let name = readable(mangled_name);
         name_of
             .entry(offset)
@@ -54,8 +50,7 @@ pub fn table(functions: Vec<Function<'_>>) -> Result<Vec<u8>> {
         let place = match place_of.get(name.as_str()) {
             Some(place) => *place,
             None => {
-                let place =
-                    u32::try_from(names_start + names.len()).context("more than 4 GiB of names")?;
+                let place = u32::try_from(names_start + names.len()).context("more than 4 GiB of names")?;
                 names.extend(name.as_bytes());
                 names.push(0);
                 place_of.insert(name, place);
@@ -82,10 +77,7 @@ mod tests {
     use super::*;
 
     fn function(offset: u32, mangled_name: &str) -> Function<'_> {
-        Function {
-            offset,
-            mangled_name,
-        }
+        Function { offset, mangled_name }
     }
 
     fn word(table: &[u8], at: usize) -> u32 {
@@ -100,26 +92,15 @@ mod tests {
                 let entry = HEADER_BYTES + index * ENTRY_BYTES;
                 let name = &table[word(table, entry + 4) as usize..];
                 let len = name.iter().position(|byte| *byte == 0).unwrap();
-                (
-                    word(table, entry),
-                    String::from_utf8(name[..len].to_vec()).unwrap(),
-                )
+                (word(table, entry), String::from_utf8(name[..len].to_vec()).unwrap())
             })
             .collect()
     }
 
     #[test]
     fn entries_ascend_whatever_the_order_given() {
-        let table = table(vec![
-            function(30, "c"),
-            function(10, "a"),
-            function(20, "b"),
-        ])
-        .unwrap();
-        assert_eq!(
-            read(&table),
-            [(10, "a".into()), (20, "b".into()), (30, "c".into())]
-        );
+        let table = table(vec![function(30, "c"), function(10, "a"), function(20, "b")]).unwrap();
+        assert_eq!(read(&table), [(10, "a".into()), (20, "b".into()), (30, "c".into())]);
     }
 
     #[test]
@@ -129,24 +110,13 @@ mod tests {
             function(4, "_RNvNtCs1234_7postern4trap6on_irq"),
         ])
         .unwrap();
-        assert_eq!(
-            read(&table),
-            [
-                (0, "postern::sched::switch".into()),
-                (4, "postern::trap::on_irq".into())
-            ]
-        );
+        assert_eq!(read(&table), [(0, "postern::sched::switch".into()), (4, "postern::trap::on_irq".into())]);
     }
 
     #[test]
     fn one_place_has_one_name_and_one_name_is_stored_once() {
         let one = table(vec![function(0, "same")]).unwrap();
-        let two = table(vec![
-            function(0, "zeta"),
-            function(0, "same"),
-            function(8, "same"),
-        ])
-        .unwrap();
+        let two = table(vec![function(0, "zeta"), function(0, "same"), function(8, "same")]).unwrap();
         assert_eq!(read(&two), [(0, "same".into()), (8, "same".into())]);
         assert_eq!(two.len(), one.len() + ENTRY_BYTES);
     }

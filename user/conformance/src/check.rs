@@ -37,12 +37,7 @@ impl From<std::io::Error> for Failure {
 #[track_caller]
 pub fn failed(reason: impl AsRef<str>) -> Failure {
     let place = Location::caller();
-    Failure::Failed(format!(
-        "{}:{}: {}",
-        place.file(),
-        place.line(),
-        reason.as_ref()
-    ))
+    Failure::Failed(format!("{}:{}: {}", place.file(), place.line(), reason.as_ref()))
 }
 
 /// Leaves the test as skipped for `reason`.
@@ -58,11 +53,7 @@ pub fn skip<T>(reason: impl Into<String>) -> Result<T, Failure> {
 /// # Errors
 /// The skip.
 pub fn needs_root() -> Outcome {
-    if process::geteuid() == 0 {
-        Ok(())
-    } else {
-        skip("needs root to become somebody else")
-    }
+    if process::geteuid() == 0 { Ok(()) } else { skip("needs root to become somebody else") }
 }
 
 /// Expects `condition`; `sentence` says what should have been true.
@@ -71,11 +62,7 @@ pub fn needs_root() -> Outcome {
 /// A failure naming the sentence.
 #[track_caller]
 pub fn expect(condition: bool, sentence: &str) -> Outcome {
-    if condition {
-        Ok(())
-    } else {
-        Err(failed(format!("expected: {sentence}")))
-    }
+    if condition { Ok(()) } else { Err(failed(format!("expected: {sentence}"))) }
 }
 
 /// Expects two values to be equal; `what` names the value.
@@ -91,11 +78,7 @@ where
     if actual == expected {
         Ok(())
     } else {
-        Err(failed(format!(
-            "{what}: expected {}, got {}",
-            shown(&expected),
-            shown(&actual)
-        )))
+        Err(failed(format!("{what}: expected {}, got {}", shown(&expected), shown(&actual))))
     }
 }
 
@@ -109,9 +92,7 @@ pub fn expect_errno<T: Debug>(result: Sys<T>, errno: i32) -> Outcome {
     match result {
         Err(error) if error.errno == errno => Ok(()),
         Err(error) => Err(failed(format!("expected {wanted}, got: {error}"))),
-        Ok(value) => Err(failed(format!(
-            "expected {wanted}, but the call succeeded with {value:?}"
-        ))),
+        Ok(value) => Err(failed(format!("expected {wanted}, but the call succeeded with {value:?}"))),
     }
 }
 

@@ -111,9 +111,8 @@ fn be_a_test(report_write: i32) {
     if moved.is_ok() {
         let _ = fd::close(report_write);
     }
-    let prepared = signal::default(libc::SIGCHLD)
-        .and_then(|()| signal::set_mask(&[]))
-        .and_then(|_| process::setpgid(0, 0));
+    let prepared =
+        signal::default(libc::SIGCHLD).and_then(|()| signal::set_mask(&[])).and_then(|_| process::setpgid(0, 0));
     if let Err(error) = prepared {
         diagnose(&format!("preparing the test: {error}"));
     }
@@ -189,10 +188,7 @@ mod tests {
 
     /// What the harness says of a test with this body, as a word and the report's text.
     fn judged(body: fn() -> Outcome) -> Result<(String, String), crate::check::Failure> {
-        let test = Test {
-            name: "example".to_string(),
-            body: Box::new(body),
-        };
+        let test = Test { name: "example".to_string(), body: Box::new(body) };
         let (verdict, text) = run(&test, Duration::from_millis(500))?;
         let word = match verdict {
             Verdict::Passed => "passed".to_string(),
@@ -210,32 +206,13 @@ mod tests {
     fn verdicts_tell_how_a_test_ended() -> Outcome {
         prepare()?;
         let (word, text) = judged(|| Err(failed("the reason")))?;
-        expect(
-            word.starts_with("failed") && text.contains("the reason"),
-            "a failure is told with its reason",
-        )?;
-        expect(
-            judged(|| Ok(()))?.0 == "passed",
-            "a test that returns Ok has passed",
-        )?;
-        expect(
-            judged(|| skip("no such thing"))?.0 == "skipped no such thing",
-            "a skip is told",
-        )?;
-        expect(
-            judged(|| std::process::exit(9))?.0 == "failed exited with 9",
-            "an exit is a failure",
-        )?;
-        expect(
-            judged(|| std::process::abort())?.0 == "failed killed by signal 6",
-            "a crash is a failure",
-        )?;
-        let crashed =
-            judged(|| expect(memory::before_hole(1)?.load(memory::PAGE) == 0, "no fault"))?.0;
-        expect(
-            crashed == "failed killed by signal 11",
-            "a fault is a failure",
-        )?;
+        expect(word.starts_with("failed") && text.contains("the reason"), "a failure is told with its reason")?;
+        expect(judged(|| Ok(()))?.0 == "passed", "a test that returns Ok has passed")?;
+        expect(judged(|| skip("no such thing"))?.0 == "skipped no such thing", "a skip is told")?;
+        expect(judged(|| std::process::exit(9))?.0 == "failed exited with 9", "an exit is a failure")?;
+        expect(judged(|| std::process::abort())?.0 == "failed killed by signal 6", "a crash is a failure")?;
+        let crashed = judged(|| expect(memory::before_hole(1)?.load(memory::PAGE) == 0, "no fault"))?.0;
+        expect(crashed == "failed killed by signal 11", "a fault is a failure")?;
         let hung = judged(|| {
             loop {
                 process::pause()
@@ -243,10 +220,7 @@ mod tests {
         })?
         .0;
         expect(hung == "failed timed out", "a test that hangs is ended")?;
-        expect(
-            judged(leaves_a_descendant)?.0 == "passed",
-            "what a test leaves behind does not hold the harness up",
-        )
+        expect(judged(leaves_a_descendant)?.0 == "passed", "what a test leaves behind does not hold the harness up")
     }
 
     #[test]

@@ -17,8 +17,7 @@ use harness::{Suite, Test, Verdict};
 use std::process::ExitCode;
 use std::time::Duration;
 
-const USAGE: &str =
-    "usage: conformance [--list] [--only SUBSTRING] [--suite NAME] [--timeout SECONDS]";
+const USAGE: &str = "usage: conformance [--list] [--only SUBSTRING] [--suite NAME] [--timeout SECONDS]";
 
 /// What the command line asks for.
 struct Request {
@@ -62,12 +61,7 @@ fn main() -> ExitCode {
 }
 
 fn parse(arguments: &[String]) -> Result<Request, String> {
-    let mut request = Request {
-        list: false,
-        only: None,
-        suite: None,
-        limit: Duration::from_secs(20),
-    };
+    let mut request = Request { list: false, only: None, suite: None, limit: Duration::from_secs(20) };
     let mut words = arguments.iter();
     while let Some(word) = words.next() {
         let mut value = || words.next().cloned().ok_or(format!("{word} needs a value"));
@@ -85,9 +79,7 @@ fn parse(arguments: &[String]) -> Result<Request, String> {
 fn seconds(text: &str) -> Result<Duration, String> {
     match text.parse() {
         Ok(seconds @ 1..) => Ok(Duration::from_secs(seconds)),
-        _ => Err(format!(
-            "--timeout takes whole seconds from 1 up, not '{text}'"
-        )),
+        _ => Err(format!("--timeout takes whole seconds from 1 up, not '{text}'")),
     }
 }
 
@@ -98,11 +90,7 @@ fn select(request: &Request) -> Vec<(String, Test)> {
     for suite in suites::ALL.iter().filter(wanted) {
         for test in (suite.tests)() {
             let name = format!("{}.{}", suite.name, test.name);
-            if request
-                .only
-                .as_ref()
-                .is_none_or(|part| name.contains(part.as_str()))
-            {
+            if request.only.as_ref().is_none_or(|part| name.contains(part.as_str())) {
                 chosen.push((name, test));
             }
         }
@@ -116,11 +104,7 @@ fn report(chosen: &[(String, Test)], limit: Duration) -> Result<usize, Failure> 
     println!("KTAP version 1");
     println!("1..{}", chosen.len());
     let (mut passed, mut failed, mut skipped) = (0, 0, 0);
-    for (number, (name, test)) in chosen
-        .iter()
-        .enumerate()
-        .map(|(index, entry)| (index + 1, entry))
-    {
+    for (number, (name, test)) in chosen.iter().enumerate().map(|(index, entry)| (index + 1, entry)) {
         let (verdict, text) = harness::run(test, limit)?;
         match verdict {
             Verdict::Passed => {
@@ -136,11 +120,7 @@ fn report(chosen: &[(String, Test)], limit: Duration) -> Result<usize, Failure> 
                 for line in text.lines() {
                     println!("# {line}");
                 }
-                let reason = if reason.is_empty() {
-                    reason
-                } else {
-                    format!(" # {reason}")
-                };
+                let reason = if reason.is_empty() { reason } else { format!(" # {reason}") };
                 println!("not ok {number} {name}{reason}");
             }
         }

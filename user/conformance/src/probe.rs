@@ -36,17 +36,11 @@ fn run(name: &str, rest: &[String]) -> Result<ExitCode, Failure> {
         "place" => println!("{}\n{:o}", path::getcwd(4096)?, path::umask(0)),
         "open" => {
             for word in rest {
-                println!(
-                    "{}",
-                    fd::fcntl(number(Some(word))?, libc::F_GETFD, 0).is_ok()
-                );
+                println!("{}", fd::fcntl(number(Some(word))?, libc::F_GETFD, 0).is_ok());
             }
         }
         "read" => {
-            println!(
-                "{}",
-                String::from_utf8_lossy(&fd::read_up_to(number(rest.first())?, 4096)?)
-            );
+            println!("{}", String::from_utf8_lossy(&fd::read_up_to(number(rest.first())?, 4096)?));
         }
         "signal" => {
             for word in rest {
@@ -57,10 +51,7 @@ fn run(name: &str, rest: &[String]) -> Result<ExitCode, Failure> {
                 println!("handler {handler} blocked {blocked} pending {pending}");
             }
         }
-        "await" => drop(signal::sigtimedwait(
-            &[number(rest.first())?],
-            Duration::from_secs(10),
-        )?),
+        "await" => drop(signal::sigtimedwait(&[number(rest.first())?], Duration::from_secs(10))?),
         "auxiliary" => {
             for word in rest {
                 println!("{}", auxiliary(number(Some(word))?));
@@ -71,11 +62,7 @@ fn run(name: &str, rest: &[String]) -> Result<ExitCode, Failure> {
         "thread" => {
             // The old image said through the descriptor which thread it had besides the main one.
             let bytes = fd::read_up_to(number(rest.first())?, 4)?;
-            let thread = i32::from_ne_bytes(
-                bytes
-                    .try_into()
-                    .map_err(|_| failed("no thread number came"))?,
-            );
+            let thread = i32::from_ne_bytes(bytes.try_into().map_err(|_| failed("no thread number came"))?);
             println!("{}", process::tgkill(process::getpid(), thread, 0).is_ok());
         }
         _ => return Err(failed("there is no such probe")),
@@ -84,8 +71,7 @@ fn run(name: &str, rest: &[String]) -> Result<ExitCode, Failure> {
 }
 
 fn number<T: std::str::FromStr>(word: Option<&String>) -> Result<T, Failure> {
-    word.and_then(|word| word.parse().ok())
-        .ok_or_else(|| failed("a number is missing"))
+    word.and_then(|word| word.parse().ok()).ok_or_else(|| failed("a number is missing"))
 }
 
 /// An entry of the auxiliary vector; 0 if it is absent.
@@ -100,9 +86,7 @@ fn random_bytes() -> String {
     let pointer = std::ptr::with_exposed_provenance::<[u8; 16]>(address);
     // SAFETY: getauxval(3): AT_RANDOM is the address of sixteen bytes; a null pointer means that the kernel gave none.
     let bytes = unsafe { pointer.as_ref() };
-    bytes
-        .map(|bytes| bytes.map(|byte| format!("{byte:02x}")).concat())
-        .unwrap_or_default()
+    bytes.map(|bytes| bytes.map(|byte| format!("{byte:02x}")).concat()).unwrap_or_default()
 }
 
 /// Whether the eight bytes at `address` can be read and are all 0x5a, asked of the kernel so that nothing traps.

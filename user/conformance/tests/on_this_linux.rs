@@ -4,10 +4,7 @@ use std::process::{Command, Output};
 
 fn conformance(arguments: &[&str]) -> Output {
     let program = env!("CARGO_BIN_EXE_conformance");
-    Command::new(program)
-        .args(arguments)
-        .output()
-        .expect("the program under test runs")
+    Command::new(program).args(arguments).output().expect("the program under test runs")
 }
 
 fn text(output: &[u8]) -> String {
@@ -18,15 +15,9 @@ fn text(output: &[u8]) -> String {
 fn every_sentence_holds_here() {
     let output = conformance(&[]);
     let report = text(&output.stdout);
-    let failures: Vec<&str> = report
-        .lines()
-        .filter(|line| !line.starts_with("ok "))
-        .collect();
+    let failures: Vec<&str> = report.lines().filter(|line| !line.starts_with("ok ")).collect();
     assert_eq!(output.status.code(), Some(0), "{failures:#?}");
-    assert!(
-        report.starts_with("KTAP version 1\n1.."),
-        "a KTAP report begins with version and plan"
-    );
+    assert!(report.starts_with("KTAP version 1\n1.."), "a KTAP report begins with version and plan");
 }
 
 #[test]
@@ -41,12 +32,7 @@ fn list_names_the_tests_and_only_selects_among_them() {
 
 #[test]
 fn wrong_arguments_give_one_line_and_status_2() {
-    for arguments in [
-        &["--unknown"][..],
-        &["--only"],
-        &["--timeout", "soon"],
-        &["--suite", "nothing"],
-    ] {
+    for arguments in [&["--unknown"][..], &["--only"], &["--timeout", "soon"], &["--suite", "nothing"]] {
         let output = conformance(arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert_eq!(text(&output.stderr).lines().count(), 1, "{arguments:?}");

@@ -17,10 +17,7 @@ pub fn cut(invocation: &Invocation) -> Outcome {
         Some([byte]) => *byte,
         Some(_) => return Err(Failure::usage("-d: the separator must be one byte")),
     };
-    let wanted = |number: usize| {
-        list.iter()
-            .any(|(low, high)| (*low..=*high).contains(&number))
-    };
+    let wanted = |number: usize| list.iter().any(|(low, high)| (*low..=*high).contains(&number));
     let mut output = output()?;
     for path in options.files() {
         let lines = match reader(&path) {
@@ -49,19 +46,10 @@ pub fn cut(invocation: &Invocation) -> Outcome {
                 }
                 'c' => {
                     let text = String::from_utf8_lossy(&line);
-                    let chosen = text
-                        .chars()
-                        .zip(1..)
-                        .filter(|(_, number)| wanted(*number))
-                        .map(|(letter, _)| letter);
+                    let chosen = text.chars().zip(1..).filter(|(_, number)| wanted(*number)).map(|(letter, _)| letter);
                     chosen.collect::<String>().into_bytes()
                 }
-                _ => line
-                    .iter()
-                    .zip(1..)
-                    .filter(|(_, number)| wanted(*number))
-                    .map(|(byte, _)| *byte)
-                    .collect(),
+                _ => line.iter().zip(1..).filter(|(_, number)| wanted(*number)).map(|(byte, _)| *byte).collect(),
             };
             output.write_all(&result)?;
             output.write_all(b"\n")?;
@@ -74,11 +62,7 @@ pub fn cut(invocation: &Invocation) -> Outcome {
 fn ranges(text: &str) -> Result<Vec<(usize, usize)>, Failure> {
     let wrong = || Failure::usage(format!("invalid list '{text}'"));
     let number = |digits: &str, preset: usize| {
-        if digits.is_empty() {
-            Ok(preset)
-        } else {
-            digits.parse().map_err(|_| wrong())
-        }
+        if digits.is_empty() { Ok(preset) } else { digits.parse().map_err(|_| wrong()) }
     };
     let mut list = Vec::new();
     for part in text.split(',') {
@@ -104,19 +88,13 @@ pub fn tr(invocation: &Invocation) -> Outcome {
     if complement {
         first = (0..=u8::MAX).filter(|byte| !first.contains(byte)).collect();
     }
-    let second = options
-        .operands
-        .get(1)
-        .map(|text| set(text.as_bytes()))
-        .transpose()?;
+    let second = options.operands.get(1).map(|text| set(text.as_bytes())).transpose()?;
     if second.is_none() && !delete && !squeeze {
         return Err(Failure::usage("two sets are needed"));
     }
     let mut map: Vec<u8> = (0..=u8::MAX).collect();
     if let (Some(second), false) = (&second, delete) {
-        let last = *second
-            .last()
-            .ok_or_else(|| Failure::usage("the second set is empty"))?;
+        let last = *second.last().ok_or_else(|| Failure::usage("the second set is empty"))?;
         for (index, byte) in first.iter().enumerate() {
             map[usize::from(*byte)] = second.get(index).copied().unwrap_or(last);
         }
@@ -183,9 +161,7 @@ fn element(text: &[u8]) -> (u8, &[u8]) {
     match text {
         [b'\\', digits @ ..] if digits.first().as_ref().is_some_and(octal) => {
             let length = digits.iter().take(3).take_while(octal).count();
-            let value = digits[..length]
-                .iter()
-                .fold(0_u32, |value, digit| value * 8 + u32::from(digit - b'0'));
+            let value = digits[..length].iter().fold(0_u32, |value, digit| value * 8 + u32::from(digit - b'0'));
             (value.to_le_bytes()[0], &digits[length..])
         }
         [b'\\', letter, after @ ..] => {
@@ -221,10 +197,7 @@ fn class(name: &[u8]) -> Result<fn(&u8) -> bool, Failure> {
         b"print" => |byte| byte.is_ascii_graphic() || *byte == b' ',
         b"graph" => u8::is_ascii_graphic,
         _ => {
-            return Err(Failure::usage(format!(
-                "unknown class '{}'",
-                String::from_utf8_lossy(name)
-            )));
+            return Err(Failure::usage(format!("unknown class '{}'", String::from_utf8_lossy(name))));
         }
     })
 }
@@ -235,10 +208,7 @@ mod tests {
 
     #[test]
     fn lists_name_ranges() {
-        assert_eq!(
-            ranges("1,3-5,7-").ok(),
-            Some(vec![(1, 1), (3, 5), (7, usize::MAX)])
-        );
+        assert_eq!(ranges("1,3-5,7-").ok(), Some(vec![(1, 1), (3, 5), (7, usize::MAX)]));
         assert_eq!(ranges("-2").ok(), Some(vec![(1, 2)]));
         for text in ["", "0", "3-2", "-", "x"] {
             assert!(ranges(text).is_err(), "{text}");

@@ -23,16 +23,11 @@ pub fn cp(invocation: &Invocation) -> Outcome {
             continue;
         }
         // Without -r a link stands for the file it leads to.
-        let metadata = if recursive {
-            fs::symlink_metadata(source)
-        } else {
-            fs::metadata(source)
-        };
+        let metadata = if recursive { fs::symlink_metadata(source) } else { fs::metadata(source) };
         match metadata {
-            Ok(data) if data.is_dir() && !recursive => invocation.complain(format_args!(
-                "{}: is a directory (use -r)",
-                source.display()
-            )),
+            Ok(data) if data.is_dir() && !recursive => {
+                invocation.complain(format_args!("{}: is a directory (use -r)", source.display()))
+            }
             Ok(_) if recursive => copy_tree(invocation, Path::new(source), &target),
             Ok(data) => {
                 if let Err(error) = copy_file(Path::new(source), &target, &data) {
@@ -67,21 +62,9 @@ fn copy_one(invocation: &Invocation, source: &Path, target: &Path) -> io::Result
         return copy_file(source, target, &data);
     }
     let real = fs::canonicalize(source)?;
-    let parent = target.parent().map(|parent| {
-        if parent.as_os_str().is_empty() {
-            Path::new(".")
-        } else {
-            parent
-        }
-    });
-    if parent
-        .and_then(|parent| fs::canonicalize(parent).ok())
-        .is_some_and(|parent| parent.starts_with(&real))
-    {
-        invocation.complain(format_args!(
-            "cannot copy '{}' into itself",
-            source.display()
-        ));
+    let parent = target.parent().map(|parent| if parent.as_os_str().is_empty() { Path::new(".") } else { parent });
+    if parent.and_then(|parent| fs::canonicalize(parent).ok()).is_some_and(|parent| parent.starts_with(&real)) {
+        invocation.complain(format_args!("cannot copy '{}' into itself", source.display()));
         return Ok(());
     }
     match fs::create_dir(target) {

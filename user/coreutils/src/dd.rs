@@ -34,12 +34,7 @@ pub fn dd(invocation: &Invocation) -> Outcome {
     let mut output = match &plan.output {
         Some(path) => {
             let truncate = !plan.keep_length && plan.seek == 0;
-            let file = OpenOptions::new()
-                .write(true)
-                .create(true)
-                .truncate(truncate)
-                .open(path)
-                .at(path)?;
+            let file = OpenOptions::new().write(true).create(true).truncate(truncate).open(path).at(path)?;
             if !plan.keep_length && plan.seek > 0 {
                 // Only what lies behind the starting point is cut off. Devices have no length to set.
                 let _ = file.set_len(offset(&plan, plan.seek));
@@ -48,35 +43,21 @@ pub fn dd(invocation: &Invocation) -> Outcome {
         }
         None => File::from(io::stdout().as_fd().try_clone_to_owned()?),
     };
-    skip_input(&mut input, &plan).at(plan
-        .input
-        .as_deref()
-        .unwrap_or(OsStr::new("standard input")))?;
+    skip_input(&mut input, &plan).at(plan.input.as_deref().unwrap_or(OsStr::new("standard input")))?;
     if plan.seek > 0 {
         let result = output.seek(SeekFrom::Start(offset(&plan, plan.seek)));
-        result.at(plan
-            .output
-            .as_deref()
-            .unwrap_or(OsStr::new("standard output")))?;
+        result.at(plan.output.as_deref().unwrap_or(OsStr::new("standard output")))?;
     }
     copy(&plan, &mut input, &mut output)
 }
 
 fn plan(arguments: &[OsString]) -> Result<Plan, Failure> {
-    let mut plan = Plan {
-        block_bytes: 512,
-        ..Plan::default()
-    };
+    let mut plan = Plan { block_bytes: 512, ..Plan::default() };
     for argument in arguments {
         let text = argument.to_string_lossy();
-        let (key, value) = text
-            .split_once('=')
-            .ok_or_else(|| Failure::usage(format!("unknown operand '{text}'")))?;
+        let (key, value) = text.split_once('=').ok_or_else(|| Failure::usage(format!("unknown operand '{text}'")))?;
         let file = || OsString::from_vec(argument.as_bytes()[key.len() + 1..].to_vec());
-        let number = || {
-            with_suffix(value)
-                .ok_or_else(|| Failure::usage(format!("{key}: invalid number '{value}'")))
-        };
+        let number = || with_suffix(value).ok_or_else(|| Failure::usage(format!("{key}: invalid number '{value}'")));
         match key {
             "if" => plan.input = Some(file()),
             "of" => plan.output = Some(file()),
@@ -107,9 +88,7 @@ fn plan(arguments: &[OsString]) -> Result<Plan, Failure> {
 }
 
 fn offset(plan: &Plan, blocks: u64) -> u64 {
-    u64::try_from(plan.block_bytes)
-        .unwrap_or(u64::MAX)
-        .saturating_mul(blocks)
+    u64::try_from(plan.block_bytes).unwrap_or(u64::MAX).saturating_mul(blocks)
 }
 
 fn skip_input(input: &mut File, plan: &Plan) -> io::Result<()> {
@@ -174,10 +153,7 @@ fn copy(plan: &Plan, input: &mut File, output: &mut File) -> Outcome {
     if !plan.quiet {
         let seconds = started.elapsed().as_secs_f64();
         eprintln!("{full}+{partial} records in\n{full}+{partial} records out");
-        eprintln!(
-            "{bytes} bytes ({}) copied, {seconds:.6} s",
-            human_readable(bytes)
-        );
+        eprintln!("{bytes} bytes ({}) copied, {seconds:.6} s", human_readable(bytes));
     }
     result
 }

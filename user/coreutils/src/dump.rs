@@ -19,21 +19,14 @@ enum Form {
 pub fn od(invocation: &Invocation) -> Outcome {
     let options = invocation.options("A:t:N:j:vcbxdo")?;
     let form = match (options.text('t')?, options.last_of("cbxdo")) {
-        (Some(text), _) => {
-            form(text).ok_or_else(|| Failure::usage(format!("-t: unknown type '{text}'")))?
-        }
+        (Some(text), _) => form(text).ok_or_else(|| Failure::usage(format!("-t: unknown type '{text}'")))?,
         (None, Some('c')) => Form::Character,
         (None, Some('b')) => Form::Octal(1),
         (None, Some('x')) => Form::Hexadecimal(2),
         (None, Some('d')) => Form::Decimal(2),
         (None, _) => Form::Octal(2),
     };
-    let address = options
-        .text('A')?
-        .unwrap_or("o")
-        .chars()
-        .next()
-        .unwrap_or('o');
+    let address = options.text('A')?.unwrap_or("o").chars().next().unwrap_or('o');
     let skip: u64 = options.parsed('j')?.unwrap_or(0);
     let limit: u64 = options.parsed('N')?.unwrap_or(u64::MAX);
     let content = gather(invocation, &options.files(), skip, limit);
@@ -77,9 +70,7 @@ fn gather(invocation: &Invocation, files: &[std::ffi::OsString], skip: u64, limi
             invocation.report(path, error);
         }
     }
-    let skip = usize::try_from(skip)
-        .unwrap_or(usize::MAX)
-        .min(content.len());
+    let skip = usize::try_from(skip).unwrap_or(usize::MAX).min(content.len());
     content.drain(..skip);
     content
 }
@@ -88,10 +79,7 @@ fn form(text: &str) -> Option<Form> {
     let (kind, size) = text.split_at(1);
     let size = match size.trim_end_matches('z') {
         "" => 4,
-        size => size
-            .parse()
-            .ok()
-            .filter(|size| [1, 2, 4, 8].contains(size))?,
+        size => size.parse().ok().filter(|size| [1, 2, 4, 8].contains(size))?,
     };
     match kind {
         "x" => Some(Form::Hexadecimal(size)),
@@ -105,9 +93,7 @@ fn form(text: &str) -> Option<Form> {
 fn formatted(line: &[u8], form: Form) -> String {
     let (size, show): (usize, fn(u64, usize) -> String) = match form {
         Form::Hexadecimal(size) => (size, |value, size| format!(" {value:00$x}", size * 2)),
-        Form::Octal(size) => (size, |value, size| {
-            format!(" {value:00$o}", (size * 8).div_ceil(3))
-        }),
+        Form::Octal(size) => (size, |value, size| format!(" {value:00$o}", (size * 8).div_ceil(3))),
         Form::Decimal(size) => (size, |value, size| {
             let width = match size {
                 1 => 3,
@@ -118,10 +104,7 @@ fn formatted(line: &[u8], form: Form) -> String {
             format!(" {value:width$}")
         }),
         Form::Character => {
-            return line
-                .iter()
-                .map(|byte| format!(" {:>3}", character(*byte)))
-                .collect();
+            return line.iter().map(|byte| format!(" {:>3}", character(*byte))).collect();
         }
     };
     let mut text = String::new();
@@ -152,12 +135,7 @@ fn character(byte: u8) -> String {
 pub fn hexdump(invocation: &Invocation) -> Outcome {
     let options = invocation.options("Cn:s:v")?;
     let skip: u64 = options.parsed('s')?.unwrap_or(0);
-    let content = gather(
-        invocation,
-        &options.files(),
-        skip,
-        options.parsed('n')?.unwrap_or(u64::MAX),
-    );
+    let content = gather(invocation, &options.files(), skip, options.parsed('n')?.unwrap_or(u64::MAX));
     let mut output = output()?;
     let mut at = skip;
     let mut last: Option<&[u8]> = None;
@@ -170,27 +148,10 @@ pub fn hexdump(invocation: &Invocation) -> Outcome {
         } else {
             starred = false;
             let (left, right) = line.split_at(line.len().min(8));
-            let show = |half: &[u8]| {
-                half.iter()
-                    .map(|byte| format!(" {byte:02x}"))
-                    .collect::<String>()
-            };
-            let text: String = line
-                .iter()
-                .map(|byte| {
-                    if (32..127).contains(byte) {
-                        char::from(*byte)
-                    } else {
-                        '.'
-                    }
-                })
-                .collect();
-            writeln!(
-                output,
-                "{at:08x} {:<24} {:<24}  |{text}|",
-                show(left),
-                show(right)
-            )?;
+            let show = |half: &[u8]| half.iter().map(|byte| format!(" {byte:02x}")).collect::<String>();
+            let text: String =
+                line.iter().map(|byte| if (32..127).contains(byte) { char::from(*byte) } else { '.' }).collect();
+            writeln!(output, "{at:08x} {:<24} {:<24}  |{text}|", show(left), show(right))?;
         }
         last = Some(line);
         at += u64::try_from(line.len()).unwrap_or(0);
@@ -207,22 +168,14 @@ pub fn cmp(invocation: &Invocation) -> Outcome {
     let [first, second] = options.operands.as_slice() else {
         return Err(Failure::usage("usage: cmp [-s] file file"));
     };
-    let trouble = |failure: Failure| Failure {
-        status: 2,
-        ..failure
-    };
+    let trouble = |failure: Failure| Failure { status: 2, ..failure };
     let mut left = reader(first).map_err(trouble)?.bytes();
     let mut right = reader(second).map_err(trouble)?.bytes();
     let (mut at, mut line, mut differs) = (0_u64, 1_u64, false);
     let mut output = output()?;
     loop {
         at += 1;
-        let one: Option<u8> = left
-            .next()
-            .transpose()
-            .map_err(|error: io::Error| error)
-            .at(first)
-            .map_err(trouble)?;
+        let one: Option<u8> = left.next().transpose().map_err(|error: io::Error| error).at(first).map_err(trouble)?;
         let other = right.next().transpose().at(second).map_err(trouble)?;
         match (one, other) {
             (None, None) => break,
@@ -240,12 +193,7 @@ pub fn cmp(invocation: &Invocation) -> Outcome {
                     Some('s') => return Ok(1),
                     Some(_) => writeln!(output, "{at} {one:3o} {other:3o}")?,
                     None => {
-                        writeln!(
-                            output,
-                            "{} {} differ: byte {at}, line {line}",
-                            first.display(),
-                            second.display()
-                        )?;
+                        writeln!(output, "{} {} differ: byte {at}, line {line}", first.display(), second.display())?;
                         break;
                     }
                 }

@@ -12,10 +12,7 @@ use std::ptr::NonNull;
 /// `pipe-echo [text]`: exercise 1. The parent writes, the child prints what arrived.
 pub fn pipe_echo(invocation: &Invocation) -> Outcome {
     let options = invocation.options("")?;
-    let text = options
-        .operands
-        .first()
-        .map_or(b"hello".as_slice(), |text| text.as_encoded_bytes());
+    let text = options.operands.first().map_or(b"hello".as_slice(), |text| text.as_encoded_bytes());
     let (reader, writer) = pipe().at("pipe")?;
     // SAFETY: this program has one thread, so the child may do all that the parent could.
     match unsafe { fork() }.at("fork")? {
@@ -43,9 +40,7 @@ fn wait_for(child: Pid) -> Outcome {
         match waitpid(child, None) {
             Ok(WaitStatus::Exited(_, 0)) => return Ok(0),
             Ok(WaitStatus::Exited(_, status)) => {
-                return Err(Failure::new(format!(
-                    "the child ended with status {status}"
-                )));
+                return Err(Failure::new(format!("the child ended with status {status}")));
             }
             Ok(WaitStatus::Signaled(_, signal, _)) => {
                 return Err(Failure::new(format!("the child was ended by {signal}")));
@@ -71,21 +66,11 @@ impl SharedCounter {
         let protection = libc::PROT_READ | libc::PROT_WRITE;
         let flags = libc::MAP_SHARED | libc::MAP_ANONYMOUS;
         // SAFETY: a new mapping at an address of the kernel's choice touches nothing that exists.
-        let address = unsafe {
-            libc::mmap(
-                std::ptr::null_mut(),
-                size_of::<Shared>(),
-                protection,
-                flags,
-                -1,
-                0,
-            )
-        };
+        let address = unsafe { libc::mmap(std::ptr::null_mut(), size_of::<Shared>(), protection, flags, -1, 0) };
         if address == libc::MAP_FAILED {
             return Err(Errno::last()).at("mmap");
         }
-        let shared =
-            NonNull::new(address.cast::<Shared>()).ok_or_else(|| Failure::new("mmap: null"))?;
+        let shared = NonNull::new(address.cast::<Shared>()).ok_or_else(|| Failure::new("mmap: null"))?;
         // SAFETY: the mapping is big enough, page-aligned, zeroed, and lives until `drop`.
         let semaphore = unsafe { &raw mut (*shared.as_ptr()).semaphore };
         // SAFETY: the semaphore is in memory of our own that nobody uses yet.
@@ -137,10 +122,9 @@ pub fn shm_counter(invocation: &Invocation) -> Outcome {
     let options = invocation.options("")?;
     let count = match options.operands.first() {
         None => 10_000_u64,
-        Some(text) => text
-            .to_str()
-            .and_then(|text| text.parse().ok())
-            .ok_or_else(|| Failure::usage("invalid count"))?,
+        Some(text) => {
+            text.to_str().and_then(|text| text.parse().ok()).ok_or_else(|| Failure::usage("invalid count"))?
+        }
     };
     let shared = SharedCounter::new()?;
     let mut children = Vec::new();

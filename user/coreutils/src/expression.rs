@@ -22,11 +22,7 @@ pub fn test(words: &[Vec<u8>]) -> Result<bool, String> {
         }
         [left, operator, right] if is_binary(Some(operator)) => binary(left, operator, right),
         _ => {
-            let mut parser = Expression {
-                words: &words,
-                at: 0,
-                depth: 0,
-            };
+            let mut parser = Expression { words: &words, at: 0, depth: 0 };
             let value = parser.or()?;
             match words.get(parser.at) {
                 None => Ok(value),
@@ -40,9 +36,7 @@ fn shown(word: &[u8]) -> std::borrow::Cow<'_, str> {
     String::from_utf8_lossy(word)
 }
 
-const BINARY: &[&str] = &[
-    "=", "==", "!=", "<", ">", "-eq", "-ne", "-lt", "-le", "-gt", "-ge", "-nt", "-ot", "-ef",
-];
+const BINARY: &[&str] = &["=", "==", "!=", "<", ">", "-eq", "-ne", "-lt", "-le", "-gt", "-ge", "-nt", "-ot", "-ef"];
 
 fn is_binary(word: Option<&&[u8]>) -> bool {
     word.is_some_and(|word| BINARY.iter().any(|operator| operator.as_bytes() == *word))
@@ -59,10 +53,7 @@ struct Expression<'a> {
 
 impl Expression<'_> {
     fn accept(&mut self, word: &str) -> bool {
-        let found = self
-            .words
-            .get(self.at)
-            .is_some_and(|own| *own == word.as_bytes());
+        let found = self.words.get(self.at).is_some_and(|own| *own == word.as_bytes());
         self.at += usize::from(found);
         found
     }
@@ -112,11 +103,7 @@ impl Expression<'_> {
         }
         if self.accept("(") {
             let value = self.or()?;
-            return if self.accept(")") {
-                Ok(value)
-            } else {
-                Err("closing paren expected".to_owned())
-            };
+            return if self.accept(")") { Ok(value) } else { Err("closing paren expected".to_owned()) };
         }
         let word = self.next()?.to_vec();
         match word.as_slice() {
@@ -131,8 +118,7 @@ impl Expression<'_> {
 
 fn unary(letter: u8, operand: &[u8]) -> Result<bool, String> {
     let path = OsStr::from_bytes(operand);
-    let check =
-        |condition: fn(&Metadata) -> bool| fs::metadata(path).is_ok_and(|data| condition(&data));
+    let check = |condition: fn(&Metadata) -> bool| fs::metadata(path).is_ok_and(|data| condition(&data));
     let permits = |flags| access(path, flags).is_ok();
     Ok(match letter {
         b'n' => !operand.is_empty(),
@@ -168,9 +154,7 @@ fn is_terminal(descriptor: i32) -> bool {
 }
 
 fn integer(word: &[u8]) -> Result<i64, String> {
-    let number = str::from_utf8(word)
-        .ok()
-        .and_then(|text| text.trim().parse().ok());
+    let number = str::from_utf8(word).ok().and_then(|text| text.trim().parse().ok());
     number.ok_or_else(|| format!("Illegal number: {}", shown(word)))
 }
 
@@ -202,12 +186,7 @@ mod tests {
     use super::*;
 
     fn value(text: &str) -> Result<bool, String> {
-        test(
-            &text
-                .split(' ')
-                .map(|word| word.as_bytes().to_vec())
-                .collect::<Vec<_>>(),
-        )
+        test(&text.split(' ').map(|word| word.as_bytes().to_vec()).collect::<Vec<_>>())
     }
 
     #[test]

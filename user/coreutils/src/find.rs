@@ -13,19 +13,11 @@ use std::process::Command;
 /// `find [path…] [expression]`
 pub fn find(invocation: &Invocation) -> Outcome {
     let words = &invocation.arguments;
-    let starts_expression = |word: &OsString| {
-        word == "!" || word == "(" || word.as_bytes().starts_with(b"-") && word.len() > 1
-    };
-    let count = words
-        .iter()
-        .position(starts_expression)
-        .unwrap_or(words.len());
+    let starts_expression =
+        |word: &OsString| word == "!" || word == "(" || word.as_bytes().starts_with(b"-") && word.len() > 1;
+    let count = words.iter().position(starts_expression).unwrap_or(words.len());
     let plan = parse(&words[count..])?;
-    let mut walk = Walk {
-        invocation,
-        plan,
-        output: output()?,
-    };
+    let mut walk = Walk { invocation, plan, output: output()? };
     let here = [OsString::from(".")];
     for path in if count == 0 { &here } else { &words[..count] } {
         walk.visit(&PathBuf::from(path), 0)?;
@@ -72,14 +64,7 @@ impl Walk<'_> {
     }
 
     fn apply(&mut self, path: &Path, data: &Metadata, pruned: &mut bool) -> Result<bool, Failure> {
-        evaluate(
-            &self.plan.test,
-            path,
-            data,
-            pruned,
-            self.invocation,
-            &mut self.output,
-        )
+        evaluate(&self.plan.test, path, data, pruned, self.invocation, &mut self.output)
     }
 }
 
@@ -98,13 +83,9 @@ fn evaluate(
         }
         Test::Path(pattern) => pattern.is_match(&path.to_string_lossy()),
         Test::Kind(kind) => data.mode() & libc::S_IFMT == *kind,
-        Test::Empty if data.is_dir() => {
-            fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none())
-        }
+        Test::Empty if data.is_dir() => fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none()),
         Test::Empty => data.is_file() && data.size() == 0,
-        Test::Newer(seconds, nanoseconds) => {
-            (data.mtime(), data.mtime_nsec()) > (*seconds, *nanoseconds)
-        }
+        Test::Newer(seconds, nanoseconds) => (data.mtime(), data.mtime_nsec()) > (*seconds, *nanoseconds),
         Test::Size('+', bytes) => data.size() > *bytes,
         Test::Size('-', bytes) => data.size() < *bytes,
         Test::Size(_, bytes) => data.size() == *bytes,
@@ -115,14 +96,8 @@ fn evaluate(
             true
         }
         Test::Delete => {
-            let result = if data.is_dir() {
-                fs::remove_dir(path)
-            } else {
-                fs::remove_file(path)
-            };
-            result
-                .map_err(|error| invocation.report(path, error))
-                .is_ok()
+            let result = if data.is_dir() { fs::remove_dir(path) } else { fs::remove_file(path) };
+            result.map_err(|error| invocation.report(path, error)).is_ok()
         }
         Test::Prune => {
             *pruned = true;
@@ -131,9 +106,7 @@ fn evaluate(
         Test::Execute(command) => {
             // What was found so far comes before what the command prints.
             output.flush()?;
-            execute(command, path)
-                .map_err(|error| invocation.report(&command[0], error))
-                .unwrap_or(false)
+            execute(command, path).map_err(|error| invocation.report(&command[0], error)).unwrap_or(false)
         }
         Test::Not(inner) => !evaluate(inner, path, data, pruned, invocation, output)?,
         Test::And(left, right) => {
@@ -150,9 +123,7 @@ fn evaluate(
 
 /// Runs a command with the path in place of every `{}`.
 fn execute(command: &[OsString], path: &Path) -> std::io::Result<bool> {
-    let words = command
-        .iter()
-        .map(|word| if word == "{}" { path.as_os_str() } else { word });
+    let words = command.iter().map(|word| if word == "{}" { path.as_os_str() } else { word });
     let mut words = words;
     let program = words.next().unwrap_or_default();
     Ok(Command::new(program).args(words).status()?.success())

@@ -42,33 +42,16 @@ pub struct Plan {
 /// # Errors
 /// A usage error naming what is wrong.
 pub fn parse(words: &[OsString]) -> Result<Plan, Failure> {
-    let mut parser = Parser {
-        words,
-        at: 0,
-        acts: false,
-        depth_min: 0,
-        depth_max: usize::MAX,
-        nesting: 0,
-    };
+    let mut parser = Parser { words, at: 0, acts: false, depth_min: 0, depth_max: usize::MAX, nesting: 0 };
     let mut test = parser.or()?;
     if parser.at < words.len() {
-        return Err(Failure::usage(format!(
-            "unexpected '{}'",
-            words[parser.at].display()
-        )));
+        return Err(Failure::usage(format!("unexpected '{}'", words[parser.at].display())));
     }
     if !parser.acts {
         test = Test::And(Box::new(test), Box::new(Test::Print(b'\n')));
     }
-    let contents_first = words
-        .iter()
-        .any(|word| word == "-delete" || word == "-depth");
-    Ok(Plan {
-        test,
-        depth_min: parser.depth_min,
-        depth_max: parser.depth_max,
-        contents_first,
-    })
+    let contents_first = words.iter().any(|word| word == "-delete" || word == "-depth");
+    Ok(Plan { test, depth_min: parser.depth_min, depth_max: parser.depth_max, contents_first })
 }
 
 /// Parentheses and negations beyond this are refused, for the stack's sake.
@@ -90,18 +73,13 @@ impl Parser<'_> {
     }
 
     fn accept(&mut self, names: &[&str]) -> bool {
-        let found = self
-            .peek()
-            .is_some_and(|word| names.iter().any(|name| word == *name));
+        let found = self.peek().is_some_and(|word| names.iter().any(|name| word == *name));
         self.at += usize::from(found);
         found
     }
 
     fn value(&mut self, option: &str) -> Result<OsString, Failure> {
-        let word = self
-            .words
-            .get(self.at)
-            .ok_or_else(|| Failure::usage(format!("{option}: missing argument")))?;
+        let word = self.words.get(self.at).ok_or_else(|| Failure::usage(format!("{option}: missing argument")))?;
         self.at += 1;
         Ok(word.clone())
     }
@@ -116,10 +94,7 @@ impl Parser<'_> {
 
     fn and(&mut self) -> Result<Test, Failure> {
         let mut left = Test::True;
-        while self
-            .peek()
-            .is_some_and(|word| word != "-o" && word != "-or" && word != ")")
-        {
+        while self.peek().is_some_and(|word| word != "-o" && word != "-or" && word != ")") {
             self.accept(&["-a", "-and"]);
             left = Test::And(Box::new(left), Box::new(self.primary()?));
         }
@@ -142,16 +117,10 @@ impl Parser<'_> {
         }
         if self.accept(&["("]) {
             let test = self.or()?;
-            return if self.accept(&[")"]) {
-                Ok(test)
-            } else {
-                Err(Failure::usage("')' expected"))
-            };
+            return if self.accept(&[")"]) { Ok(test) } else { Err(Failure::usage("')' expected")) };
         }
         let option = self.value("expression")?.to_string_lossy().into_owned();
-        let wrong = |value: &OsStr| {
-            Failure::usage(format!("{option}: invalid argument '{}'", value.display()))
-        };
+        let wrong = |value: &OsStr| Failure::usage(format!("{option}: invalid argument '{}'", value.display()));
         Ok(match option.as_str() {
             "-name" => Test::Name(name_pattern(&self.value(&option)?, "")?),
             "-iname" => Test::Name(name_pattern(&self.value(&option)?, "(?i)")?),
@@ -175,26 +144,16 @@ impl Parser<'_> {
                 let data = fs::metadata(&value).at(&value)?;
                 Test::Newer(data.mtime(), data.mtime_nsec())
             }
-            "-size" => size_test(&self.value(&option)?)
-                .ok_or_else(|| Failure::usage("-size: invalid number"))?,
+            "-size" => size_test(&self.value(&option)?).ok_or_else(|| Failure::usage("-size: invalid number"))?,
             "-perm" => {
                 let value = self.value(&option)?;
-                let mode = value
-                    .to_str()
-                    .and_then(|text| u32::from_str_radix(text, 8).ok());
+                let mode = value.to_str().and_then(|text| u32::from_str_radix(text, 8).ok());
                 Test::Permissions(mode.ok_or_else(|| wrong(&value))?)
             }
             "-maxdepth" | "-mindepth" => {
                 let value = self.value(&option)?;
-                let depth = value
-                    .to_str()
-                    .and_then(|text| text.parse().ok())
-                    .ok_or_else(|| wrong(&value))?;
-                *(if option == "-maxdepth" {
-                    &mut self.depth_max
-                } else {
-                    &mut self.depth_min
-                }) = depth;
+                let depth = value.to_str().and_then(|text| text.parse().ok()).ok_or_else(|| wrong(&value))?;
+                *(if option == "-maxdepth" { &mut self.depth_max } else { &mut self.depth_min }) = depth;
                 Test::True
             }
             "-depth" | "-true" => Test::True,
@@ -250,9 +209,7 @@ fn name_pattern(pattern: &OsStr, flags: &str) -> Result<Regex, Failure> {
                 }
                 result.push(']');
             }
-            '\\' => result.push_str(&regex_lite::escape(
-                &letters.next().unwrap_or('\\').to_string(),
-            )),
+            '\\' => result.push_str(&regex_lite::escape(&letters.next().unwrap_or('\\').to_string())),
             other => result.push_str(&regex_lite::escape(&other.to_string())),
         }
     }
@@ -265,15 +222,9 @@ fn size_test(text: &OsStr) -> Option<Test> {
     let text = text.to_str()?;
     let sign = text.chars().next().filter(|sign| "+-".contains(*sign));
     let text = text.trim_start_matches(['+', '-']);
-    let with_unit = if text.ends_with(|last: char| last.is_ascii_digit()) {
-        format!("{text}b")
-    } else {
-        text.to_owned()
-    };
-    Some(Test::Size(
-        sign.unwrap_or('='),
-        crate::size::with_suffix(&with_unit)?,
-    ))
+    let with_unit =
+        if text.ends_with(|last: char| last.is_ascii_digit()) { format!("{text}b") } else { text.to_owned() };
+    Some(Test::Size(sign.unwrap_or('='), crate::size::with_suffix(&with_unit)?))
 }
 
 #[cfg(test)]

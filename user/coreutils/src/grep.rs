@@ -16,9 +16,7 @@ pub fn grep(invocation: &Invocation) -> Outcome {
     let mut patterns: Vec<OsString> = options.values('e').cloned().collect();
     if patterns.is_empty() {
         if operands.is_empty() {
-            return Err(Failure::usage(
-                "usage: grep [-EFHchilnoqrsvwx] pattern [file...]",
-            ));
+            return Err(Failure::usage("usage: grep [-EFHchilnoqrsvwx] pattern [file...]"));
         }
         patterns.push(operands.remove(0));
     }
@@ -28,14 +26,7 @@ pub fn grep(invocation: &Invocation) -> Outcome {
         operands.push(if recursive { ".".into() } else { "-".into() });
     }
     let named = !options.has('h') && (options.has('H') || operands.len() > 1 || recursive);
-    let mut search = Search {
-        invocation,
-        options: &options,
-        regex,
-        named,
-        matched: false,
-        output: output()?,
-    };
+    let mut search = Search { invocation, options: &options, regex, named, matched: false, output: output()? };
     for operand in &operands {
         if recursive && Path::new(operand).is_dir() {
             search.tree(Path::new(operand))?;
@@ -54,12 +45,9 @@ pub fn grep(invocation: &Invocation) -> Outcome {
 fn compile(patterns: &[OsString], options: &Options) -> Result<Regex, Failure> {
     let mut alternatives = Vec::new();
     // A newline separates patterns, as POSIX has it.
-    for pattern in patterns.iter().flat_map(|list| {
-        list.to_string_lossy()
-            .split('\n')
-            .map(str::to_owned)
-            .collect::<Vec<_>>()
-    }) {
+    for pattern in
+        patterns.iter().flat_map(|list| list.to_string_lossy().split('\n').map(str::to_owned).collect::<Vec<_>>())
+    {
         let translated = match options.last_of("EFG") {
             Some('E') => translate(&pattern, Syntax::Extended),
             Some('F') => regex_lite::escape(&pattern),
@@ -73,9 +61,7 @@ fn compile(patterns: &[OsString], options: &Options) -> Result<Regex, Failure> {
             format!("(?:{translated})")
         });
     }
-    let regex = RegexBuilder::new(&alternatives.join("|"))
-        .case_insensitive(options.has('i'))
-        .build();
+    let regex = RegexBuilder::new(&alternatives.join("|")).case_insensitive(options.has('i')).build();
     regex.map_err(|error| Failure::usage(format!("{}: {error}", patterns[0].display())))
 }
 
@@ -91,10 +77,7 @@ struct Search<'a> {
 impl Search<'_> {
     fn tree(&mut self, directory: &Path) -> Result<(), Failure> {
         let mut entries = match fs::read_dir(directory) {
-            Ok(entries) => entries
-                .flatten()
-                .map(|entry| entry.path())
-                .collect::<Vec<_>>(),
+            Ok(entries) => entries.flatten().map(|entry| entry.path()).collect::<Vec<_>>(),
             Err(error) => {
                 self.invocation.report(directory, error);
                 return Ok(());
@@ -115,9 +98,7 @@ impl Search<'_> {
     fn file(&mut self, path: &OsStr) -> Result<(), Failure> {
         match open(path).map(BufReader::new) {
             Ok(reader) => self.lines(reader, path),
-            Err(error) if self.options.has('s') && error.kind() == io::ErrorKind::NotFound => {
-                Ok(())
-            }
+            Err(error) if self.options.has('s') && error.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(error) => {
                 self.invocation.report(path, error);
                 Ok(())
@@ -126,16 +107,8 @@ impl Search<'_> {
     }
 
     fn lines(&mut self, mut reader: impl BufRead, path: &OsStr) -> Result<(), Failure> {
-        let name = if path == "-" {
-            "(standard input)".into()
-        } else {
-            path.to_string_lossy()
-        };
-        let prefix = if self.named {
-            format!("{name}:")
-        } else {
-            String::new()
-        };
+        let name = if path == "-" { "(standard input)".into() } else { path.to_string_lossy() };
+        let prefix = if self.named { format!("{name}:") } else { String::new() };
         let count_max = self.options.parsed('m')?.unwrap_or(u64::MAX);
         let (mut number, mut count) = (0_u64, 0_u64);
         let mut line = Vec::new();
@@ -165,22 +138,13 @@ impl Search<'_> {
                 Some(_) => continue,
                 None => {}
             }
-            let place = if self.options.has('n') {
-                format!("{prefix}{number}:")
-            } else {
-                prefix.clone()
-            };
+            let place = if self.options.has('n') { format!("{prefix}{number}:") } else { prefix.clone() };
             if self.options.has('o') {
-                for found in self
-                    .regex
-                    .find_iter(&text)
-                    .filter(|found| !found.is_empty())
-                {
+                for found in self.regex.find_iter(&text).filter(|found| !found.is_empty()) {
                     writeln!(self.output, "{place}{}", found.as_str())?;
                 }
             } else {
-                self.output
-                    .write_all(&[place.as_bytes(), bytes, b"\n"].concat())?;
+                self.output.write_all(&[place.as_bytes(), bytes, b"\n"].concat())?;
             }
         }
         if self.options.last_of("qlc") == Some('c') {
@@ -214,9 +178,7 @@ pub fn translate(pattern: &str, syntax: Syntax) -> String {
                     result.push(special);
                     at_start = true;
                 }
-                Some(special @ (')' | '{' | '}' | '+' | '?')) if syntax == Syntax::Basic => {
-                    result.push(special)
-                }
+                Some(special @ (')' | '{' | '}' | '+' | '?')) if syntax == Syntax::Basic => result.push(special),
                 Some(class @ ('w' | 'W' | 'b' | 'B' | 's' | 'S')) => result.extend(['\\', class]),
                 Some('<') => result.push_str(r"\b"),
                 Some('>') => result.push_str(r"\b"),
@@ -226,9 +188,7 @@ pub fn translate(pattern: &str, syntax: Syntax) -> String {
             '*' if was_start => result.push_str(r"\*"),
             '^' if syntax == Syntax::Basic && !was_start => result.push_str(r"\^"),
             '$' if syntax == Syntax::Basic && !ends_expression(&letters) => result.push_str(r"\$"),
-            '(' | ')' | '{' | '}' | '|' | '+' | '?' if syntax == Syntax::Basic => {
-                result.extend(['\\', letter])
-            }
+            '(' | ')' | '{' | '}' | '|' | '+' | '?' if syntax == Syntax::Basic => result.extend(['\\', letter]),
             '(' | '|' => {
                 result.push(letter);
                 at_start = true;

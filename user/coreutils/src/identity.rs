@@ -12,11 +12,7 @@ pub fn user_name(number: u32) -> String {
     let entry = User::from_uid(Uid::from_raw(number)).ok().flatten();
     entry.map_or_else(
         || {
-            if number == 0 {
-                "root".to_owned()
-            } else {
-                number.to_string()
-            }
+            if number == 0 { "root".to_owned() } else { number.to_string() }
         },
         |user| user.name,
     )
@@ -27,11 +23,7 @@ pub fn group_name(number: u32) -> String {
     let entry = Group::from_gid(Gid::from_raw(number)).ok().flatten();
     entry.map_or_else(
         || {
-            if number == 0 {
-                "root".to_owned()
-            } else {
-                number.to_string()
-            }
+            if number == 0 { "root".to_owned() } else { number.to_string() }
         },
         |group| group.name,
     )
@@ -40,11 +32,7 @@ pub fn group_name(number: u32) -> String {
 /// `id [-ugGn]`
 pub fn id(invocation: &Invocation) -> Outcome {
     let options = invocation.options("ugGnr")?;
-    let (uid, gid) = if options.has('r') {
-        (getuid(), getgid())
-    } else {
-        (geteuid(), getegid())
-    };
+    let (uid, gid) = if options.has('r') { (getuid(), getgid()) } else { (geteuid(), getegid()) };
     let mut groups = vec![gid.as_raw()];
     // A kernel without supplementary groups leaves the primary one.
     for group in getgroups().unwrap_or_default() {
@@ -54,37 +42,18 @@ pub fn id(invocation: &Invocation) -> Outcome {
     }
     let named = options.has('n');
     let user = |number: u32| {
-        if named {
-            user_name(number)
-        } else {
-            number.to_string()
-        }
+        if named { user_name(number) } else { number.to_string() }
     };
     let group = |number: u32| {
-        if named {
-            group_name(number)
-        } else {
-            number.to_string()
-        }
+        if named { group_name(number) } else { number.to_string() }
     };
     let mut output = output()?;
     match options.last_of("ugG") {
         Some('u') => writeln!(output, "{}", user(uid.as_raw()))?,
         Some('g') => writeln!(output, "{}", group(gid.as_raw()))?,
-        Some(_) => writeln!(
-            output,
-            "{}",
-            groups
-                .iter()
-                .map(|number| group(*number))
-                .collect::<Vec<_>>()
-                .join(" ")
-        )?,
+        Some(_) => writeln!(output, "{}", groups.iter().map(|number| group(*number)).collect::<Vec<_>>().join(" "))?,
         None => {
-            let list: Vec<_> = groups
-                .iter()
-                .map(|number| format!("{number}({})", group_name(*number)))
-                .collect();
+            let list: Vec<_> = groups.iter().map(|number| format!("{number}({})", group_name(*number))).collect();
             writeln!(
                 output,
                 "uid={uid}({}) gid={gid}({}) groups={}",
@@ -106,24 +75,10 @@ pub fn chown(invocation: &Invocation) -> Outcome {
     if files.is_empty() {
         return Err(Failure::usage("usage: chown user[:group] file..."));
     }
-    let owner = owner
-        .to_str()
-        .ok_or_else(|| Failure::usage("invalid user"))?;
-    let (user, group) = owner
-        .split_once(':')
-        .map_or((owner, ""), |(user, group)| (user, group));
-    let uid = number_or(user, |name| {
-        User::from_name(name)
-            .ok()
-            .flatten()
-            .map(|user| user.uid.as_raw())
-    })?;
-    let gid = number_or(group, |name| {
-        Group::from_name(name)
-            .ok()
-            .flatten()
-            .map(|group| group.gid.as_raw())
-    })?;
+    let owner = owner.to_str().ok_or_else(|| Failure::usage("invalid user"))?;
+    let (user, group) = owner.split_once(':').map_or((owner, ""), |(user, group)| (user, group));
+    let uid = number_or(user, |name| User::from_name(name).ok().flatten().map(|user| user.uid.as_raw()))?;
+    let gid = number_or(group, |name| Group::from_name(name).ok().flatten().map(|group| group.gid.as_raw()))?;
     for path in files {
         each(Path::new(path), options.has('R'), &mut |path| {
             let change = if options.has('h') || path.is_symlink() && options.has('R') {
@@ -140,18 +95,13 @@ pub fn chown(invocation: &Invocation) -> Outcome {
 }
 
 /// A number, a name, or nothing (which changes nothing).
-fn number_or(
-    text: &str,
-    look_up: impl FnOnce(&str) -> Option<u32>,
-) -> Result<Option<u32>, Failure> {
+fn number_or(text: &str, look_up: impl FnOnce(&str) -> Option<u32>) -> Result<Option<u32>, Failure> {
     if text.is_empty() {
         return Ok(None);
     }
     let preset = (text == "root").then_some(0);
     let number = text.parse().ok().or_else(|| look_up(text)).or(preset);
-    number
-        .map(Some)
-        .ok_or_else(|| Failure::new(format!("invalid user or group: '{text}'")))
+    number.map(Some).ok_or_else(|| Failure::new(format!("invalid user or group: '{text}'")))
 }
 
 /// Calls `visit` for a path and, if `recursive`, all below it.

@@ -29,18 +29,12 @@ pub type Applet = fn(&Invocation) -> Outcome;
 impl Failure {
     /// Wrong use: status 2.
     pub fn usage(message: impl Into<String>) -> Self {
-        Self {
-            status: 2,
-            message: message.into(),
-        }
+        Self { status: 2, message: message.into() }
     }
 
     /// Anything else: status 1.
     pub fn new(message: impl Into<String>) -> Self {
-        Self {
-            status: 1,
-            message: message.into(),
-        }
+        Self { status: 1, message: message.into() }
     }
 }
 
@@ -62,9 +56,7 @@ pub trait At<T> {
 
 impl<T> At<T> for io::Result<T> {
     fn at(self, object: impl AsRef<OsStr>) -> Result<T, Failure> {
-        self.map_err(|error| {
-            Failure::new(format!("{}: {}", object.as_ref().display(), reason(&error)))
-        })
+        self.map_err(|error| Failure::new(format!("{}: {}", object.as_ref().display(), reason(&error))))
     }
 }
 
@@ -94,11 +86,7 @@ pub struct Invocation {
 impl Invocation {
     /// An invocation without failures so far.
     pub fn new(name: &'static str, arguments: Vec<OsString>) -> Self {
-        Self {
-            name,
-            arguments,
-            failed: Cell::new(false),
-        }
+        Self { name, arguments, failed: Cell::new(false) }
     }
 
     /// Prints `name: message` and makes the status 1 in the end.
@@ -109,11 +97,7 @@ impl Invocation {
 
     /// Reports what went wrong with one object; the applet goes on with the others.
     pub fn report(&self, object: impl AsRef<OsStr>, error: impl Into<io::Error>) {
-        self.complain(format_args!(
-            "{}: {}",
-            object.as_ref().display(),
-            reason(&error.into())
-        ));
+        self.complain(format_args!("{}: {}", object.as_ref().display(), reason(&error.into())));
     }
 
     /// 1 after a complaint, else 0.
@@ -132,47 +116,34 @@ impl Invocation {
         loop {
             if specification.starts_with('+')
                 && let Some(rest) = parser.try_raw_args()
-                && rest
-                    .peek()
-                    .is_some_and(|next| !next.as_encoded_bytes().starts_with(b"-") || next == "-")
+                && rest.peek().is_some_and(|next| !next.as_encoded_bytes().starts_with(b"-") || next == "-")
             {
                 options.operands.extend(rest);
                 return Ok(options);
             }
-            let argument = parser
-                .next()
-                .map_err(|error| Failure::usage(error.to_string()))?;
+            let argument = parser.next().map_err(|error| Failure::usage(error.to_string()))?;
             match argument {
                 None => return Ok(options),
                 Some(lexopt::Arg::Value(operand)) => {
                     options.operands.push(operand);
                     if specification.starts_with('+') {
-                        options.operands.extend(
-                            parser
-                                .raw_args()
-                                .map_err(|error| Failure::usage(error.to_string()))?,
-                        );
+                        options.operands.extend(parser.raw_args().map_err(|error| Failure::usage(error.to_string()))?);
                         return Ok(options);
                     }
                 }
-                Some(lexopt::Arg::Short(digit))
-                    if digit.is_ascii_digit() && specification.contains('#') =>
-                {
+                Some(lexopt::Arg::Short(digit)) if digit.is_ascii_digit() && specification.contains('#') => {
                     options.number.get_or_insert_default().push(digit);
                 }
-                Some(lexopt::Arg::Short(letter)) => match specification
-                    .find(letter)
-                    .filter(|_| !"+:#".contains(letter))
-                {
-                    Some(at) if specification[at + letter.len_utf8()..].starts_with(':') => {
-                        let value = parser
-                            .value()
-                            .map_err(|error| Failure::usage(error.to_string()))?;
-                        options.given.push((letter, Some(value)));
+                Some(lexopt::Arg::Short(letter)) => {
+                    match specification.find(letter).filter(|_| !"+:#".contains(letter)) {
+                        Some(at) if specification[at + letter.len_utf8()..].starts_with(':') => {
+                            let value = parser.value().map_err(|error| Failure::usage(error.to_string()))?;
+                            options.given.push((letter, Some(value)));
+                        }
+                        Some(_) => options.given.push((letter, None)),
+                        None => return Err(Failure::usage(format!("unknown option -{letter}"))),
                     }
-                    Some(_) => options.given.push((letter, None)),
-                    None => return Err(Failure::usage(format!("unknown option -{letter}"))),
-                },
+                }
                 Some(lexopt::Arg::Long(name)) => {
                     return Err(Failure::usage(format!("unknown option --{name}")));
                 }
@@ -198,19 +169,12 @@ impl Options {
 
     /// The last of several options that exclude each other.
     pub fn last_of(&self, letters: &str) -> Option<char> {
-        self.given
-            .iter()
-            .rev()
-            .map(|(letter, _)| *letter)
-            .find(|letter| letters.contains(*letter))
+        self.given.iter().rev().map(|(letter, _)| *letter).find(|letter| letters.contains(*letter))
     }
 
     /// All values of an option.
     pub fn values(&self, letter: char) -> impl DoubleEndedIterator<Item = &OsString> {
-        self.given
-            .iter()
-            .filter(move |(own, _)| *own == letter)
-            .filter_map(|(_, value)| value.as_ref())
+        self.given.iter().filter(move |(own, _)| *own == letter).filter_map(|(_, value)| value.as_ref())
     }
 
     /// The last value of an option.
@@ -226,10 +190,7 @@ impl Options {
         let Some(value) = self.value(letter) else {
             return Ok(None);
         };
-        value
-            .to_str()
-            .map(Some)
-            .ok_or_else(|| Failure::usage(format!("-{letter}: not valid text")))
+        value.to_str().map(Some).ok_or_else(|| Failure::usage(format!("-{letter}: not valid text")))
     }
 
     /// The value of an option as a number.
@@ -240,9 +201,7 @@ impl Options {
         let Some(text) = self.text(letter)? else {
             return Ok(None);
         };
-        text.parse()
-            .map(Some)
-            .map_err(|_| Failure::usage(format!("-{letter}: invalid number '{text}'")))
+        text.parse().map(Some).map_err(|_| Failure::usage(format!("-{letter}: invalid number '{text}'")))
     }
 
     /// The number given as `-5`.
@@ -255,20 +214,12 @@ impl Options {
     /// # Errors
     /// A usage error.
     pub fn required(&self) -> Result<&[OsString], Failure> {
-        if self.operands.is_empty() {
-            Err(Failure::usage("missing operand"))
-        } else {
-            Ok(&self.operands)
-        }
+        if self.operands.is_empty() { Err(Failure::usage("missing operand")) } else { Ok(&self.operands) }
     }
 
     /// The operands as files, `-` (standard input) if there are none.
     pub fn files(&self) -> Vec<OsString> {
-        if self.operands.is_empty() {
-            vec!["-".into()]
-        } else {
-            self.operands.clone()
-        }
+        if self.operands.is_empty() { vec!["-".into()] } else { self.operands.clone() }
     }
 }
 
@@ -280,9 +231,7 @@ pub type Output = BufWriter<File>;
 /// # Errors
 /// EBADF when it is closed.
 pub fn output() -> Result<Output, Failure> {
-    Ok(BufWriter::new(File::from(
-        io::stdout().as_fd().try_clone_to_owned()?,
-    )))
+    Ok(BufWriter::new(File::from(io::stdout().as_fd().try_clone_to_owned()?)))
 }
 
 /// Flushes the output; the status of the invocation.

@@ -23,27 +23,16 @@ struct Entry {
 pub fn ls(invocation: &Invocation) -> Outcome {
     let options = invocation.options("aAdhilrRStF1C")?;
     let mut output = output()?;
-    let operands = if options.operands.is_empty() {
-        vec![".".into()]
-    } else {
-        options.operands.clone()
-    };
+    let operands = if options.operands.is_empty() { vec![".".into()] } else { options.operands.clone() };
     let (mut files, mut directories) = (Vec::new(), Vec::new());
     for operand in &operands {
         let path = PathBuf::from(operand);
         // A link given by name is followed, unless its own data is asked for.
-        let followed = if options.has('l') || options.has('d') {
-            fs::symlink_metadata(&path)
-        } else {
-            fs::metadata(&path)
-        };
+        let followed =
+            if options.has('l') || options.has('d') { fs::symlink_metadata(&path) } else { fs::metadata(&path) };
         match followed.or_else(|_| fs::symlink_metadata(&path)) {
             Ok(data) if data.is_dir() && !options.has('d') => directories.push(path),
-            Ok(data) => files.push(Entry {
-                name: operand.clone(),
-                path,
-                data,
-            }),
+            Ok(data) => files.push(Entry { name: operand.clone(), path, data }),
             Err(error) => invocation.report(operand, error),
         }
     }
@@ -52,14 +41,7 @@ pub fn ls(invocation: &Invocation) -> Outcome {
     let headed = operands.len() > 1 || options.has('R');
     let mut first = files.is_empty();
     for directory in directories {
-        list_directory(
-            invocation,
-            &directory,
-            &options,
-            headed,
-            &mut first,
-            &mut output,
-        )?;
+        list_directory(invocation, &directory, &options, headed, &mut first, &mut output)?;
     }
     finish(invocation, output)
 }
@@ -81,27 +63,15 @@ fn list_directory(
     };
     sort(&mut entries, options);
     if headed {
-        writeln!(
-            output,
-            "{}{}:",
-            if *first { "" } else { "\n" },
-            path.display()
-        )?;
+        writeln!(output, "{}{}:", if *first { "" } else { "\n" }, path.display())?;
     }
     *first = false;
     if options.has('l') {
-        writeln!(
-            output,
-            "total {}",
-            entries.iter().map(|entry| entry.data.blocks()).sum::<u64>() / 2
-        )?;
+        writeln!(output, "total {}", entries.iter().map(|entry| entry.data.blocks()).sum::<u64>() / 2)?;
     }
     show(&entries, options, output)?;
     if options.has('R') {
-        for entry in entries
-            .iter()
-            .filter(|entry| entry.data.is_dir() && entry.name != "." && entry.name != "..")
-        {
+        for entry in entries.iter().filter(|entry| entry.data.is_dir() && entry.name != "." && entry.name != "..") {
             list_directory(invocation, &entry.path, options, headed, first, output)?;
         }
     }
@@ -134,8 +104,7 @@ fn entries(invocation: &Invocation, path: &Path, options: &Options) -> io::Resul
 fn sort(entries: &mut [Entry], options: &Options) {
     entries.sort_by(|left, right| left.name.cmp(&right.name));
     match options.last_of("tS") {
-        Some('t') => entries
-            .sort_by_key(|entry| std::cmp::Reverse((entry.data.mtime(), entry.data.mtime_nsec()))),
+        Some('t') => entries.sort_by_key(|entry| std::cmp::Reverse((entry.data.mtime(), entry.data.mtime_nsec()))),
         Some(_) => entries.sort_by_key(|entry| std::cmp::Reverse(entry.data.size())),
         None => {}
     }
@@ -151,24 +120,11 @@ fn show(entries: &[Entry], options: &Options, output: &mut Output) -> io::Result
     let terminal = io::stdout().is_terminal();
     let mut names = Vec::new();
     for entry in entries {
-        let number = if options.has('i') {
-            format!("{:>8} ", entry.data.ino())
-        } else {
-            String::new()
-        };
-        names.push(
-            [
-                number.as_bytes(),
-                entry.name.as_bytes(),
-                mark(entry, options).as_bytes(),
-            ]
-            .concat(),
-        );
+        let number = if options.has('i') { format!("{:>8} ", entry.data.ino()) } else { String::new() };
+        names.push([number.as_bytes(), entry.name.as_bytes(), mark(entry, options).as_bytes()].concat());
     }
     if options.has('1') || !(terminal || options.has('C')) {
-        return names
-            .iter()
-            .try_for_each(|name| output.write_all(&[name.as_slice(), b"\n"].concat()));
+        return names.iter().try_for_each(|name| output.write_all(&[name.as_slice(), b"\n"].concat()));
     }
     show_columns(&names, output)
 }
@@ -223,11 +179,7 @@ fn show_long(entries: &[Entry], options: &Options, output: &mut Output) -> io::R
             data.size().to_string()
         };
         rows.push([
-            if options.has('i') {
-                format!("{} ", data.ino())
-            } else {
-                String::new()
-            },
+            if options.has('i') { format!("{} ", data.ino()) } else { String::new() },
             mode_text(data.mode()),
             data.nlink().to_string(),
             user_name(data.uid()),
@@ -236,12 +188,7 @@ fn show_long(entries: &[Entry], options: &Options, output: &mut Output) -> io::R
             short_date(data.mtime()),
         ]);
     }
-    let width = |column: usize| {
-        rows.iter()
-            .map(|row| row[column].chars().count())
-            .max()
-            .unwrap_or(0)
-    };
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths = [width(0), width(1), width(2), width(3), width(4), width(5)];
     for (row, entry) in rows.iter().zip(entries) {
         let [number, mode, links, user, group, size, date] = row;

@@ -43,9 +43,7 @@ pub fn uname(invocation: &Invocation) -> Outcome {
         ('m', names.machine()),
     ];
     let none = options.last_of("asnrvm").is_none();
-    let wanted = fields
-        .iter()
-        .filter(|(letter, _)| options.has('a') || options.has(*letter) || none && *letter == 's');
+    let wanted = fields.iter().filter(|(letter, _)| options.has('a') || options.has(*letter) || none && *letter == 's');
     let texts: Vec<_> = wanted.map(|(_, text)| text.to_string_lossy()).collect();
     let mut output = output()?;
     writeln!(output, "{}", texts.join(" "))?;
@@ -56,36 +54,16 @@ pub fn uname(invocation: &Invocation) -> Outcome {
 pub fn uptime(invocation: &Invocation) -> Outcome {
     invocation.options("")?;
     let text = fs::read_to_string("/proc/uptime").at("/proc/uptime")?;
-    let seconds = text
-        .split(['.', ' ', '\n'])
-        .next()
-        .and_then(|digits| digits.parse::<u64>().ok());
+    let seconds = text.split(['.', ' ', '\n']).next().and_then(|digits| digits.parse::<u64>().ok());
     let seconds = seconds.ok_or_else(|| Failure::new("/proc/uptime: not understood"))?;
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
-    let days = if days > 0 {
-        format!("{days} days, ")
-    } else {
-        String::new()
-    };
+    let days = if days > 0 { format!("{days} days, ") } else { String::new() };
     // Kernels without load averages have the file missing; the rest is of use all the same.
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let load: Vec<_> = load
-        .split(' ')
-        .take(3)
-        .map(str::trim)
-        .filter(|text| !text.is_empty())
-        .collect();
-    let load = if load.is_empty() {
-        String::new()
-    } else {
-        format!(", load average: {}", load.join(", "))
-    };
+    let load: Vec<_> = load.split(' ').take(3).map(str::trim).filter(|text| !text.is_empty()).collect();
+    let load = if load.is_empty() { String::new() } else { format!(", load average: {}", load.join(", ")) };
     let mut output = output()?;
-    writeln!(
-        output,
-        "up {days}{hours:02}:{minutes:02}:{:02}{load}",
-        seconds % 60
-    )?;
+    writeln!(output, "up {days}{hours:02}:{minutes:02}:{:02}{load}", seconds % 60)?;
     finish(invocation, output)
 }
 
@@ -94,14 +72,8 @@ pub fn free(invocation: &Invocation) -> Outcome {
     let options = invocation.options("bkmh")?;
     let text = fs::read_to_string("/proc/meminfo").at("/proc/meminfo")?;
     let bytes = |name: &str| {
-        let line = text
-            .lines()
-            .find(|line| line.split(':').next() == Some(name))?;
-        line.split_whitespace()
-            .nth(1)?
-            .parse::<u64>()
-            .ok()?
-            .checked_mul(1024)
+        let line = text.lines().find(|line| line.split(':').next() == Some(name))?;
+        line.split_whitespace().nth(1)?.parse::<u64>().ok()?.checked_mul(1024)
     };
     let show = |bytes: Option<u64>| match (bytes, options.last_of("bkmh")) {
         (None, _) => "-".to_owned(),
@@ -111,26 +83,13 @@ pub fn free(invocation: &Invocation) -> Outcome {
         (Some(bytes), _) => (bytes >> 10).to_string(),
     };
     let (total, free) = (bytes("MemTotal"), bytes("MemFree"));
-    let cached = bytes("Cached")
-        .zip(bytes("Buffers"))
-        .map(|(cached, buffers)| cached + buffers)
-        .or(bytes("Cached"));
+    let cached = bytes("Cached").zip(bytes("Buffers")).map(|(cached, buffers)| cached + buffers).or(bytes("Cached"));
     let available = bytes("MemAvailable").or(free);
-    let used = total
-        .zip(available)
-        .map(|(total, available)| total.saturating_sub(available));
+    let used = total.zip(available).map(|(total, available)| total.saturating_sub(available));
     let mut output = output()?;
-    writeln!(
-        output,
-        "{:6} {:>12} {:>12} {:>12} {:>12} {:>12}",
-        "", "total", "used", "free", "cached", "available"
-    )?;
+    writeln!(output, "{:6} {:>12} {:>12} {:>12} {:>12} {:>12}", "", "total", "used", "free", "cached", "available")?;
     let columns = [total, used, free, cached, available].map(show);
-    writeln!(
-        output,
-        "Mem:   {}",
-        columns.map(|column| format!("{column:>12}")).join(" ")
-    )?;
+    writeln!(output, "Mem:   {}", columns.map(|column| format!("{column:>12}")).join(" "))?;
     finish(invocation, output)
 }
 
@@ -142,11 +101,7 @@ pub fn dmesg(invocation: &Invocation) -> Outcome {
     let options = invocation.options("c")?;
     let size = kernel_log(SIZE_OF_BUFFER, &mut []).at("kernel log")?;
     let mut buffer = vec![0; size.max(4096)];
-    let action = if options.has('c') {
-        READ_AND_CLEAR
-    } else {
-        READ_ALL
-    };
+    let action = if options.has('c') { READ_AND_CLEAR } else { READ_ALL };
     let length = kernel_log(action, &mut buffer).at("kernel log")?;
     let mut output = output()?;
     for line in buffer[..length].split_inclusive(|byte| *byte == b'\n') {
@@ -158,9 +113,7 @@ pub fn dmesg(invocation: &Invocation) -> Outcome {
 /// A line of the log without the `<6>` in front.
 fn without_priority(line: &[u8]) -> &[u8] {
     match line.iter().position(|byte| *byte == b'>') {
-        Some(end) if line[0] == b'<' && line[1..end].iter().all(u8::is_ascii_digit) => {
-            &line[end + 1..]
-        }
+        Some(end) if line[0] == b'<' && line[1..end].iter().all(u8::is_ascii_digit) => &line[end + 1..],
         _ => line,
     }
 }
@@ -202,15 +155,11 @@ pub fn strings(invocation: &Invocation) -> Outcome {
     let mut output = output()?;
     for path in options.files() {
         let mut content = Vec::new();
-        if let Err(error) =
-            crate::invocation::open(&path).and_then(|mut file| file.read_to_end(&mut content))
-        {
+        if let Err(error) = crate::invocation::open(&path).and_then(|mut file| file.read_to_end(&mut content)) {
             invocation.report(&path, error);
             continue;
         }
-        for run in
-            content.split(|byte| !(byte.is_ascii_graphic() || *byte == b' ' || *byte == b'\t'))
-        {
+        for run in content.split(|byte| !(byte.is_ascii_graphic() || *byte == b' ' || *byte == b'\t')) {
             if run.len() >= length_min {
                 output.write_all(&[run, b"\n"].concat())?;
             }

@@ -35,10 +35,7 @@ pub fn mode_text(mode: u32) -> String {
 /// `chmod [-R] mode file…`, with the mode in octal or as `[ugoa][+-=][rwxXst],…`.
 pub fn chmod(invocation: &Invocation) -> Outcome {
     // A mode such as `-x` looks like an option, so the arguments are read by hand.
-    let recursive = invocation
-        .arguments
-        .first()
-        .is_some_and(|argument| argument == "-R");
+    let recursive = invocation.arguments.first().is_some_and(|argument| argument == "-R");
     let rest = &invocation.arguments[usize::from(recursive)..];
     let [mode, files @ ..] = rest else {
         return Err(Failure::usage("usage: chmod [-R] mode file..."));
@@ -63,12 +60,9 @@ pub fn chmod(invocation: &Invocation) -> Outcome {
 /// `old` changed by the symbolic or octal `mode`; `None` if that is invalid.
 fn changed(mode: &str, old: u32, is_directory: bool) -> Option<u32> {
     if mode.starts_with(|first: char| first.is_ascii_digit()) {
-        return u32::from_str_radix(mode, 8)
-            .ok()
-            .filter(|mode| *mode <= 0o7777);
+        return u32::from_str_radix(mode, 8).ok().filter(|mode| *mode <= 0o7777);
     }
-    mode.split(',')
-        .try_fold(old, |mode, clause| apply_clause(clause, mode, is_directory))
+    mode.split(',').try_fold(old, |mode, clause| apply_clause(clause, mode, is_directory))
 }
 
 fn apply_clause(clause: &str, mut mode: u32, is_directory: bool) -> Option<u32> {

@@ -6,9 +6,7 @@ use nix::time::{ClockId, clock_settime};
 use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-const MONTHS: &[&str] = &[
-    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-];
+const MONTHS: &[&str] = &["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 const DAYS: &[&str] = &["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
 
 /// A point in time in the Gregorian calendar, UTC.
@@ -33,15 +31,10 @@ fn calendar(seconds: i64) -> Calendar {
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);
     let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
-    };
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
     Calendar {
         year: era * 400 + year_of_era + i64::from(month <= 2),
         month,
@@ -55,20 +48,13 @@ fn calendar(seconds: i64) -> Calendar {
 }
 
 fn name(table: &[&'static str], index: i64) -> &'static str {
-    usize::try_from(index)
-        .ok()
-        .and_then(|index| table.get(index))
-        .copied()
-        .unwrap_or("?")
+    usize::try_from(index).ok().and_then(|index| table.get(index)).copied().unwrap_or("?")
 }
 
 /// Now, in seconds since 1970.
 pub fn now_seconds() -> i64 {
     let elapsed = SystemTime::now().duration_since(UNIX_EPOCH);
-    elapsed
-        .ok()
-        .and_then(|elapsed| i64::try_from(elapsed.as_secs()).ok())
-        .unwrap_or(0)
+    elapsed.ok().and_then(|elapsed| i64::try_from(elapsed.as_secs()).ok()).unwrap_or(0)
 }
 
 /// A time as `ls -l` shows it: with the clock if it is within half a year, else with the year.
@@ -130,19 +116,13 @@ pub fn date(invocation: &Invocation) -> Outcome {
         let Some(text) = options.text(letter)? else {
             return Ok(None);
         };
-        let seconds = text
-            .strip_prefix('@')
-            .and_then(|digits| digits.parse().ok());
-        seconds
-            .map(Some)
-            .ok_or_else(|| Failure::usage(format!("invalid date '{text}' (use @seconds)")))
+        let seconds = text.strip_prefix('@').and_then(|digits| digits.parse().ok());
+        seconds.map(Some).ok_or_else(|| Failure::usage(format!("invalid date '{text}' (use @seconds)")))
     };
     if let Some(seconds) = seconds_of('s')? {
         clock_settime(ClockId::CLOCK_REALTIME, TimeSpec::new(seconds, 0)).at("clock_settime")?;
     }
-    let elapsed = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let (seconds, nanoseconds) = match seconds_of('d')? {
         Some(seconds) => (seconds, 0),
         None => (now_seconds(), i64::from(elapsed.subsec_nanos())),

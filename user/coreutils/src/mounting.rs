@@ -27,16 +27,10 @@ pub fn mount(invocation: &Invocation) -> Outcome {
         [] => return show(invocation),
         [source, target] => (source, target),
         _ => {
-            return Err(Failure::usage(
-                "usage: mount [-t type] [-o options] source directory",
-            ));
+            return Err(Failure::usage("usage: mount [-t type] [-o options] source directory"));
         }
     };
-    let mut flags = if options.has('r') {
-        MsFlags::MS_RDONLY
-    } else {
-        MsFlags::empty()
-    };
+    let mut flags = if options.has('r') { MsFlags::MS_RDONLY } else { MsFlags::empty() };
     let mut data = Vec::new();
     for list in options.values('o') {
         for word in list.to_string_lossy().split(',') {
@@ -47,11 +41,7 @@ pub fn mount(invocation: &Invocation) -> Outcome {
             }
         }
     }
-    let data = if data.is_empty() {
-        None
-    } else {
-        Some(data.join(","))
-    };
+    let data = if data.is_empty() { None } else { Some(data.join(",")) };
     mount_call(
         Some(source.as_os_str()),
         target.as_os_str(),
@@ -68,9 +58,7 @@ fn show(invocation: &Invocation) -> Outcome {
     let mut output = output()?;
     for line in text.lines() {
         match line.split(' ').collect::<Vec<_>>().as_slice() {
-            [source, target, kind, options, ..] => {
-                writeln!(output, "{source} on {target} type {kind} ({options})")?
-            }
+            [source, target, kind, options, ..] => writeln!(output, "{source} on {target} type {kind} ({options})")?,
             _ => writeln!(output, "{line}")?,
         }
     }
@@ -95,11 +83,7 @@ pub fn umount(invocation: &Invocation) -> Outcome {
 pub fn mknod(invocation: &Invocation) -> Outcome {
     let options = invocation.options("m:")?;
     let usage = || Failure::usage("usage: mknod [-m mode] name b|c major minor | name p");
-    let words: Vec<_> = options
-        .operands
-        .iter()
-        .map(|word| word.to_string_lossy())
-        .collect();
+    let words: Vec<_> = options.operands.iter().map(|word| word.to_string_lossy()).collect();
     let words: Vec<_> = words.iter().map(AsRef::as_ref).collect();
     let number = |text: &str| text.parse::<u64>().map_err(|_| usage());
     let (kind, device) = match words.as_slice() {
@@ -108,18 +92,8 @@ pub fn mknod(invocation: &Invocation) -> Outcome {
         [_, "b", major, minor] => (SFlag::S_IFBLK, makedev(number(major)?, number(minor)?)),
         _ => return Err(usage()),
     };
-    let mode = options
-        .text('m')?
-        .map(|text| u32::from_str_radix(text, 8))
-        .transpose()
-        .map_err(|_| usage())?;
+    let mode = options.text('m')?.map(|text| u32::from_str_radix(text, 8)).transpose().map_err(|_| usage())?;
     let name = &options.operands[0];
-    make_node(
-        name.as_os_str(),
-        kind,
-        Mode::from_bits_truncate(mode.unwrap_or(0o666)),
-        device,
-    )
-    .at(name)?;
+    make_node(name.as_os_str(), kind, Mode::from_bits_truncate(mode.unwrap_or(0o666)), device).at(name)?;
     Ok(0)
 }

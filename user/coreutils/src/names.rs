@@ -22,11 +22,7 @@ pub fn mkdir(invocation: &Invocation) -> Outcome {
     let options = invocation.options("pm:")?;
     let mode = octal(options.text('m')?, 0o777)?;
     for path in options.required()? {
-        if let Err(error) = DirBuilder::new()
-            .recursive(options.has('p'))
-            .mode(mode)
-            .create(path)
-        {
+        if let Err(error) = DirBuilder::new().recursive(options.has('p')).mode(mode).create(path) {
             invocation.report(path, error);
         }
     }
@@ -38,10 +34,7 @@ pub fn rmdir(invocation: &Invocation) -> Outcome {
     let options = invocation.options("p")?;
     for path in options.required()? {
         let parents = if options.has('p') { usize::MAX } else { 1 };
-        let chain = Path::new(path)
-            .ancestors()
-            .take(parents)
-            .filter(|path| !path.as_os_str().is_empty());
+        let chain = Path::new(path).ancestors().take(parents).filter(|path| !path.as_os_str().is_empty());
         for directory in chain {
             if let Err(error) = fs::remove_dir(directory) {
                 invocation.report(directory, error);
@@ -114,11 +107,7 @@ fn move_across(invocation: &Invocation, source: &Path, target: &Path) {
         return;
     }
     let is_directory = fs::symlink_metadata(source).is_ok_and(|data| data.is_dir());
-    let result = if is_directory {
-        fs::remove_dir_all(source)
-    } else {
-        fs::remove_file(source)
-    };
+    let result = if is_directory { fs::remove_dir_all(source) } else { fs::remove_file(source) };
     if let Err(error) = result {
         invocation.report(source, error);
     }
@@ -134,17 +123,9 @@ pub fn ln(invocation: &Invocation) -> Outcome {
         [] => return Err(Failure::usage("missing operand")),
     };
     for target in targets {
-        let name = if options.has('n') {
-            Path::new(name).to_path_buf()
-        } else {
-            inside(name, target)
-        };
+        let name = if options.has('n') { Path::new(name).to_path_buf() } else { inside(name, target) };
         let make = || {
-            if options.has('s') {
-                symlink(target, &name)
-            } else {
-                fs::hard_link(target, &name)
-            }
+            if options.has('s') { symlink(target, &name) } else { fs::hard_link(target, &name) }
         };
         let result = match make() {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && options.has('f') => {
@@ -164,11 +145,7 @@ pub fn readlink(invocation: &Invocation) -> Outcome {
     let options = invocation.options("fn")?;
     let mut output = output()?;
     for path in options.required()? {
-        let result = if options.has('f') {
-            fs::canonicalize(path)
-        } else {
-            fs::read_link(path)
-        };
+        let result = if options.has('f') { fs::canonicalize(path) } else { fs::read_link(path) };
         match result {
             Ok(target) => {
                 output.write_all(target.as_os_str().as_bytes())?;
@@ -184,15 +161,10 @@ pub fn readlink(invocation: &Invocation) -> Outcome {
 pub fn touch(invocation: &Invocation) -> Outcome {
     let options = invocation.options("cr:d:am")?;
     let time = match (options.value('r'), options.text('d')?) {
-        (Some(reference), _) => fs::metadata(reference)
-            .and_then(|data| data.modified())
-            .at(reference)?,
+        (Some(reference), _) => fs::metadata(reference).and_then(|data| data.modified()).at(reference)?,
         (None, Some(text)) => {
-            let seconds = text
-                .strip_prefix('@')
-                .and_then(|digits| digits.parse().ok());
-            let seconds = seconds
-                .ok_or_else(|| Failure::usage(format!("invalid date '{text}' (use @seconds)")))?;
+            let seconds = text.strip_prefix('@').and_then(|digits| digits.parse().ok());
+            let seconds = seconds.ok_or_else(|| Failure::usage(format!("invalid date '{text}' (use @seconds)")))?;
             SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
         }
         (None, None) => SystemTime::now(),
@@ -200,19 +172,14 @@ pub fn touch(invocation: &Invocation) -> Outcome {
     let times = fs::FileTimes::new().set_accessed(time).set_modified(time);
     for path in options.required()? {
         let create = !options.has('c');
-        let file = OpenOptions::new()
-            .write(true)
-            .create(create)
-            .truncate(false)
-            .open(path);
+        let file = OpenOptions::new().write(true).create(create).truncate(false).open(path);
         // A directory cannot be opened for writing, but its times can be set all the same.
-        let file = file.or_else(|error| {
-            if error.raw_os_error() == Some(libc::EISDIR) {
-                fs::File::open(path)
-            } else {
-                Err(error)
-            }
-        });
+        let file =
+            file.or_else(
+                |error| {
+                    if error.raw_os_error() == Some(libc::EISDIR) { fs::File::open(path) } else { Err(error) }
+                },
+            );
         match file.and_then(|file| file.set_times(times)) {
             Err(error) if !create && error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => invocation.report(path, error),
@@ -238,23 +205,10 @@ pub fn mkfifo(invocation: &Invocation) -> Outcome {
 pub fn basename(invocation: &Invocation) -> Outcome {
     let options = invocation.options("")?;
     let path = options.required()?[0].as_bytes();
-    let trimmed = path
-        .iter()
-        .rposition(|byte| *byte != b'/')
-        .map_or(&path[..path.len().min(1)], |last| &path[..=last]);
-    let name = trimmed
-        .rsplit(|byte| *byte == b'/')
-        .next()
-        .filter(|name| !name.is_empty())
-        .unwrap_or(trimmed);
-    let suffix = options
-        .operands
-        .get(1)
-        .map_or(b"".as_slice(), |suffix| suffix.as_bytes());
-    let name = name
-        .strip_suffix(suffix)
-        .filter(|name| !name.is_empty())
-        .unwrap_or(name);
+    let trimmed = path.iter().rposition(|byte| *byte != b'/').map_or(&path[..path.len().min(1)], |last| &path[..=last]);
+    let name = trimmed.rsplit(|byte| *byte == b'/').next().filter(|name| !name.is_empty()).unwrap_or(trimmed);
+    let suffix = options.operands.get(1).map_or(b"".as_slice(), |suffix| suffix.as_bytes());
+    let name = name.strip_suffix(suffix).filter(|name| !name.is_empty()).unwrap_or(name);
     let mut output = output()?;
     output.write_all(&[name, b"\n"].concat())?;
     finish(invocation, output)

@@ -6,11 +6,7 @@ use std::io::Write;
 
 /// `seq [-s separator] [-w] [first [step]] last`: whole numbers, or decimal fractions.
 pub fn seq(invocation: &Invocation) -> Outcome {
-    let mut words: Vec<_> = invocation
-        .arguments
-        .iter()
-        .map(|word| word.to_string_lossy().into_owned())
-        .collect();
+    let mut words: Vec<_> = invocation.arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     let (mut separator, mut equal_width) = ("\n".to_owned(), false);
     // Negative numbers look like options, so these are read by hand.
     while let Some(word) = words.first() {
@@ -27,30 +23,17 @@ pub fn seq(invocation: &Invocation) -> Outcome {
         [first, last] => (first.as_str(), "1", last.as_str()),
         [first, step, last] => (first.as_str(), step.as_str(), last.as_str()),
         _ => {
-            return Err(Failure::usage(
-                "usage: seq [-w] [-s separator] [first [step]] last",
-            ));
+            return Err(Failure::usage("usage: seq [-w] [-s separator] [first [step]] last"));
         }
     };
     // Counted in units of the smallest decimal place, so that no rounding adds up.
-    let places = [first, step]
-        .iter()
-        .map(|text| text.split_once('.').map_or(0, |(_, digits)| digits.len()))
-        .max()
-        .unwrap_or(0);
-    let (mut at, step, last) = (
-        scaled(first, places)?,
-        scaled(step, places)?,
-        scaled(last, places)?,
-    );
+    let places =
+        [first, step].iter().map(|text| text.split_once('.').map_or(0, |(_, digits)| digits.len())).max().unwrap_or(0);
+    let (mut at, step, last) = (scaled(first, places)?, scaled(step, places)?, scaled(last, places)?);
     if step == 0 {
         return Err(Failure::usage("the step must not be zero"));
     }
-    let width = if equal_width {
-        shown(at, places).len().max(shown(last, places).len())
-    } else {
-        0
-    };
+    let width = if equal_width { shown(at, places).len().max(shown(last, places).len()) } else { 0 };
     let mut output = output()?;
     let mut started = false;
     while if step > 0 { at <= last } else { at >= last } {
@@ -59,14 +42,8 @@ pub fn seq(invocation: &Invocation) -> Outcome {
         }
         started = true;
         let text = shown(at, places);
-        let (sign, digits) = text
-            .strip_prefix('-')
-            .map_or(("", text.as_str()), |digits| ("-", digits));
-        write!(
-            output,
-            "{sign}{digits:0>0$}",
-            width.saturating_sub(sign.len())
-        )?;
+        let (sign, digits) = text.strip_prefix('-').map_or(("", text.as_str()), |digits| ("-", digits));
+        write!(output, "{sign}{digits:0>0$}", width.saturating_sub(sign.len()))?;
         at += step;
     }
     if started {
@@ -85,23 +62,11 @@ fn scaled(text: &str, places: usize) -> Result<i128, Failure> {
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
     let valid = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
     // Eighteen digits on either side are certain to fit.
-    if whole.len() + fraction.len() == 0
-        || !valid(whole)
-        || !valid(fraction)
-        || whole.len() > 18
-        || places > 18
-    {
+    if whole.len() + fraction.len() == 0 || !valid(whole) || !valid(fraction) || whole.len() > 18 || places > 18 {
         return Err(wrong());
     }
-    let padded: String = fraction
-        .chars()
-        .chain(std::iter::repeat('0'))
-        .take(places)
-        .collect();
-    format!("0{whole}{padded}")
-        .parse::<i128>()
-        .map(|value| sign * value)
-        .map_err(|_| wrong())
+    let padded: String = fraction.chars().chain(std::iter::repeat('0')).take(places).collect();
+    format!("0{whole}{padded}").parse::<i128>().map(|value| sign * value).map_err(|_| wrong())
 }
 
 fn shown(value: i128, places: usize) -> String {
@@ -114,22 +79,11 @@ fn shown(value: i128, places: usize) -> String {
 
 /// `expr expression`: status 0 for a value, 1 for null or zero, 2 for a wrong expression.
 pub fn expr(invocation: &Invocation) -> Outcome {
-    let words: Vec<_> = invocation
-        .arguments
-        .iter()
-        .map(|word| word.to_string_lossy().into_owned())
-        .collect();
-    let mut parser = Expression {
-        words: &words,
-        at: 0,
-        depth: 0,
-    };
+    let words: Vec<_> = invocation.arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    let mut parser = Expression { words: &words, at: 0, depth: 0 };
     let value = parser.binary(0)?;
     if parser.at < words.len() {
-        return Err(Failure::usage(format!(
-            "syntax error at '{}'",
-            words[parser.at]
-        )));
+        return Err(Failure::usage(format!("syntax error at '{}'", words[parser.at])));
     }
     let mut output = output()?;
     writeln!(output, "{value}")?;
@@ -142,14 +96,8 @@ fn is_null(value: &str) -> bool {
 }
 
 /// Binary operators by rising precedence.
-const LEVELS: &[&[&str]] = &[
-    &["|"],
-    &["&"],
-    &["=", "==", "!=", "<", "<=", ">", ">="],
-    &["+", "-"],
-    &["*", "/", "%"],
-    &[":"],
-];
+const LEVELS: &[&[&str]] =
+    &[&["|"], &["&"], &["=", "==", "!=", "<", "<=", ">", ">="], &["+", "-"], &["*", "/", "%"], &[":"]];
 
 /// Parentheses beyond this are refused, for the stack's sake.
 const DEPTH_MAX: usize = 100;
@@ -166,11 +114,7 @@ impl Expression<'_> {
             return self.primary();
         };
         let mut left = self.binary(level + 1)?;
-        while let Some(operator) = self
-            .words
-            .get(self.at)
-            .filter(|word| operators.contains(&word.as_str()))
-        {
+        while let Some(operator) = self.words.get(self.at).filter(|word| operators.contains(&word.as_str())) {
             self.at += 1;
             let right = self.binary(level + 1)?;
             left = apply(operator, left, &right)?;
@@ -179,10 +123,7 @@ impl Expression<'_> {
     }
 
     fn primary(&mut self) -> Result<String, Failure> {
-        let word = self
-            .words
-            .get(self.at)
-            .ok_or_else(|| Failure::usage("missing operand"))?;
+        let word = self.words.get(self.at).ok_or_else(|| Failure::usage("missing operand"))?;
         self.at += 1;
         if word != "(" {
             return Ok(word.clone());
@@ -203,25 +144,14 @@ impl Expression<'_> {
 
 fn apply(operator: &str, left: String, right: &str) -> Result<String, Failure> {
     let numbers = left.parse::<i64>().ok().zip(right.parse::<i64>().ok());
-    let order = numbers.map_or_else(
-        || left.as_str().cmp(right),
-        |(left, right)| left.cmp(&right),
-    );
+    let order = numbers.map_or_else(|| left.as_str().cmp(right), |(left, right)| left.cmp(&right));
     let truth = |value: bool| Ok(u8::from(value).to_string());
     match operator {
         "|" => {
-            return Ok(if is_null(&left) {
-                right.to_owned()
-            } else {
-                left
-            });
+            return Ok(if is_null(&left) { right.to_owned() } else { left });
         }
         "&" => {
-            return Ok(if is_null(&left) || is_null(right) {
-                "0".to_owned()
-            } else {
-                left
-            });
+            return Ok(if is_null(&left) || is_null(right) { "0".to_owned() } else { left });
         }
         "=" | "==" => return truth(order.is_eq()),
         "!=" => return truth(order.is_ne()),
@@ -232,19 +162,11 @@ fn apply(operator: &str, left: String, right: &str) -> Result<String, Failure> {
         ":" => {
             let found = anchored(right)?.captures(&left).map(|captures| {
                 match (captures.len(), captures.get(1), captures.get(0)) {
-                    (1, _, whole) => whole
-                        .map_or(0, |whole| whole.as_str().chars().count())
-                        .to_string(),
+                    (1, _, whole) => whole.map_or(0, |whole| whole.as_str().chars().count()).to_string(),
                     (_, group, _) => group.map_or(String::new(), |group| group.as_str().to_owned()),
                 }
             });
-            return Ok(found.unwrap_or_else(|| {
-                if right.contains(r"\(") {
-                    String::new()
-                } else {
-                    "0".to_owned()
-                }
-            }));
+            return Ok(found.unwrap_or_else(|| if right.contains(r"\(") { String::new() } else { "0".to_owned() }));
         }
         _ => {}
     }
@@ -257,7 +179,5 @@ fn apply(operator: &str, left: String, right: &str) -> Result<String, Failure> {
         "/" => left.checked_div(right),
         _ => left.checked_rem(right),
     };
-    value
-        .map(|value| value.to_string())
-        .ok_or_else(|| Failure::usage("result out of range"))
+    value.map(|value| value.to_string()).ok_or_else(|| Failure::usage("result out of range"))
 }

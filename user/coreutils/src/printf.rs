@@ -99,13 +99,8 @@ fn count(format: &[u8], at: &mut usize, arguments: &mut Arguments<'_>) -> usize 
     const COUNT_MAX: usize = 1 << 16;
     if format.get(*at) == Some(&b'*') {
         *at += 1;
-        let text = arguments
-            .next()
-            .and_then(|argument| str::from_utf8(argument).ok());
-        return text
-            .and_then(|text| text.parse().ok())
-            .unwrap_or(0)
-            .min(COUNT_MAX);
+        let text = arguments.next().and_then(|argument| str::from_utf8(argument).ok());
+        return text.and_then(|text| text.parse().ok()).unwrap_or(0).min(COUNT_MAX);
     }
     let mut value = 0_usize;
     while let Some(digit) = format.get(*at).filter(|byte| byte.is_ascii_digit()) {
@@ -116,12 +111,7 @@ fn count(format: &[u8], at: &mut usize, arguments: &mut Arguments<'_>) -> usize 
 }
 
 /// Converts the next argument; `true` if a `\c` in it ended the output.
-fn convert(
-    conversion: u8,
-    layout: &Layout,
-    arguments: &mut Arguments<'_>,
-    output: &mut Output,
-) -> bool {
+fn convert(conversion: u8, layout: &Layout, arguments: &mut Arguments<'_>, output: &mut Output) -> bool {
     match conversion {
         b's' => {
             let text = arguments.next().map(Vec::as_slice).unwrap_or_default();
@@ -137,9 +127,7 @@ fn convert(
             pad_text(text.get(..1).unwrap_or_default(), layout, output);
         }
         b'd' | b'i' | b'u' | b'o' | b'x' | b'X' => {
-            let value = arguments
-                .next()
-                .map_or(0, |argument| integer(argument, output));
+            let value = arguments.next().map_or(0, |argument| integer(argument, output));
             let (sign, digits) = match conversion {
                 b'd' | b'i' => {
                     let sign = if value < 0 {
@@ -153,26 +141,15 @@ fn convert(
                     };
                     (sign, value.unsigned_abs().to_string())
                 }
-                b'o' => (
-                    if layout.alternative { "0" } else { "" },
-                    format!("{value:o}"),
-                ),
-                b'x' => (
-                    if layout.alternative { "0x" } else { "" },
-                    format!("{value:x}"),
-                ),
-                b'X' => (
-                    if layout.alternative { "0X" } else { "" },
-                    format!("{value:X}"),
-                ),
+                b'o' => (if layout.alternative { "0" } else { "" }, format!("{value:o}")),
+                b'x' => (if layout.alternative { "0x" } else { "" }, format!("{value:x}")),
+                b'X' => (if layout.alternative { "0X" } else { "" }, format!("{value:X}")),
                 _ => ("", value.cast_unsigned().to_string()),
             };
             pad_number(sign, &digits, layout, output);
         }
         b'f' | b'F' | b'e' | b'g' => {
-            let value = arguments
-                .next()
-                .map_or(0.0, |argument| real(argument, output));
+            let value = arguments.next().map_or(0.0, |argument| real(argument, output));
             let precision = layout.precision.unwrap_or(6);
             let digits = match conversion {
                 b'e' => format!("{:.precision$e}", value.abs()),
@@ -180,20 +157,10 @@ fn convert(
                 _ => format!("{:.precision$}", value.abs()),
             };
             let sign = if value.is_sign_negative() { "-" } else { "" };
-            pad_number(
-                sign,
-                &digits,
-                &Layout {
-                    precision: None,
-                    ..*layout
-                },
-                output,
-            );
+            pad_number(sign, &digits, &Layout { precision: None, ..*layout }, output);
         }
         other => {
-            output
-                .complaints
-                .push(format!("%{}: invalid directive", other.escape_ascii()));
+            output.complaints.push(format!("%{}: invalid directive", other.escape_ascii()));
             return true;
         }
     }
@@ -201,15 +168,9 @@ fn convert(
 }
 
 fn pad_text(text: &[u8], layout: &Layout, output: &mut Output) {
-    let text = &text[..layout
-        .precision
-        .map_or(text.len(), |precision| precision.min(text.len()))];
+    let text = &text[..layout.precision.map_or(text.len(), |precision| precision.min(text.len()))];
     let blanks = vec![b' '; layout.width.saturating_sub(text.len())];
-    let parts = if layout.left {
-        [text, &blanks]
-    } else {
-        [&blanks, text]
-    };
+    let parts = if layout.left { [text, &blanks] } else { [&blanks, text] };
     output.text.extend(parts.concat());
 }
 
@@ -219,14 +180,7 @@ fn pad_number(sign: &str, digits: &str, layout: &Layout, output: &mut Output) {
         zeros = layout.width.saturating_sub(sign.len() + digits.len());
     }
     let text = format!("{sign}{}{digits}", "0".repeat(zeros));
-    pad_text(
-        text.as_bytes(),
-        &Layout {
-            precision: None,
-            ..*layout
-        },
-        output,
-    );
+    pad_text(text.as_bytes(), &Layout { precision: None, ..*layout }, output);
 }
 
 /// A number as in C; a quote gives the code of the character behind it.
@@ -245,14 +199,9 @@ fn integer(argument: &[u8], output: &mut Output) -> i64 {
         [b'0', _, ..] => (&digits[1..], 8),
         _ => (digits, 10),
     };
-    let length = digits
-        .bytes()
-        .take_while(|byte| char::from(*byte).is_digit(radix))
-        .count();
+    let length = digits.bytes().take_while(|byte| char::from(*byte).is_digit(radix)).count();
     if length < digits.len() || trimmed.is_empty() {
-        output
-            .complaints
-            .push(format!("{text}: expected numeric value"));
+        output.complaints.push(format!("{text}: expected numeric value"));
     }
     if length == 0 {
         return 0;
@@ -261,9 +210,7 @@ fn integer(argument: &[u8], output: &mut Output) -> i64 {
         Ok(value) if negative => value.cast_signed().wrapping_neg(),
         Ok(value) => value.cast_signed(),
         Err(_) => {
-            output
-                .complaints
-                .push(format!("{text}: Numerical result out of range"));
+            output.complaints.push(format!("{text}: Numerical result out of range"));
             if negative { i64::MIN } else { i64::MAX }
         }
     }
@@ -272,9 +219,7 @@ fn integer(argument: &[u8], output: &mut Output) -> i64 {
 fn real(argument: &[u8], output: &mut Output) -> f64 {
     let text = String::from_utf8_lossy(argument);
     text.trim().parse().unwrap_or_else(|_| {
-        output
-            .complaints
-            .push(format!("{text}: expected numeric value"));
+        output.complaints.push(format!("{text}: expected numeric value"));
         0.0
     })
 }
@@ -295,13 +240,10 @@ fn escape(text: &[u8]) -> (Option<Vec<u8>>, usize) {
         Some(b'"') => simple(b'"'),
         Some(b'c') => (None, 2),
         Some(b'x') => digits(&text[2..], 16, 2)
-            .map_or((Some(b"\\x".to_vec()), 2), |(byte, length)| {
-                (Some(vec![byte]), 2 + length)
-            }),
-        Some(b'0'..=b'7') => digits(&text[1..], 8, 3).map_or_else(
-            || simple(0),
-            |(byte, length)| (Some(vec![byte]), 1 + length),
-        ),
+            .map_or((Some(b"\\x".to_vec()), 2), |(byte, length)| (Some(vec![byte]), 2 + length)),
+        Some(b'0'..=b'7') => {
+            digits(&text[1..], 8, 3).map_or_else(|| simple(0), |(byte, length)| (Some(vec![byte]), 1 + length))
+        }
         Some(byte) => (Some(vec![b'\\', *byte]), 2),
         None => (Some(vec![b'\\']), 1),
     }
@@ -309,11 +251,7 @@ fn escape(text: &[u8]) -> (Option<Vec<u8>>, usize) {
 
 /// A byte written in at most `count_max` digits, and how many there were.
 fn digits(text: &[u8], radix: u32, count_max: usize) -> Option<(u8, usize)> {
-    let length = text
-        .iter()
-        .take(count_max)
-        .take_while(|byte| char::from(**byte).is_digit(radix))
-        .count();
+    let length = text.iter().take(count_max).take_while(|byte| char::from(**byte).is_digit(radix)).count();
     let value = u32::from_str_radix(str::from_utf8(&text[..length]).ok()?, radix).ok()?;
     Some((value.to_le_bytes()[0], length))
 }
@@ -360,10 +298,7 @@ mod tests {
         let table: &[(&[&str], &str)] = &[
             (&["hello\\n"], "hello\n"),
             (&["%s-%s\\n", "a", "b", "c"], "a-b\nc-\n"),
-            (
-                &["%d|%5d|%-5d|%05d", "1", "2", "3", "4"],
-                "1|    2|3    |00004",
-            ),
+            (&["%d|%5d|%-5d|%05d", "1", "2", "3", "4"], "1|    2|3    |00004"),
             (&["%x %X %o %#x", "255", "255", "8", "16"], "ff FF 10 0x10"),
             (&["%+d % d", "5", "6"], "+5  6"),
             (&["%d", "-0x10"], "-16"),
@@ -385,9 +320,6 @@ mod tests {
     #[test]
     fn a_word_that_is_no_number_is_reported() {
         let output = format(b"%d\n", &[b"12x".to_vec()]);
-        assert_eq!(
-            (output.text.as_slice(), output.complaints.len()),
-            (b"12\n".as_slice(), 1)
-        );
+        assert_eq!((output.text.as_slice(), output.complaints.len()), (b"12\n".as_slice(), 1));
     }
 }

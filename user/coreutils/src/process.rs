@@ -26,28 +26,19 @@ impl Process {
     /// Reads a process, if it is still there.
     fn read(pid: u32) -> Option<Self> {
         let text = |file: &str| {
-            fs::read(format!("/proc/{pid}/{file}"))
-                .ok()
-                .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            fs::read(format!("/proc/{pid}/{file}")).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
         };
         let status = text("status");
         let stat = text("stat");
         if status.is_none() && stat.is_none() {
             return None;
         }
-        let mut process = Self {
-            pid,
-            ..Self::default()
-        };
+        let mut process = Self { pid, ..Self::default() };
         process.take_status(status.as_deref().unwrap_or_default());
         process.take_stat(stat.as_deref().unwrap_or_default());
         let line = text("cmdline").unwrap_or_default();
         let line = line.trim_end_matches('\0').replace('\0', " ");
-        process.command = if line.is_empty() {
-            format!("[{}]", process.command)
-        } else {
-            line
-        };
+        process.command = if line.is_empty() { format!("[{}]", process.command) } else { line };
         Some(process)
     }
 
@@ -61,14 +52,7 @@ impl Process {
                 "Name" => first.clone_into(&mut self.command),
                 "State" => self.state = first.chars().next(),
                 "PPid" => self.parent = first.parse().ok(),
-                "Uid" => {
-                    self.uid = value
-                        .split_whitespace()
-                        .nth(1)
-                        .unwrap_or(first)
-                        .parse()
-                        .ok()
-                }
+                "Uid" => self.uid = value.split_whitespace().nth(1).unwrap_or(first).parse().ok(),
                 "VmSize" => self.virtual_kib = first.parse().ok(),
                 "VmRSS" => self.resident_kib = first.parse().ok(),
                 _ => {}
@@ -82,21 +66,13 @@ impl Process {
             return;
         };
         let fields: Vec<_> = tail.split_whitespace().collect();
-        let number = |index: usize| {
-            fields
-                .get(index)
-                .and_then(|field| field.parse::<u64>().ok())
-        };
+        let number = |index: usize| fields.get(index).and_then(|field| field.parse::<u64>().ok());
         if self.command.is_empty() {
-            head.split_once('(')
-                .map_or(head, |(_, name)| name)
-                .clone_into(&mut self.command);
+            head.split_once('(').map_or(head, |(_, name)| name).clone_into(&mut self.command);
         }
         self.state = self.state.or_else(|| fields.first()?.chars().next());
         self.parent = self.parent.or_else(|| number(1)?.try_into().ok());
-        self.ticks = number(11)
-            .zip(number(12))
-            .map(|(user, system)| user + system);
+        self.ticks = number(11).zip(number(12)).map(|(user, system)| user + system);
     }
 }
 
@@ -104,13 +80,7 @@ impl Process {
 fn processes() -> Result<Vec<Process>, Failure> {
     let mut pids: Vec<u32> = Vec::new();
     for entry in fs::read_dir("/proc").at("/proc")? {
-        pids.extend(
-            entry
-                .at("/proc")?
-                .file_name()
-                .to_str()
-                .and_then(|name| name.parse::<u32>().ok()),
-        );
+        pids.extend(entry.at("/proc")?.file_name().to_str().and_then(|name| name.parse::<u32>().ok()));
     }
     pids.sort_unstable();
     Ok(pids.into_iter().filter_map(Process::read).collect())
@@ -124,11 +94,7 @@ fn or_dash<T: ToString>(value: Option<T>) -> String {
 pub fn ps(invocation: &Invocation) -> Outcome {
     const TICKS_PER_SECOND: u64 = 100;
     let mut output = output()?;
-    writeln!(
-        output,
-        "{:>5} {:>5} {:8} S {:>8} {:>8} {:>6} COMMAND",
-        "PID", "PPID", "USER", "VSZ", "RSS", "TIME"
-    )?;
+    writeln!(output, "{:>5} {:>5} {:8} S {:>8} {:>8} {:>6} COMMAND", "PID", "PPID", "USER", "VSZ", "RSS", "TIME")?;
     for process in processes()? {
         let time = process.ticks.map(|ticks| {
             let seconds = ticks / TICKS_PER_SECOND;
@@ -178,47 +144,31 @@ pub fn signal_number(text: &str) -> Result<i32, Failure> {
     }
     let name = text.to_ascii_uppercase();
     let signal = format!("SIG{}", name.strip_prefix("SIG").unwrap_or(&name)).parse::<Signal>();
-    signal
-        .map(|signal| signal as i32)
-        .map_err(|_| Failure::usage(format!("unknown signal '{text}'")))
+    signal.map(|signal| signal as i32).map_err(|_| Failure::usage(format!("unknown signal '{text}'")))
 }
 
 /// `kill [-s signal|-signal] pid…`, `kill -l`
 pub fn kill(invocation: &Invocation) -> Outcome {
-    let words: Vec<_> = invocation
-        .arguments
-        .iter()
-        .filter_map(|word| word.to_str())
-        .collect();
+    let words: Vec<_> = invocation.arguments.iter().filter_map(|word| word.to_str()).collect();
     let (signal, targets) = match words.as_slice() {
         ["-l", ..] => {
-            let names: Vec<_> = Signal::iterator()
-                .map(|signal| signal.as_str().trim_start_matches("SIG"))
-                .collect();
+            let names: Vec<_> = Signal::iterator().map(|signal| signal.as_str().trim_start_matches("SIG")).collect();
             let mut output = output()?;
             writeln!(output, "{}", names.join(" "))?;
             return finish(invocation, output);
         }
         ["-s", name, targets @ ..] => (signal_number(name)?, targets),
         ["--", targets @ ..] => (Signal::SIGTERM as i32, targets),
-        [option, targets @ ..] if option.starts_with('-') => {
-            (signal_number(&option[1..])?, targets)
-        }
+        [option, targets @ ..] if option.starts_with('-') => (signal_number(&option[1..])?, targets),
         targets => (Signal::SIGTERM as i32, targets),
     };
     let targets = targets.strip_prefix(&["--"]).unwrap_or(targets);
     if targets.is_empty() {
         return Err(Failure::usage("usage: kill [-s signal | -signal] pid..."));
     }
-    let signal = if signal == 0 {
-        None
-    } else {
-        Some(Signal::try_from(signal).at(signal.to_string())?)
-    };
+    let signal = if signal == 0 { None } else { Some(Signal::try_from(signal).at(signal.to_string())?) };
     for target in targets {
-        let pid = target
-            .parse()
-            .map_err(|_| Failure::usage(format!("invalid process number '{target}'")))?;
+        let pid = target.parse().map_err(|_| Failure::usage(format!("invalid process number '{target}'")))?;
         if let Err(error) = send(Pid::from_raw(pid), signal) {
             invocation.report(target, error);
         }
@@ -269,12 +219,7 @@ mod tests {
         let mut process = Process::default();
         process.take_stat("7 (a) b) c) S 3 7 7 0 -1 0 1 2 3 4 50 60 0");
         assert_eq!(
-            (
-                process.command.as_str(),
-                process.state,
-                process.parent,
-                process.ticks
-            ),
+            (process.command.as_str(), process.state, process.parent, process.ticks),
             ("a) b) c", Some('S'), Some(3), Some(110))
         );
     }
@@ -284,10 +229,7 @@ mod tests {
         let mut process = Process::default();
         process.take_status("Name:\tx\nState:\tR (running)\ngarbage\nUid:\n");
         process.take_stat("7 (x) R");
-        assert_eq!(
-            (process.state, process.parent, process.uid, process.ticks),
-            (Some('R'), None, None, None)
-        );
+        assert_eq!((process.state, process.parent, process.uid, process.ticks), (Some('R'), None, None, None));
     }
 
     #[test]

@@ -22,15 +22,8 @@ fn become_program(mut command: Command, program: &OsStr) -> Outcome {
 }
 
 pub fn cannot_run(program: &OsStr, error: &io::Error) -> Failure {
-    let status = if error.kind() == io::ErrorKind::NotFound {
-        127
-    } else {
-        126
-    };
-    Failure {
-        status,
-        message: format!("{}: {}", program.display(), reason(error)),
-    }
+    let status = if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 };
+    Failure { status, message: format!("{}: {}", program.display(), reason(error)) }
 }
 
 /// The command of the first word, with the default action for SIGPIPE that std would set anyway.
@@ -45,28 +38,17 @@ pub fn command_of(words: &[OsString]) -> Result<(Command, &OsStr), Failure> {
 
 /// What the shell would have as `$?`.
 pub fn status_of(status: ExitStatus) -> u8 {
-    let number = status
-        .code()
-        .or_else(|| status.signal().map(|signal| 128 + signal));
+    let number = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
     number.unwrap_or(1).to_le_bytes()[0]
 }
 
 /// `env [-i] [-u name] [name=value…] [command]`
 pub fn env_applet(invocation: &Invocation) -> Outcome {
     let options = invocation.options("+iu:")?;
-    let is_assignment = |word: &&OsString| {
-        word.as_encoded_bytes()
-            .iter()
-            .skip(1)
-            .any(|byte| *byte == b'=')
-    };
+    let is_assignment = |word: &&OsString| word.as_encoded_bytes().iter().skip(1).any(|byte| *byte == b'=');
     let count = options.operands.iter().take_while(is_assignment).count();
     let (assignments, words) = options.operands.split_at(count);
-    let mut variables: Vec<(OsString, OsString)> = if options.has('i') {
-        Vec::new()
-    } else {
-        env::vars_os().collect()
-    };
+    let mut variables: Vec<(OsString, OsString)> = if options.has('i') { Vec::new() } else { env::vars_os().collect() };
     for assignment in assignments {
         let text = assignment.to_string_lossy();
         let (name, value) = text.split_once('=').unwrap_or((&text, ""));
@@ -79,15 +61,7 @@ pub fn env_applet(invocation: &Invocation) -> Outcome {
     if words.is_empty() {
         let mut output = output()?;
         for (name, value) in &variables {
-            output.write_all(
-                &[
-                    name.as_encoded_bytes(),
-                    b"=",
-                    value.as_encoded_bytes(),
-                    b"\n",
-                ]
-                .concat(),
-            )?;
+            output.write_all(&[name.as_encoded_bytes(), b"=", value.as_encoded_bytes(), b"\n"].concat())?;
         }
         return finish(invocation, output);
     }
@@ -103,15 +77,7 @@ pub fn printenv(invocation: &Invocation) -> Outcome {
     let mut missing = false;
     if options.operands.is_empty() {
         for (name, value) in env::vars_os() {
-            output.write_all(
-                &[
-                    name.as_encoded_bytes(),
-                    b"=",
-                    value.as_encoded_bytes(),
-                    b"\n",
-                ]
-                .concat(),
-            )?;
+            output.write_all(&[name.as_encoded_bytes(), b"=", value.as_encoded_bytes(), b"\n"].concat())?;
         }
     }
     for name in &options.operands {
@@ -144,11 +110,7 @@ pub fn nohup(invocation: &Invocation) -> Outcome {
     let options = invocation.options("+")?;
     let (mut command, program) = command_of(&options.operands)?;
     if io::stdout().is_terminal() {
-        let file = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open("nohup.out")
-            .at("nohup.out")?;
+        let file = OpenOptions::new().append(true).create(true).open("nohup.out").at("nohup.out")?;
         if io::stderr().is_terminal() {
             command.stderr(file.try_clone()?);
         }
@@ -157,12 +119,7 @@ pub fn nohup(invocation: &Invocation) -> Outcome {
         command.stderr(Stdio::from(io::stdout().as_fd().try_clone_to_owned()?));
     }
     // SAFETY: no handler is installed; the signal is ignored from here on, also by the program.
-    let ignored = unsafe {
-        nix::sys::signal::signal(
-            nix::sys::signal::SIGHUP,
-            nix::sys::signal::SigHandler::SigIgn,
-        )
-    };
+    let ignored = unsafe { nix::sys::signal::signal(nix::sys::signal::SIGHUP, nix::sys::signal::SigHandler::SigIgn) };
     ignored.at("SIGHUP")?;
     become_program(command, program)
 }
@@ -172,17 +129,11 @@ pub fn time(invocation: &Invocation) -> Outcome {
     let options = invocation.options("+p")?;
     let (mut command, program) = command_of(&options.operands)?;
     let started = Instant::now();
-    let status = command
-        .status()
-        .map_err(|error| cannot_run(program, &error))?;
+    let status = command.status().map_err(|error| cannot_run(program, &error))?;
     let real = started.elapsed().as_secs_f64();
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN).at("getrusage")?;
     let show = |time: nix::sys::time::TimeVal| format!("{}.{:06}", time.tv_sec(), time.tv_usec());
-    eprintln!(
-        "real {real:.6}\nuser {}\nsys {}",
-        show(usage.user_time()),
-        show(usage.system_time())
-    );
+    eprintln!("real {real:.6}\nuser {}\nsys {}", show(usage.user_time()), show(usage.system_time()));
     Ok(status_of(status))
 }
 
@@ -192,26 +143,17 @@ pub fn taskset(invocation: &Invocation) -> Outcome {
     let operands = &options.operands;
     let cpus = |text: &OsString| {
         let text = text.to_string_lossy().into_owned();
-        let set = if options.has('c') {
-            cpu_list(&text)
-        } else {
-            cpu_mask(&text)
-        };
+        let set = if options.has('c') { cpu_list(&text) } else { cpu_mask(&text) };
         set.ok_or_else(|| Failure::usage(format!("invalid CPUs '{text}'")))
     };
     if options.has('p') {
-        let pid = operands
-            .last()
-            .and_then(|text| text.to_str())
-            .and_then(|text| text.parse().ok());
+        let pid = operands.last().and_then(|text| text.to_str()).and_then(|text| text.parse().ok());
         let pid = Pid::from_raw(pid.ok_or_else(|| Failure::usage("usage: taskset -p [mask] pid"))?);
         if let [set, _] = operands.as_slice() {
             sched_setaffinity(pid, &cpus(set)?).at("sched_setaffinity")?;
         }
         let set = sched_getaffinity(pid).at("sched_getaffinity")?;
-        let bits = (0..64)
-            .filter(|cpu| set.is_set(*cpu) == Ok(true))
-            .fold(0_u64, |mask, cpu| mask | 1 << cpu);
+        let bits = (0..64).filter(|cpu| set.is_set(*cpu) == Ok(true)).fold(0_u64, |mask, cpu| mask | 1 << cpu);
         let mut output = output()?;
         writeln!(output, "pid {pid}'s affinity mask: {bits:x}")?;
         return finish(invocation, output);
@@ -259,13 +201,8 @@ pub fn which(invocation: &Invocation) -> Outcome {
         let found = directories
             .iter()
             .map(|directory| directory.join(name))
-            .filter(|path| {
-                path.metadata()
-                    .is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
-            });
-        let found: Vec<_> = found
-            .take(if options.has('a') { usize::MAX } else { 1 })
-            .collect();
+            .filter(|path| path.metadata().is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0));
+        let found: Vec<_> = found.take(if options.has('a') { usize::MAX } else { 1 }).collect();
         missing |= found.is_empty();
         for path in found {
             writeln!(output, "{}", path.display())?;

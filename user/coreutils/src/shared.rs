@@ -5,12 +5,7 @@ use std::io::Write;
 use std::os::unix::ffi::OsStringExt;
 
 fn bytes(invocation: &Invocation) -> Vec<Vec<u8>> {
-    invocation
-        .arguments
-        .iter()
-        .cloned()
-        .map(OsStringExt::into_vec)
-        .collect()
+    invocation.arguments.iter().cloned().map(OsStringExt::into_vec).collect()
 }
 
 /// `echo [-ne] words`
@@ -50,7 +45,5 @@ pub fn bracket(invocation: &Invocation) -> Outcome {
 }
 
 fn evaluate(words: &[Vec<u8>]) -> Outcome {
-    crate::expression::test(words)
-        .map(|value| u8::from(!value))
-        .map_err(Failure::usage)
+    crate::expression::test(words).map(|value| u8::from(!value)).map_err(Failure::usage)
 }

@@ -19,10 +19,8 @@ struct Key {
 /// `sort [-nrufbsc] [-k key] [-t separator] [-o file] [file…]`
 pub fn sort(invocation: &Invocation) -> Outcome {
     let options = invocation.options("nrufbsck:t:o:")?;
-    let keys = options
-        .values('k')
-        .map(|text| parse_key(&text.to_string_lossy(), &options))
-        .collect::<Result<Vec<_>, _>>()?;
+    let keys =
+        options.values('k').map(|text| parse_key(&text.to_string_lossy(), &options)).collect::<Result<Vec<_>, _>>()?;
     let separator = match options.value('t') {
         Some(text) if text.len() == 1 => Some(text.as_encoded_bytes()[0]),
         Some(_) => return Err(Failure::usage("-t: the separator must be one byte")),
@@ -37,47 +35,24 @@ pub fn sort(invocation: &Invocation) -> Outcome {
     let compare_keys = |left: &[u8], right: &[u8]| {
         if keys.is_empty() {
             let order = compare(left, right, options.has('n'), options.has('f'));
-            return if options.has('r') {
-                order.reverse()
-            } else {
-                order
-            };
+            return if options.has('r') { order.reverse() } else { order };
         }
         let orders = keys.iter().map(|key| {
-            let order = compare(
-                field(left, key, separator),
-                field(right, key, separator),
-                key.numeric,
-                key.fold,
-            );
+            let order = compare(field(left, key, separator), field(right, key, separator), key.numeric, key.fold);
             if key.reverse { order.reverse() } else { order }
         });
         orders.fold(Ordering::Equal, Ordering::then)
     };
     if options.has('c') {
-        return match lines
-            .windows(2)
-            .find(|pair| compare_keys(&pair[0], &pair[1]) == Ordering::Greater)
-        {
-            Some(pair) => Err(Failure::new(format!(
-                "disorder: {}",
-                String::from_utf8_lossy(&pair[1])
-            ))),
+        return match lines.windows(2).find(|pair| compare_keys(&pair[0], &pair[1]) == Ordering::Greater) {
+            Some(pair) => Err(Failure::new(format!("disorder: {}", String::from_utf8_lossy(&pair[1])))),
             None => Ok(0),
         };
     }
     // Lines whose keys are equal are ordered as a whole, so that the result is always the same.
     let last_resort = |left: &[u8], right: &[u8]| {
-        let order = if options.has('s') || options.has('u') {
-            Ordering::Equal
-        } else {
-            left.cmp(right)
-        };
-        if options.has('r') {
-            order.reverse()
-        } else {
-            order
-        }
+        let order = if options.has('s') || options.has('u') { Ordering::Equal } else { left.cmp(right) };
+        if options.has('r') { order.reverse() } else { order }
     };
     lines.sort_by(|left, right| compare_keys(left, right).then_with(|| last_resort(left, right)));
     if options.has('u') {
@@ -105,31 +80,16 @@ fn parse_key(text: &str, options: &Options) -> Result<Key, Failure> {
     let place = |text: &str| -> Option<(usize, usize)> {
         let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
         let (field, character) = digits.split_once('.').unwrap_or((digits, "0"));
-        Some((
-            field.parse().ok().filter(|field| *field > 0)?,
-            character.parse().ok()?,
-        ))
+        Some((field.parse().ok().filter(|field| *field > 0)?, character.parse().ok()?))
     };
-    let (start, end) = text
-        .split_once(',')
-        .map_or((text, None), |(start, end)| (start, Some(end)));
+    let (start, end) = text.split_once(',').map_or((text, None), |(start, end)| (start, Some(end)));
     let start = place(start).ok_or_else(wrong)?;
     let end = end.map(|end| place(end).ok_or_else(wrong)).transpose()?;
     // Letters at a key stand instead of the options for all keys.
     let has = |letter| {
-        if letters.is_empty() {
-            options.has(letter)
-        } else {
-            letters.contains(letter)
-        }
+        if letters.is_empty() { options.has(letter) } else { letters.contains(letter) }
     };
-    Ok(Key {
-        start: (start.0, start.1.max(1)),
-        end,
-        numeric: has('n'),
-        reverse: has('r'),
-        fold: has('f'),
-    })
+    Ok(Key { start: (start.0, start.1.max(1)), end, numeric: has('n'), reverse: has('r'), fold: has('f') })
 }
 
 /// The part of a line that a key names.
@@ -143,9 +103,9 @@ fn field<'a>(line: &'a [u8], key: &Key, separator: Option<u8>) -> &'a [u8] {
     let end = match key.end {
         None => line.len(),
         Some((last, 0)) => bounds.get(last - 1).map_or(line.len(), |(_, end)| *end),
-        Some((last, character)) => bounds
-            .get(last - 1)
-            .map_or(line.len(), |(start, _)| (start + character).min(line.len())),
+        Some((last, character)) => {
+            bounds.get(last - 1).map_or(line.len(), |(start, _)| (start + character).min(line.len()))
+        }
     };
     line.get(start..end).unwrap_or_default()
 }
@@ -163,14 +123,8 @@ fn bounds(line: &[u8], separator: Option<u8>) -> Vec<(usize, usize)> {
         return bounds;
     }
     while start < line.len() {
-        let blanks = line[start..]
-            .iter()
-            .take_while(|byte| byte.is_ascii_whitespace())
-            .count();
-        let word = line[start + blanks..]
-            .iter()
-            .take_while(|byte| !byte.is_ascii_whitespace())
-            .count();
+        let blanks = line[start..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+        let word = line[start + blanks..].iter().take_while(|byte| !byte.is_ascii_whitespace()).count();
         bounds.push((start, start + blanks + word));
         start += blanks + word;
     }
@@ -181,24 +135,15 @@ fn compare(left: &[u8], right: &[u8], numeric: bool, fold: bool) -> Ordering {
     if numeric {
         return number(left).total_cmp(&number(right));
     }
-    if fold {
-        left.to_ascii_uppercase().cmp(&right.to_ascii_uppercase())
-    } else {
-        left.cmp(right)
-    }
+    if fold { left.to_ascii_uppercase().cmp(&right.to_ascii_uppercase()) } else { left.cmp(right) }
 }
 
 /// The number at the start of a text; zero if there is none.
 fn number(text: &[u8]) -> f64 {
     let text = text.trim_ascii_start();
     let sign = usize::from(text.first() == Some(&b'-'));
-    let length = text[sign..]
-        .iter()
-        .take_while(|byte| byte.is_ascii_digit() || **byte == b'.')
-        .count();
-    let number = str::from_utf8(&text[..sign + length])
-        .ok()
-        .and_then(|text| text.parse::<f64>().ok());
+    let length = text[sign..].iter().take_while(|byte| byte.is_ascii_digit() || **byte == b'.').count();
+    let number = str::from_utf8(&text[..sign + length]).ok().and_then(|text| text.parse::<f64>().ok());
     // Minus zero is zero.
     number.unwrap_or(0.0) + 0.0
 }
@@ -207,36 +152,18 @@ fn number(text: &[u8]) -> f64 {
 pub fn uniq(invocation: &Invocation) -> Outcome {
     let options = invocation.options("cduif:")?;
     let skip: usize = options.parsed('f')?.unwrap_or(0);
-    let input = options
-        .operands
-        .first()
-        .cloned()
-        .unwrap_or_else(|| OsString::from("-"));
+    let input = options.operands.first().cloned().unwrap_or_else(|| OsString::from("-"));
     let mut target = match options.operands.get(1) {
         Some(path) => BufWriter::new(File::create(path).at(path)?),
         None => output()?,
     };
     let key = |line: &[u8]| {
-        let start = if skip == 0 {
-            0
-        } else {
-            bounds(line, None)
-                .get(skip - 1)
-                .map_or(line.len(), |(_, end)| *end)
-        };
+        let start = if skip == 0 { 0 } else { bounds(line, None).get(skip - 1).map_or(line.len(), |(_, end)| *end) };
         let rest = &line[start..];
-        if options.has('i') {
-            rest.to_ascii_lowercase()
-        } else {
-            rest.to_vec()
-        }
+        if options.has('i') { rest.to_ascii_lowercase() } else { rest.to_vec() }
     };
     let mut show = |line: &[u8], count: u64| -> Result<(), Failure> {
-        let wanted = if options.has('d') {
-            count > 1
-        } else {
-            !options.has('u') || count == 1
-        };
+        let wanted = if options.has('d') { count > 1 } else { !options.has('u') || count == 1 };
         if wanted {
             if options.has('c') {
                 write!(target, "{count:7} ")?;

@@ -19,11 +19,7 @@ pub fn stat(invocation: &Invocation) -> Outcome {
     let format = options.text('c')?;
     let mut output = output()?;
     for path in options.required()? {
-        match if options.has('L') {
-            fs::metadata(path)
-        } else {
-            fs::symlink_metadata(path)
-        } {
+        match if options.has('L') { fs::metadata(path) } else { fs::symlink_metadata(path) } {
             Ok(data) => match format {
                 Some(format) => writeln!(output, "{}", formatted(format, path, &data))?,
                 None => describe(path, &data, &mut output)?,
@@ -48,9 +44,7 @@ fn kind_text(data: &Metadata) -> &'static str {
 }
 
 fn describe(path: &OsStr, data: &Metadata, output: &mut Output) -> io::Result<()> {
-    let target = fs::read_link(path)
-        .map(|target| format!(" -> {}", target.display()))
-        .unwrap_or_default();
+    let target = fs::read_link(path).map(|target| format!(" -> {}", target.display())).unwrap_or_default();
     writeln!(output, "  File: {}{target}", path.display())?;
     writeln!(
         output,
@@ -69,12 +63,7 @@ fn describe(path: &OsStr, data: &Metadata, output: &mut Output) -> io::Result<()
         data.nlink()
     )?;
     if matches!(data.mode() & libc::S_IFMT, libc::S_IFCHR | libc::S_IFBLK) {
-        write!(
-            output,
-            "     Device type: {},{}",
-            libc::major(data.rdev()),
-            libc::minor(data.rdev())
-        )?;
+        write!(output, "     Device type: {},{}", libc::major(data.rdev()), libc::minor(data.rdev()))?;
     }
     writeln!(
         output,
@@ -91,11 +80,7 @@ fn describe(path: &OsStr, data: &Metadata, output: &mut Output) -> io::Result<()
         ("Modify", data.mtime(), data.mtime_nsec()),
         ("Change", data.ctime(), data.ctime_nsec()),
     ] {
-        writeln!(
-            output,
-            "{label}: {}.{nanoseconds:09} +0000",
-            long_date(seconds)
-        )?;
+        writeln!(output, "{label}: {}.{nanoseconds:09} +0000", long_date(seconds))?;
     }
     Ok(())
 }
@@ -146,11 +131,7 @@ pub fn df(invocation: &Invocation) -> Outcome {
         output,
         "{:<12} {:>10} {:>10} {:>10} {:>4} Mounted on",
         "Filesystem",
-        if options.has('h') {
-            "Size"
-        } else {
-            "1K-blocks"
-        },
+        if options.has('h') { "Size" } else { "1K-blocks" },
         "Used",
         "Available",
         "Use%"
@@ -165,20 +146,15 @@ pub fn df(invocation: &Invocation) -> Outcome {
         };
         let bytes = |blocks: u64| blocks.saturating_mul(data.fragment_size());
         let size = |bytes: u64| {
-            if options.has('h') {
-                human_readable(bytes)
-            } else {
-                (bytes >> 10).to_string()
-            }
+            if options.has('h') { human_readable(bytes) } else { (bytes >> 10).to_string() }
         };
         let (total, available) = (bytes(data.blocks()), bytes(data.blocks_available()));
         let used = total.saturating_sub(bytes(data.blocks_free()));
         if total == 0 && options.operands.is_empty() {
             return Ok(());
         }
-        let share = (used * 100)
-            .checked_div(used + available)
-            .map_or_else(|| "-".to_owned(), |share| format!("{share}%"));
+        let share =
+            (used * 100).checked_div(used + available).map_or_else(|| "-".to_owned(), |share| format!("{share}%"));
         writeln!(
             output,
             "{source:<12} {:>10} {:>10} {:>10} {share:>4} {}",
@@ -196,10 +172,8 @@ pub fn df(invocation: &Invocation) -> Outcome {
     for path in &options.operands {
         match fs::canonicalize(path) {
             Ok(real) => {
-                let holder = table
-                    .iter()
-                    .filter(|(_, point)| real.starts_with(point))
-                    .max_by_key(|(_, point)| point.len());
+                let holder =
+                    table.iter().filter(|(_, point)| real.starts_with(point)).max_by_key(|(_, point)| point.len());
                 let (source, point) = holder.copied().unwrap_or(("-", "/"));
                 show(source, OsStr::new(point), &mut output)?;
             }
@@ -213,11 +187,7 @@ pub fn df(invocation: &Invocation) -> Outcome {
 pub fn du(invocation: &Invocation) -> Outcome {
     let options = invocation.options("ashk")?;
     let mut output = output()?;
-    let operands = if options.operands.is_empty() {
-        vec![".".into()]
-    } else {
-        options.operands.clone()
-    };
+    let operands = if options.operands.is_empty() { vec![".".into()] } else { options.operands.clone() };
     let mut walk = Walk {
         invocation,
         all: options.has('a'),
@@ -266,11 +236,7 @@ impl Walk<'_> {
         }
         let shown = depth == 0 || !self.summary && (data.is_dir() || self.all);
         if shown {
-            let size = if self.human {
-                human_readable(bytes)
-            } else {
-                bytes.div_ceil(1024).to_string()
-            };
+            let size = if self.human { human_readable(bytes) } else { bytes.div_ceil(1024).to_string() };
             writeln!(output, "{size}\t{}", path.display())?;
         }
         Ok(bytes)

@@ -44,12 +44,7 @@ fn copy(mut file: File, path: &OsStr, output: &mut File) -> Result<(), Failure> 
     }
 }
 
-fn number_lines(
-    file: File,
-    path: &OsStr,
-    output: &mut impl Write,
-    number: &mut u64,
-) -> Result<(), Failure> {
+fn number_lines(file: File, path: &OsStr, output: &mut impl Write, number: &mut u64) -> Result<(), Failure> {
     let mut reader = BufReader::new(file);
     let mut line = Vec::new();
     while reader.read_until(b'\n', &mut line).at(path)? > 0 {
@@ -67,13 +62,7 @@ pub fn tee(invocation: &Invocation) -> Outcome {
     let mut outputs: Vec<(File, &OsStr)> = Vec::new();
     for path in &options.operands {
         let append = options.has('a');
-        match OpenOptions::new()
-            .write(true)
-            .create(true)
-            .append(append)
-            .truncate(!append)
-            .open(path)
-        {
+        match OpenOptions::new().write(true).create(true).append(append).truncate(!append).open(path) {
             Ok(file) => outputs.push((file, path)),
             Err(error) => invocation.report(path, error),
         }
@@ -89,9 +78,7 @@ pub fn tee(invocation: &Invocation) -> Outcome {
         standard.get_mut().write_all(&buffer[..count])?;
         outputs.retain_mut(|(file, path)| {
             let written = file.write_all(&buffer[..count]);
-            written
-                .map_err(|error| invocation.report(*path, error))
-                .is_ok()
+            written.map_err(|error| invocation.report(*path, error)).is_ok()
         });
     }
 }
@@ -99,11 +86,7 @@ pub fn tee(invocation: &Invocation) -> Outcome {
 /// `head [-n lines] [-c bytes] [file…]`
 pub fn head(invocation: &Invocation) -> Outcome {
     let options = invocation.options("#n:c:q")?;
-    let lines = options
-        .number()
-        .map(str::parse)
-        .transpose()
-        .map_err(|_| Failure::usage("invalid number"))?;
+    let lines = options.number().map(str::parse).transpose().map_err(|_| Failure::usage("invalid number"))?;
     let lines: u64 = options.parsed('n')?.or(lines).unwrap_or(10);
     let bytes: Option<u64> = options.parsed('c')?;
     let mut output = output()?;
@@ -148,20 +131,14 @@ fn first_lines(file: File, count: u64, output: &mut impl Write) -> io::Result<()
 pub fn tail(invocation: &Invocation) -> Outcome {
     let options = invocation.options("#n:c:q")?;
     let bytes = options.text('c')?;
-    let text = bytes
-        .or(options.text('n')?)
-        .or(options.number())
-        .unwrap_or("10");
+    let text = bytes.or(options.text('n')?).or(options.number()).unwrap_or("10");
     let from_start = text.starts_with('+');
     let digits = text.trim_start_matches(['+', '-']);
-    let count: usize = digits
-        .parse()
-        .map_err(|_| Failure::usage(format!("invalid number '{text}'")))?;
+    let count: usize = digits.parse().map_err(|_| Failure::usage(format!("invalid number '{text}'")))?;
     let mut output = output()?;
     let files = options.files();
     for (index, path) in files.iter().enumerate() {
-        let content = match open(path)
-            .and_then(|file| last_content(file, bytes.filter(|_| !from_start).map(|_| count)))
+        let content = match open(path).and_then(|file| last_content(file, bytes.filter(|_| !from_start).map(|_| count)))
         {
             Ok(content) => content,
             Err(error) => {
@@ -189,9 +166,7 @@ fn last_content(mut file: File, bytes: Option<usize>) -> io::Result<Vec<u8>> {
     if let Some(count) = bytes
         && let Ok(length) = file.seek(SeekFrom::End(0))
     {
-        file.seek(SeekFrom::Start(
-            length.saturating_sub(u64::try_from(count).unwrap_or(u64::MAX)),
-        ))?;
+        file.seek(SeekFrom::Start(length.saturating_sub(u64::try_from(count).unwrap_or(u64::MAX))))?;
     }
     let mut content = Vec::new();
     file.read_to_end(&mut content)?;
@@ -200,15 +175,8 @@ fn last_content(mut file: File, bytes: Option<usize>) -> io::Result<Vec<u8>> {
 
 /// Where line number `skip` (from zero) starts.
 fn after_lines(content: &[u8], skip: usize) -> usize {
-    let ends = content
-        .iter()
-        .enumerate()
-        .filter(|(_, byte)| **byte == b'\n')
-        .map(|(at, _)| at + 1);
-    std::iter::once(0)
-        .chain(ends)
-        .nth(skip)
-        .unwrap_or(content.len())
+    let ends = content.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1);
+    std::iter::once(0).chain(ends).nth(skip).unwrap_or(content.len())
 }
 
 /// Where the last `count` lines start.
@@ -217,12 +185,7 @@ fn before_last_lines(content: &[u8], count: usize) -> usize {
         return content.len();
     }
     let body = content.strip_suffix(b"\n").unwrap_or(content);
-    let ends = body
-        .iter()
-        .enumerate()
-        .rev()
-        .filter(|(_, byte)| **byte == b'\n')
-        .map(|(at, _)| at + 1);
+    let ends = body.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1);
     ends.take(count).nth(count - 1).unwrap_or(0)
 }
 
@@ -234,43 +197,20 @@ pub fn wc(invocation: &Invocation) -> Outcome {
     let mut output = output()?;
     let files = options.files();
     let show = |counts: [u64; 3], name: &OsStr, output: &mut dyn Write| {
-        let wanted = [
-            options.has('l'),
-            options.has('w'),
-            options.has('c') || options.has('m'),
-        ];
-        let columns: Vec<_> = counts
-            .iter()
-            .zip(wanted)
-            .filter(|(_, wanted)| all || *wanted)
-            .map(|(count, _)| *count)
-            .collect();
+        let wanted = [options.has('l'), options.has('w'), options.has('c') || options.has('m')];
+        let columns: Vec<_> =
+            counts.iter().zip(wanted).filter(|(_, wanted)| all || *wanted).map(|(count, _)| *count).collect();
         let single = columns.len() == 1;
-        let text: Vec<_> = columns
-            .iter()
-            .map(|count| {
-                if single {
-                    count.to_string()
-                } else {
-                    format!("{count:7}")
-                }
-            })
-            .collect();
-        let name = if name == "-" {
-            String::new()
-        } else {
-            format!(" {}", name.display())
-        };
+        let text: Vec<_> =
+            columns.iter().map(|count| if single { count.to_string() } else { format!("{count:7}") }).collect();
+        let name = if name == "-" { String::new() } else { format!(" {}", name.display()) };
         writeln!(output, "{}{name}", text.join(" "))
     };
     for path in &files {
         match open(path).and_then(|file| count(file, options.has('m'))) {
             Ok(counts) => {
                 show(counts, path, &mut output)?;
-                total
-                    .iter_mut()
-                    .zip(counts)
-                    .for_each(|(sum, count)| *sum += count);
+                total.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
             }
             Err(error) => invocation.report(path, error),
         }
@@ -306,16 +246,8 @@ fn count(mut file: File, characters: bool) -> io::Result<[u64; 3]> {
 
 /// `yes [words]`: until nobody reads any more.
 pub fn yes(invocation: &Invocation) -> Outcome {
-    let words: Vec<_> = invocation
-        .arguments
-        .iter()
-        .map(|word| word.as_encoded_bytes())
-        .collect();
-    let mut line = if words.is_empty() {
-        b"y".to_vec()
-    } else {
-        words.join(&b' ')
-    };
+    let words: Vec<_> = invocation.arguments.iter().map(|word| word.as_encoded_bytes()).collect();
+    let mut line = if words.is_empty() { b"y".to_vec() } else { words.join(&b' ') };
     line.push(b'\n');
     let chunk = line.repeat((8192 / line.len()).max(1));
     let mut output = output()?;

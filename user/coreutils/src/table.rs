@@ -2,8 +2,8 @@
 
 use crate::invocation::{Applet, Failure, Invocation, Outcome, finish, output};
 use crate::{
-    columns, copy, dd, dump, exercises, find, grep, identity, list, machine, mode, moment,
-    mounting, names, number, process, run, shared, sort, stat, stream, timeout, xargs,
+    columns, copy, dd, dump, exercises, find, grep, identity, list, machine, mode, moment, mounting, names, number,
+    process, run, shared, sort, stat, stream, timeout, xargs,
 };
 use std::ffi::OsString;
 use std::io::Write;
@@ -90,22 +90,14 @@ pub const APPLETS: &[(&str, Applet)] = &[
 pub fn dispatch(words: Vec<OsString>) -> u8 {
     let mut words = words.into_iter();
     let program = words.next().unwrap_or_default();
-    let name = Path::new(&program)
-        .file_name()
-        .map(|name| name.to_string_lossy().into_owned())
-        .unwrap_or_default();
+    let name = Path::new(&program).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     if name != "coreutils" {
         return run(&name, words.collect());
     }
     match words.next().as_ref().and_then(|word| word.to_str()) {
         Some("--list") => report("coreutils", list_names()),
         Some(name) => run(name, words.collect()),
-        None => report(
-            "coreutils",
-            Err(Failure::usage(
-                "usage: coreutils applet [argument...], coreutils --list",
-            )),
-        ),
+        None => report("coreutils", Err(Failure::usage("usage: coreutils applet [argument...], coreutils --list"))),
     }
 }
 
@@ -115,10 +107,7 @@ fn run(name: &str, arguments: Vec<OsString>) -> u8 {
             let (name, applet) = APPLETS[index];
             report(name, applet(&Invocation::new(name, arguments)))
         }
-        Err(_) => report(
-            "coreutils",
-            Err(Failure::usage(format!("{name}: no such applet"))),
-        ),
+        Err(_) => report("coreutils", Err(Failure::usage(format!("{name}: no such applet")))),
     }
 }
 

@@ -37,17 +37,11 @@ pub fn timeout(invocation: &Invocation) -> Outcome {
     };
     let limit = duration(&limit.to_string_lossy())?;
     let (mut command, program) = command_of(words)?;
-    let child = command
-        .spawn()
-        .map_err(|error| cannot_run(program, &error))?;
+    let child = command.spawn().map_err(|error| cannot_run(program, &error))?;
     TIMED_SIGNAL.store(signal, Ordering::Relaxed);
     TIMED_PROCESS.store(child.id().cast_signed(), Ordering::Relaxed);
     if !limit.is_zero() {
-        let action = SigAction::new(
-            SigHandler::Handler(on_alarm),
-            SaFlags::SA_RESTART,
-            SigSet::empty(),
-        );
+        let action = SigAction::new(SigHandler::Handler(on_alarm), SaFlags::SA_RESTART, SigSet::empty());
         // SAFETY: the handler makes one async-signal-safe call and touches atomics only.
         unsafe { sigaction(SIGALRM, &action) }.at("SIGALRM")?;
         start_timer(limit).at("setitimer")?;
@@ -55,15 +49,7 @@ pub fn timeout(invocation: &Invocation) -> Outcome {
     let status = wait(child);
     TIMED_PROCESS.store(0, Ordering::Relaxed);
     let timed_out = TIMED_OUT.load(Ordering::Relaxed) != 0;
-    status
-        .map(|status| {
-            if timed_out {
-                TIMED_OUT_STATUS
-            } else {
-                status_of(status)
-            }
-        })
-        .at("wait")
+    status.map(|status| if timed_out { TIMED_OUT_STATUS } else { status_of(status) }).at("wait")
 }
 
 /// Waits without reaping first, so that the alarm never meets a number that was given away.
@@ -83,22 +69,12 @@ fn wait(mut child: Child) -> io::Result<ExitStatus> {
 
 fn start_timer(limit: std::time::Duration) -> Result<(), Errno> {
     let mut timer: libc::itimerval = libc::itimerval {
-        it_interval: libc::timeval {
-            tv_sec: 0,
-            tv_usec: 0,
-        },
-        it_value: libc::timeval {
-            tv_sec: 0,
-            tv_usec: 0,
-        },
+        it_interval: libc::timeval { tv_sec: 0, tv_usec: 0 },
+        it_value: libc::timeval { tv_sec: 0, tv_usec: 0 },
     };
     timer.it_value.tv_sec = limit.as_secs().try_into().unwrap_or(libc::time_t::MAX);
-    timer.it_value.tv_usec = limit
-        .subsec_micros()
-        .max(u32::from(limit.as_secs() == 0))
-        .into();
+    timer.it_value.tv_usec = limit.subsec_micros().max(u32::from(limit.as_secs() == 0)).into();
     // SAFETY: the timer is read during the call only; the old value is not asked for.
-    let result =
-        unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const timer, std::ptr::null_mut()) };
+    let result = unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const timer, std::ptr::null_mut()) };
     Errno::result(result).map(drop)
 }

@@ -10,17 +10,11 @@ use std::process::Stdio;
 pub fn xargs(invocation: &Invocation) -> Outcome {
     let options = invocation.options("+0rtn:I:")?;
     let replace = options.value('I');
-    let count: usize = options
-        .parsed('n')?
-        .unwrap_or(if replace.is_some() { 1 } else { 1000 });
+    let count: usize = options.parsed('n')?.unwrap_or(if replace.is_some() { 1 } else { 1000 });
     let mut input = Vec::new();
     io::stdin().read_to_end(&mut input).at("standard input")?;
     let words = if options.has('0') {
-        input
-            .split(|byte| *byte == 0)
-            .filter(|word| !word.is_empty())
-            .map(os_string)
-            .collect()
+        input.split(|byte| *byte == 0).filter(|word| !word.is_empty()).map(os_string).collect()
     } else if replace.is_some() {
         input
             .split(|byte| *byte == b'\n')
@@ -32,46 +26,26 @@ pub fn xargs(invocation: &Invocation) -> Outcome {
         split_words(&input)?
     };
     let echo = [OsString::from("echo")];
-    let command = if options.operands.is_empty() {
-        &echo[..]
-    } else {
-        &options.operands
-    };
+    let command = if options.operands.is_empty() { &echo[..] } else { &options.operands };
     let empty = [Vec::new()];
     let chunks: Vec<Vec<OsString>> = words.chunks(count.max(1)).map(<[_]>::to_vec).collect();
-    let chunks = if chunks.is_empty() && !options.has('r') && replace.is_none() {
-        &empty[..]
-    } else {
-        &chunks
-    };
+    let chunks = if chunks.is_empty() && !options.has('r') && replace.is_none() { &empty[..] } else { &chunks };
     let mut status = 0;
     for chunk in chunks {
         let words: Vec<OsString> = match replace {
-            Some(text) => command
-                .iter()
-                .map(|word| replaced(word, text, &chunk[0]))
-                .collect(),
+            Some(text) => command.iter().map(|word| replaced(word, text, &chunk[0])).collect(),
             None => command.iter().chain(chunk).cloned().collect(),
         };
         let (mut command, program) = command_of(&words)?;
-        let ended = command
-            .stdin(Stdio::null())
-            .status()
-            .map_err(|error| cannot_run(program, &error))?;
+        let ended = command.stdin(Stdio::null()).status().map_err(|error| cannot_run(program, &error))?;
         match ended.code() {
             Some(0) => {}
             Some(255) => {
-                return Err(Failure {
-                    status: 124,
-                    message: format!("{}: exited with status 255", program.display()),
-                });
+                return Err(Failure { status: 124, message: format!("{}: exited with status 255", program.display()) });
             }
             Some(_) => status = 123,
             None => {
-                return Err(Failure {
-                    status: 125,
-                    message: format!("{}: ended by a signal", program.display()),
-                });
+                return Err(Failure { status: 125, message: format!("{}: ended by a signal", program.display()) });
             }
         }
     }
@@ -108,9 +82,7 @@ fn split_words(input: &[u8]) -> Result<Vec<OsString>, Failure> {
                 }
             }
             b'\\' => current.get_or_insert_default().extend(bytes.next()),
-            blank if blank.is_ascii_whitespace() => {
-                words.extend(current.take().as_deref().map(os_string))
-            }
+            blank if blank.is_ascii_whitespace() => words.extend(current.take().as_deref().map(os_string)),
             byte => current.get_or_insert_default().push(*byte),
         }
     }

@@ -87,31 +87,17 @@ fn the_list_names_every_applet() {
 #[test]
 fn a_link_calls_the_applet_of_its_name() {
     let folder = Folder::new("link");
-    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_coreutils"), folder.0.join("basename"))
-        .expect("a link can be made");
-    let output = Command::new(folder.0.join("basename"))
-        .arg("/a/b.c")
-        .arg(".c")
-        .output()
-        .expect("the program starts");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_coreutils"), folder.0.join("basename")).expect("a link can be made");
+    let output = Command::new(folder.0.join("basename")).arg("/a/b.c").arg(".c").output().expect("the program starts");
     assert_eq!(output.stdout, b"b\n");
 }
 
 #[test]
 fn errors_have_the_usual_form_and_status() {
     let folder = Folder::new("errors");
-    assert_eq!(
-        folder.error("cat none"),
-        "cat: none: No such file or directory\n"
-    );
-    assert_eq!(
-        folder.error("rmdir none"),
-        "rmdir: none: No such file or directory\n"
-    );
-    assert_eq!(
-        folder.error("ls none"),
-        "ls: none: No such file or directory\n"
-    );
+    assert_eq!(folder.error("cat none"), "cat: none: No such file or directory\n");
+    assert_eq!(folder.error("rmdir none"), "rmdir: none: No such file or directory\n");
+    assert_eq!(folder.error("ls none"), "ls: none: No such file or directory\n");
     for line in [
         "cat none",
         "ls none",
@@ -124,18 +110,8 @@ fn errors_have_the_usual_form_and_status() {
     ] {
         assert_eq!(folder.status(line), Some(1), "{line}");
     }
-    for line in [
-        "cat -Z",
-        "nosuch",
-        "mkdir",
-        "kill",
-        "head -n x",
-        "seq",
-        "expr 1 +",
-        "test a b",
-        "grep",
-        "grep -E ( x",
-    ] {
+    for line in ["cat -Z", "nosuch", "mkdir", "kill", "head -n x", "seq", "expr 1 +", "test a b", "grep", "grep -E ( x"]
+    {
         assert_eq!(folder.status(line), Some(2), "{line}");
     }
 }
@@ -143,24 +119,12 @@ fn errors_have_the_usual_form_and_status() {
 #[test]
 fn a_full_device_is_reported() {
     let folder = Folder::new("full");
-    let full = fs::OpenOptions::new()
-        .write(true)
-        .open("/dev/full")
-        .expect("/dev/full");
-    let output = Command::new(env!("CARGO_BIN_EXE_coreutils"))
-        .args(["echo", "x"])
-        .stdout(full)
-        .output()
-        .expect("starts");
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").expect("/dev/full");
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_coreutils")).args(["echo", "x"]).stdout(full).output().expect("starts");
     assert_eq!(output.status.code(), Some(1));
-    assert_eq!(
-        String::from_utf8_lossy(&output.stderr),
-        "echo: write error: No space left on device\n"
-    );
-    assert_eq!(
-        folder.status("dd if=/dev/zero of=/dev/full bs=1 count=1"),
-        Some(1)
-    );
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "echo: write error: No space left on device\n");
+    assert_eq!(folder.status("dd if=/dev/zero of=/dev/full bs=1 count=1"), Some(1));
 }
 
 #[test]
@@ -172,10 +136,7 @@ fn cat_head_tail_wc_tee() {
     assert_eq!(folder.filter("cat a - b", "in\n"), "1\n2\n3\nin\nx y\nz");
     assert_eq!(folder.text("cat -n b"), "     1\tx y\n     2\tz");
     assert_eq!(folder.text("head -n 2 a"), "1\n2\n");
-    assert_eq!(
-        folder.text("head -1 a b"),
-        "==> a <==\n1\n\n==> b <==\nx y\n"
-    );
+    assert_eq!(folder.text("head -1 a b"), "==> a <==\n1\n\n==> b <==\nx y\n");
     assert_eq!(folder.text("head -c 3 a"), "1\n2");
     assert_eq!(folder.text("tail -n 2 a"), "2\n3\n");
     assert_eq!(folder.text("tail -1 b"), "z");
@@ -251,10 +212,7 @@ fn copies_keep_content_mode_and_kind() {
     assert_eq!(folder.status("cp d/script e/link other"), Some(1));
     folder.text("mkdir other");
     folder.text("cp d/script e/link other");
-    assert_eq!(
-        (folder.read("other/script"), folder.read("other/link")),
-        ("text".to_owned(), "text".to_owned())
-    );
+    assert_eq!((folder.read("other/script"), folder.read("other/link")), ("text".to_owned(), "text".to_owned()));
 }
 
 #[test]
@@ -272,15 +230,9 @@ fn ls_shows_names_and_data() {
     assert_eq!(folder.text("ls -d ."), ".\n");
     assert_eq!(folder.text("ls -R"), ".:\nb\nd\n\n./d:\n");
     let line = folder.text("ls -l b");
-    assert!(
-        line.starts_with("-rw-r----- 1 ") && line.ends_with(" 5 Jan  1  1970 b\n"),
-        "{line}"
-    );
+    assert!(line.starts_with("-rw-r----- 1 ") && line.ends_with(" 5 Jan  1  1970 b\n"), "{line}");
     let device = folder.text("ls -l /dev/null");
-    assert!(
-        device.starts_with("crw") && device.contains(" 1, 3 "),
-        "{device}"
-    );
+    assert!(device.starts_with("crw") && device.contains(" 1, 3 "), "{device}");
 }
 
 #[test]
@@ -313,25 +265,13 @@ fn sort_uniq_cut_tr() {
     assert_eq!(folder.filter("sort -n", "10\n9\n-1\n"), "-1\n9\n10\n");
     assert_eq!(folder.filter("sort -u", "b\na\nb\n"), "a\nb\n");
     assert_eq!(folder.filter("sort -k 2", "a 2\nb 1\n"), "b 1\na 2\n");
-    assert_eq!(
-        folder.filter("sort -t : -k 2n", "a:10\nb:9\n"),
-        "b:9\na:10\n"
-    );
-    assert_eq!(
-        folder.filter("sort -k 2,2 -k 1,1r", "a x\nb x\nc w\n"),
-        "c w\nb x\na x\n"
-    );
+    assert_eq!(folder.filter("sort -t : -k 2n", "a:10\nb:9\n"), "b:9\na:10\n");
+    assert_eq!(folder.filter("sort -k 2,2 -k 1,1r", "a x\nb x\nc w\n"), "c w\nb x\na x\n");
     assert_eq!(folder.filter("uniq", "a\na\nb\na\n"), "a\nb\na\n");
-    assert_eq!(
-        folder.filter("uniq -c", "a\na\nb\n"),
-        "      2 a\n      1 b\n"
-    );
+    assert_eq!(folder.filter("uniq -c", "a\na\nb\n"), "      2 a\n      1 b\n");
     assert_eq!(folder.filter("uniq -d", "a\na\nb\n"), "a\n");
     assert_eq!(folder.filter("uniq -u", "a\na\nb\n"), "b\n");
-    assert_eq!(
-        folder.filter("cut -d : -f 1,3-", "a:b:c:d\nplain\n"),
-        "a:c:d\nplain\n"
-    );
+    assert_eq!(folder.filter("cut -d : -f 1,3-", "a:b:c:d\nplain\n"), "a:c:d\nplain\n");
     assert_eq!(folder.filter("cut -c 2-3", "größe\n"), "rö\n");
     assert_eq!(folder.filter("cut -b 1", "xyz\n"), "x\n");
     assert_eq!(folder.filter("tr a-z A-Z", "hello\n"), "HELLO\n");
@@ -365,18 +305,12 @@ fn dd_copies_blocks() {
     let output = folder.run("dd if=in of=out bs=4");
     assert_eq!(folder.read("out"), "0123456789");
     let report = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        report.starts_with("2+1 records in\n2+1 records out\n10 bytes"),
-        "{report}"
-    );
+    assert!(report.starts_with("2+1 records in\n2+1 records out\n10 bytes"), "{report}");
     folder.text("dd if=in of=out bs=2 skip=1 count=2 status=none");
     assert_eq!(folder.read("out"), "2345");
     folder.text("dd if=in of=out bs=1 seek=2 count=1 conv=notrunc status=none");
     assert_eq!(folder.read("out"), "2305");
-    assert_eq!(
-        folder.filter("dd bs=3 skip=1 iflag=fullblock status=none", "abcdef"),
-        "def"
-    );
+    assert_eq!(folder.filter("dd bs=3 skip=1 iflag=fullblock status=none", "abcdef"), "def");
     assert_eq!(folder.status("dd bs=0"), Some(2));
     assert_eq!(folder.status("dd nonsense"), Some(2));
 }
@@ -391,25 +325,16 @@ fn bytes_are_shown_and_compared() {
     let zeros = "\0".repeat(64);
     assert_eq!(folder.filter("od -tx1", &zeros).lines().nth(1), Some("*"));
     let dump = folder.filter("hexdump -C", "hello");
-    assert_eq!(
-        dump,
-        "00000000  68 65 6c 6c 6f                                    |hello|\n00000005\n"
-    );
+    assert_eq!(dump, "00000000  68 65 6c 6c 6f                                    |hello|\n00000005\n");
     folder.write("a", "abc\nd");
     folder.write("b", "abc\ne");
     folder.write("c", "abc\n");
     assert_eq!(folder.status("cmp a a"), Some(0));
     let output = folder.run("cmp a b");
-    assert_eq!(
-        (output.status.code(), output.stdout.as_slice()),
-        (Some(1), b"a b differ: byte 5, line 2\n".as_slice())
-    );
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), b"a b differ: byte 5, line 2\n".as_slice()));
     assert_eq!(folder.status("cmp a c"), Some(1));
     assert_eq!(folder.status("cmp a none"), Some(2));
-    assert_eq!(
-        folder.filter("strings -n 3", "\u{1}abc\u{2}de\u{3}fghi"),
-        "abc\nfghi\n"
-    );
+    assert_eq!(folder.filter("strings -n 3", "\u{1}abc\u{2}de\u{3}fghi"), "abc\nfghi\n");
 }
 
 #[test]
@@ -424,22 +349,10 @@ fn find_walks_trees() {
     assert_eq!(folder.text("find d -type d"), "d\nd/e\n");
     assert_eq!(folder.text("find d -type f -empty"), "d/e/b.rs\n");
     assert_eq!(folder.text("find d -maxdepth 1 -name *.rs"), "d/a.rs\n");
-    assert_eq!(
-        folder.text("find d ! -type d -a ! -name a*"),
-        "d/e/b.rs\nd/l\n"
-    );
-    assert_eq!(
-        folder.text("find d ( -type l -o -name e ) -print"),
-        "d/e\nd/l\n"
-    );
-    assert_eq!(
-        folder.text("find d -name e -prune -o -type f -print"),
-        "d/a.rs\n"
-    );
-    assert_eq!(
-        folder.text("find d -type f -exec echo got {} ;"),
-        "got d/a.rs\ngot d/e/b.rs\n"
-    );
+    assert_eq!(folder.text("find d ! -type d -a ! -name a*"), "d/e/b.rs\nd/l\n");
+    assert_eq!(folder.text("find d ( -type l -o -name e ) -print"), "d/e\nd/l\n");
+    assert_eq!(folder.text("find d -name e -prune -o -type f -print"), "d/a.rs\n");
+    assert_eq!(folder.text("find d -type f -exec echo got {} ;"), "got d/a.rs\ngot d/e/b.rs\n");
     assert_eq!(folder.status("find none"), Some(1));
     assert_eq!(folder.status("find d -nonsense"), Some(2));
     folder.text("find d -delete");
@@ -470,10 +383,7 @@ fn programs_that_run_others() {
     assert_eq!(folder.status("time false"), Some(1));
     assert_eq!(folder.filter("xargs", "a 'b c'\n\"d\""), "a b c d\n");
     assert_eq!(folder.filter("xargs -n 2 echo x", "1 2 3"), "x 1 2\nx 3\n");
-    assert_eq!(
-        folder.filter("xargs -I {} echo <{}>", "a b\nc\n"),
-        "<a b>\n<c>\n"
-    );
+    assert_eq!(folder.filter("xargs -I {} echo <{}>", "a b\nc\n"), "<a b>\n<c>\n");
     assert_eq!(folder.filter("xargs -0 echo", "a b\0c\0"), "a b c\n");
     assert_eq!(folder.filter("xargs -r echo", ""), "");
     assert_eq!(folder.status("which no-such-program"), Some(1));
@@ -484,12 +394,7 @@ fn programs_that_run_others() {
 fn the_system_is_described() {
     let folder = Folder::new("system");
     let line = format!("{} ", std::process::id());
-    assert!(
-        folder
-            .text("ps")
-            .lines()
-            .any(|row| row.trim_start().starts_with(&line))
-    );
+    assert!(folder.text("ps").lines().any(|row| row.trim_start().starts_with(&line)));
     assert!(folder.text("free").contains("Mem:"));
     assert!(folder.text("uptime").starts_with("up "));
     assert_eq!(folder.text("uname"), "Linux\n");
@@ -509,18 +414,12 @@ fn the_system_is_described() {
 #[test]
 fn kill_sends_signals() {
     let folder = Folder::new("kill");
-    let mut sleeper = Command::new(env!("CARGO_BIN_EXE_coreutils"))
-        .args(["sleep", "100"])
-        .spawn()
-        .expect("starts");
+    let mut sleeper = Command::new(env!("CARGO_BIN_EXE_coreutils")).args(["sleep", "100"]).spawn().expect("starts");
     let pid = sleeper.id();
     folder.text(&format!("kill -0 {pid}"));
     folder.text(&format!("kill -s TERM {pid}"));
     let status = sleeper.wait().expect("the child is ours");
-    assert_eq!(
-        std::os::unix::process::ExitStatusExt::signal(&status),
-        Some(15)
-    );
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(15));
     assert_eq!(folder.status(&format!("kill {pid}")), Some(1));
     assert_eq!(folder.status("kill -NONSENSE 1"), Some(2));
 }
@@ -542,8 +441,5 @@ fn a_closed_pipe_ends_the_writer() {
         .expect("the program starts");
     drop(child.stdout.take());
     let status = child.wait().expect("the child is ours");
-    assert_eq!(
-        std::os::unix::process::ExitStatusExt::signal(&status),
-        Some(13)
-    );
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(13));
 }

@@ -25,10 +25,7 @@ const USAGE_STATUS: u8 = 2;
 
 fn main() -> ExitCode {
     if std::process::id() != 1 {
-        eprintln!(
-            "init: must be process 1; the kernel starts it (this is process {})",
-            std::process::id()
-        );
+        eprintln!("init: must be process 1; the kernel starts it (this is process {})", std::process::id());
         return ExitCode::from(USAGE_STATUS);
     }
     mounts::mount_all();
@@ -50,10 +47,7 @@ fn purpose(arguments: impl Iterator<Item = OsString>) -> Result<Purpose, String>
     while let Some(argument) = arguments.next() {
         match argument.to_str() {
             Some("-c") => {
-                return arguments
-                    .next()
-                    .map(Purpose::Command)
-                    .ok_or_else(|| "-c needs a command".to_owned());
+                return arguments.next().map(Purpose::Command).ok_or_else(|| "-c needs a command".to_owned());
             }
             Some(option) if option.starts_with('-') => {
                 return Err(format!("unknown option {option}; usage: init [-c COMMAND]"));

@@ -36,27 +36,19 @@ pub fn respawn_shell() -> ! {
         shell.arg0("-sh").current_dir(home_directory());
         let started = Instant::now();
         let status = start_and_wait(&mut shell);
-        short_lives = if started.elapsed() < SHORT_LIFE {
-            short_lives + 1
-        } else {
-            0
-        };
+        short_lives = if started.elapsed() < SHORT_LIFE { short_lives + 1 } else { 0 };
         if short_lives == SHORT_LIVES_MAX {
             eprintln!("init: the shell ended {SHORT_LIVES_MAX} times at once; powering off");
             power::leave(status);
         }
-        eprintln!(
-            "init: shell ended with status {status}; starting it again (`poweroff` ends the machine)"
-        );
+        eprintln!("init: shell ended with status {status}; starting it again (`poweroff` ends the machine)");
     }
 }
 
 /// The shell as leader of a session of its own, with the console as controlling terminal.
 fn console_command() -> Command {
     let mut command = Command::new(SHELL);
-    command
-        .env("PATH", "/bin:/sbin:/usr/bin:/usr/sbin")
-        .env("TERM", terminal_type());
+    command.env("PATH", "/bin:/sbin:/usr/bin:/usr/sbin").env("TERM", terminal_type());
     command.env("HOME", home_directory());
     // SAFETY: the closure runs between fork and exec; it makes two system calls, and neither
     // allocates nor takes a lock.
@@ -66,11 +58,7 @@ fn console_command() -> Command {
 
 /// Root's home, if the image has one.
 fn home_directory() -> &'static str {
-    if Path::new("/root").is_dir() {
-        "/root"
-    } else {
-        "/"
-    }
+    if Path::new("/root").is_dir() { "/root" } else { "/" }
 }
 
 /// Linux presets `linux`, the type of its virtual consoles; a serial line shows what the user's own
@@ -100,11 +88,7 @@ fn start_and_wait(command: &mut Command) -> u8 {
         Ok(child) => wait_for(Pid::from_raw(child.id().cast_signed())),
         Err(error) => {
             eprintln!("init: {SHELL}: {error}");
-            power::leave(if error.kind() == io::ErrorKind::NotFound {
-                127
-            } else {
-                126
-            })
+            power::leave(if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 })
         }
     }
 }

@@ -47,9 +47,7 @@ impl Amount {
             Effort::Exactly(count) => count,
         };
         match (self, effort) {
-            (Self::Bytes(full, quick), Effort::Full | Effort::Quick) => {
-                chosen(full, quick).div_ceil(size as u64)
-            }
+            (Self::Bytes(full, quick), Effort::Full | Effort::Quick) => chosen(full, quick).div_ceil(size as u64),
             (Self::Operations(full, quick) | Self::Bytes(full, quick), _) => chosen(full, quick),
         }
     }
@@ -127,11 +125,7 @@ pub struct Carry<M> {
 
 impl<M: Mechanism> Benchmark for Carry<M> {
     fn id(&self) -> Id {
-        Id {
-            mechanism: self.mechanism.name(),
-            load: self.load.name,
-            size_bytes: Some(self.load.size),
-        }
+        Id { mechanism: self.mechanism.name(), load: self.load.name, size_bytes: Some(self.load.size) }
     }
 
     fn summary(&self) -> String {
@@ -151,20 +145,15 @@ impl<M: Mechanism> Benchmark for Carry<M> {
         let size = self.load.size;
         let operations = self.load.amount.operations(plan.effort, size);
         let schedule = Schedule::new(operations, self.mechanism.warm_up_messages(size));
-        let (a, b) = self
-            .mechanism
-            .connect(size)
-            .map_err(|error| Failure::during("connect", &error))?;
+        let (a, b) = self.mechanism.connect(size).map_err(|error| Failure::during("connect", &error))?;
         let bodies: Vec<Body> = match self.load.shape {
             Shape::OneProcess => vec![Box::new(move || one_process((a, b), schedule, size))],
-            Shape::RoundTrip => vec![
-                Box::new(move || round_trip(a, schedule, size)),
-                Box::new(move || echo(b, schedule, size)),
-            ],
-            Shape::OneWay => vec![
-                Box::new(move || source(a, schedule, size)),
-                Box::new(move || sink(b, schedule, size)),
-            ],
+            Shape::RoundTrip => {
+                vec![Box::new(move || round_trip(a, schedule, size)), Box::new(move || echo(b, schedule, size))]
+            }
+            Shape::OneWay => {
+                vec![Box::new(move || source(a, schedule, size)), Box::new(move || sink(b, schedule, size))]
+            }
         };
         let reports = supervise(cast(bodies, plan.cpus), plan.deadline)?;
         judge(&reports, Some(payload::expected(schedule, size).value()))
@@ -174,10 +163,7 @@ impl<M: Mechanism> Benchmark for Carry<M> {
 /// Gives each body its part: the first measures.
 pub fn cast(bodies: Vec<Body>, cpus: [Option<usize>; 2]) -> Vec<Role> {
     let parts = ["first process", "second process"].into_iter().zip(cpus);
-    parts
-        .zip(bodies)
-        .map(|((name, cpu), body)| Role { name, cpu, body })
-        .collect()
+    parts.zip(bodies).map(|((name, cpu), body)| Role { name, cpu, body }).collect()
 }
 
 /// The measurement among `reports`, if every checksum in them is `expected`.
@@ -186,14 +172,9 @@ pub fn cast(bodies: Vec<Body>, cpus: [Option<usize>; 2]) -> Vec<Role> {
 /// On a wrong checksum, and when nobody measured or nobody received what was expected.
 pub fn judge(reports: &[Report], expected: Option<u64>) -> Result<Outcome, Failure> {
     let mut checksums = reports.iter().filter_map(|report| report.checksum);
-    if let Some(wrong) = checksums
-        .clone()
-        .find(|checksum| Some(*checksum) != expected)
-    {
+    if let Some(wrong) = checksums.clone().find(|checksum| Some(*checksum) != expected) {
         let expected = expected.unwrap_or_default();
-        return Err(Failure::new(format!(
-            "wrong checksum: {wrong:#018x} arrived, {expected:#018x} was sent"
-        )));
+        return Err(Failure::new(format!("wrong checksum: {wrong:#018x} arrived, {expected:#018x} was sent")));
     }
     let checksum = checksums.next();
     if checksum != expected {
@@ -201,10 +182,7 @@ pub fn judge(reports: &[Report], expected: Option<u64>) -> Result<Outcome, Failu
     }
     let measurement = reports.iter().find_map(|report| report.measurement);
     let measurement = measurement.ok_or_else(|| Failure::new("nothing was measured"))?;
-    Ok(Outcome {
-        measurement,
-        checksum,
-    })
+    Ok(Outcome { measurement, checksum })
 }
 
 #[cfg(test)]
@@ -255,40 +233,22 @@ mod tests {
         }
         fn connect(&self, size: usize) -> io::Result<(SpoilingLink, SpoilingLink)> {
             let (a, b) = Pipe.connect(size)?;
-            let link = |inner, countdown| SpoilingLink {
-                inner,
-                countdown,
-                byte: self.byte,
-            };
+            let link = |inner, countdown| SpoilingLink { inner, countdown, byte: self.byte };
             Ok((link(a, self.victim), link(b, u32::MAX)))
         }
     }
 
-    const PLAN: Plan = Plan {
-        effort: Effort::Full,
-        cpus: [None, None],
-        deadline: Duration::from_secs(30),
-    };
+    const PLAN: Plan = Plan { effort: Effort::Full, cpus: [None, None], deadline: Duration::from_secs(30) };
 
     fn load(shape: Shape) -> Load {
-        Load {
-            name: "test",
-            shape,
-            size: 64,
-            amount: Amount::Operations(200, 200),
-        }
+        Load { name: "test", shape, size: 64, amount: Amount::Operations(200, 200) }
     }
 
     #[test]
     fn every_shape_runs_over_a_pipe() {
         let _turn = alone();
         for shape in [Shape::OneProcess, Shape::RoundTrip, Shape::OneWay] {
-            let outcome = Carry {
-                mechanism: Pipe,
-                load: load(shape),
-            }
-            .run(&PLAN)
-            .expect("runs");
+            let outcome = Carry { mechanism: Pipe, load: load(shape) }.run(&PLAN).expect("runs");
             assert_eq!(outcome.measurement.operations, 200);
             assert!(outcome.measurement.elapsed_ns > 0);
             assert!(outcome.checksum.is_some());
@@ -299,31 +259,16 @@ mod tests {
     fn a_bit_lost_anywhere_in_the_warm_up_fails_every_shape() {
         let _turn = alone();
         for shape in [Shape::OneProcess, Shape::RoundTrip, Shape::OneWay] {
-            let broken = Carry {
-                mechanism: Spoiling {
-                    victim: 50,
-                    byte: 30,
-                },
-                load: load(shape),
-            };
+            let broken = Carry { mechanism: Spoiling { victim: 50, byte: 30 }, load: load(shape) };
             let failure = broken.run(&PLAN).err().expect("must not pass").to_string();
-            assert!(
-                failure.starts_with("wrong checksum: "),
-                "{shape:?}: {failure}"
-            );
+            assert!(failure.starts_with("wrong checksum: "), "{shape:?}: {failure}");
         }
     }
 
     #[test]
     fn a_bit_lost_in_a_timed_stamp_fails() {
         let _turn = alone();
-        let broken = Carry {
-            mechanism: Spoiling {
-                victim: 250,
-                byte: 60,
-            },
-            load: load(Shape::OneWay),
-        };
+        let broken = Carry { mechanism: Spoiling { victim: 250, byte: 60 }, load: load(Shape::OneWay) };
         assert!(broken.run(&PLAN).is_err());
     }
 

@@ -19,12 +19,7 @@ pub const SIZE_LIMIT: usize = 16 << 20;
 const OWN_SIZE_LIMIT: usize = 4096;
 
 const fn load(name: &'static str, shape: Shape, size: usize, amount: Amount) -> Load {
-    Load {
-        name,
-        shape,
-        size,
-        amount,
-    }
+    Load { name, shape, size, amount }
 }
 
 const ROUND_TRIPS: Amount = Amount::Operations(10_000, 1_000);
@@ -33,10 +28,8 @@ const CHUNKS: Amount = Amount::Bytes(64 << 20, 1 << 20);
 const MESSAGES: Amount = Amount::Operations(100_000, 2_000);
 
 /// For mechanisms that hand over one byte at a time.
-const TOKEN_LOADS: &[Load] = &[
-    load("write-read", Shape::OneProcess, 1, OWN_MESSAGES),
-    load("latency", Shape::RoundTrip, 1, ROUND_TRIPS),
-];
+const TOKEN_LOADS: &[Load] =
+    &[load("write-read", Shape::OneProcess, 1, OWN_MESSAGES), load("latency", Shape::RoundTrip, 1, ROUND_TRIPS)];
 
 /// For mechanisms that carry any number of bytes.
 const BYTE_LOADS: &[Load] = &[
@@ -54,13 +47,8 @@ const BYTE_LOADS: &[Load] = &[
 /// All benchmarks, in the order they run in. With `size`, byte loads have messages of that size only.
 pub fn catalogue(size: Option<usize>) -> Vec<Box<dyn Benchmark>> {
     let byte_loads = size.map_or_else(|| BYTE_LOADS.to_vec(), resized);
-    let mut all: Vec<Box<dyn Benchmark>> = vec![
-        Box::new(LOOP),
-        Box::new(CLOCK),
-        Box::new(NULL_CALL),
-        Box::new(Yielding),
-        Box::new(FORK_EXIT_WAIT),
-    ];
+    let mut all: Vec<Box<dyn Benchmark>> =
+        vec![Box::new(LOOP), Box::new(CLOCK), Box::new(NULL_CALL), Box::new(Yielding), Box::new(FORK_EXIT_WAIT)];
     all.extend(carried(|| Futex, TOKEN_LOADS));
     all.extend(carried(|| EventFd, TOKEN_LOADS));
     all.extend(carried(|| Pipe, &byte_loads));
@@ -73,20 +61,14 @@ pub fn catalogue(size: Option<usize>) -> Vec<Box<dyn Benchmark>> {
 fn carried<M: Mechanism>(mechanism: fn() -> M, loads: &[Load]) -> Vec<Box<dyn Benchmark>> {
     let mut carried = Vec::<Box<dyn Benchmark>>::with_capacity(loads.len());
     for load in loads {
-        carried.push(Box::new(Carry {
-            mechanism: mechanism(),
-            load: *load,
-        }));
+        carried.push(Box::new(Carry { mechanism: mechanism(), load: *load }));
     }
     carried
 }
 
 /// The byte loads, each kind once, with messages of `size`.
 fn resized(size: usize) -> Vec<Load> {
-    let mut loads: Vec<Load> = BYTE_LOADS
-        .iter()
-        .map(|load| Load { size, ..*load })
-        .collect();
+    let mut loads: Vec<Load> = BYTE_LOADS.iter().map(|load| Load { size, ..*load }).collect();
     loads.dedup();
     loads.retain(|load| load.shape != Shape::OneProcess || size <= OWN_SIZE_LIMIT);
     loads
@@ -99,10 +81,7 @@ mod tests {
     use super::catalogue;
 
     fn names(size: Option<usize>) -> Vec<String> {
-        catalogue(size)
-            .iter()
-            .map(|benchmark| benchmark.id().to_string())
-            .collect()
+        catalogue(size).iter().map(|benchmark| benchmark.id().to_string()).collect()
     }
 
     #[test]
@@ -117,27 +96,11 @@ mod tests {
     fn what_was_asked_for_is_there() {
         let names = names(None);
         for mechanism in ["pipe", "shm", "shm-futex"] {
-            for load in [
-                "latency/1",
-                "messages/64",
-                "messages/1024",
-                "chunks/512",
-                "chunks/4096",
-                "chunks/65536",
-            ] {
-                assert!(
-                    names.contains(&format!("{mechanism}/{load}")),
-                    "{mechanism}/{load}"
-                );
+            for load in ["latency/1", "messages/64", "messages/1024", "chunks/512", "chunks/4096", "chunks/65536"] {
+                assert!(names.contains(&format!("{mechanism}/{load}")), "{mechanism}/{load}");
             }
         }
-        for name in [
-            "syscall/null",
-            "futex/latency/1",
-            "eventfd/latency/1",
-            "process/yield",
-            "calibration/loop",
-        ] {
+        for name in ["syscall/null", "futex/latency/1", "eventfd/latency/1", "process/yield", "calibration/loop"] {
             assert!(names.contains(&name.to_owned()), "{name}");
         }
     }
@@ -145,19 +108,8 @@ mod tests {
     #[test]
     fn a_size_applies_to_byte_loads_once_each() {
         let names = names(Some(100));
-        let pipes: Vec<_> = names
-            .iter()
-            .filter(|name| name.starts_with("pipe/"))
-            .collect();
-        assert_eq!(
-            pipes,
-            [
-                "pipe/write-read/100",
-                "pipe/latency/100",
-                "pipe/messages/100",
-                "pipe/chunks/100"
-            ]
-        );
+        let pipes: Vec<_> = names.iter().filter(|name| name.starts_with("pipe/")).collect();
+        assert_eq!(pipes, ["pipe/write-read/100", "pipe/latency/100", "pipe/messages/100", "pipe/chunks/100"]);
         assert!(names.contains(&"futex/latency/1".to_owned()));
     }
 

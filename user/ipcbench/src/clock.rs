@@ -7,10 +7,7 @@
 /// When the system has no monotonic clock: no figure could be given at all.
 #[inline]
 pub fn now_ns() -> u64 {
-    let mut now = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `now` is a live, writable timespec, and the call keeps no reference to it.
     let status = unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
     assert!(status == 0, "clock_gettime(CLOCK_MONOTONIC) failed");

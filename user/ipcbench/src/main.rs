@@ -39,10 +39,7 @@ fn main() -> ExitCode {
         Err(Refusal::Wrong(line)) => return complain(&line),
     };
     let mut benchmarks = catalogue::catalogue(options.size);
-    let names: Vec<String> = benchmarks
-        .iter()
-        .map(|benchmark| benchmark.id().to_string())
-        .collect();
+    let names: Vec<String> = benchmarks.iter().map(|benchmark| benchmark.id().to_string()).collect();
     match selection::select(&options.only, &names) {
         Ok(chosen) => {
             let mut chosen = chosen.into_iter();
@@ -50,11 +47,7 @@ fn main() -> ExitCode {
         }
         Err(pattern) => return complain(&format!("no benchmark is called '{pattern}'")),
     }
-    finish(if options.list {
-        list(&benchmarks)
-    } else {
-        run(&benchmarks, &options)
-    })
+    finish(if options.list { list(&benchmarks) } else { run(&benchmarks, &options) })
 }
 
 /// One line on standard error, and the status for wrong arguments.
@@ -82,35 +75,19 @@ fn print(text: &str) -> io::Result<ExitCode> {
 
 /// Names and meanings.
 fn list(benchmarks: &[Box<dyn Benchmark>]) -> io::Result<ExitCode> {
-    let width = benchmarks
-        .iter()
-        .map(|benchmark| benchmark.id().to_string().len())
-        .max()
-        .unwrap_or(0);
+    let width = benchmarks.iter().map(|benchmark| benchmark.id().to_string().len()).max().unwrap_or(0);
     let mut out = io::stdout().lock();
     for benchmark in benchmarks {
-        writeln!(
-            out,
-            "{:<width$}  {}",
-            benchmark.id().to_string(),
-            benchmark.summary()
-        )?;
+        writeln!(out, "{:<width$}  {}", benchmark.id().to_string(), benchmark.summary())?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// Runs everything, printing as it goes. One failure does not stop the others, but the status tells.
 fn run(benchmarks: &[Box<dyn Benchmark>], options: &Options) -> io::Result<ExitCode> {
-    let names: Vec<String> = benchmarks
-        .iter()
-        .map(|benchmark| benchmark.id().to_string())
-        .collect();
+    let names: Vec<String> = benchmarks.iter().map(|benchmark| benchmark.id().to_string()).collect();
     let table = Table::new(names.iter(), options.unit);
-    let progress = if options.json {
-        Progress::none()
-    } else {
-        Progress::for_table(benchmarks.len())
-    };
+    let progress = if options.json { Progress::none() } else { Progress::for_table(benchmarks.len()) };
     let plan = options.plan();
     if !options.json {
         writeln!(io::stdout(), "{}", table.head())?;
@@ -119,17 +96,9 @@ fn run(benchmarks: &[Box<dyn Benchmark>], options: &Options) -> io::Result<ExitC
     for (done, (benchmark, name)) in benchmarks.iter().zip(&names).enumerate() {
         progress.show(done, name)?;
         let result = benchmark.run(&plan).map_err(|failure| failure.to_string());
-        let row = Row {
-            id: benchmark.id(),
-            streamed_bytes: benchmark.streamed_bytes(),
-            result,
-        };
+        let row = Row { id: benchmark.id(), streamed_bytes: benchmark.streamed_bytes(), result };
         progress.hide()?;
-        let line = if options.json {
-            json::line(&row, options.unit)?
-        } else {
-            table.row(&row)
-        };
+        let line = if options.json { json::line(&row, options.unit)? } else { table.row(&row) };
         writeln!(io::stdout(), "{line}")?;
         if let Err(sentence) = &row.result {
             writeln!(io::stderr(), "ipcbench: {name}: {sentence}")?;
@@ -139,11 +108,7 @@ fn run(benchmarks: &[Box<dyn Benchmark>], options: &Options) -> io::Result<ExitC
     if !options.json {
         compare(&rows, options)?;
     }
-    Ok(if rows.iter().all(|row| row.result.is_ok()) {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if rows.iter().all(|row| row.result.is_ok()) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn compare(rows: &[Row], options: &Options) -> io::Result<()> {

@@ -26,9 +26,7 @@ impl Schedule {
     /// A schedule whose bulk loop has `operations`, and whose warm-up has at least `least_warm_up`.
     pub fn new(operations: u64, least_warm_up: u64) -> Self {
         Self {
-            warm_up: (operations / 10)
-                .min(SIDE_PASS_OPERATIONS)
-                .max(least_warm_up),
+            warm_up: (operations / 10).min(SIDE_PASS_OPERATIONS).max(least_warm_up),
             bulk: operations,
             samples: operations.min(SIDE_PASS_OPERATIONS),
         }
@@ -110,11 +108,7 @@ pub fn measure<S: Subject>(schedule: Schedule, subject: &mut S) -> io::Result<Me
     }
     subject.settle()?;
 
-    Ok(Measurement {
-        operations: schedule.bulk,
-        elapsed_ns,
-        spread: Summary::of(&mut samples),
-    })
+    Ok(Measurement { operations: schedule.bulk, elapsed_ns, spread: Summary::of(&mut samples) })
 }
 
 #[cfg(test)]
@@ -140,8 +134,7 @@ mod tests {
             Ok(())
         }
         fn settle(&mut self) -> io::Result<()> {
-            self.settled_at
-                .push(self.checked.len() + self.operated.len());
+            self.settled_at.push(self.checked.len() + self.operated.len());
             Ok(())
         }
     }
@@ -171,11 +164,7 @@ mod tests {
         struct Broken;
         impl Subject for Broken {
             fn operate(&mut self, sequence: u64) -> io::Result<()> {
-                if sequence == 30 {
-                    Err(io::ErrorKind::UnexpectedEof.into())
-                } else {
-                    Ok(())
-                }
+                if sequence == 30 { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
             }
         }
         let error = measure(Schedule::new(100, 1), &mut Broken).expect_err("breaks at 30");

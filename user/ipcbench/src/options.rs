@@ -102,11 +102,7 @@ impl Options {
     pub fn read<I: IntoIterator<Item = std::ffi::OsString>>(arguments: I) -> Result<Self, Refusal> {
         Self::try_parse_from(arguments).map_err(|error| {
             let text = error.render().to_string();
-            if error.use_stderr() {
-                Refusal::Wrong(one_line(&text))
-            } else {
-                Refusal::Answered(text)
-            }
+            if error.use_stderr() { Refusal::Wrong(one_line(&text)) } else { Refusal::Answered(text) }
         })
     }
 
@@ -119,9 +115,7 @@ impl Options {
         };
         Plan {
             effort,
-            cpus: self
-                .pin
-                .map_or([None; 2], |pin| [Some(pin.first), Some(pin.second)]),
+            cpus: self.pin.map_or([None; 2], |pin| [Some(pin.first), Some(pin.second)]),
             deadline: Duration::from_secs(self.timeout.into()),
         }
     }
@@ -146,9 +140,7 @@ fn one_line(text: &str) -> String {
 fn parse_size(text: &str) -> Result<usize, String> {
     let (digits, factor) = match text.strip_suffix(['K', 'k']) {
         Some(digits) => (digits, 1 << 10),
-        None => text
-            .strip_suffix(['M', 'm'])
-            .map_or((text, 1), |digits| (digits, 1 << 20)),
+        None => text.strip_suffix(['M', 'm']).map_or((text, 1), |digits| (digits, 1 << 20)),
     };
     digits
         .parse::<usize>()
@@ -163,18 +155,10 @@ fn parse_pin(text: &str) -> Result<Pin, String> {
         text.parse::<usize>()
             .ok()
             .filter(|cpu| *cpu < CPU_LIMIT)
-            .ok_or_else(|| {
-                format!(
-                    "not a CPU from 0 to {}, or two of them with a comma between",
-                    CPU_LIMIT - 1
-                )
-            })
+            .ok_or_else(|| format!("not a CPU from 0 to {}, or two of them with a comma between", CPU_LIMIT - 1))
     };
     let (first, second) = text.split_once(',').unwrap_or((text, text));
-    Ok(Pin {
-        first: cpu(first)?,
-        second: cpu(second)?,
-    })
+    Ok(Pin { first: cpu(first)?, second: cpu(second)? })
 }
 
 #[cfg(test)]
@@ -197,51 +181,28 @@ mod tests {
     #[test]
     fn nothing_said_means_everything_in_nanoseconds() {
         let options = read("").expect("valid");
-        assert_eq!(
-            (options.unit, options.only.len(), options.json),
-            (Unit::Ns, 0, false)
-        );
+        assert_eq!((options.unit, options.only.len(), options.json), (Unit::Ns, 0, false));
         assert_eq!(options.plan().effort, Effort::Full);
         assert_eq!(options.plan().cpus, [None, None]);
     }
 
     #[test]
     fn lists_are_separated_by_commas() {
-        assert_eq!(
-            read("--only pipe,shm/latency --only futex")
-                .expect("valid")
-                .only,
-            ["pipe", "shm/latency", "futex"]
-        );
-        assert_eq!(
-            read("--pin 0,3").expect("valid").pin,
-            Some(Pin {
-                first: 0,
-                second: 3
-            })
-        );
-        assert_eq!(
-            read("--pin 2").expect("valid").plan().cpus,
-            [Some(2), Some(2)]
-        );
+        assert_eq!(read("--only pipe,shm/latency --only futex").expect("valid").only, ["pipe", "shm/latency", "futex"]);
+        assert_eq!(read("--pin 0,3").expect("valid").pin, Some(Pin { first: 0, second: 3 }));
+        assert_eq!(read("--pin 2").expect("valid").plan().cpus, [Some(2), Some(2)]);
     }
 
     #[test]
     fn a_count_is_stronger_than_quick() {
         assert_eq!(read("--quick").expect("valid").plan().effort, Effort::Quick);
-        assert_eq!(
-            read("--quick --count 7").expect("valid").plan().effort,
-            Effort::Exactly(7)
-        );
+        assert_eq!(read("--quick --count 7").expect("valid").plan().effort, Effort::Exactly(7));
     }
 
     #[test]
     fn sizes_may_have_a_suffix() {
         let size = |text: &str| read(&format!("--size {text}")).expect("valid").size;
-        assert_eq!(
-            [size("1"), size("4K"), size("16m")],
-            [Some(1), Some(4096), Some(16 << 20)]
-        );
+        assert_eq!([size("1"), size("4K"), size("16m")], [Some(1), Some(4096), Some(16 << 20)]);
     }
 
     #[test]
@@ -263,20 +224,13 @@ mod tests {
         ] {
             let line = complaint(arguments);
             assert!(line.contains(named), "{arguments}: {line}");
-            assert!(
-                !line.contains('\n') && !line.starts_with("error"),
-                "{arguments}: {line}"
-            );
+            assert!(!line.contains('\n') && !line.starts_with("error"), "{arguments}: {line}");
         }
     }
 
     #[test]
     fn questions_are_answered() {
-        assert!(
-            matches!(read("--help"), Err(Refusal::Answered(text)) if text.contains("icount shift=0"))
-        );
-        assert!(
-            matches!(read("--version"), Err(Refusal::Answered(text)) if text.starts_with("ipcbench "))
-        );
+        assert!(matches!(read("--help"), Err(Refusal::Answered(text)) if text.contains("icount shift=0")));
+        assert!(matches!(read("--version"), Err(Refusal::Answered(text)) if text.starts_with("ipcbench ")));
     }
 }

@@ -29,18 +29,13 @@ impl Checksum {
     /// Adds one word.
     #[inline]
     pub fn add_word(&mut self, word: u64) {
-        self.0 = (self.0 ^ word)
-            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
-            .rotate_left(29);
+        self.0 = (self.0 ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
     }
 
     /// Adds the stamps of `message`.
     #[inline]
     pub fn add_stamps(&mut self, message: &[u8]) {
-        match (
-            message.first_chunk::<STAMP_BYTES>(),
-            message.last_chunk::<STAMP_BYTES>(),
-        ) {
+        match (message.first_chunk::<STAMP_BYTES>(), message.last_chunk::<STAMP_BYTES>()) {
             (Some(head), Some(tail)) if message.len() >= 2 * STAMP_BYTES => {
                 self.add_word(u64::from_le_bytes(*head));
                 self.add_word(u64::from_le_bytes(*tail));
@@ -63,11 +58,7 @@ impl Checksum {
 
 /// A message of `size` bytes (at least one), without stamps yet.
 pub fn pattern(size: usize) -> Vec<u8> {
-    (0..=u8::MAX)
-        .map(|byte| byte.wrapping_mul(31).wrapping_add(7))
-        .cycle()
-        .take(size)
-        .collect()
+    (0..=u8::MAX).map(|byte| byte.wrapping_mul(31).wrapping_add(7)).cycle().take(size).collect()
 }
 
 /// Writes `sequence` over both ends of `message`.
@@ -156,9 +147,6 @@ mod tests {
         let good = stamped(64, 3);
         let mut shifted = good[1].clone();
         shifted.rotate_left(1);
-        assert_ne!(
-            sum_of(&good[1..2], Checksum::add_stamps),
-            sum_of(&[shifted], Checksum::add_stamps)
-        );
+        assert_ne!(sum_of(&good[1..2], Checksum::add_stamps), sum_of(&[shifted], Checksum::add_stamps));
     }
 }

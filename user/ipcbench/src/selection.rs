@@ -3,11 +3,7 @@
 /// Whether `pattern` means `name`: with `*` (any run of characters) or `?` (any one), as a whole; without,
 /// as a beginning.
 fn matches(pattern: &str, name: &str) -> bool {
-    if pattern.contains(['*', '?']) {
-        glob(pattern.as_bytes(), name.as_bytes())
-    } else {
-        name.starts_with(pattern)
-    }
+    if pattern.contains(['*', '?']) { glob(pattern.as_bytes(), name.as_bytes()) } else { name.starts_with(pattern) }
 }
 
 fn glob(pattern: &[u8], name: &[u8]) -> bool {
@@ -46,11 +42,7 @@ pub fn select<'a>(patterns: &'a [String], names: &[String]) -> Result<Vec<bool>,
     for pattern in patterns {
         let exact = names.contains(pattern);
         let means = |name: &String| {
-            if exact {
-                name == pattern
-            } else {
-                matches(pattern, name)
-            }
+            if exact { name == pattern } else { matches(pattern, name) }
         };
         if pattern.is_empty() || !names.iter().any(means) {
             return Err(pattern);
@@ -67,23 +59,10 @@ mod tests {
     use super::{glob, select};
 
     fn chosen(patterns: &[&str]) -> Vec<String> {
-        let names = [
-            "pipe/latency/1",
-            "pipe/latency/1024",
-            "pipe/chunks/512",
-            "shm/latency/1",
-        ]
-        .map(str::to_owned);
-        let patterns: Vec<String> = patterns
-            .iter()
-            .map(|pattern| (*pattern).to_owned())
-            .collect();
+        let names = ["pipe/latency/1", "pipe/latency/1024", "pipe/chunks/512", "shm/latency/1"].map(str::to_owned);
+        let patterns: Vec<String> = patterns.iter().map(|pattern| (*pattern).to_owned()).collect();
         let chosen = select(&patterns, &names).expect("all patterns mean something");
-        names
-            .into_iter()
-            .zip(chosen)
-            .filter_map(|(name, chosen)| chosen.then_some(name))
-            .collect()
+        names.into_iter().zip(chosen).filter_map(|(name, chosen)| chosen.then_some(name)).collect()
     }
 
     #[test]
@@ -93,10 +72,7 @@ mod tests {
 
     #[test]
     fn a_beginning_means_all_that_begin_so() {
-        assert_eq!(
-            chosen(&["pipe/"]),
-            ["pipe/latency/1", "pipe/latency/1024", "pipe/chunks/512"]
-        );
+        assert_eq!(chosen(&["pipe/"]), ["pipe/latency/1", "pipe/latency/1024", "pipe/chunks/512"]);
     }
 
     #[test]
@@ -106,14 +82,8 @@ mod tests {
 
     #[test]
     fn a_glob_means_whole_names() {
-        assert_eq!(
-            chosen(&["*/latency/1"]),
-            ["pipe/latency/1", "shm/latency/1"]
-        );
-        assert_eq!(
-            chosen(&["????/*/512", "shm"]),
-            ["pipe/chunks/512", "shm/latency/1"]
-        );
+        assert_eq!(chosen(&["*/latency/1"]), ["pipe/latency/1", "shm/latency/1"]);
+        assert_eq!(chosen(&["????/*/512", "shm"]), ["pipe/chunks/512", "shm/latency/1"]);
     }
 
     #[test]

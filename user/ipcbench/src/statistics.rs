@@ -44,8 +44,7 @@ fn nearest_rank(sorted: &[u64], percent: usize) -> u64 {
 
 /// `numerator / denominator` to three decimals, so that equal runs print equal text; `None` for `x / 0`.
 pub fn ratio(numerator: u64, denominator: u64) -> Option<f64> {
-    let thousandths = (u128::from(numerator) * 1000 + u128::from(denominator) / 2)
-        .checked_div(denominator.into())?;
+    let thousandths = (u128::from(numerator) * 1000 + u128::from(denominator) / 2).checked_div(denominator.into())?;
     Some(thousandths as f64 / 1000.0)
 }
 
@@ -63,31 +62,14 @@ mod tests {
     fn ranks_are_nearest_ranks() {
         let mut samples: Vec<u64> = (1..=100).rev().collect();
         let summary = Summary::of(&mut samples).expect("not empty");
-        let expected = Summary {
-            samples: 100,
-            min: 1,
-            median: 50,
-            p90: 90,
-            p99: 99,
-            max: 100,
-        };
+        let expected = Summary { samples: 100, min: 1, median: 50, p90: 90, p99: 99, max: 100 };
         assert_eq!(summary, expected);
     }
 
     #[test]
     fn one_sample_is_every_rank() {
         let summary = Summary::of(&mut [7]).expect("not empty");
-        assert_eq!(
-            summary,
-            Summary {
-                samples: 1,
-                min: 7,
-                median: 7,
-                p90: 7,
-                p99: 7,
-                max: 7
-            }
-        );
+        assert_eq!(summary, Summary { samples: 1, min: 7, median: 7, p90: 7, p99: 7, max: 7 });
     }
 
     #[test]
@@ -95,10 +77,7 @@ mod tests {
         let mut samples = vec![10; 999];
         samples.push(1_000_000);
         let summary = Summary::of(&mut samples).expect("not empty");
-        assert_eq!(
-            (summary.median, summary.p99, summary.max),
-            (10, 10, 1_000_000)
-        );
+        assert_eq!((summary.median, summary.p99, summary.max), (10, 10, 1_000_000));
     }
 
     #[test]

@@ -55,10 +55,7 @@ pub fn supervise(roles: Vec<Role>, deadline: Duration) -> Result<Vec<Report>, Fa
     }
     while crew.0.iter().any(|worker| worker.report.is_none()) {
         if !crew.listen(end.saturating_duration_since(Instant::now()))? {
-            return Err(Failure::new(format!(
-                "not finished after {} s",
-                deadline.as_secs_f64()
-            )));
+            return Err(Failure::new(format!("not finished after {} s", deadline.as_secs_f64())));
         }
         if crew.0.iter().any(Worker::failed) {
             return Err(crew.dismiss());
@@ -113,29 +110,15 @@ impl Crew {
             .0
             .iter()
             .map(|worker| worker.pipe.as_ref().map_or(-1, AsRawFd::as_raw_fd))
-            .map(|fd| libc::pollfd {
-                fd,
-                events: libc::POLLIN,
-                revents: 0,
-            })
+            .map(|fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 })
             .collect();
         // Rounded up: a wait cut short to 0 ms would spin through the last millisecond.
         let timeout_ms = i32::try_from(patience.as_micros().div_ceil(1000)).unwrap_or(i32::MAX);
         // SAFETY: the array is live and writable, and its length is given.
-        let ready = unsafe {
-            libc::poll(
-                watched.as_mut_ptr(),
-                watched.len() as libc::nfds_t,
-                timeout_ms,
-            )
-        };
+        let ready = unsafe { libc::poll(watched.as_mut_ptr(), watched.len() as libc::nfds_t, timeout_ms) };
         if ready < 0 {
             let error = io::Error::last_os_error();
-            return if error.kind() == io::ErrorKind::Interrupted {
-                Ok(true)
-            } else {
-                Err(error)
-            };
+            return if error.kind() == io::ErrorKind::Interrupted { Ok(true) } else { Err(error) };
         }
         for (worker, watched) in self.0.iter_mut().zip(&watched) {
             if watched.revents != 0 {
@@ -159,10 +142,7 @@ impl Crew {
 
     /// The reports of workers that all succeeded.
     fn reports(mut self) -> Result<Vec<Report>, Failure> {
-        self.0
-            .iter_mut()
-            .filter_map(|worker| worker.report.take())
-            .collect()
+        self.0.iter_mut().filter_map(|worker| worker.report.take()).collect()
     }
 }
 
@@ -209,13 +189,9 @@ fn start(role: Role) -> Result<Worker, Failure> {
             work(role, reports, supervisor)
         }
         // The role is dropped here: the supervisor, and workers started later, keep none of its files open.
-        Forked::Parent(pid) => Ok(Worker {
-            name: role.name,
-            pid,
-            pipe: Some(pipe),
-            received: Vec::new(),
-            report: None,
-        }),
+        Forked::Parent(pid) => {
+            Ok(Worker { name: role.name, pid, pipe: Some(pipe), received: Vec::new(), report: None })
+        }
     }
 }
 
@@ -232,12 +208,9 @@ fn work(role: Role, reports: PipeWriter, supervisor: u32) -> ! {
 }
 
 fn prepare(cpu: Option<usize>, supervisor: u32) -> Result<(), Failure> {
-    process::die_with_parent(supervisor)
-        .map_err(|error| Failure::during("prctl(PR_SET_PDEATHSIG)", &error))?;
+    process::die_with_parent(supervisor).map_err(|error| Failure::during("prctl(PR_SET_PDEATHSIG)", &error))?;
     match cpu {
-        Some(cpu) => {
-            pin_to(cpu).map_err(|error| Failure::during(&format!("pin to CPU {cpu}"), &error))
-        }
+        Some(cpu) => pin_to(cpu).map_err(|error| Failure::during(&format!("pin to CPU {cpu}"), &error)),
         None => Ok(()),
     }
 }
@@ -256,20 +229,11 @@ mod tests {
 
     fn role(name: &'static str, body: impl FnOnce() -> Result<Report, Failure> + 'static) -> Role {
         let body: Body = Box::new(body);
-        Role {
-            name,
-            cpu: None,
-            body,
-        }
+        Role { name, cpu: None, body }
     }
 
     fn summing(sum: u64) -> impl FnOnce() -> Result<Report, Failure> {
-        move || {
-            Ok(Report {
-                measurement: None,
-                checksum: Some(sum),
-            })
-        }
+        move || Ok(Report { measurement: None, checksum: Some(sum) })
     }
 
     /// Waits for a wake-up nobody will send: what a dead peer leaves behind.
@@ -283,9 +247,7 @@ mod tests {
     fn failure_of(roles: Vec<Role>, patience: Duration) -> String {
         let _turn = alone();
         let started = Instant::now();
-        let failure = supervise(roles, patience)
-            .expect_err("one role fails")
-            .to_string();
+        let failure = supervise(roles, patience).expect_err("one role fails").to_string();
         assert!(started.elapsed() < PATIENCE, "hung for the other worker");
         failure
     }
@@ -293,63 +255,38 @@ mod tests {
     #[test]
     fn reports_come_in_the_order_of_the_roles() {
         let _turn = alone();
-        let reports = supervise(vec![role("a", summing(1)), role("b", summing(2))], PATIENCE)
-            .expect("both report");
+        let reports = supervise(vec![role("a", summing(1)), role("b", summing(2))], PATIENCE).expect("both report");
         let sums: Vec<_> = reports.iter().map(|report| report.checksum).collect();
         assert_eq!(sums, [Some(1), Some(2)]);
     }
 
     #[test]
     fn a_worker_killed_by_a_signal_is_named_and_its_peer_does_not_hang() {
-        let failure = failure_of(
-            vec![
-                role("waiter", waiting),
-                role("victim", || std::process::abort()),
-            ],
-            PATIENCE,
-        );
-        assert!(
-            failure.starts_with("victim: ended without a report (signal: 6"),
-            "{failure}"
-        );
+        let failure = failure_of(vec![role("waiter", waiting), role("victim", || std::process::abort())], PATIENCE);
+        assert!(failure.starts_with("victim: ended without a report (signal: 6"), "{failure}");
     }
 
     #[test]
     fn a_worker_that_exits_without_a_word_has_failed() {
-        let failure = failure_of(
-            vec![role("mute", || exit_now(0)), role("waiter", waiting)],
-            PATIENCE,
-        );
+        let failure = failure_of(vec![role("mute", || exit_now(0)), role("waiter", waiting)], PATIENCE);
         assert_eq!(failure, "mute: ended without a report (exit status: 0)");
     }
 
     #[test]
     fn a_worker_that_reports_a_failure_is_quoted() {
-        let failure = failure_of(
-            vec![
-                role("waiter", waiting),
-                role("b", || Err(Failure::new("no luck"))),
-            ],
-            PATIENCE,
-        );
+        let failure = failure_of(vec![role("waiter", waiting), role("b", || Err(Failure::new("no luck")))], PATIENCE);
         assert_eq!(failure, "b: no luck");
     }
 
     #[test]
     fn a_deadlock_ends_at_the_deadline() {
-        let failure = failure_of(
-            vec![role("a", waiting), role("b", waiting)],
-            Duration::from_millis(50),
-        );
+        let failure = failure_of(vec![role("a", waiting), role("b", waiting)], Duration::from_millis(50));
         assert_eq!(failure, "not finished after 0.05 s");
     }
 
     #[test]
     fn a_cpu_that_is_not_there_is_a_failure() {
-        let pinned = Role {
-            cpu: Some(1023),
-            ..role("a", summing(1))
-        };
+        let pinned = Role { cpu: Some(1023), ..role("a", summing(1)) };
         assert!(failure_of(vec![pinned], PATIENCE).starts_with("a: pin to CPU 1023: "));
     }
 }

@@ -24,22 +24,12 @@ pub enum Shape {
 ///
 /// # Errors
 /// The link's.
-pub fn one_process<L: Link>(
-    (out, back): (L, L),
-    schedule: Schedule,
-    size: usize,
-) -> Result<Report, Failure> {
+pub fn one_process<L: Link>((out, back): (L, L), schedule: Schedule, size: usize) -> Result<Report, Failure> {
     let mut exchange = Exchange::new(out, size);
     let mut back = back;
-    let mut subject = OneProcess {
-        exchange: &mut exchange,
-        back: &mut back,
-    };
+    let mut subject = OneProcess { exchange: &mut exchange, back: &mut back };
     let measurement = measure(schedule, &mut subject)?;
-    Ok(Report {
-        measurement: Some(measurement),
-        checksum: Some(exchange.sum.value()),
-    })
+    Ok(Report { measurement: Some(measurement), checksum: Some(exchange.sum.value()) })
 }
 
 /// The measuring process of a [`Shape::RoundTrip`] load.
@@ -49,10 +39,7 @@ pub fn one_process<L: Link>(
 pub fn round_trip<L: Link>(link: L, schedule: Schedule, size: usize) -> Result<Report, Failure> {
     let mut exchange = Exchange::new(link, size);
     let measurement = measure(schedule, &mut RoundTrip(&mut exchange))?;
-    Ok(Report {
-        measurement: Some(measurement),
-        checksum: Some(exchange.sum.value()),
-    })
+    Ok(Report { measurement: Some(measurement), checksum: Some(exchange.sum.value()) })
 }
 
 /// The peer of [`round_trip`]: sends back what it receives.
@@ -81,10 +68,7 @@ pub fn echo<L: Link>(link: L, schedule: Schedule, size: usize) -> Result<Report,
 pub fn source<L: Link>(link: L, schedule: Schedule, size: usize) -> Result<Report, Failure> {
     let mut exchange = Exchange::new(link, size);
     let measurement = measure(schedule, &mut OneWay(&mut exchange))?;
-    Ok(Report {
-        measurement: Some(measurement),
-        checksum: None,
-    })
+    Ok(Report { measurement: Some(measurement), checksum: None })
 }
 
 /// The peer of [`source`]: receives each pass and answers it with one byte.
@@ -122,12 +106,7 @@ struct Exchange<L> {
 impl<L: Link> Exchange<L> {
     fn new(link: L, size: usize) -> Self {
         // Ones, not zeroes: the buffer's pages are there before anything is timed.
-        Self {
-            link,
-            departing: pattern(size),
-            arrived: vec![1; size],
-            sum: Checksum::new(),
-        }
+        Self { link, departing: pattern(size), arrived: vec![1; size], sum: Checksum::new() }
     }
 
     #[inline]
@@ -142,10 +121,7 @@ impl<L: Link> Exchange<L> {
     }
 
     fn receipt(self) -> Report {
-        Report {
-            measurement: None,
-            checksum: Some(self.sum.value()),
-        }
+        Report { measurement: None, checksum: Some(self.sum.value()) }
     }
 }
 
@@ -201,10 +177,6 @@ impl<L: Link> Subject for OneWay<'_, L> {
     fn settle(&mut self) -> io::Result<()> {
         let mut answer = [0];
         self.0.link.receive(&mut answer)?;
-        if answer == [ANSWER] {
-            Ok(())
-        } else {
-            Err(io::ErrorKind::InvalidData.into())
-        }
+        if answer == [ANSWER] { Ok(()) } else { Err(io::ErrorKind::InvalidData.into()) }
     }
 }

@@ -20,23 +20,13 @@ pub trait Names {
 /// # Errors
 /// A message about a wrong expression or a division by zero.
 pub fn evaluate(expression: &[u8], names: &mut dyn Names) -> Result<i64, String> {
-    let mut evaluator = Evaluator {
-        text: expression,
-        at: 0,
-        names,
-        skipping: 0,
-        depth: 0,
-    };
+    let mut evaluator = Evaluator { text: expression, at: 0, names, skipping: 0, depth: 0 };
     evaluator.blanks();
     if evaluator.at == expression.len() {
         return Ok(0);
     }
     let value = evaluator.comma()?;
-    if evaluator.at == expression.len() {
-        Ok(value)
-    } else {
-        Err(evaluator.wrong())
-    }
+    if evaluator.at == expression.len() { Ok(value) } else { Err(evaluator.wrong()) }
 }
 
 /// Binary operators by rising precedence; within one level the longer spelling first.
@@ -53,9 +43,7 @@ const LEVELS: &[&[&str]] = &[
     &["*", "/", "%"],
 ];
 
-const ASSIGNMENTS: &[&str] = &[
-    "<<=", ">>=", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "=",
-];
+const ASSIGNMENTS: &[&str] = &["<<=", ">>=", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "="];
 
 /// Parentheses and unary operators beyond this are refused, for the stack's sake.
 const DEPTH_MAX: usize = 100;
@@ -71,10 +59,7 @@ struct Evaluator<'a> {
 
 impl Evaluator<'_> {
     fn wrong(&self) -> String {
-        format!(
-            "arithmetic expression: syntax error: \"{}\"",
-            String::from_utf8_lossy(self.text)
-        )
+        format!("arithmetic expression: syntax error: \"{}\"", String::from_utf8_lossy(self.text))
     }
 
     fn blanks(&mut self) {
@@ -129,11 +114,7 @@ impl Evaluator<'_> {
     }
 
     /// Runs `parse`, without effects when `skip`.
-    fn unless(
-        &mut self,
-        skip: bool,
-        parse: impl FnOnce(&mut Self) -> Result<i64, String>,
-    ) -> Result<i64, String> {
+    fn unless(&mut self, skip: bool, parse: impl FnOnce(&mut Self) -> Result<i64, String>) -> Result<i64, String> {
         self.skipping += usize::from(skip);
         let value = parse(self);
         self.skipping -= usize::from(skip);
@@ -146,9 +127,7 @@ impl Evaluator<'_> {
         let Some(name) = self.name() else {
             return Ok(None);
         };
-        let operator = ASSIGNMENTS
-            .iter()
-            .find(|operator| self.looking_at(operator));
+        let operator = ASSIGNMENTS.iter().find(|operator| self.looking_at(operator));
         let Some(operator) = operator.filter(|_| !self.looking_at("==")) else {
             self.at = start;
             return Ok(None);
@@ -173,10 +152,7 @@ impl Evaluator<'_> {
         if !starts_name(*rest.first()?) {
             return None;
         }
-        let length = rest
-            .iter()
-            .take_while(|byte| continues_name(**byte))
-            .count();
+        let length = rest.iter().take_while(|byte| continues_name(**byte)).count();
         self.at += length;
         self.blanks();
         Some(rest[..length].to_vec())
@@ -196,19 +172,12 @@ impl Evaluator<'_> {
             digits => (false, digits),
         };
         let number = parse_integer(digits);
-        let number =
-            number.ok_or_else(|| format!("Illegal number: {}", String::from_utf8_lossy(&value)))?;
-        Ok(if negative {
-            number.wrapping_neg()
-        } else {
-            number
-        })
+        let number = number.ok_or_else(|| format!("Illegal number: {}", String::from_utf8_lossy(&value)))?;
+        Ok(if negative { number.wrapping_neg() } else { number })
     }
 
     fn operator_at(&self, level: usize) -> Option<&'static str> {
-        let operator = LEVELS[level]
-            .iter()
-            .find(|operator| self.looking_at(operator))?;
+        let operator = LEVELS[level].iter().find(|operator| self.looking_at(operator))?;
         let rest = &self.text[self.at..];
         let clash = match *operator {
             // A longer operator of another level starts the same way.
@@ -229,12 +198,8 @@ impl Evaluator<'_> {
         while let Some(operator) = self.operator_at(level) {
             self.accept(operator);
             left = match operator {
-                "||" => i64::from(
-                    self.unless(left != 0, |this| this.binary(level + 1))? != 0 || left != 0,
-                ),
-                "&&" => i64::from(
-                    self.unless(left == 0, |this| this.binary(level + 1))? != 0 && left != 0,
-                ),
+                "||" => i64::from(self.unless(left != 0, |this| this.binary(level + 1))? != 0 || left != 0),
+                "&&" => i64::from(self.unless(left == 0, |this| this.binary(level + 1))? != 0 && left != 0),
                 _ => {
                     let right = self.binary(level + 1)?;
                     self.apply(operator, left, right)?
@@ -292,20 +257,13 @@ impl Evaluator<'_> {
     fn primary(&mut self) -> Result<i64, String> {
         if self.accept("(") {
             let value = self.comma()?;
-            return if self.accept(")") {
-                Ok(value)
-            } else {
-                Err(self.wrong())
-            };
+            return if self.accept(")") { Ok(value) } else { Err(self.wrong()) };
         }
         if let Some(name) = self.name() {
             return self.variable(&name);
         }
         let rest = &self.text[self.at..];
-        let length = rest
-            .iter()
-            .take_while(|byte| byte.is_ascii_alphanumeric())
-            .count();
+        let length = rest.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
         let value = parse_integer(&rest[..length]).ok_or_else(|| self.wrong())?;
         self.at += length;
         self.blanks();

@@ -50,11 +50,7 @@ impl Parser<'_> {
                 break;
             }
         }
-        let otherwise = if self.take_reserved("else")? {
-            Some(self.body()?)
-        } else {
-            None
-        };
+        let otherwise = if self.take_reserved("else")? { Some(self.body()?) } else { None };
         self.expect_reserved("fi", "if")?;
         Ok(Compound::If(arms, otherwise))
     }
@@ -74,9 +70,7 @@ impl Parser<'_> {
     fn iteration(&mut self) -> Syntax<Compound> {
         let word = self.any_word("for")?;
         let name = plain_text(&word).filter(|text| is_name(text));
-        let name = name
-            .ok_or_else(|| SyntaxError::Unexpected("bad for loop variable".to_owned()))?
-            .to_vec();
+        let name = name.ok_or_else(|| SyntaxError::Unexpected("bad for loop variable".to_owned()))?.to_vec();
         self.skip_newlines()?;
         let words = if self.take_reserved("in")? {
             let mut words = Vec::new();
@@ -112,10 +106,7 @@ impl Parser<'_> {
                 patterns.push(self.any_word("case")?);
             }
             self.expect_operator(")", "case")?;
-            arms.push(CaseArm {
-                patterns,
-                body: self.list()?,
-            });
+            arms.push(CaseArm { patterns, body: self.list()? });
             if !self.take_operator(";;")? {
                 self.skip_newlines()?;
                 self.expect_reserved("esac", "case")?;
@@ -129,11 +120,8 @@ impl Parser<'_> {
         self.expect_operator("(", "function")?;
         self.expect_operator(")", "function")?;
         self.skip_newlines()?;
-        let is_compound = self.at_operator("(")?
-            || matches!(
-                self.reserved()?,
-                Some("{" | "if" | "while" | "until" | "for" | "case")
-            );
+        let is_compound =
+            self.at_operator("(")? || matches!(self.reserved()?, Some("{" | "if" | "while" | "until" | "for" | "case"));
         if !is_compound {
             return match self.peek()? {
                 Token::End => Err(SyntaxError::Incomplete("function")),

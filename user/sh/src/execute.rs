@@ -90,9 +90,7 @@ impl Shell {
                     }
                 }
                 self.status = 0;
-                otherwise
-                    .as_ref()
-                    .map_or(Ok(()), |body| self.run_list(body))
+                otherwise.as_ref().map_or(Ok(()), |body| self.run_list(body))
             }
             Compound::Loop(kind, condition, body) => self.run_loop(*kind, condition, body),
             Compound::For(name, words, body) => {
@@ -194,19 +192,11 @@ impl Shell {
         let mut launch = crate::launch::Launch::foreground(self);
         let mut input = None;
         for (index, command) in commands.iter().enumerate() {
-            let pipe = if index + 1 < commands.len() {
-                Some(self.make_pipe()?)
-            } else {
-                None
-            };
+            let pipe = if index + 1 < commands.len() { Some(self.make_pipe()?) } else { None };
             let child = launch.start(self)?;
             if child {
                 let connected = connect(input, pipe);
-                let result = if connected {
-                    self.run_command(command, Place::Child, text)
-                } else {
-                    Err(Flow::Abort)
-                };
+                let result = if connected { self.run_command(command, Place::Child, text) } else { Err(Flow::Abort) };
                 self.leave(result);
             }
             input.into_iter().for_each(system::close);
@@ -225,19 +215,12 @@ impl Shell {
     fn run_background(&mut self, and_or: &AndOr) -> Run {
         let mut text = and_or.first.text.clone();
         for (connector, pipeline) in &and_or.rest {
-            text.extend_from_slice(if *connector == Connector::And {
-                b" && "
-            } else {
-                b" || "
-            });
+            text.extend_from_slice(if *connector == Connector::And { b" && " } else { b" || " });
             text.extend_from_slice(&pipeline.text);
         }
         let mut launch = crate::launch::Launch::background(self);
         if launch.start(self)? {
-            let result = match (
-                and_or.first.commands.as_slice(),
-                and_or.rest.is_empty() && !and_or.first.negated,
-            ) {
+            let result = match (and_or.first.commands.as_slice(), and_or.rest.is_empty() && !and_or.first.negated) {
                 ([command], true) => self.run_command(command, Place::Child, &text),
                 _ => self.run_and_or(and_or),
             };
@@ -252,11 +235,7 @@ impl Shell {
         let before = self.status;
         let mut launch = crate::launch::Launch::quiet(self);
         if launch.start(self)? {
-            let result = if connect(None, Some((reader, writer))) {
-                self.run_list(list)
-            } else {
-                Err(Flow::Abort)
-            };
+            let result = if connect(None, Some((reader, writer))) { self.run_list(list) } else { Err(Flow::Abort) };
             self.leave(result);
         }
         system::close(writer);

@@ -38,12 +38,7 @@ struct Expansion {
 impl Expansion {
     fn new(shell: &Shell, splitting: Splitting) -> Self {
         let separators = shell.variables.get(b"IFS").unwrap_or(b" \t\n").to_vec();
-        Self {
-            splitting,
-            separators,
-            done: Vec::new(),
-            current: None,
-        }
+        Self { splitting, separators, done: Vec::new(), current: None }
     }
 
     fn push(&mut self, bytes: &[u8], quoting: Quoting) {
@@ -90,11 +85,7 @@ impl Shell {
             let mut expansion = Expansion::new(self, Splitting::Fields);
             self.expand_parts(&word.0, Treatment::Script, &mut expansion)?;
             for field in expansion.finish() {
-                let names = if self.options.no_glob {
-                    Vec::new()
-                } else {
-                    pathname::matching_names(&field)
-                };
+                let names = if self.options.no_glob { Vec::new() } else { pathname::matching_names(&field) };
                 if names.is_empty() {
                     fields.push(field.bytes);
                 } else {
@@ -129,12 +120,7 @@ impl Shell {
         Ok(whole)
     }
 
-    fn expand_parts(
-        &mut self,
-        parts: &[Part],
-        treatment: Treatment,
-        expansion: &mut Expansion,
-    ) -> Run {
+    fn expand_parts(&mut self, parts: &[Part], treatment: Treatment, expansion: &mut Expansion) -> Run {
         for part in parts {
             self.expand_part(part, treatment, expansion)?;
         }
@@ -180,19 +166,12 @@ impl Shell {
             }
             Part::Parameter(parameter) => match self.parameter(parameter)? {
                 Value::Text(text) => push_result(expansion, treatment, &text),
-                Value::Joined(text)
-                    if treatment == Treatment::Quoted
-                        || expansion.splitting == Splitting::Whole =>
-                {
+                Value::Joined(text) if treatment == Treatment::Quoted || expansion.splitting == Splitting::Whole => {
                     push_result(expansion, treatment, &text);
                 }
                 Value::Each | Value::Joined(_) => self.push_each(treatment, expansion),
                 Value::Word(word) => {
-                    let inner = if treatment == Treatment::Quoted {
-                        Treatment::Quoted
-                    } else {
-                        Treatment::Value
-                    };
+                    let inner = if treatment == Treatment::Quoted { Treatment::Quoted } else { Treatment::Value };
                     // An empty word inside quotes is an empty field all the same.
                     if inner == Treatment::Quoted {
                         expansion.push(b"", Quoting::Quoted);

@@ -105,11 +105,7 @@ fn read_plain() -> Input {
             break;
         }
     }
-    if line.is_empty() {
-        Input::End
-    } else {
-        Input::Line(line)
-    }
+    if line.is_empty() { Input::End } else { Input::Line(line) }
 }
 
 impl Shell {
@@ -135,11 +131,7 @@ impl Shell {
                     self.run_list(&list)?;
                 }
                 Err(error) => {
-                    let line = text[..parser.position()]
-                        .iter()
-                        .filter(|byte| **byte == b'\n')
-                        .count()
-                        + 1;
+                    let line = text[..parser.position()].iter().filter(|byte| **byte == b'\n').count() + 1;
                     return self.syntax_error(&error, Some(line));
                 }
             }
@@ -164,11 +156,7 @@ impl Shell {
         let mut lines = Lines::open(self);
         let mut pending = Vec::new();
         loop {
-            let prompt = if pending.is_empty() {
-                Prompt::First
-            } else {
-                Prompt::Continued
-            };
+            let prompt = if pending.is_empty() { Prompt::First } else { Prompt::Continued };
             if prompt == Prompt::First && self.options.interactive {
                 self.report_finished();
             }
@@ -226,9 +214,7 @@ impl Shell {
         };
         let text = self.variables.get(name).unwrap_or(preset).to_vec();
         let status = self.status;
-        let expanded = prompt_word(&text)
-            .ok()
-            .and_then(|word| self.expand_whole(&word).ok());
+        let expanded = prompt_word(&text).ok().and_then(|word| self.expand_whole(&word).ok());
         self.status = status;
         String::from_utf8_lossy(&expanded.unwrap_or(text)).into_owned()
     }

@@ -53,10 +53,7 @@ impl Job {
         let states = || self.processes.iter().map(|(_, state)| *state);
         let running = states().find(|state| *state == State::Running);
         let stopped = states().find(|state| matches!(state, State::Stopped(_)));
-        running
-            .or(stopped)
-            .or_else(|| states().next_back())
-            .unwrap_or(State::Exited(0))
+        running.or(stopped).or_else(|| states().next_back()).unwrap_or(State::Exited(0))
     }
 }
 
@@ -71,12 +68,7 @@ impl Jobs {
     pub fn add(&mut self, group: Option<Pid>, processes: &[Pid], text: &[u8]) -> usize {
         let number = self.table.iter().map(|job| job.number).max().unwrap_or(0) + 1;
         let processes = processes.iter().map(|pid| (*pid, State::Running)).collect();
-        self.table.push(Job {
-            number,
-            group,
-            processes,
-            text: text.to_vec(),
-        });
+        self.table.push(Job { number, group, processes, text: text.to_vec() });
         number
     }
 
@@ -92,9 +84,7 @@ impl Jobs {
 
     /// The job that has a process.
     pub fn with_process(&self, process: Pid) -> Option<&Job> {
-        self.table
-            .iter()
-            .find(|job| job.processes.iter().any(|(pid, _)| *pid == process))
+        self.table.iter().find(|job| job.processes.iter().any(|(pid, _)| *pid == process))
     }
 
     /// Forgets a job.
@@ -105,11 +95,7 @@ impl Jobs {
     /// Marks the stopped processes of a job as running again.
     pub fn resume(&mut self, number: usize) {
         for job in self.table.iter_mut().filter(|job| job.number == number) {
-            for (_, state) in job
-                .processes
-                .iter_mut()
-                .filter(|(_, state)| !state.is_over())
-            {
+            for (_, state) in job.processes.iter_mut().filter(|(_, state)| !state.is_over()) {
                 *state = State::Running;
             }
         }
@@ -122,11 +108,7 @@ impl Jobs {
             b"-" => self.table.iter().rev().nth(1).or(self.table.last()),
             rest => match str::from_utf8(rest).ok().and_then(|text| text.parse().ok()) {
                 Some(number) => self.get(number),
-                None => self
-                    .table
-                    .iter()
-                    .rev()
-                    .find(|job| job.text.starts_with(rest)),
+                None => self.table.iter().rev().find(|job| job.text.starts_with(rest)),
             },
         }
     }
@@ -170,43 +152,20 @@ mod tests {
     use super::*;
 
     fn job_of(states: &[State]) -> Job {
-        let processes = states
-            .iter()
-            .zip(100..)
-            .map(|(state, pid)| (Pid::from_raw(pid), *state))
-            .collect();
-        Job {
-            number: 1,
-            group: None,
-            processes,
-            text: Vec::new(),
-        }
+        let processes = states.iter().zip(100..).map(|(state, pid)| (Pid::from_raw(pid), *state)).collect();
+        Job { number: 1, group: None, processes, text: Vec::new() }
     }
 
     #[test]
     fn a_job_has_the_status_of_its_last_process() {
-        assert_eq!(
-            job_of(&[State::Exited(1), State::Exited(0)]).state(),
-            State::Exited(0)
-        );
-        assert_eq!(
-            job_of(&[State::Exited(0), State::Killed(9)])
-                .state()
-                .status(),
-            137
-        );
+        assert_eq!(job_of(&[State::Exited(1), State::Exited(0)]).state(), State::Exited(0));
+        assert_eq!(job_of(&[State::Exited(0), State::Killed(9)]).state().status(), 137);
     }
 
     #[test]
     fn a_job_runs_while_any_process_runs() {
-        assert_eq!(
-            job_of(&[State::Running, State::Exited(0)]).state(),
-            State::Running
-        );
-        assert_eq!(
-            job_of(&[State::Stopped(20), State::Exited(0)]).state(),
-            State::Stopped(20)
-        );
+        assert_eq!(job_of(&[State::Running, State::Exited(0)]).state(), State::Running);
+        assert_eq!(job_of(&[State::Stopped(20), State::Exited(0)]).state(), State::Stopped(20));
     }
 
     #[test]

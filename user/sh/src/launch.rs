@@ -11,13 +11,7 @@ use std::fs::File;
 use std::os::fd::AsRawFd;
 
 /// Signals an interactive shell ignores and its children do not.
-const SHELL_IGNORES: &[Signal] = &[
-    Signal::SIGQUIT,
-    Signal::SIGTERM,
-    Signal::SIGTSTP,
-    Signal::SIGTTIN,
-    Signal::SIGTTOU,
-];
+const SHELL_IGNORES: &[Signal] = &[Signal::SIGQUIT, Signal::SIGTERM, Signal::SIGTSTP, Signal::SIGTTIN, Signal::SIGTTOU];
 
 /// What the children are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,12 +49,7 @@ impl Launch {
     }
 
     fn new(purpose: Purpose, job_control: bool) -> Self {
-        Self {
-            purpose,
-            job_control,
-            group: None,
-            children: Vec::new(),
-        }
+        Self { purpose, job_control, group: None, children: Vec::new() }
     }
 
     /// Forks; `true` in the child, which is set up as a subshell.
@@ -201,10 +190,7 @@ impl Shell {
     /// Sleeps until a job has ended or stopped.
     pub fn wait_job(&mut self, number: usize) -> State {
         loop {
-            let state = self
-                .jobs
-                .get(number)
-                .map_or(State::Exited(127), crate::jobs::Job::state);
+            let state = self.jobs.get(number).map_or(State::Exited(127), crate::jobs::Job::state);
             if state != State::Running {
                 return state;
             }
@@ -244,11 +230,7 @@ pub fn job_line(job: &crate::jobs::Job) -> String {
         State::Exited(status) => format!("Done({status})"),
         State::Killed(signal) => signal_description(signal),
     };
-    format!(
-        "[{}] {state:<22} {}",
-        job.number,
-        String::from_utf8_lossy(&job.text)
-    )
+    format!("[{}] {state:<22} {}", job.number, String::from_utf8_lossy(&job.text))
 }
 
 /// What is said about a process that a signal ended.

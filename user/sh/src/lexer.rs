@@ -34,10 +34,8 @@ pub enum Token {
 }
 
 /// Longest first, so that the first match is the right one.
-const OPERATORS: &[&str] = &[
-    "&>>", "<<-", "&&", "||", ";;", "<<", ">>", "<&", ">&", "<>", ">|", "&>", "&", "|", ";", "(",
-    ")", "<", ">",
-];
+const OPERATORS: &[&str] =
+    &["&>>", "<<-", "&&", "||", ";;", "<<", ">>", "<&", ">&", "<>", ">|", "&>", "&", "|", ";", "(", ")", "<", ">"];
 
 /// A here-document whose body has yet to come.
 struct PendingDocument {
@@ -78,12 +76,7 @@ const DEPTH_MAX: usize = 200;
 impl<'a> Lexer<'a> {
     /// A lexer at byte `position` of `source`, inside `depth` levels of nesting.
     pub fn new(source: &'a [u8], position: usize, depth: usize) -> Self {
-        Self {
-            source,
-            position,
-            pending: Vec::new(),
-            depth,
-        }
+        Self { source, position, pending: Vec::new(), depth }
     }
 
     /// How many levels of nesting are around the position.
@@ -173,12 +166,7 @@ impl<'a> Lexer<'a> {
     pub fn expect_document(&mut self, end: &Word, strip_tabs: bool) -> Rc<OnceCell<Word>> {
         let body = Rc::new(OnceCell::new());
         let (delimiter, literal) = delimiter_text(end);
-        self.pending.push(PendingDocument {
-            delimiter,
-            literal,
-            strip_tabs,
-            body: Rc::clone(&body),
-        });
+        self.pending.push(PendingDocument { delimiter, literal, strip_tabs, body: Rc::clone(&body) });
         body
     }
 
@@ -204,10 +192,7 @@ impl<'a> Lexer<'a> {
             if rest.is_empty() {
                 return Err(SyntaxError::Incomplete("here-document"));
             }
-            let length = rest
-                .iter()
-                .position(|byte| *byte == b'\n')
-                .unwrap_or(rest.len());
+            let length = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
             let mut line = &rest[..length];
             self.position += (length + 1).min(rest.len());
             if document.strip_tabs {

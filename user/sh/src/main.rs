@@ -106,24 +106,14 @@ fn parse(arguments: &[Vec<u8>]) -> Result<Invocation, String> {
         operands = rest.iter().cloned();
         (Source::Standard, own_name)
     };
-    Ok(Invocation {
-        source,
-        name,
-        positional: operands.collect(),
-        options,
-        login,
-    })
+    Ok(Invocation { source, name, positional: operands.collect(), options, login })
 }
 
 fn run(invocation: Invocation) -> ! {
     let mut shell = Shell::new(invocation.name);
     shell.positional = invocation.positional;
     let asked = invocation.options.contains(&(b'i', true));
-    for (letter, value) in invocation
-        .options
-        .into_iter()
-        .filter(|(letter, _)| *letter != b'i')
-    {
+    for (letter, value) in invocation.options.into_iter().filter(|(letter, _)| *letter != b'i') {
         shell.set_option(letter, value);
     }
     let at_terminal = system::is_terminal(0) && system::is_terminal(2);
@@ -156,11 +146,7 @@ fn run_file(shell: &mut Shell, path: &[u8]) -> Run {
     match std::fs::read(OsStr::from_bytes(path)) {
         Ok(text) => shell.run_text(&text),
         Err(error) => {
-            shell.complain(&format!(
-                "{}: {}",
-                String::from_utf8_lossy(path),
-                system::describe(&error)
-            ));
+            shell.complain(&format!("{}: {}", String::from_utf8_lossy(path), system::describe(&error)));
             shell.status = 127;
             Ok(())
         }

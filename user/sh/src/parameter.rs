@@ -35,13 +35,9 @@ impl Shell {
                 Ok(Value::Text(self.positional.len().to_string().into_bytes()))
             }
             Operation::Length => match value {
-                Some(value) => Ok(Value::Text(
-                    String::from_utf8_lossy(&value)
-                        .chars()
-                        .count()
-                        .to_string()
-                        .into_bytes(),
-                )),
+                Some(value) => {
+                    Ok(Value::Text(String::from_utf8_lossy(&value).chars().count().to_string().into_bytes()))
+                }
                 None => self.missing(name).map(|_| Value::Text(b"0".to_vec())),
             },
             Operation::Default(missing, word) => Ok(match present(value, *missing) {
@@ -61,16 +57,8 @@ impl Shell {
                 Some(value) => Ok(Value::Text(value)),
                 None => {
                     let text = self.expand_whole(word)?;
-                    let text = if text.is_empty() {
-                        b"parameter not set".to_vec()
-                    } else {
-                        text
-                    };
-                    self.fatal(&format!(
-                        "{}: {}",
-                        String::from_utf8_lossy(name),
-                        String::from_utf8_lossy(&text)
-                    ))
+                    let text = if text.is_empty() { b"parameter not set".to_vec() } else { text };
+                    self.fatal(&format!("{}: {}", String::from_utf8_lossy(name), String::from_utf8_lossy(&text)))
                 }
             },
             Operation::Alternative(missing, word) => Ok(match present(value, *missing) {
@@ -79,39 +67,25 @@ impl Shell {
             }),
             Operation::TrimPrefix(extent, word) => {
                 let pattern = self.expand_pattern(word)?;
-                Ok(Value::Text(trim_prefix(
-                    &value.unwrap_or_default(),
-                    &pattern,
-                    *extent,
-                )))
+                Ok(Value::Text(trim_prefix(&value.unwrap_or_default(), &pattern, *extent)))
             }
             Operation::TrimSuffix(extent, word) => {
                 let pattern = self.expand_pattern(word)?;
-                Ok(Value::Text(trim_suffix(
-                    &value.unwrap_or_default(),
-                    &pattern,
-                    *extent,
-                )))
+                Ok(Value::Text(trim_suffix(&value.unwrap_or_default(), &pattern, *extent)))
             }
         }
     }
 
     fn missing(&mut self, name: &[u8]) -> Run<Value> {
         if self.options.refuse_unset {
-            return self.fatal(&format!(
-                "{}: parameter not set",
-                String::from_utf8_lossy(name)
-            ));
+            return self.fatal(&format!("{}: parameter not set", String::from_utf8_lossy(name)));
         }
         Ok(Value::Text(Vec::new()))
     }
 
     fn assign_parameter(&mut self, name: &[u8], value: &[u8]) -> Run {
         if !is_name(name) {
-            return self.fatal(&format!(
-                "{}: bad variable name",
-                String::from_utf8_lossy(name)
-            ));
+            return self.fatal(&format!("{}: bad variable name", String::from_utf8_lossy(name)));
         }
         self.assign(name, value)
     }
@@ -136,10 +110,7 @@ impl Shell {
             b"@" | b"*" if self.positional.is_empty() => None,
             b"@" | b"*" => {
                 let separators = self.variables.get(b"IFS").unwrap_or(b" ");
-                Some(
-                    self.positional
-                        .join(separators.get(..1).unwrap_or_default()),
-                )
+                Some(self.positional.join(separators.get(..1).unwrap_or_default()))
             }
             _ if name[0].is_ascii_digit() => {
                 let index: usize = str::from_utf8(name).ok()?.parse().ok()?;

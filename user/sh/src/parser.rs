@@ -1,17 +1,13 @@
 //! From tokens to the syntax tree, by recursive descent with one token of look-ahead.
 //! Specification: POSIX.1-2024, Shell Command Language, section 2.10.
 
-use crate::ast::{
-    AndOr, Command, Connector, Item, List, Mode, Part, Pipeline, Redirection, Simple, Target, Word,
-};
+use crate::ast::{AndOr, Command, Connector, Item, List, Mode, Part, Pipeline, Redirection, Simple, Target, Word};
 use crate::lexer::{Context, Lexer, Syntax, SyntaxError, Token};
 use crate::word::{continues_name, is_name};
 
 /// Words that are part of the grammar where a command may start.
-const RESERVED: &[&str] = &[
-    "!", "{", "}", "case", "do", "done", "elif", "else", "esac", "fi", "for", "if", "in", "then",
-    "until", "while",
-];
+const RESERVED: &[&str] =
+    &["!", "{", "}", "case", "do", "done", "elif", "else", "esac", "fi", "for", "if", "in", "then", "until", "while"];
 
 /// A parser at some position of a source.
 pub struct Parser<'a> {
@@ -30,11 +26,7 @@ impl<'a> Parser<'a> {
 
     /// The same, inside `depth` levels of nesting.
     pub fn inside(source: &'a [u8], position: usize, depth: usize) -> Self {
-        Self {
-            lexer: Lexer::new(source, position, depth),
-            ahead: None,
-            taken_to: position,
-        }
+        Self { lexer: Lexer::new(source, position, depth), ahead: None, taken_to: position }
     }
 
     /// Where the next unread byte is.
@@ -116,9 +108,7 @@ impl<'a> Parser<'a> {
         let Token::Word(word) = self.peek()? else {
             return Ok(None);
         };
-        Ok(plain_text(&word)
-            .and_then(|text| RESERVED.iter().find(|name| name.as_bytes() == text))
-            .copied())
+        Ok(plain_text(&word).and_then(|text| RESERVED.iter().find(|name| name.as_bytes() == text)).copied())
     }
 
     pub(crate) fn take_reserved(&mut self, name: &str) -> Syntax<bool> {
@@ -182,15 +172,9 @@ impl<'a> Parser<'a> {
 
     fn at_list_end(&mut self) -> Syntax<bool> {
         if let Some(name) = self.reserved()? {
-            return Ok(matches!(
-                name,
-                "}" | "do" | "done" | "elif" | "else" | "esac" | "fi" | "then"
-            ));
+            return Ok(matches!(name, "}" | "do" | "done" | "elif" | "else" | "esac" | "fi" | "then"));
         }
-        Ok(matches!(
-            self.peek()?,
-            Token::End | Token::Operator(")" | ";;")
-        ))
+        Ok(matches!(self.peek()?, Token::End | Token::Operator(")" | ";;")))
     }
 
     /// One and-or list with the separator behind it.
@@ -237,14 +221,8 @@ impl<'a> Parser<'a> {
             self.skip_newlines()?;
             commands.push(self.command()?);
         }
-        let text = self.lexer.source[start..self.taken_to]
-            .trim_ascii()
-            .to_vec();
-        Ok(Pipeline {
-            negated,
-            commands,
-            text,
-        })
+        let text = self.lexer.source[start..self.taken_to].trim_ascii().to_vec();
+        Ok(Pipeline { negated, commands, text })
     }
 
     fn command(&mut self) -> Syntax<Command> {
@@ -306,9 +284,8 @@ impl<'a> Parser<'a> {
             }
             _ => None,
         };
-        let Token::Operator(
-            operator @ ("<" | ">" | ">>" | ">|" | "<>" | "<&" | ">&" | "<<" | "<<-" | "&>" | "&>>"),
-        ) = self.peek()?
+        let Token::Operator(operator @ ("<" | ">" | ">>" | ">|" | "<>" | "<&" | ">&" | "<<" | "<<-" | "&>" | "&>>")) =
+            self.peek()?
         else {
             return Ok(None);
         };
@@ -323,9 +300,7 @@ impl<'a> Parser<'a> {
             ">" | ">|" => Target::Write(word),
             ">>" => Target::Append(word),
             "<>" => Target::ReadWrite(word),
-            "<<" | "<<-" => {
-                Target::HereDocument(self.lexer.expect_document(&word, operator == "<<-"))
-            }
+            "<<" | "<<-" => Target::HereDocument(self.lexer.expect_document(&word, operator == "<<-")),
             "&>" => Target::WriteBoth(word),
             "&>>" => Target::AppendBoth(word),
             _ => Target::Duplicate(word),
@@ -357,10 +332,7 @@ pub fn assignment(word: &Word) -> Option<(Vec<u8>, Word)> {
     let Some((Part::Literal(text), rest)) = word.0.split_first() else {
         return None;
     };
-    let length = text
-        .iter()
-        .take_while(|byte| continues_name(**byte))
-        .count();
+    let length = text.iter().take_while(|byte| continues_name(**byte)).count();
     let name = &text[..length];
     if !is_name(name) || text.get(length) != Some(&b'=') {
         return None;
@@ -375,9 +347,7 @@ pub fn assignment(word: &Word) -> Option<(Vec<u8>, Word)> {
 
 /// Parses `text` as the contents of a double-quoted string (for prompts).
 pub fn prompt_word(text: &[u8]) -> Syntax<Word> {
-    Ok(Word(vec![Part::DoubleQuoted(
-        Lexer::new(text, 0, 0).parts(Context::Document)?,
-    )]))
+    Ok(Word(vec![Part::DoubleQuoted(Lexer::new(text, 0, 0).parts(Context::Document)?)]))
 }
 
 pub(crate) fn unexpected(token: &Token) -> SyntaxError {

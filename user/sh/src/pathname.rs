@@ -15,10 +15,7 @@ pub fn matching_names(field: &Field) -> Vec<Vec<u8>> {
     let segments = segments(field);
     for (index, segment) in segments.iter().enumerate() {
         let is_last = index + 1 == segments.len();
-        found = found
-            .iter()
-            .flat_map(|prefix| step(prefix, segment, is_last))
-            .collect();
+        found = found.iter().flat_map(|prefix| step(prefix, segment, is_last)).collect();
     }
     found.sort();
     found
@@ -32,32 +29,16 @@ struct Segment {
 
 fn segments(field: &Field) -> Vec<Segment> {
     let mut segments = Vec::new();
-    let mut current = Segment {
-        text: Field::default(),
-        slashes: 0,
-    };
+    let mut current = Segment { text: Field::default(), slashes: 0 };
     for (byte, quoted) in field.marked() {
         if byte == b'/' {
             current.slashes += 1;
             continue;
         }
         if current.slashes > 0 {
-            segments.push(std::mem::replace(
-                &mut current,
-                Segment {
-                    text: Field::default(),
-                    slashes: 0,
-                },
-            ));
+            segments.push(std::mem::replace(&mut current, Segment { text: Field::default(), slashes: 0 }));
         }
-        current.text.push(
-            &[byte],
-            if quoted {
-                Quoting::Quoted
-            } else {
-                Quoting::Unquoted
-            },
-        );
+        current.text.push(&[byte], if quoted { Quoting::Quoted } else { Quoting::Unquoted });
     }
     segments.push(current);
     segments
@@ -78,23 +59,14 @@ fn step(prefix: &[u8], segment: &Segment, is_last: bool) -> Vec<Vec<u8>> {
         let exists = !is_last || fs::symlink_metadata(OsStr::from_bytes(&path)).is_ok();
         return if exists { vec![path] } else { Vec::new() };
     }
-    let directory = if prefix.is_empty() {
-        OsStr::new(".")
-    } else {
-        OsStr::from_bytes(prefix)
-    };
+    let directory = if prefix.is_empty() { OsStr::new(".") } else { OsStr::from_bytes(prefix) };
     let Ok(entries) = fs::read_dir(directory) else {
         return Vec::new();
     };
     let names = entries.flatten().map(|entry| entry.file_name().into_vec());
     names
-        .filter(|name| {
-            (name.first() != Some(&b'.') || pattern.starts_with(b'.')) && pattern.matches(name)
-        })
+        .filter(|name| (name.first() != Some(&b'.') || pattern.starts_with(b'.')) && pattern.matches(name))
         .map(|name| extend(&name))
-        .filter(|path| {
-            segment.slashes == 0
-                || fs::metadata(OsStr::from_bytes(path)).is_ok_and(|data| data.is_dir())
-        })
+        .filter(|path| segment.slashes == 0 || fs::metadata(OsStr::from_bytes(path)).is_ok_and(|data| data.is_dir()))
         .collect()
 }

@@ -23,8 +23,7 @@ impl Field {
     /// Appends text with one marking.
     pub fn push(&mut self, bytes: &[u8], quoting: Quoting) {
         self.bytes.extend_from_slice(bytes);
-        self.quoted
-            .resize(self.bytes.len(), quoting == Quoting::Quoted);
+        self.quoted.resize(self.bytes.len(), quoting == Quoting::Quoted);
     }
 
     /// The bytes with their marks.
@@ -38,10 +37,7 @@ enum Element {
     Byte(u8),
     AnyByte,
     AnyRun,
-    Bracket {
-        negated: bool,
-        ranges: Vec<(u8, u8)>,
-    },
+    Bracket { negated: bool, ranges: Vec<(u8, u8)> },
 }
 
 /// A compiled pattern.
@@ -60,10 +56,7 @@ const CLASSES: &[(&[u8], Ranges)] = &[
     (b"lower", &[(b'a', b'z')]),
     (b"space", &[(b'\t', b'\r'), (b' ', b' ')]),
     (b"blank", &[(b' ', b' '), (b'\t', b'\t')]),
-    (
-        b"punct",
-        &[(b'!', b'/'), (b':', b'@'), (b'[', b'`'), (b'{', b'~')],
-    ),
+    (b"punct", &[(b'!', b'/'), (b':', b'@'), (b'[', b'`'), (b'{', b'~')]),
     (b"xdigit", &[(b'0', b'9'), (b'a', b'f'), (b'A', b'F')]),
     (b"cntrl", &[(0, 31), (127, 127)]),
     (b"print", &[(b' ', b'~')]),
@@ -96,9 +89,7 @@ impl Pattern {
 
     /// Whether the pattern can match more than one text.
     pub fn is_wild(&self) -> bool {
-        self.0
-            .iter()
-            .any(|element| !matches!(element, Element::Byte(_)))
+        self.0.iter().any(|element| !matches!(element, Element::Byte(_)))
     }
 
     /// Whether the pattern starts with this very byte, not by way of a wildcard.
@@ -143,10 +134,7 @@ impl Element {
             Self::Byte(own) => *own == byte,
             Self::AnyByte | Self::AnyRun => true,
             Self::Bracket { negated, ranges } => {
-                ranges
-                    .iter()
-                    .any(|(low, high)| (*low..=*high).contains(&byte))
-                    != *negated
+                ranges.iter().any(|(low, high)| (*low..=*high).contains(&byte)) != *negated
             }
         }
     }
@@ -164,13 +152,8 @@ fn bracket(text: &[(u8, bool)]) -> Option<(Element, usize)> {
             return Some((Element::Bracket { negated, ranges }, at + 1));
         }
         if byte == b'[' && !quoted && text.get(at + 1) == Some(&(b':', false)) {
-            let length = text[at + 2..]
-                .windows(2)
-                .position(|pair| pair[0].0 == b':' && pair[1].0 == b']')?;
-            let name: Vec<u8> = text[at + 2..at + 2 + length]
-                .iter()
-                .map(|(byte, _)| *byte)
-                .collect();
+            let length = text[at + 2..].windows(2).position(|pair| pair[0].0 == b':' && pair[1].0 == b']')?;
+            let name: Vec<u8> = text[at + 2..at + 2 + length].iter().map(|(byte, _)| *byte).collect();
             if let Some((_, class)) = CLASSES.iter().find(|(class, _)| *class == name) {
                 ranges.extend_from_slice(class);
             }

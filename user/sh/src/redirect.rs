@@ -22,8 +22,7 @@ pub struct Saved {
 
 impl Saved {
     fn save(&mut self, descriptor: i32) -> io::Result<()> {
-        self.copies
-            .push((descriptor, system::save_descriptor(descriptor)?));
+        self.copies.push((descriptor, system::save_descriptor(descriptor)?));
         Ok(())
     }
 
@@ -59,11 +58,7 @@ impl Shell {
         let mut saved = Saved::default();
         for redirection in redirections {
             if let Err((object, error)) = self.redirect_one(redirection, &mut saved)? {
-                self.complain(&format!(
-                    "{}: {}",
-                    String::from_utf8_lossy(&object),
-                    system::describe(&error)
-                ));
+                self.complain(&format!("{}: {}", String::from_utf8_lossy(&object), system::describe(&error)));
                 self.status = 2;
                 return Ok(None);
             }
@@ -71,11 +66,7 @@ impl Shell {
         Ok(Some(saved))
     }
 
-    fn redirect_one(
-        &mut self,
-        redirection: &Redirection,
-        saved: &mut Saved,
-    ) -> Run<Result<(), (Vec<u8>, io::Error)>> {
+    fn redirect_one(&mut self, redirection: &Redirection, saved: &mut Saved) -> Run<Result<(), (Vec<u8>, io::Error)>> {
         let descriptor = redirection.descriptor;
         let (word, options) = match &redirection.target {
             Target::Duplicate(word) => {
@@ -90,40 +81,21 @@ impl Shell {
                 return Ok(result.map_err(|error| (b"here-document".to_vec(), error)));
             }
             Target::Read(word) => (word, OpenOptions::new().read(true).to_owned()),
-            Target::Write(word) | Target::WriteBoth(word) => (
-                word,
-                OpenOptions::new()
-                    .write(true)
-                    .create(true)
-                    .truncate(true)
-                    .to_owned(),
-            ),
-            Target::Append(word) | Target::AppendBoth(word) => (
-                word,
-                OpenOptions::new().append(true).create(true).to_owned(),
-            ),
-            Target::ReadWrite(word) => (
-                word,
-                OpenOptions::new()
-                    .read(true)
-                    .write(true)
-                    .create(true)
-                    .truncate(false)
-                    .to_owned(),
-            ),
+            Target::Write(word) | Target::WriteBoth(word) => {
+                (word, OpenOptions::new().write(true).create(true).truncate(true).to_owned())
+            }
+            Target::Append(word) | Target::AppendBoth(word) => {
+                (word, OpenOptions::new().append(true).create(true).to_owned())
+            }
+            Target::ReadWrite(word) => {
+                (word, OpenOptions::new().read(true).write(true).create(true).truncate(false).to_owned())
+            }
         };
         let path = self.expand_whole(word)?;
         let opened = options.open(OsStr::from_bytes(&path));
         let mut result = opened.and_then(|file| install(file.into(), descriptor, saved));
-        if result.is_ok()
-            && matches!(
-                redirection.target,
-                Target::WriteBoth(_) | Target::AppendBoth(_)
-            )
-        {
-            result = saved
-                .save(2)
-                .and_then(|()| system::duplicate(descriptor, 2));
+        if result.is_ok() && matches!(redirection.target, Target::WriteBoth(_) | Target::AppendBoth(_)) {
+            result = saved.save(2).and_then(|()| system::duplicate(descriptor, 2));
         }
         Ok(result.map_err(|error| (path, error)))
     }
@@ -152,9 +124,7 @@ fn duplicate_named(source: &[u8], descriptor: i32, saved: &mut Saved) -> io::Res
         system::close(descriptor);
         return Ok(());
     }
-    let number = str::from_utf8(source)
-        .ok()
-        .and_then(|text| text.parse().ok());
+    let number = str::from_utf8(source).ok().and_then(|text| text.parse().ok());
     let number: i32 = number.ok_or_else(|| io::Error::from_raw_os_error(libc::EBADF))?;
     saved.save(descriptor)?;
     system::duplicate(number, descriptor)
@@ -171,8 +141,7 @@ fn document(text: &[u8]) -> io::Result<OwnedFd> {
         let reader = unsafe { OwnedFd::from_raw_fd(reader) };
         return written.map(|()| reader);
     }
-    let file =
-        nix::sys::memfd::memfd_create(c"here-document", nix::sys::memfd::MFdFlags::MFD_CLOEXEC)?;
+    let file = nix::sys::memfd::memfd_create(c"here-document", nix::sys::memfd::MFdFlags::MFD_CLOEXEC)?;
     let mut file = File::from(file);
     file.write_all(text)?;
     file.seek(SeekFrom::Start(0))?;

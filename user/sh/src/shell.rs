@@ -83,12 +83,7 @@ impl Shell {
     /// A shell with the environment's variables.
     pub fn new(name: Vec<u8>) -> Self {
         let mut variables = Variables::from_environment();
-        let preset: [(&[u8], &[u8]); 4] = [
-            (b"IFS", b" \t\n"),
-            (b"PS2", b"> "),
-            (b"PS4", b"+ "),
-            (b"OPTIND", b"1"),
-        ];
+        let preset: [(&[u8], &[u8]); 4] = [(b"IFS", b" \t\n"), (b"PS2", b"> "), (b"PS4", b"+ "), (b"OPTIND", b"1")];
         for (name, value) in preset {
             // Only a read-only variable refuses, and none is read-only yet.
             let _ = variables.set(name, value);
@@ -121,12 +116,7 @@ impl Shell {
     /// Prints a message on standard error as `sh: …`.
     pub fn complain(&self, message: &str) {
         let name = String::from_utf8_lossy(&self.name).into_owned();
-        let name = name
-            .rsplit('/')
-            .next()
-            .unwrap_or(&name)
-            .trim_start_matches('-')
-            .to_owned();
+        let name = name.rsplit('/').next().unwrap_or(&name).trim_start_matches('-').to_owned();
         // Nobody is left to tell when standard error is closed.
         let _ = system::write_all(2, format!("{name}: {message}\n").as_bytes());
     }

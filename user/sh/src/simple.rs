@@ -71,11 +71,7 @@ impl Shell {
 
     fn run_builtin(&mut self, builtin: &Builtin, simple: &Simple, arguments: &[Vec<u8>]) -> Run {
         let Some(redirected) = self.redirect(&simple.redirections)? else {
-            return if builtin.kind == Kind::Special && !self.options.interactive {
-                Err(Flow::Abort)
-            } else {
-                Ok(())
-            };
+            return if builtin.kind == Kind::Special && !self.options.interactive { Err(Flow::Abort) } else { Ok(()) };
         };
         let saved = self.assign_for_now(simple)?;
         self.trace(arguments);
@@ -160,13 +156,9 @@ impl Shell {
             self.complain(&format!("{shown}: not found"));
             return 127;
         };
-        let error = match (
-            CString::new(path.as_os_str().as_bytes()),
-            c_strings(arguments),
-        ) {
+        let error = match (CString::new(path.as_os_str().as_bytes()), c_strings(arguments)) {
             (Ok(program), Some(words)) => {
-                let Err(error) =
-                    nix::unistd::execve(&program, &words, &self.variables.environment());
+                let Err(error) = nix::unistd::execve(&program, &words, &self.variables.environment());
                 error
             }
             _ => Errno::EINVAL,
@@ -182,12 +174,7 @@ impl Shell {
     fn run_script_here(&mut self, path: &Path, arguments: &[Vec<u8>]) -> i32 {
         match std::fs::read(path) {
             // A NUL byte in the first line means that this is no text but some other machine's program.
-            Ok(text)
-                if text
-                    .iter()
-                    .take_while(|byte| **byte != b'\n')
-                    .all(|byte| *byte != 0) =>
-            {
+            Ok(text) if text.iter().take_while(|byte| **byte != b'\n').all(|byte| *byte != 0) => {
                 self.name.clone_from(&arguments[0]);
                 self.positional = arguments[1..].to_vec();
                 self.functions.clear();
@@ -214,16 +201,9 @@ impl Shell {
         if name.contains(&b'/') {
             return Some(PathBuf::from(OsStr::from_bytes(name)));
         }
-        let path = self
-            .variables
-            .get(b"PATH")
-            .unwrap_or(b"/bin:/sbin:/usr/bin:/usr/sbin");
+        let path = self.variables.get(b"PATH").unwrap_or(b"/bin:/sbin:/usr/bin:/usr/sbin");
         let candidates = path.split(|byte| *byte == b':').map(|directory| {
-            let directory = if directory.is_empty() {
-                OsStr::new(".")
-            } else {
-                OsStr::from_bytes(directory)
-            };
+            let directory = if directory.is_empty() { OsStr::new(".") } else { OsStr::from_bytes(directory) };
             Path::new(directory).join(OsStr::from_bytes(name))
         });
         let mut second_best = None;
@@ -243,8 +223,5 @@ impl Shell {
 }
 
 fn c_strings(words: &[Vec<u8>]) -> Option<Vec<CString>> {
-    words
-        .iter()
-        .map(|word| CString::new(word.as_slice()).ok())
-        .collect()
+    words.iter().map(|word| CString::new(word.as_slice()).ok()).collect()
 }

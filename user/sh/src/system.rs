@@ -180,9 +180,7 @@ pub fn set_terminal_group(group: Pid) -> io::Result<()> {
 pub fn home_of(user: &[u8]) -> Option<Vec<u8>> {
     let name = str::from_utf8(user).ok()?;
     let entry = nix::unistd::User::from_name(name).ok()??;
-    Some(std::os::unix::ffi::OsStringExt::into_vec(
-        entry.dir.into_os_string(),
-    ))
+    Some(std::os::unix::ffi::OsStringExt::into_vec(entry.dir.into_os_string()))
 }
 
 /// A system error as the usual text.

@@ -6,19 +6,14 @@ use crate::lexer::SyntaxError;
 use crate::parser::Parser;
 
 fn words(text: &str) -> Vec<Vec<u8>> {
-    text.split(' ')
-        .map(|word| word.as_bytes().to_vec())
-        .collect()
+    text.split(' ').map(|word| word.as_bytes().to_vec()).collect()
 }
 
 #[test]
 fn the_command_line_is_understood() {
     let invocation = parse(&words("sh -ec code name one")).expect("valid");
     assert_eq!(invocation.source, Source::Text(b"code".to_vec()));
-    assert_eq!(
-        (invocation.name.as_slice(), invocation.positional),
-        (b"name".as_slice(), words("one"))
-    );
+    assert_eq!((invocation.name.as_slice(), invocation.positional), (b"name".as_slice(), words("one")));
     assert_eq!(invocation.options, [(b'e', true)]);
 
     let invocation = parse(&words("sh script -x")).expect("valid");
@@ -58,10 +53,7 @@ fn unfinished_commands_ask_for_more() {
     ];
     for source in sources {
         let result = Parser::new(source.as_bytes(), 0).complete_command();
-        assert!(
-            matches!(result, Err(SyntaxError::Incomplete(_))),
-            "{source:?}: {result:?}"
-        );
+        assert!(matches!(result, Err(SyntaxError::Incomplete(_))), "{source:?}: {result:?}");
     }
 }
 
@@ -88,25 +80,15 @@ fn wrong_commands_are_refused() {
     ];
     for source in sources {
         let result = Parser::new(source.as_bytes(), 0).complete_command();
-        assert!(
-            matches!(result, Err(SyntaxError::Unexpected(_))),
-            "{source:?}: {result:?}"
-        );
+        assert!(matches!(result, Err(SyntaxError::Unexpected(_))), "{source:?}: {result:?}");
     }
 }
 
 #[test]
 fn hostile_nesting_is_refused_and_not_a_crash() {
-    for open in [
-        "(", "{ ", "$(", "echo $(", "if ", "while ", "\"${x:-", "$((",
-    ] {
+    for open in ["(", "{ ", "$(", "echo $(", "if ", "while ", "\"${x:-", "$(("] {
         let source = open.repeat(20_000);
-        assert!(
-            Parser::new(source.as_bytes(), 0)
-                .complete_command()
-                .is_err(),
-            "{open:?}"
-        );
+        assert!(Parser::new(source.as_bytes(), 0).complete_command().is_err(), "{open:?}");
     }
 }
 
@@ -114,14 +96,8 @@ fn hostile_nesting_is_refused_and_not_a_crash() {
 fn a_line_is_one_complete_command() {
     let source = b"a; b &\nc\n";
     let mut parser = Parser::new(source, 0);
-    let first = parser
-        .complete_command()
-        .expect("valid")
-        .expect("not the end");
-    assert_eq!(
-        first.0.iter().map(|item| item.mode).collect::<Vec<_>>(),
-        [Mode::Foreground, Mode::Background]
-    );
+    let first = parser.complete_command().expect("valid").expect("not the end");
+    assert_eq!(first.0.iter().map(|item| item.mode).collect::<Vec<_>>(), [Mode::Foreground, Mode::Background]);
     assert_eq!(parser.position(), 7);
     assert!(parser.complete_command().expect("valid").is_some());
     assert!(parser.complete_command().expect("valid").is_none());
@@ -130,16 +106,10 @@ fn a_line_is_one_complete_command() {
 #[test]
 fn reserved_words_count_only_where_a_command_starts() {
     let list = Parser::new(b"echo if then fi", 0).program().expect("valid");
-    let Command::Simple(simple) = &list.0[0].and_or.first.commands[0] else {
-        panic!("not simple")
-    };
+    let Command::Simple(simple) = &list.0[0].and_or.first.commands[0] else { panic!("not simple") };
     assert_eq!(simple.words.len(), 4);
 
-    let list = Parser::new(b"if if a; then b; fi; then c; fi", 0)
-        .program()
-        .expect("valid");
-    let Command::Compound(compound, _) = &list.0[0].and_or.first.commands[0] else {
-        panic!("not compound")
-    };
+    let list = Parser::new(b"if if a; then b; fi; then c; fi", 0).program().expect("valid");
+    let Command::Compound(compound, _) = &list.0[0].and_or.first.commands[0] else { panic!("not compound") };
     assert!(matches!(**compound, Compound::If(..)));
 }

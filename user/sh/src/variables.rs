@@ -27,11 +27,7 @@ impl Variables {
     pub fn from_environment() -> Self {
         let mut variables = Self::default();
         for (name, value) in std::env::vars_os() {
-            let variable = Variable {
-                value: Some(value.into_vec()),
-                exported: true,
-                read_only: false,
-            };
+            let variable = Variable { value: Some(value.into_vec()), exported: true, read_only: false };
             variables.table.insert(name.into_vec(), variable);
         }
         variables
@@ -130,11 +126,7 @@ mod tests {
         assert_eq!(variables.set(b"b", b"2"), Ok(()));
         variables.export(b"b");
         variables.export(b"c");
-        let environment: Vec<_> = variables
-            .environment()
-            .into_iter()
-            .map(CString::into_bytes)
-            .collect();
+        let environment: Vec<_> = variables.environment().into_iter().map(CString::into_bytes).collect();
         assert_eq!(environment, [b"b=2".to_vec()]);
     }
 }

@@ -18,8 +18,7 @@ pub fn continues_name(byte: u8) -> bool {
 
 /// Whether `text` is a variable name.
 pub fn is_name(text: &[u8]) -> bool {
-    text.first().is_some_and(|byte| starts_name(*byte))
-        && text.iter().all(|byte| continues_name(*byte))
+    text.first().is_some_and(|byte| starts_name(*byte)) && text.iter().all(|byte| continues_name(*byte))
 }
 
 /// Appends a literal byte, keeping neighbouring literals in one part.
@@ -79,10 +78,7 @@ impl Lexer<'_> {
                 self.position += 1;
                 push_literal(parts, byte);
                 // In an assignment's value every colon and the equals sign may precede a tilde.
-                if context == Context::Bare
-                    && (byte == b'=' || byte == b':')
-                    && is_assignment_so_far(parts)
-                {
+                if context == Context::Bare && (byte == b'=' || byte == b':') && is_assignment_so_far(parts) {
                     self.tilde(parts);
                 }
             }
@@ -127,10 +123,9 @@ impl Lexer<'_> {
                 self.position += 1;
                 Ok(())
             }
-            Some(byte) => Err(SyntaxError::Unexpected(format!(
-                "unexpected `{}' before the end of a {what}",
-                byte.escape_ascii()
-            ))),
+            Some(byte) => {
+                Err(SyntaxError::Unexpected(format!("unexpected `{}' before the end of a {what}", byte.escape_ascii())))
+            }
             None => Err(SyntaxError::Incomplete(what)),
         }
     }
@@ -140,13 +135,8 @@ impl Lexer<'_> {
             return;
         }
         let rest = &self.source[self.position + 1..];
-        let length = rest
-            .iter()
-            .take_while(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(byte))
-            .count();
-        let ends_here = rest
-            .get(length)
-            .is_none_or(|byte| b"/: \t\n;&|<>()}".contains(byte));
+        let length = rest.iter().take_while(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(byte)).count();
+        let ends_here = rest.get(length).is_none_or(|byte| b"/: \t\n;&|<>()}".contains(byte));
         if ends_here {
             parts.push(Part::Tilde(rest[..length].to_vec()));
             self.position += 1 + length;
@@ -155,9 +145,7 @@ impl Lexer<'_> {
 
     fn dollar(&mut self, context: Context, parts: &mut Vec<Part>) -> Syntax<()> {
         match self.peek_byte(1) {
-            Some(b'(') if self.peek_byte(2) == Some(b'(') => {
-                parts.push(self.arithmetic_or_command()?)
-            }
+            Some(b'(') if self.peek_byte(2) == Some(b'(') => parts.push(self.arithmetic_or_command()?),
             Some(b'(') => {
                 self.position += 2;
                 parts.push(self.command_substitution()?);
@@ -185,10 +173,7 @@ impl Lexer<'_> {
 
     fn name(&mut self) -> Vec<u8> {
         let rest = &self.source[self.position..];
-        let length = rest
-            .iter()
-            .take_while(|byte| continues_name(**byte))
-            .count();
+        let length = rest.iter().take_while(|byte| continues_name(**byte)).count();
         self.position += length;
         rest[..length].to_vec()
     }
@@ -203,9 +188,7 @@ impl Lexer<'_> {
             self.position += 2;
             return Ok(Part::Arithmetic(expression));
         }
-        if self.peek_byte(0).is_none()
-            || (self.peek_byte(0) == Some(b')') && self.peek_byte(1).is_none())
-        {
+        if self.peek_byte(0).is_none() || (self.peek_byte(0) == Some(b')') && self.peek_byte(1).is_none()) {
             return Err(SyntaxError::Incomplete("arithmetic expansion"));
         }
         self.position = start + 2;
@@ -243,37 +226,23 @@ impl Lexer<'_> {
         }
         self.position += 1;
         // Inside the quotes the text is whole, so what is missing there stays missing.
-        let list =
-            Parser::inside(&text, 0, self.depth())
-                .program()
-                .map_err(|error| match error {
-                    SyntaxError::Incomplete(what) => {
-                        SyntaxError::Unexpected(format!("unterminated {what} in backquotes"))
-                    }
-                    error @ SyntaxError::Unexpected(_) => error,
-                })?;
+        let list = Parser::inside(&text, 0, self.depth()).program().map_err(|error| match error {
+            SyntaxError::Incomplete(what) => SyntaxError::Unexpected(format!("unterminated {what} in backquotes")),
+            error @ SyntaxError::Unexpected(_) => error,
+        })?;
         Ok(Part::Command(Rc::new(list)))
     }
 
     /// `${…}`: the position is behind the opening brace.
     fn braced(&mut self, context: Context) -> Syntax<Parameter> {
-        let quoted = matches!(
-            context,
-            Context::DoubleQuotes | Context::Document | Context::QuotedBraces
-        );
+        let quoted = matches!(context, Context::DoubleQuotes | Context::Document | Context::QuotedBraces);
         if self.peek_byte(0) == Some(b'#')
-            && !matches!(
-                self.peek_byte(1),
-                Some(b'}' | b':' | b'-' | b'=' | b'?' | b'+' | b'%')
-            )
+            && !matches!(self.peek_byte(1), Some(b'}' | b':' | b'-' | b'=' | b'?' | b'+' | b'%'))
         {
             self.position += 1;
             let name = self.parameter_name()?;
             self.close(b'}', "parameter expansion")?;
-            return Ok(Parameter {
-                name,
-                operation: Operation::Length,
-            });
+            return Ok(Parameter { name, operation: Operation::Length });
         }
         let name = self.parameter_name()?;
         let operation = self.operation(quoted)?;
@@ -323,9 +292,7 @@ impl Lexer<'_> {
             });
         }
         let (missing, kind) = if first == b':' {
-            let kind = self
-                .peek_byte(0)
-                .ok_or(SyntaxError::Incomplete("parameter expansion"))?;
+            let kind = self.peek_byte(0).ok_or(SyntaxError::Incomplete("parameter expansion"))?;
             self.position += 1;
             (Missing::UnsetOrEmpty, kind)
         } else {
@@ -338,20 +305,13 @@ impl Lexer<'_> {
             b'+' => Operation::Alternative,
             _ => return Err(SyntaxError::Unexpected("bad substitution".to_owned())),
         };
-        let word = self.word(if quoted {
-            Context::QuotedBraces
-        } else {
-            Context::Braces
-        })?;
+        let word = self.word(if quoted { Context::QuotedBraces } else { Context::Braces })?;
         Ok(make(missing, word))
     }
 }
 
 fn simple_parameter(name: Vec<u8>) -> Part {
-    Part::Parameter(Box::new(Parameter {
-        name,
-        operation: Operation::Value,
-    }))
+    Part::Parameter(Box::new(Parameter { name, operation: Operation::Value }))
 }
 
 /// Whether `parts` begins with `name=`, so that it is (or may become) an assignment.
@@ -359,9 +319,7 @@ fn is_assignment_so_far(parts: &[Part]) -> bool {
     let Some(Part::Literal(text)) = parts.first() else {
         return false;
     };
-    text.iter()
-        .position(|byte| *byte == b'=')
-        .is_some_and(|length| is_name(&text[..length]))
+    text.iter().position(|byte| *byte == b'=').is_some_and(|length| is_name(&text[..length]))
 }
 
 fn ends(context: Context, byte: u8) -> bool {

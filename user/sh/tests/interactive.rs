@@ -24,12 +24,7 @@ impl Terminal {
         let pair = openpty(None, None).expect("a pseudo-terminal can be had");
         let side = || Stdio::from(pair.slave.try_clone().expect("a descriptor can be copied"));
         let mut command = Command::new(env!("CARGO_BIN_EXE_sh"));
-        command
-            .env("PS1", "ready> ")
-            .env("TERM", "xterm")
-            .stdin(side())
-            .stdout(side())
-            .stderr(side());
+        command.env("PS1", "ready> ").env("TERM", "xterm").stdin(side()).stdout(side()).stderr(side());
         let take_terminal = || {
             nix::unistd::setsid()?;
             // SAFETY: TIOCSCTTY takes a plain number.
@@ -39,19 +34,13 @@ impl Terminal {
         // SAFETY: between fork and exec only two system calls are made.
         unsafe { command.pre_exec(take_terminal) };
         let shell = command.spawn().expect("the shell starts");
-        let mut terminal = Self {
-            keyboard: File::from(pair.master),
-            shell,
-            unseen: String::new(),
-        };
+        let mut terminal = Self { keyboard: File::from(pair.master), shell, unseen: String::new() };
         terminal.wait_for("ready> ");
         terminal
     }
 
     fn press(&mut self, keys: &str) {
-        self.keyboard
-            .write_all(keys.as_bytes())
-            .expect("the terminal takes keys");
+        self.keyboard.write_all(keys.as_bytes()).expect("the terminal takes keys");
     }
 
     /// Reads until `text` has come, and forgets everything up to it.
@@ -63,15 +52,10 @@ impl Terminal {
             }
             let mut watched = [PollFd::new(self.keyboard.as_fd(), PollFlags::POLLIN)];
             let ready = poll(&mut watched, PollTimeout::from(PATIENCE_MS)).expect("poll works");
-            assert_ne!(
-                ready, 0,
-                "{text:?} did not come; instead: {:?}",
-                self.unseen
-            );
+            assert_ne!(ready, 0, "{text:?} did not come; instead: {:?}", self.unseen);
             let mut buffer = [0; 4096];
             let count = self.keyboard.read(&mut buffer).expect("the shell is there");
-            self.unseen
-                .push_str(&String::from_utf8_lossy(&buffer[..count]));
+            self.unseen.push_str(&String::from_utf8_lossy(&buffer[..count]));
         }
     }
 

@@ -118,11 +118,7 @@ impl<B: Backing> Area<B> {
             end: range.end.min(self.end),
             protection: self.protection,
             flags: self.flags,
-            backing: if start == self.start {
-                self.backing.clone()
-            } else {
-                self.backing.split_at(start - self.start)
-            },
+            backing: if start == self.start { self.backing.clone() } else { self.backing.split_at(start - self.start) },
             offset: self.offset_of(start),
         }
     }
@@ -133,9 +129,7 @@ impl<B: Backing> Area<B> {
         self.end == next.start
             && self.protection == next.protection
             && self.flags == next.flags
-            && self
-                .backing
-                .can_merge(self.offset_of(self.end), &next.backing, next.offset)
+            && self.backing.can_merge(self.offset_of(self.end), &next.backing, next.offset)
     }
 }
 

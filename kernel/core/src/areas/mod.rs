@@ -50,16 +50,8 @@ impl<B: Backing> Areas<B> {
     /// [`Areas::set_program_break`].
     #[must_use]
     pub fn new(layout: Layout) -> Self {
-        let program_break = ProgramBreak {
-            start: layout.lowest,
-            current: layout.lowest,
-        };
-        Self {
-            map: BTreeMap::new(),
-            layout,
-            program_break,
-            total_pages: 0,
-        }
+        let program_break = ProgramBreak { start: layout.lowest, current: layout.lowest };
+        Self { map: BTreeMap::new(), layout, program_break, total_pages: 0 }
     }
 
     /// The bounds this address space was made with.
@@ -93,13 +85,9 @@ impl<B: Backing> Areas<B> {
 
     /// The areas that have a page in `range`, whole, in order.
     pub fn overlapping(&self, range: Range<usize>) -> impl Iterator<Item = &Area<B>> {
-        let first = self
-            .find(range.start)
-            .map_or(range.start, |area| area.start);
+        let first = self.find(range.start).map_or(range.start, |area| area.start);
         // An inverted range would make `BTreeMap::range` panic.
-        self.map
-            .range(first..range.end.max(first))
-            .map(|(_, area)| area)
+        self.map.range(first..range.end.max(first)).map(|(_, area)| area)
     }
 
     /// Whether no page of `range` is mapped.
@@ -146,9 +134,8 @@ impl<B: Backing> Areas<B> {
     /// changed then.
     pub fn remove(&mut self, range: Range<usize>, mut removed: impl FnMut(Area<B>)) -> Result<()> {
         self.check_range(range.clone())?;
-        let cuts_one_in_two = self
-            .find(range.start)
-            .is_some_and(|area| area.start < range.start && area.end > range.end);
+        let cuts_one_in_two =
+            self.find(range.start).is_some_and(|area| area.start < range.start && area.end > range.end);
         if cuts_one_in_two {
             self.check_room(1)?;
         }
@@ -169,16 +156,10 @@ impl<B: Backing> Areas<B> {
         child.program_break = self.program_break.clone();
         for area in self.iter() {
             if !area.flags.contains(AreaFlags::DONT_FORK) {
-                child.put(Area {
-                    flags: area.flags - AreaFlags::LOCKED,
-                    ..area.clone()
-                });
+                child.put(Area { flags: area.flags - AreaFlags::LOCKED, ..area.clone() });
             }
         }
-        if self
-            .iter()
-            .any(|area| area.flags.contains(AreaFlags::LOCKED))
-        {
+        if self.iter().any(|area| area.flags.contains(AreaFlags::LOCKED)) {
             // Areas that differed in nothing but the lock are one area now.
             child.merge_within(0..self.layout.limit);
         }
@@ -188,20 +169,12 @@ impl<B: Backing> Areas<B> {
     /// EINVAL unless `range` is a non-empty run of whole pages below the layout's limit.
     fn check_range(&self, range: Range<usize>) -> Result<()> {
         let aligned = range.start.is_multiple_of(PAGE_SIZE) && range.end.is_multiple_of(PAGE_SIZE);
-        if aligned && range.start < range.end && range.end <= self.layout.limit {
-            Ok(())
-        } else {
-            Err(Errno::EINVAL)
-        }
+        if aligned && range.start < range.end && range.end <= self.layout.limit { Ok(()) } else { Err(Errno::EINVAL) }
     }
 
     /// ENOMEM unless `more` areas may still be added.
     fn check_room(&self, more: usize) -> Result<()> {
-        if self.map.len() + more <= MAX_AREAS {
-            Ok(())
-        } else {
-            Err(Errno::ENOMEM)
-        }
+        if self.map.len() + more <= MAX_AREAS { Ok(()) } else { Err(Errno::ENOMEM) }
     }
 
     /// The last area that starts at `address` or below.

@@ -32,10 +32,7 @@ pub(super) struct Page {
 impl Page {
     /// What the page `distance` bytes further on looks like if the mapping goes on.
     fn advanced(&self, distance: usize) -> Self {
-        Self {
-            offset: self.offset.map(|offset| offset + distance as u64),
-            ..self.clone()
-        }
+        Self { offset: self.offset.map(|offset| offset + distance as u64), ..self.clone() }
     }
 }
 
@@ -60,10 +57,7 @@ pub(super) fn each_page(range: Range<usize>) -> impl DoubleEndedIterator<Item = 
 
 impl Model {
     pub(super) fn new(layout: Layout) -> Self {
-        Self {
-            pages: BTreeMap::new(),
-            layout,
-        }
+        Self { pages: BTreeMap::new(), layout }
     }
 
     fn check_range(&self, range: Range<usize>) -> Result<()> {
@@ -90,9 +84,7 @@ impl Model {
 
     pub(super) fn remove(&mut self, range: Range<usize>) -> Result<Vec<usize>> {
         self.check_range(range.clone())?;
-        Ok(each_page(range)
-            .filter(|page| self.pages.remove(page).is_some())
-            .collect())
+        Ok(each_page(range).filter(|page| self.pages.remove(page).is_some()).collect())
     }
 
     /// Returns the outcome and the pages that changed.
@@ -134,45 +126,26 @@ impl Model {
 
     pub(super) fn is_joined_to_previous(&self, address: usize) -> bool {
         address >= PAGE_SIZE
-            && match (
-                self.pages.get(&(address - PAGE_SIZE)),
-                self.pages.get(&address),
-            ) {
+            && match (self.pages.get(&(address - PAGE_SIZE)), self.pages.get(&address)) {
                 (Some(before), Some(page)) => before.advanced(PAGE_SIZE) == *page,
                 _ => false,
             }
     }
 
     pub(super) fn find_gap(&self, len: usize, hint: usize) -> Result<usize> {
-        let Layout {
-            lowest,
-            mmap_base,
-            limit,
-        } = self.layout;
+        let Layout { lowest, mmap_base, limit } = self.layout;
         let hint = hint.next_multiple_of(PAGE_SIZE);
-        if hint != 0
-            && hint >= lowest
-            && hint + len <= limit
-            && self.is_good_place(hint..hint + len)
-        {
+        if hint != 0 && hint >= lowest && hint + len <= limit && self.is_good_place(hint..hint + len) {
             return Ok(hint);
         }
-        let below = each_page(lowest..mmap_base)
-            .rev()
-            .filter(|start| start + len <= mmap_base);
+        let below = each_page(lowest..mmap_base).rev().filter(|start| start + len <= mmap_base);
         let above = each_page(mmap_base..limit).filter(|start| start + len <= limit);
-        below
-            .chain(above)
-            .find(|&start| self.is_good_place(start..start + len))
-            .ok_or(Errno::ENOMEM)
+        below.chain(above).find(|&start| self.is_good_place(start..start + len)).ok_or(Errno::ENOMEM)
     }
 
     /// Whether `range` is mapped as one: every page goes on where the one before it ends.
     pub(super) fn is_one_mapping(&self, range: Range<usize>) -> bool {
-        self.pages.contains_key(&range.start)
-            && each_page(range)
-                .skip(1)
-                .all(|page| self.is_joined_to_previous(page))
+        self.pages.contains_key(&range.start) && each_page(range).skip(1).all(|page| self.is_joined_to_previous(page))
     }
 
     /// Adds the pages of `gained` as the continuation of the page below.
@@ -186,30 +159,20 @@ impl Model {
     /// Adds the pages of `to` as a mapping that begins as `first` does.
     pub(super) fn place(&mut self, first: &Page, to: Range<usize>) {
         for address in each_page(to.clone()) {
-            self.pages
-                .insert(address, first.advanced(address - to.start));
+            self.pages.insert(address, first.advanced(address - to.start));
         }
     }
 
     /// Every fact that holds between calls, and that the areas say the same as the pages.
     pub(super) fn check(&self, areas: &Areas<Source>) {
-        let seen: BTreeMap<usize, Page> = areas
-            .iter()
-            .flat_map(|area| each_page(area.range()).map(|page| (page, page_of(area, page))))
-            .collect();
+        let seen: BTreeMap<usize, Page> =
+            areas.iter().flat_map(|area| each_page(area.range()).map(|page| (page, page_of(area, page)))).collect();
         assert_eq!(seen, self.pages);
         assert_eq!(areas.total_pages(), self.pages.len());
         let starts: Vec<usize> = areas.iter().map(|area| area.start).collect();
-        let expected: Vec<usize> = self
-            .pages
-            .keys()
-            .copied()
-            .filter(|&page| !self.is_joined_to_previous(page))
-            .collect();
-        assert_eq!(
-            starts, expected,
-            "areas that could be one are not, or the reverse"
-        );
+        let expected: Vec<usize> =
+            self.pages.keys().copied().filter(|&page| !self.is_joined_to_previous(page)).collect();
+        assert_eq!(starts, expected, "areas that could be one are not, or the reverse");
         for (area, next) in areas.iter().zip(areas.iter().skip(1)) {
             assert!(area.start < area.end && area.end <= next.start);
         }

@@ -37,10 +37,7 @@ impl<B: Backing> Areas<B> {
 
     /// Sets where the heap begins (exec), empty.
     pub fn set_program_break(&mut self, start: usize) {
-        self.program_break = ProgramBreak {
-            start,
-            current: start,
-        };
+        self.program_break = ProgramBreak { start, current: start };
     }
 
     /// What it takes to move the break to `requested`. Changes nothing: the caller does what is asked, then calls
@@ -49,8 +46,7 @@ impl<B: Backing> Areas<B> {
     pub fn plan_break(&self, requested: usize) -> BreakChange {
         let ProgramBreak { start, current } = self.program_break;
         let rounded = requested.checked_next_multiple_of(PAGE_SIZE);
-        let Some(new_end) = rounded.filter(|&end| requested >= start && end <= self.layout.limit)
-        else {
+        let Some(new_end) = rounded.filter(|&end| requested >= start && end <= self.layout.limit) else {
             return BreakChange::Refused;
         };
         let old_end = current.next_multiple_of(PAGE_SIZE);
@@ -60,11 +56,7 @@ impl<B: Backing> Areas<B> {
         if requested <= current {
             return BreakChange::Shrink(new_end..old_end);
         }
-        if self.may_grow_heap(old_end..new_end) {
-            BreakChange::Grow(old_end..new_end)
-        } else {
-            BreakChange::Refused
-        }
+        if self.may_grow_heap(old_end..new_end) { BreakChange::Grow(old_end..new_end) } else { BreakChange::Refused }
     }
 
     /// Notes that the break is now at `requested`, what [`Areas::plan_break`] asked for being done.
@@ -76,11 +68,7 @@ impl<B: Backing> Areas<B> {
     fn may_grow_heap(&self, gained: Range<usize>) -> bool {
         let next = self.overlapping(gained.start..self.layout.limit).next();
         next.is_none_or(|area| {
-            let gap = if area.flags.contains(AreaFlags::GROWS_DOWN) {
-                super::STACK_GUARD_GAP
-            } else {
-                0
-            };
+            let gap = if area.flags.contains(AreaFlags::GROWS_DOWN) { super::STACK_GUARD_GAP } else { 0 };
             gained.end + PAGE_SIZE <= area.start.saturating_sub(gap)
         })
     }

@@ -11,42 +11,14 @@ use super::*;
 
 #[derive(Clone, Debug)]
 enum Op {
-    Map {
-        pages: Range<usize>,
-        protection: Protection,
-        flags: AreaFlags,
-        source: Source,
-        offset: u64,
-    },
-    MapAnywhere {
-        pages: usize,
-        hint: usize,
-        flags: AreaFlags,
-    },
-    Unmap {
-        pages: Range<usize>,
-    },
-    Protect {
-        pages: Range<usize>,
-        protection: Protection,
-    },
-    Lock {
-        pages: Range<usize>,
-        flags: AreaFlags,
-    },
-    Remap {
-        old: Range<usize>,
-        new: usize,
-        flags: RemapFlags,
-        to: usize,
-    },
-    GrowDown {
-        address: usize,
-        limit: usize,
-    },
-    Break {
-        requested: usize,
-    },
+    Map { pages: Range<usize>, protection: Protection, flags: AreaFlags, source: Source, offset: u64 },
+    MapAnywhere { pages: usize, hint: usize, flags: AreaFlags },
+    Unmap { pages: Range<usize> },
+    Protect { pages: Range<usize>, protection: Protection },
+    Lock { pages: Range<usize>, flags: AreaFlags },
+    Remap { old: Range<usize>, new: usize, flags: RemapFlags, to: usize },
+    GrowDown { address: usize, limit: usize },
+    Break { requested: usize },
 }
 
 fn pages() -> impl Strategy<Value = Range<usize>> {
@@ -95,38 +67,22 @@ fn bytes(pages: &Range<usize>) -> Range<usize> {
 
 fn apply(areas: &mut Areas<Source>, model: &mut Model, op: Op) {
     match op {
-        Op::Map {
-            pages,
-            protection,
-            flags,
-            source,
-            offset,
-        } => {
-            let new = Area {
-                flags,
-                backing: source,
-                offset,
-                ..area(pages, protection)
-            };
+        Op::Map { pages, protection, flags, source, offset } => {
+            let new = Area { flags, backing: source, offset, ..area(pages, protection) };
             assert_eq!(areas.insert(new.clone()), model.insert(&new));
         }
         Op::MapAnywhere { pages, hint, flags } => {
             let found = areas.find_gap(pages * P, hint * P);
             assert_eq!(found, model.find_gap(pages * P, hint * P));
             if let Ok(start) = found {
-                let new = Area {
-                    flags,
-                    ..area(start / P..start / P + pages, RW)
-                };
+                let new = Area { flags, ..area(start / P..start / P + pages, RW) };
                 assert_eq!(areas.insert(new.clone()), Ok(()));
                 model.insert(&new).unwrap();
             }
         }
         Op::Unmap { pages } => {
             let mut removed = Vec::new();
-            let result = areas.remove(bytes(&pages), |piece| {
-                removed.extend(each_page(piece.range()))
-            });
+            let result = areas.remove(bytes(&pages), |piece| removed.extend(each_page(piece.range())));
             let expected = model.remove(bytes(&pages));
             assert_eq!(result.map(|()| removed), expected);
         }
@@ -140,55 +96,29 @@ fn apply(areas: &mut Areas<Source>, model: &mut Model, op: Op) {
                 page.flags.contains(AreaFlags::NEVER_WRITABLE)
                     && !page.protection.contains(protection & Protection::WRITE)
             };
-            let expected =
-                model.change(bytes(&pages), refuses, |page| page.protection = protection);
+            let expected = model.change(bytes(&pages), refuses, |page| page.protection = protection);
             assert_eq!((result, changed), expected);
         }
         Op::Lock { pages, flags } => {
             let clear = AreaFlags::LOCKED - flags;
             let result = areas.change_flags(bytes(&pages), flags, clear, |_| Ok(()));
-            let expected = model.change(
-                bytes(&pages),
-                |_| false,
-                |page| page.flags = (page.flags - clear) | flags,
-            );
+            let expected = model.change(bytes(&pages), |_| false, |page| page.flags = (page.flags - clear) | flags);
             assert_eq!(result, expected.0);
         }
-        Op::Remap {
-            old,
-            new,
-            flags,
-            to,
-        } => apply_remap(areas, model, &old, new, flags, to),
+        Op::Remap { old, new, flags, to } => apply_remap(areas, model, &old, new, flags, to),
         Op::GrowDown { address, limit } => {
             if let Ok(gained) = areas.grow_down(address, limit * P) {
                 assert!(gained.contains(&address));
                 let stack = model.pages[&gained.end].clone();
-                assert!(
-                    stack.flags.contains(AreaFlags::GROWS_DOWN)
-                        && !model.is_joined_to_previous(gained.end)
-                );
+                assert!(stack.flags.contains(AreaFlags::GROWS_DOWN) && !model.is_joined_to_previous(gained.end));
                 let near = gained.start.saturating_sub(STACK_GUARD_GAP)..gained.start;
-                let harmless = |page: &Page| {
-                    page.flags.contains(AreaFlags::GROWS_DOWN) || page.protection.is_empty()
-                };
+                let harmless = |page: &Page| page.flags.contains(AreaFlags::GROWS_DOWN) || page.protection.is_empty();
                 let neighbour = model.pages.range(near).next_back();
                 assert!(neighbour.is_none_or(|(_, page)| harmless(page)));
                 for page in each_page(gained) {
                     let offset = areas.find(page).unwrap().offset_of(page);
                     let offset = stack.offset.map(|_| offset);
-                    assert!(
-                        model
-                            .pages
-                            .insert(
-                                page,
-                                Page {
-                                    offset,
-                                    ..stack.clone()
-                                }
-                            )
-                            .is_none()
-                    );
+                    assert!(model.pages.insert(page, Page { offset, ..stack.clone() }).is_none());
                 }
             }
         }
@@ -219,10 +149,7 @@ fn apply_remap(
     flags: RemapFlags,
     to: usize,
 ) {
-    let request = RemapRequest {
-        new_address: to * P,
-        ..request(old.clone(), new, flags)
-    };
+    let request = RemapRequest { new_address: to * P, ..request(old.clone(), new, flags) };
     let old = bytes(old);
     let Ok(plan) = areas.plan_remap(&request) else {
         return;
@@ -241,18 +168,9 @@ fn apply_remap(
             areas.extend(gained.clone()).unwrap();
             model.extend(gained);
         }
-        Remap::Move {
-            from,
-            surplus,
-            to: target,
-            source,
-        } => {
+        Remap::Move { from, surplus, to: target, source } => {
             assert!(flags.contains(RemapFlags::MAY_MOVE) && target.len() == new * P);
-            assert!(
-                from == kept
-                    && surplus == (kept.end..old.end)
-                    && model.is_one_mapping(from.clone())
-            );
+            assert!(from == kept && surplus == (kept.end..old.end) && model.is_one_mapping(from.clone()));
             let page = model.pages[&from.start].clone();
             assert!(!from.is_empty() || page.flags.contains(AreaFlags::SHARED));
             if flags.contains(RemapFlags::FIXED) {
@@ -266,9 +184,7 @@ fn apply_remap(
                     model.remove(range).unwrap();
                 }
             }
-            areas
-                .relocate(from.clone(), target.clone(), source)
-                .unwrap();
+            areas.relocate(from.clone(), target.clone(), source).unwrap();
             if source == MoveSource::Unmap && !from.is_empty() {
                 model.remove(from).unwrap();
             }

@@ -87,23 +87,16 @@ impl<B: Backing> Areas<B> {
         self.check_request(request, old_len, new_len)?;
         let address = request.old_address;
         let area = self.find(address).ok_or(Errno::EFAULT)?;
-        if request
-            .flags
-            .intersects(RemapFlags::FIXED | RemapFlags::DONT_UNMAP)
-        {
+        if request.flags.intersects(RemapFlags::FIXED | RemapFlags::DONT_UNMAP) {
             return self.plan_move(request, area, old_len, new_len);
         }
         if old_len == new_len {
-            return self
-                .one_mapping(area, address, old_len)
-                .map(|_| Remap::Unchanged);
+            return self.one_mapping(area, address, old_len).map(|_| Remap::Unchanged);
         }
         if old_len > new_len {
             let end = address.checked_add(old_len).ok_or(Errno::EINVAL)?;
             let surplus = address + new_len..end;
-            return self
-                .check_range(surplus.clone())
-                .map(|()| Remap::Shrink(surplus));
+            return self.check_range(surplus.clone()).map(|()| Remap::Shrink(surplus));
         }
         let old_end = self.one_mapping(area, address, old_len)?;
         let gained = old_end..address.checked_add(new_len).ok_or(Errno::ENOMEM)?;
@@ -142,12 +135,7 @@ impl<B: Backing> Areas<B> {
     /// # Errors
     /// EFAULT if `from.start` is not mapped; ENOMEM if there are too many areas; otherwise as [`Areas::insert`]. Nothing is
     /// changed then.
-    pub fn relocate(
-        &mut self,
-        from: Range<usize>,
-        to: Range<usize>,
-        source: MoveSource,
-    ) -> Result<()> {
+    pub fn relocate(&mut self, from: Range<usize>, to: Range<usize>, source: MoveSource) -> Result<()> {
         let area = self.find(from.start).ok_or(Errno::EFAULT)?;
         self.check_room(MOVE_AREAS)?;
         let moved = Area {
@@ -170,8 +158,7 @@ impl<B: Backing> Areas<B> {
     fn check_request(&self, request: &RemapRequest, old_len: usize, new_len: usize) -> Result<()> {
         let flags = request.flags;
         let needs_may_move = RemapFlags::FIXED | RemapFlags::DONT_UNMAP;
-        let contradiction = (flags.intersects(needs_may_move)
-            && !flags.contains(RemapFlags::MAY_MOVE))
+        let contradiction = (flags.intersects(needs_may_move) && !flags.contains(RemapFlags::MAY_MOVE))
             || (flags.contains(RemapFlags::DONT_UNMAP) && old_len != new_len);
         if contradiction || !request.old_address.is_multiple_of(PAGE_SIZE) || new_len == 0 {
             return Err(Errno::EINVAL);
@@ -181,10 +168,7 @@ impl<B: Backing> Areas<B> {
         }
         let to = fixed_target(request, new_len)?;
         self.check_range(to.clone())?;
-        let old_end = request
-            .old_address
-            .checked_add(old_len)
-            .ok_or(Errno::EINVAL)?;
+        let old_end = request.old_address.checked_add(old_len).ok_or(Errno::EINVAL)?;
         if request.old_address < to.end && to.start < old_end {
             return Err(Errno::EINVAL);
         }
@@ -202,13 +186,7 @@ impl<B: Backing> Areas<B> {
     }
 
     /// The plan for a mapping that moves, or is mapped a second time.
-    fn plan_move(
-        &self,
-        request: &RemapRequest,
-        area: &Area<B>,
-        old_len: usize,
-        new_len: usize,
-    ) -> Result<Remap> {
+    fn plan_move(&self, request: &RemapRequest, area: &Area<B>, old_len: usize, new_len: usize) -> Result<Remap> {
         if old_len == 0 && !area.flags.contains(AreaFlags::SHARED) {
             return Err(Errno::EINVAL);
         }
@@ -226,25 +204,12 @@ impl<B: Backing> Areas<B> {
             fixed_target(request, new_len)?
         } else {
             // Without FIXED the new address is a hint for DONT_UNMAP alone, as on Linux.
-            let hint = if request.flags.contains(RemapFlags::DONT_UNMAP) {
-                request.new_address
-            } else {
-                0
-            };
+            let hint = if request.flags.contains(RemapFlags::DONT_UNMAP) { request.new_address } else { 0 };
             let start = self.find_gap(new_len, hint)?;
             start..start + new_len
         };
-        let source = if request.flags.contains(RemapFlags::DONT_UNMAP) {
-            MoveSource::Keep
-        } else {
-            MoveSource::Unmap
-        };
-        Ok(Remap::Move {
-            from,
-            surplus,
-            to,
-            source,
-        })
+        let source = if request.flags.contains(RemapFlags::DONT_UNMAP) { MoveSource::Keep } else { MoveSource::Unmap };
+        Ok(Remap::Move { from, surplus, to, source })
     }
 }
 
@@ -255,9 +220,6 @@ fn round_up(len: usize) -> Result<usize> {
 
 /// Where a request with FIXED wants the mapping.
 fn fixed_target(request: &RemapRequest, new_len: usize) -> Result<Range<usize>> {
-    let end = request
-        .new_address
-        .checked_add(new_len)
-        .ok_or(Errno::EINVAL)?;
+    let end = request.new_address.checked_add(new_len).ok_or(Errno::EINVAL)?;
     Ok(request.new_address..end)
 }

@@ -54,9 +54,7 @@ impl<B: Backing> Areas<B> {
     }
 
     fn fits_below(&self, gap_end: usize, len: usize) -> Option<usize> {
-        gap_end
-            .checked_sub(len)
-            .filter(|&start| start >= self.layout.lowest)
+        gap_end.checked_sub(len).filter(|&start| start >= self.layout.lowest)
     }
 
     /// The start of the lowest gap of `len` bytes between the base and the limit.
@@ -85,9 +83,5 @@ impl<B: Backing> Areas<B> {
 
 /// The lowest address that a new mapping must leave alone for the sake of an area that starts at `start`.
 fn guarded_start(start: usize, flags: AreaFlags) -> usize {
-    if flags.contains(AreaFlags::GROWS_DOWN) {
-        start.saturating_sub(STACK_GUARD_GAP)
-    } else {
-        start
-    }
+    if flags.contains(AreaFlags::GROWS_DOWN) { start.saturating_sub(STACK_GUARD_GAP) } else { start }
 }

@@ -31,8 +31,7 @@ impl<B: Backing> Areas<B> {
             return Err(Errno::EPERM);
         }
         let too_near = below.is_some_and(|area| {
-            let harmless = area.flags.contains(AreaFlags::GROWS_DOWN)
-                || area.protection == Protection::empty();
+            let harmless = area.flags.contains(AreaFlags::GROWS_DOWN) || area.protection == Protection::empty();
             !harmless && start - area.end < STACK_GUARD_GAP
         });
         if too_near || stack.end - start > stack_limit {

@@ -11,11 +11,7 @@ pub(super) const P: usize = PAGE_SIZE;
 pub(super) const RW: Protection = Protection::READ.union(Protection::WRITE);
 
 pub(super) fn layout() -> Layout {
-    Layout {
-        lowest: 4 * P,
-        mmap_base: 400 * P,
-        limit: 440 * P,
-    }
+    Layout { lowest: 4 * P, mmap_base: 400 * P, limit: 440 * P }
 }
 
 pub(super) fn area(pages: Range<usize>, protection: Protection) -> Area<Source> {
@@ -30,10 +26,7 @@ pub(super) fn area(pages: Range<usize>, protection: Protection) -> Area<Source> 
 }
 
 fn stack(pages: Range<usize>) -> Area<Source> {
-    Area {
-        flags: AreaFlags::GROWS_DOWN,
-        ..area(pages, RW)
-    }
+    Area { flags: AreaFlags::GROWS_DOWN, ..area(pages, RW) }
 }
 
 fn areas_of(list: &[Area<Source>]) -> Areas<Source> {
@@ -45,25 +38,14 @@ fn areas_of(list: &[Area<Source>]) -> Areas<Source> {
 }
 
 fn shape(areas: &Areas<Source>) -> Vec<(usize, usize, Protection)> {
-    areas
-        .iter()
-        .map(|area| (area.start / P, area.end / P, area.protection))
-        .collect()
+    areas.iter().map(|area| (area.start / P, area.end / P, area.protection)).collect()
 }
 
 #[test]
 fn unmapping_the_middle_leaves_two_areas() {
-    let mut areas = areas_of(&[Area {
-        backing: Source::File(1),
-        offset: 0x10000,
-        ..area(10..20, RW)
-    }]);
+    let mut areas = areas_of(&[Area { backing: Source::File(1), offset: 0x10000, ..area(10..20, RW) }]);
     let mut removed = Vec::new();
-    areas
-        .remove(13 * P..15 * P, |piece| {
-            removed.push((piece.range(), piece.offset))
-        })
-        .unwrap();
+    areas.remove(13 * P..15 * P, |piece| removed.push((piece.range(), piece.offset))).unwrap();
     assert_eq!(removed, [(13 * P..15 * P, 0x13000)]);
     assert_eq!(shape(&areas), [(10, 13, RW), (15, 20, RW)]);
     assert_eq!(areas.find(15 * P).unwrap().offset, 0x15000);
@@ -78,13 +60,7 @@ fn an_insertion_over_a_mapped_page_is_refused() {
     assert_eq!(areas.insert(area(5..11, RW)), Err(Errno::EEXIST));
     assert_eq!(areas.insert(area(12..12, RW)), Err(Errno::EINVAL));
     assert_eq!(areas.insert(area(439..441, RW)), Err(Errno::EINVAL));
-    assert_eq!(
-        areas.insert(Area {
-            start: 4 * P + 1,
-            ..area(4..5, RW)
-        }),
-        Err(Errno::EINVAL)
-    );
+    assert_eq!(areas.insert(Area { start: 4 * P + 1, ..area(4..5, RW) }), Err(Errno::EINVAL));
     assert_eq!(shape(&areas), [(10, 20, RW)]);
 }
 
@@ -99,10 +75,7 @@ fn protection_applies_up_to_the_first_hole() {
     });
     assert_eq!(result, Err(Errno::ENOMEM));
     assert_eq!(changed, vec![11 * P..12 * P]);
-    assert_eq!(
-        shape(&areas),
-        [(10, 11, RW), (11, 12, Protection::READ), (14, 16, RW)]
-    );
+    assert_eq!(shape(&areas), [(10, 11, RW), (11, 12, Protection::READ), (14, 16, RW)]);
 }
 
 #[test]
@@ -116,18 +89,9 @@ fn a_refusing_callback_leaves_its_piece_unchanged() {
 #[test]
 fn a_read_only_shared_file_never_becomes_writable() {
     let flags = AreaFlags::SHARED | AreaFlags::NEVER_WRITABLE;
-    let mut areas = areas_of(&[Area {
-        flags,
-        ..area(10..12, Protection::READ)
-    }]);
-    assert_eq!(
-        areas.protect(10 * P..12 * P, RW, |_| Ok(())),
-        Err(Errno::EACCES)
-    );
-    assert_eq!(
-        areas.protect(10 * P..12 * P, Protection::empty(), |_| Ok(())),
-        Ok(())
-    );
+    let mut areas = areas_of(&[Area { flags, ..area(10..12, Protection::READ) }]);
+    assert_eq!(areas.protect(10 * P..12 * P, RW, |_| Ok(())), Err(Errno::EACCES));
+    assert_eq!(areas.protect(10 * P..12 * P, Protection::empty(), |_| Ok(())), Ok(()));
 }
 
 #[test]
@@ -136,32 +100,12 @@ fn a_stack_grows_to_its_limit_and_keeps_its_guard_gap() {
     assert_eq!(areas.grow_down(298 * P + 5, 100 * P), Ok(298 * P..300 * P));
     assert_eq!(areas.find(298 * P).unwrap().range(), 298 * P..302 * P);
     assert_eq!(areas.total_pages(), 14);
-    assert_eq!(
-        areas.grow_down(290 * P, 11 * P),
-        Err(Errno::ENOMEM),
-        "beyond RLIMIT_STACK"
-    );
-    assert_eq!(
-        areas.grow_down(275 * P, 400 * P),
-        Err(Errno::ENOMEM),
-        "255 pages from the neighbour"
-    );
+    assert_eq!(areas.grow_down(290 * P, 11 * P), Err(Errno::ENOMEM), "beyond RLIMIT_STACK");
+    assert_eq!(areas.grow_down(275 * P, 400 * P), Err(Errno::ENOMEM), "255 pages from the neighbour");
     assert_eq!(areas.grow_down(276 * P, 400 * P), Ok(276 * P..298 * P));
-    assert_eq!(
-        areas.grow_down(15 * P, 400 * P),
-        Err(Errno::EFAULT),
-        "mapped"
-    );
-    assert_eq!(
-        areas.grow_down(310 * P, 400 * P),
-        Err(Errno::EFAULT),
-        "nothing above"
-    );
-    assert_eq!(
-        areas.grow_down(8 * P, 400 * P),
-        Err(Errno::EFAULT),
-        "no stack above"
-    );
+    assert_eq!(areas.grow_down(15 * P, 400 * P), Err(Errno::EFAULT), "mapped");
+    assert_eq!(areas.grow_down(310 * P, 400 * P), Err(Errno::EFAULT), "nothing above");
+    assert_eq!(areas.grow_down(8 * P, 400 * P), Err(Errno::EFAULT), "no stack above");
 }
 
 #[test]
@@ -174,11 +118,7 @@ fn a_stack_may_touch_its_own_inaccessible_guard() {
 fn a_gap_leaves_the_guard_of_a_stack_free() {
     let areas = areas_of(&[stack(420..430)]);
     assert_eq!(areas.find_gap(2 * P, 0), Ok(162 * P));
-    assert_eq!(
-        areas.find_gap(2 * P, 300 * P),
-        Ok(162 * P),
-        "the hint lies in the guard gap"
-    );
+    assert_eq!(areas.find_gap(2 * P, 300 * P), Ok(162 * P), "the hint lies in the guard gap");
     assert_eq!(areas.find_gap(2 * P, 100 * P - 3), Ok(100 * P));
     assert_eq!(areas.find_gap(500 * P, 0), Err(Errno::ENOMEM));
     assert_eq!(areas.find_gap(0, 0), Err(Errno::EINVAL));
@@ -192,21 +132,11 @@ fn the_break_grows_shrinks_and_stops_at_a_neighbour() {
     assert_eq!(areas.plan_break(0), BreakChange::Refused);
     assert_eq!(areas.plan_break(50 * P + 6), BreakChange::Refused);
     assert_eq!(areas.plan_break(51 * P), BreakChange::SamePages);
-    assert_eq!(
-        areas.plan_break(53 * P + 1),
-        BreakChange::Grow(51 * P..54 * P)
-    );
+    assert_eq!(areas.plan_break(53 * P + 1), BreakChange::Grow(51 * P..54 * P));
     areas.move_program_break(53 * P + 1);
-    assert_eq!(
-        areas.plan_break(51 * P + 1),
-        BreakChange::Shrink(52 * P..54 * P)
-    );
+    assert_eq!(areas.plan_break(51 * P + 1), BreakChange::Shrink(52 * P..54 * P));
     assert_eq!(areas.plan_break(99 * P), BreakChange::Grow(54 * P..99 * P));
-    assert_eq!(
-        areas.plan_break(99 * P + 1),
-        BreakChange::Refused,
-        "one page stays free"
-    );
+    assert_eq!(areas.plan_break(99 * P + 1), BreakChange::Refused, "one page stays free");
     assert_eq!(areas.plan_break(usize::MAX), BreakChange::Refused);
 }
 
@@ -214,14 +144,8 @@ fn the_break_grows_shrinks_and_stops_at_a_neighbour() {
 fn a_forked_child_gets_neither_locks_nor_what_it_must_not_inherit() {
     let areas = areas_of(&[
         area(10..12, RW),
-        Area {
-            flags: AreaFlags::LOCKED,
-            ..area(12..14, RW)
-        },
-        Area {
-            flags: AreaFlags::DONT_FORK,
-            ..area(14..16, RW)
-        },
+        Area { flags: AreaFlags::LOCKED, ..area(12..14, RW) },
+        Area { flags: AreaFlags::DONT_FORK, ..area(14..16, RW) },
     ]);
     let child = areas.fork();
     assert_eq!(shape(&child), [(10, 14, RW)]);
@@ -232,27 +156,15 @@ fn a_forked_child_gets_neither_locks_nor_what_it_must_not_inherit() {
 #[test]
 fn there_is_a_most_number_of_areas() {
     let limit = 4 * MAX_AREAS * P;
-    let mut areas = Areas::new(Layout {
-        lowest: P,
-        mmap_base: limit,
-        limit,
-    });
+    let mut areas = Areas::new(Layout { lowest: P, mmap_base: limit, limit });
     for index in 0..MAX_AREAS - 1 {
-        areas
-            .insert(area(2 * index + 1..2 * index + 2, RW))
-            .unwrap();
+        areas.insert(area(2 * index + 1..2 * index + 2, RW)).unwrap();
     }
     let last = 3 * MAX_AREAS;
     areas.insert(area(last..last + 3, RW)).unwrap();
     assert_eq!(areas.count(), MAX_AREAS);
-    assert_eq!(
-        areas.insert(area(last + 10..last + 11, RW)),
-        Err(Errno::ENOMEM)
-    );
-    assert_eq!(
-        areas.remove((last + 1) * P..(last + 2) * P, |_| ()),
-        Err(Errno::ENOMEM)
-    );
+    assert_eq!(areas.insert(area(last + 10..last + 11, RW)), Err(Errno::ENOMEM));
+    assert_eq!(areas.remove((last + 1) * P..(last + 2) * P, |_| ()), Err(Errno::ENOMEM));
     for piece in [last..last + 1, last + 1..last + 2, last + 2..last + 3] {
         let range = piece.start * P..piece.end * P;
         let result = areas.protect(range, Protection::READ, |_| Ok(()));
@@ -263,13 +175,7 @@ fn there_is_a_most_number_of_areas() {
 }
 
 pub(super) fn request(old: Range<usize>, new_pages: usize, flags: RemapFlags) -> RemapRequest {
-    RemapRequest {
-        old_address: old.start * P,
-        old_len: old.len() * P,
-        new_len: new_pages * P,
-        flags,
-        new_address: 0,
-    }
+    RemapRequest { old_address: old.start * P, old_len: old.len() * P, new_len: new_pages * P, flags, new_address: 0 }
 }
 
 #[test]
@@ -280,20 +186,12 @@ fn a_remap_grows_in_place_or_moves_or_fails() {
     assert_eq!(plan(10..20, 10, none), Ok(Remap::Unchanged));
     assert_eq!(plan(10..20, 15, none), Ok(Remap::Grow(20 * P..25 * P)));
     assert_eq!(plan(10..20, 16, none), Err(Errno::ENOMEM));
-    assert_eq!(
-        plan(10..19, 12, none),
-        Err(Errno::ENOMEM),
-        "not at the end of the mapping"
-    );
+    assert_eq!(plan(10..19, 12, none), Err(Errno::ENOMEM), "not at the end of the mapping");
     assert_eq!(plan(10..20, 4, none), Ok(Remap::Shrink(14 * P..20 * P)));
     assert_eq!(plan(10..21, 30, none), Err(Errno::EFAULT));
     assert_eq!(plan(22..23, 1, none), Err(Errno::EFAULT));
     assert_eq!(plan(10..20, 0, none), Err(Errno::EINVAL));
-    assert_eq!(
-        plan(10..10, 2, RemapFlags::MAY_MOVE),
-        Err(Errno::EINVAL),
-        "private memory cannot be doubled"
-    );
+    assert_eq!(plan(10..10, 2, RemapFlags::MAY_MOVE), Err(Errno::EINVAL), "private memory cannot be doubled");
     assert_eq!(plan(10..20, 10, RemapFlags::FIXED), Err(Errno::EINVAL));
     assert_eq!(
         plan(10..20, 16, RemapFlags::MAY_MOVE),
@@ -311,35 +209,17 @@ fn a_remap_that_contradicts_itself_is_refused() {
     let areas = areas_of(&[area(10..20, RW)]);
     let fixed = RemapFlags::MAY_MOVE | RemapFlags::FIXED;
     let plan = |old, new, to: usize| {
-        let request = RemapRequest {
-            new_address: to,
-            ..request(old, new, fixed)
-        };
+        let request = RemapRequest { new_address: to, ..request(old, new, fixed) };
         areas.plan_remap(&request)
     };
     assert_eq!(plan(10..20, 10, 19 * P), Err(Errno::EINVAL), "overlap");
     assert_eq!(plan(10..20, 10, 1), Err(Errno::EINVAL), "not aligned");
-    assert_eq!(
-        plan(10..20, 10, 435 * P),
-        Err(Errno::EINVAL),
-        "beyond the end"
-    );
+    assert_eq!(plan(10..20, 10, 435 * P), Err(Errno::EINVAL), "beyond the end");
     assert_eq!(plan(10..20, 10, usize::MAX - P + 1), Err(Errno::EINVAL));
-    assert_eq!(
-        plan(10..450, 5, 460 * P),
-        Err(Errno::EINVAL),
-        "target beyond the end"
-    );
-    assert_eq!(
-        plan(10..450, 5, 4 * P),
-        Err(Errno::EINVAL),
-        "old range beyond the end"
-    );
+    assert_eq!(plan(10..450, 5, 460 * P), Err(Errno::EINVAL), "target beyond the end");
+    assert_eq!(plan(10..450, 5, 4 * P), Err(Errno::EINVAL), "old range beyond the end");
     assert!(plan(10..20, 10, 20 * P).is_ok());
-    let too_long = RemapRequest {
-        old_len: usize::MAX,
-        ..request(10..20, 5, fixed)
-    };
+    let too_long = RemapRequest { old_len: usize::MAX, ..request(10..20, 5, fixed) };
     assert_eq!(areas.plan_remap(&too_long), Err(Errno::EINVAL));
 }
 
@@ -380,9 +260,7 @@ fn a_backing_with_a_position_of_its_own_is_told_of_every_cut() {
     };
     areas.insert(whole).unwrap();
     let mut removed = Vec::new();
-    areas
-        .remove(12 * P..13 * P, |piece| removed.push(piece.backing))
-        .unwrap();
+    areas.remove(12 * P..13 * P, |piece| removed.push(piece.backing)).unwrap();
     assert_eq!(removed, [Positioned(100 + 2 * P)]);
     let kept: Vec<_> = areas.iter().map(|area| area.backing.clone()).collect();
     assert_eq!(kept, [Positioned(100), Positioned(100 + 3 * P)]);

@@ -76,15 +76,10 @@ impl fmt::Display for ExecFault {
             Self::OutOfBounds(index) => {
                 write!(f, "program header {index}: outside the user's addresses")
             }
-            Self::Misaligned(index) => write!(
-                f,
-                "program header {index}: address and offset disagree within the page"
-            ),
+            Self::Misaligned(index) => write!(f, "program header {index}: address and offset disagree within the page"),
             Self::Overlap(index) => write!(f, "program header {index}: overlaps another segment"),
             Self::BadEntry => f.write_str("the entry point is not in an executable segment"),
-            Self::NeedsLoader(_) => {
-                f.write_str("dynamically linked, and there is no dynamic loader")
-            }
+            Self::NeedsLoader(_) => f.write_str("dynamically linked, and there is no dynamic loader"),
             Self::BadScriptLine => f.write_str("malformed #! line"),
         }
     }

@@ -84,8 +84,7 @@ impl ElfHeader {
         if ident.1 != Class::ELF64 {
             return Err(ExecFault::WrongClass);
         }
-        let header = FileHeader::parse_tail(ident, &header[IDENT_SIZE..])
-            .map_err(|_| ExecFault::Truncated)?;
+        let header = FileHeader::parse_tail(ident, &header[IDENT_SIZE..]).map_err(|_| ExecFault::Truncated)?;
         if header.e_machine != EM_AARCH64 {
             return Err(ExecFault::WrongMachine(header.e_machine));
         }
@@ -98,10 +97,7 @@ impl ElfHeader {
             table_offset: header.e_phoff,
             table_count: header.e_phnum,
         };
-        let fits = parsed
-            .table_offset
-            .checked_add(parsed.table_size())
-            .is_some();
+        let fits = parsed.table_offset.checked_add(parsed.table_size()).is_some();
         let counted = (1..=PROGRAM_HEADERS_MAX).contains(&parsed.table_count);
         if fits && counted && header.e_phentsize == PROGRAM_HEADER_SIZE {
             Ok(parsed)
@@ -121,22 +117,13 @@ impl ElfHeader {
     ///
     /// # Errors
     /// An [`ExecFault`] that names what is wrong.
-    pub fn plan(
-        &self,
-        table: &[u8],
-        file_size: u64,
-        bounds: &ExecBounds,
-    ) -> Result<ExecPlan, ExecFault> {
+    pub fn plan(&self, table: &[u8], file_size: u64, bounds: &ExecBounds) -> Result<ExecPlan, ExecFault> {
         let headers = self.program_headers(table)?;
         if let Some(loader) = headers.iter().find(|header| header.p_type == PT_INTERP) {
             let end = loader.p_offset.saturating_add(loader.p_filesz);
             return Err(ExecFault::NeedsLoader(loader.p_offset..end));
         }
-        let load_bias = if self.is_pie {
-            load_bias(&headers, bounds)?
-        } else {
-            0
-        };
+        let load_bias = if self.is_pie { load_bias(&headers, bounds)? } else { 0 };
         let segments = segments(&headers, load_bias, file_size, bounds)?;
         let brk_start = segments.last().map_or(0, |last| last.pages().end);
         Ok(ExecPlan {
@@ -159,40 +146,26 @@ impl ElfHeader {
     fn program_headers(&self, table: &[u8]) -> Result<Vec<ProgramHeader>, ExecFault> {
         let size = usize::try_from(self.table_size()).map_err(|_| ExecFault::BadProgramHeaders)?;
         let table = table.get(..size).ok_or(ExecFault::Truncated)?;
-        Ok(SegmentTable::new(LittleEndian, Class::ELF64, table)
-            .iter()
-            .collect())
+        Ok(SegmentTable::new(LittleEndian, Class::ELF64, table).iter().collect())
     }
 
     /// The entry point, which must lie in an executable segment.
     fn entry_in(&self, segments: &[Segment], bias: usize) -> Result<usize, ExecFault> {
-        let entry = usize::try_from(self.entry)
-            .ok()
-            .and_then(|entry| entry.checked_add(bias))
-            .ok_or(ExecFault::BadEntry)?;
-        let holds = |segment: &Segment| {
-            segment.protection.contains(Protection::EXEC) && segment.pages().contains(&entry)
-        };
-        segments
-            .iter()
-            .any(holds)
-            .then_some(entry)
-            .ok_or(ExecFault::BadEntry)
+        let entry =
+            usize::try_from(self.entry).ok().and_then(|entry| entry.checked_add(bias)).ok_or(ExecFault::BadEntry)?;
+        let holds =
+            |segment: &Segment| segment.protection.contains(Protection::EXEC) && segment.pages().contains(&entry);
+        segments.iter().any(holds).then_some(entry).ok_or(ExecFault::BadEntry)
     }
 
     /// Where the program headers come to lie in memory; zero if no segment holds their first byte.
     fn table_address(&self, headers: &[ProgramHeader], bias: usize) -> usize {
-        let holder = headers
-            .iter()
-            .filter(|header| header.p_type == PT_LOAD)
-            .find_map(|header| {
-                let distance = self.table_offset.checked_sub(header.p_offset)?;
-                let address = header.p_vaddr.checked_add(distance)?;
-                (distance < header.p_filesz).then_some(address)
-            });
-        holder
-            .and_then(|address| usize::try_from(address).ok()?.checked_add(bias))
-            .unwrap_or(0)
+        let holder = headers.iter().filter(|header| header.p_type == PT_LOAD).find_map(|header| {
+            let distance = self.table_offset.checked_sub(header.p_offset)?;
+            let address = header.p_vaddr.checked_add(distance)?;
+            (distance < header.p_filesz).then_some(address)
+        });
+        holder.and_then(|address| usize::try_from(address).ok()?.checked_add(bias)).unwrap_or(0)
     }
 }
 
@@ -202,23 +175,16 @@ fn load_bias(headers: &[ProgramHeader], bounds: &ExecBounds) -> Result<usize, Ex
         let indexed = headers.iter().enumerate();
         indexed.filter(|(_, header)| header.p_type == PT_LOAD && header.p_memsz != 0)
     };
-    let (index, lowest) = loads()
-        .min_by_key(|(_, header)| header.p_vaddr)
-        .ok_or(ExecFault::NothingToLoad)?;
+    let (index, lowest) = loads().min_by_key(|(_, header)| header.p_vaddr).ok_or(ExecFault::NothingToLoad)?;
     let out_of_bounds = ExecFault::OutOfBounds(index);
     // As on Linux, an alignment that is no power of two is no alignment.
     let alignments = loads().filter_map(|(_, header)| usize::try_from(header.p_align).ok());
-    let alignment = alignments
-        .filter(|align| align.is_power_of_two())
-        .fold(PAGE_SIZE, usize::max);
+    let alignment = alignments.filter(|align| align.is_power_of_two()).fold(PAGE_SIZE, usize::max);
     let base = bounds.pie_base.checked_next_multiple_of(alignment);
-    let base = base
-        .filter(|&base| base < bounds.limit)
-        .ok_or(out_of_bounds.clone())?;
+    let base = base.filter(|&base| base < bounds.limit).ok_or(out_of_bounds.clone())?;
     let lowest = usize::try_from(lowest.p_vaddr).map_err(|_| out_of_bounds.clone())?;
     // Addresses that start above zero keep their place within the alignment.
-    base.checked_sub(lowest - lowest % alignment)
-        .ok_or(out_of_bounds)
+    base.checked_sub(lowest - lowest % alignment).ok_or(out_of_bounds)
 }
 
 /// The segments to load, sorted and checked against each other.
@@ -239,18 +205,12 @@ fn segments(
     indexed.sort_by_key(|(_, segment)| segment.vaddr);
     let mut sorted: Vec<Segment> = Vec::with_capacity(indexed.len());
     for (index, segment) in indexed {
-        if sorted
-            .last()
-            .is_some_and(|below| below.end() > segment.vaddr)
-        {
+        if sorted.last().is_some_and(|below| below.end() > segment.vaddr) {
             return Err(ExecFault::Overlap(index));
         }
         // Two segments may meet within a page. As on Linux, the upper one's page of the file is mapped there.
         let first_page = page_floor(segment.vaddr);
-        while sorted
-            .last_mut()
-            .is_some_and(|below| !below.clip_to(first_page))
-        {
+        while sorted.last_mut().is_some_and(|below| !below.clip_to(first_page)) {
             sorted.pop();
         }
         sorted.push(segment);
@@ -264,8 +224,6 @@ fn segments(
 /// The stack can be executed only if the program says so.
 fn stack_protection(headers: &[ProgramHeader]) -> Protection {
     let data = Protection::READ | Protection::WRITE;
-    let asks = headers
-        .iter()
-        .any(|header| header.p_type == PT_GNU_STACK && header.p_flags & PF_X != 0);
+    let asks = headers.iter().any(|header| header.p_type == PT_GNU_STACK && header.p_flags & PF_X != 0);
     if asks { data | Protection::EXEC } else { data }
 }

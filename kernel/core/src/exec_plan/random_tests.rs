@@ -18,34 +18,17 @@ fn number() -> impl Strategy<Value = u64> {
 }
 
 fn phdr() -> impl Strategy<Value = Phdr> {
-    let kind =
-        prop_oneof![20 => Just(1u32), 2 => Just(0x6474_e551), 1 => Just(3), 1 => any::<u32>()];
+    let kind = prop_oneof![20 => Just(1u32), 2 => Just(0x6474_e551), 1 => Just(3), 1 => any::<u32>()];
     let size = prop_oneof![8 => 0..4 * P, 1 => number()];
     let growth = prop_oneof![3 => Just(0u64), 3 => 0..3 * P, 1 => number()];
-    (
-        kind,
-        0..8u32,
-        number(),
-        0..16u64,
-        size,
-        growth,
-        number(),
-        0..12u8,
-    )
-        .prop_map(|(kind, flags, vaddr, page, filesz, growth, odd, twist)| {
+    (kind, 0..8u32, number(), 0..16u64, size, growth, number(), 0..12u8).prop_map(
+        |(kind, flags, vaddr, page, filesz, growth, odd, twist)| {
             // Mostly congruent with the address, so that many headers pass.
-            let offset = if twist == 0 {
-                odd
-            } else {
-                page * P + vaddr % P
-            };
+            let offset = if twist == 0 { odd } else { page * P + vaddr % P };
             let align = if twist == 1 { odd } else { P << (twist % 5) };
-            Phdr {
-                kind,
-                align,
-                ..load(flags, offset, vaddr, filesz, filesz.wrapping_add(growth))
-            }
-        })
+            Phdr { kind, align, ..load(flags, offset, vaddr, filesz, filesz.wrapping_add(growth)) }
+        },
+    )
 }
 
 fn check_plan(plan: &ExecPlan) {
@@ -56,33 +39,19 @@ fn check_plan(plan: &ExecPlan) {
         reached = pages.end;
         assert!(segment.mem_size > 0 && segment.file_size <= segment.mem_size);
         assert_eq!(segment.file_pages().start, pages.start);
-        assert_eq!(
-            (segment.file_pages().end, pages.end),
-            (segment.zero_pages().start, segment.zero_pages().end)
-        );
-        assert!(
-            [pages.start, pages.end, segment.zero_pages().start]
-                .iter()
-                .all(|address| address % PAGE_SIZE == 0)
-        );
+        assert_eq!((segment.file_pages().end, pages.end), (segment.zero_pages().start, segment.zero_pages().end));
+        assert!([pages.start, pages.end, segment.zero_pages().start].iter().all(|address| address % PAGE_SIZE == 0));
         if segment.file_size > 0 {
             let file_end = segment.file_offset + segment.file_size as u64;
             assert!(segment.file_page_offset() % P == 0 && file_end <= FILE_SIZE);
             // Every byte of memory after those of the file is zeroed in one way or the other.
             let file_end = segment.vaddr + segment.file_size;
-            let zeroed_from = if segment.zero_tail().is_empty() {
-                segment.zero_pages().start
-            } else {
-                file_end
-            };
+            let zeroed_from = if segment.zero_tail().is_empty() { segment.zero_pages().start } else { file_end };
             assert!(segment.zero_tail().end <= segment.file_pages().end);
             assert!(zeroed_from == file_end || segment.file_size == segment.mem_size);
         }
     }
-    let entered = plan
-        .segments
-        .iter()
-        .any(|segment| segment.pages().contains(&plan.entry));
+    let entered = plan.segments.iter().any(|segment| segment.pages().contains(&plan.entry));
     assert!(entered && plan.brk_start == reached);
 }
 

@@ -28,10 +28,7 @@ impl<'head> Script<'head> {
             return Err(ExecFault::BadScriptLine);
         }
         let argument = trimmed_start(rest);
-        Ok(Self {
-            interpreter,
-            argument: (!argument.is_empty()).then_some(argument),
-        })
+        Ok(Self { interpreter, argument: (!argument.is_empty()).then_some(argument) })
     }
 }
 
@@ -47,11 +44,7 @@ fn line_of(head: &[u8]) -> Result<&[u8], ExecFault> {
         None => {
             // The line goes on beyond what was read. That may cut the argument short, but must not cut the interpreter's name.
             let text = &head[2..SCRIPT_LINE_MAX];
-            if trimmed_start(text).iter().any(is_blank) {
-                Ok(trimmed_end(text))
-            } else {
-                Err(ExecFault::BadScriptLine)
-            }
+            if trimmed_start(text).iter().any(is_blank) { Ok(trimmed_end(text)) } else { Err(ExecFault::BadScriptLine) }
         }
     }
 }

@@ -109,9 +109,7 @@ impl Segment {
     fn placed(header: &ProgramHeader, bias: usize) -> Option<Self> {
         let vaddr = usize::try_from(header.p_vaddr).ok()?.checked_add(bias)?;
         let mem_size = usize::try_from(header.p_memsz).ok()?;
-        vaddr
-            .checked_add(mem_size)?
-            .checked_next_multiple_of(PAGE_SIZE)?;
+        vaddr.checked_add(mem_size)?.checked_next_multiple_of(PAGE_SIZE)?;
         Some(Self {
             vaddr,
             mem_size,
@@ -131,11 +129,7 @@ impl Segment {
 
 /// The `PROT_*` bits for `PF_*` bits.
 fn protection_of(flags: u32) -> Protection {
-    let bits = [
-        (PF_R, Protection::READ),
-        (PF_W, Protection::WRITE),
-        (PF_X, Protection::EXEC),
-    ];
+    let bits = [(PF_R, Protection::READ), (PF_W, Protection::WRITE), (PF_X, Protection::EXEC)];
     let set = bits.iter().filter(|(bit, _)| flags & bit != 0);
     set.map(|&(_, protection)| protection).collect()
 }

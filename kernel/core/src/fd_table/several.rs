@@ -15,13 +15,7 @@ impl<F: Clone> FdTable<F> {
     ///
     /// # Errors
     /// `EBADF` if `fd` is not open; `EINVAL` if `min` is negative or not below `limit`; `EMFILE`; `ENOMEM`.
-    pub fn duplicate(
-        &mut self,
-        fd: RawFd,
-        min: RawFd,
-        on_exec: OnExec,
-        limit: u32,
-    ) -> Result<RawFd> {
+    pub fn duplicate(&mut self, fd: RawFd, min: RawFd, on_exec: OnExec, limit: u32) -> Result<RawFd> {
         let file = self.get(fd)?.clone();
         if position(min) >= limit_position(limit) {
             return Err(Errno::EINVAL);
@@ -38,13 +32,7 @@ impl<F: Clone> FdTable<F> {
     /// # Errors
     /// `EBADF` if `fd` is not open or `target` is negative or not below `limit`; `EBUSY` if another thread has reserved
     /// `target` and not installed it yet; `ENOMEM`.
-    pub fn duplicate_at(
-        &mut self,
-        fd: RawFd,
-        target: RawFd,
-        on_exec: OnExec,
-        limit: u32,
-    ) -> Result<Option<F>> {
+    pub fn duplicate_at(&mut self, fd: RawFd, target: RawFd, on_exec: OnExec, limit: u32) -> Result<Option<F>> {
         let file = self.get(fd)?.clone();
         let at = position(target);
         if at >= limit_position(limit) {
@@ -104,17 +92,8 @@ impl<F: Clone> FdTable<F> {
     /// # Errors
     /// `ENOMEM`.
     pub fn try_clone(&self) -> Result<Self> {
-        let len = self
-            .files
-            .iter()
-            .rposition(Option::is_some)
-            .map_or(0, |last| last + 1);
-        let mut copy = Self {
-            files: Vec::new(),
-            used: Bitmap::new(),
-            close_on_exec: Bitmap::new(),
-            full_below: 0,
-        };
+        let len = self.files.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
+        let mut copy = Self { files: Vec::new(), used: Bitmap::new(), close_on_exec: Bitmap::new(), full_below: 0 };
         if len == 0 {
             return Ok(copy);
         }

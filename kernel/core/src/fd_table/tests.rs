@@ -23,9 +23,7 @@ fn the_lowest_free_descriptor_is_taken() {
     for fd in [150, 3, 70] {
         table.remove(fd).unwrap();
     }
-    let taken: Vec<RawFd> = (0..4)
-        .map(|_| table.insert(9, OnExec::Keep, LIMIT).unwrap())
-        .collect();
+    let taken: Vec<RawFd> = (0..4).map(|_| table.insert(9, OnExec::Keep, LIMIT).unwrap()).collect();
     assert_eq!(taken, [3, 70, 150, 200]);
 }
 
@@ -36,14 +34,8 @@ fn what_is_not_open_is_ebadf() {
         assert_eq!(table.get(fd), Err(Errno::EBADF));
         assert_eq!(table.remove(fd), Err(Errno::EBADF));
         assert_eq!(table.on_exec(fd), Err(Errno::EBADF));
-        assert_eq!(
-            table.duplicate(fd, 0, OnExec::Keep, LIMIT),
-            Err(Errno::EBADF)
-        );
-        assert_eq!(
-            table.duplicate_at(fd, 5, OnExec::Keep, LIMIT),
-            Err(Errno::EBADF)
-        );
+        assert_eq!(table.duplicate(fd, 0, OnExec::Keep, LIMIT), Err(Errno::EBADF));
+        assert_eq!(table.duplicate_at(fd, 5, OnExec::Keep, LIMIT), Err(Errno::EBADF));
     }
 }
 
@@ -55,20 +47,14 @@ fn the_limit_is_emfile() {
     assert_eq!(table.duplicate(0, 3, OnExec::Keep, 3), Err(Errno::EINVAL));
     assert_eq!(table.duplicate(0, -1, OnExec::Keep, 3), Err(Errno::EINVAL));
     assert_eq!(table.duplicate_at(0, 3, OnExec::Keep, 3), Err(Errno::EBADF));
-    assert_eq!(
-        table.duplicate_at(0, -1, OnExec::Keep, 3),
-        Err(Errno::EBADF)
-    );
+    assert_eq!(table.duplicate_at(0, -1, OnExec::Keep, 3), Err(Errno::EBADF));
     assert_eq!(table.get(2), Ok(&2), "a lower limit closes nothing");
 }
 
 #[test]
 fn a_limit_without_end_is_an_int() {
     let mut table = table(1);
-    assert_eq!(
-        table.duplicate(0, RawFd::MAX, OnExec::Keep, u32::MAX),
-        Err(Errno::EINVAL)
-    );
+    assert_eq!(table.duplicate(0, RawFd::MAX, OnExec::Keep, u32::MAX), Err(Errno::EINVAL));
 }
 
 #[test]
@@ -76,10 +62,7 @@ fn a_duplicate_does_not_inherit_the_flag() {
     let mut table = Table::new();
     table.insert(7, OnExec::Close, LIMIT).unwrap();
     assert_eq!(table.duplicate(0, 10, OnExec::Keep, LIMIT), Ok(10));
-    assert_eq!(
-        (table.on_exec(0), table.on_exec(10)),
-        (Ok(OnExec::Close), Ok(OnExec::Keep))
-    );
+    assert_eq!((table.on_exec(0), table.on_exec(10)), (Ok(OnExec::Close), Ok(OnExec::Keep)));
 }
 
 #[test]
@@ -100,18 +83,11 @@ fn a_reserved_descriptor_is_neither_free_nor_open() {
     let fd = table.reserve(0, OnExec::Close, LIMIT).unwrap();
     assert_eq!((fd, table.get(fd)), (1, Err(Errno::EBADF)));
     assert_eq!(table.remove(fd), Err(Errno::EBADF));
-    assert_eq!(
-        table.duplicate_at(0, fd, OnExec::Keep, LIMIT),
-        Err(Errno::EBUSY)
-    );
+    assert_eq!(table.duplicate_at(0, fd, OnExec::Keep, LIMIT), Err(Errno::EBUSY));
     assert_eq!(table.insert(5, OnExec::Keep, LIMIT), Ok(2));
     assert_eq!(table.take_next_close_on_exec(), None);
     assert_eq!(table.take_next(1..=1), None);
-    assert_eq!(
-        table.try_clone().unwrap().insert(6, OnExec::Keep, LIMIT),
-        Ok(1),
-        "a child has no reservations"
-    );
+    assert_eq!(table.try_clone().unwrap().insert(6, OnExec::Keep, LIMIT), Ok(1), "a child has no reservations");
     table.install(fd, 8);
     assert_eq!(table.get(fd), Ok(&8));
     let other = table.reserve(0, OnExec::Keep, LIMIT).unwrap();

@@ -17,9 +17,7 @@ enum Erase {
 /// Whether a byte belongs to a word, for `VWERASE`: letters and digits of Latin-1, as in Linux, whatever the encoding. So most
 /// first bytes of UTF-8 characters do.
 fn is_of_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || byte == b'_'
-        || matches!(byte, 0xc0..=0xff) && !matches!(byte, 0xd7 | 0xf7)
+    byte.is_ascii_alphanumeric() || byte == b'_' || matches!(byte, 0xc0..=0xff) && !matches!(byte, 0xd7 | 0xf7)
 }
 
 impl LineDiscipline {
@@ -30,11 +28,7 @@ impl LineDiscipline {
 
     fn receive(&mut self, byte: u8, screen: &mut dyn FnMut(u8)) -> Input {
         let has = |flag| self.termios.input.contains(flag);
-        let byte = if has(InputFlags::ISTRIP) {
-            byte & 0x7f
-        } else {
-            byte
-        };
+        let byte = if has(InputFlags::ISTRIP) { byte & 0x7f } else { byte };
         if core::mem::take(&mut self.literal) {
             return self.accept(byte, Self::echo, screen);
         }
@@ -47,10 +41,7 @@ impl LineDiscipline {
         let typed = byte;
         let byte = match typed {
             b'\r' if has(InputFlags::IGNCR) => {
-                return Input {
-                    wake_writers,
-                    ..Input::default()
-                };
+                return Input { wake_writers, ..Input::default() };
             }
             b'\r' if has(InputFlags::ICRNL) => b'\n',
             b'\n' if has(InputFlags::INLCR) => b'\r',
@@ -64,10 +55,7 @@ impl LineDiscipline {
         } else {
             self.accept(byte, Self::echo, screen)
         };
-        Input {
-            wake_writers,
-            ..effect
-        }
+        Input { wake_writers, ..effect }
     }
 
     /// `VSTOP` and `VSTART`.
@@ -80,10 +68,7 @@ impl LineDiscipline {
             return None;
         }
         let was_held = core::mem::replace(&mut self.held, stop);
-        Some(Input {
-            wake_writers: was_held && !stop,
-            ..Input::default()
-        })
+        Some(Input { wake_writers: was_held && !stop, ..Input::default() })
     }
 
     /// The keys that send signals.
@@ -91,14 +76,8 @@ impl LineDiscipline {
         if !self.local(LocalFlags::ISIG) {
             return None;
         }
-        let keys = [
-            (Control::Intr, Signal::INT),
-            (Control::Quit, Signal::QUIT),
-            (Control::Susp, Signal::TSTP),
-        ];
-        let (_, signal) = keys
-            .into_iter()
-            .find(|(control, _)| self.termios.is(*control, byte))?;
+        let keys = [(Control::Intr, Signal::INT), (Control::Quit, Signal::QUIT), (Control::Susp, Signal::TSTP)];
+        let (_, signal) = keys.into_iter().find(|(control, _)| self.termios.is(*control, byte))?;
         let flush_output = !self.local(LocalFlags::NOFLSH);
         if flush_output {
             self.flush_input();
@@ -109,12 +88,7 @@ impl LineDiscipline {
             self.echo(byte, screen);
             self.line_column = self.column;
         }
-        Some(Input {
-            signal: Some(signal),
-            flush_output,
-            wake_readers: false,
-            wake_writers,
-        })
+        Some(Input { signal: Some(signal), flush_output, wake_readers: false, wake_writers })
     }
 
     /// One byte in canonical mode.
@@ -157,12 +131,7 @@ impl LineDiscipline {
 
     /// A byte that means only itself, shown by `show`. The last place is left for the end of the line, without which a full buffer would stay
     /// full for ever; what does not fit is lost.
-    fn accept(
-        &mut self,
-        byte: u8,
-        show: fn(&mut Self, u8, &mut dyn FnMut(u8)),
-        screen: &mut dyn FnMut(u8),
-    ) -> Input {
+    fn accept(&mut self, byte: u8, show: fn(&mut Self, u8, &mut dyn FnMut(u8)), screen: &mut dyn FnMut(u8)) -> Input {
         if self.local(LocalFlags::ECHO) {
             if self.cells.len() == self.complete {
                 self.line_column = self.column;
@@ -172,10 +141,7 @@ impl LineDiscipline {
         if self.cells.len() < BUFFER_BYTES - 1 {
             self.cells.push_back(Cell::Byte(byte));
         }
-        Input {
-            wake_readers: !self.is_canonical(),
-            ..Input::default()
-        }
+        Input { wake_readers: !self.is_canonical(), ..Input::default() }
     }
 
     /// Hands the line being edited to the readers.
@@ -185,10 +151,7 @@ impl LineDiscipline {
         }
         self.complete = self.cells.len();
         self.line_column = self.column;
-        Input {
-            wake_readers: true,
-            ..Input::default()
-        }
+        Input { wake_readers: true, ..Input::default() }
     }
 
     fn erase(&mut self, what: Erase, screen: &mut dyn FnMut(u8)) {
@@ -228,15 +191,7 @@ impl LineDiscipline {
     /// The first byte and the length of the last character of the line being edited; `None` if the line is empty or begins in
     /// the middle of a character, which is never erased in part.
     fn last_character(&self) -> Option<(u8, usize)> {
-        let line = self
-            .cells
-            .iter()
-            .skip(self.complete)
-            .rev()
-            .map(|cell| cell.byte());
-        (1..)
-            .zip(line)
-            .find(|(_, byte)| !self.continues_character(*byte))
-            .map(|(len, first)| (first, len))
+        let line = self.cells.iter().skip(self.complete).rev().map(|cell| cell.byte());
+        (1..).zip(line).find(|(_, byte)| !self.continues_character(*byte)).map(|(len, first)| (first, len))
     }
 }

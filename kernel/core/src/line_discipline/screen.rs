@@ -110,21 +110,10 @@ impl LineDiscipline {
     /// Where the cursor would stand after what is left of the line being edited, to the tab stop. Like Linux, it takes the line
     /// for what was shown, whatever else went to the screen meanwhile.
     fn column_of_line_end(&self) -> usize {
-        let line = self
-            .cells
-            .iter()
-            .skip(self.complete)
-            .map(|cell| cell.byte());
+        let line = self.cells.iter().skip(self.complete).map(|cell| cell.byte());
         line.fold(self.line_column, |column, byte| match byte {
             b'\t' => 0,
-            _ if is_control(byte) => {
-                column
-                    + if self.local(LocalFlags::ECHOCTL) {
-                        2
-                    } else {
-                        0
-                    }
-            }
+            _ if is_control(byte) => column + if self.local(LocalFlags::ECHOCTL) { 2 } else { 0 },
             _ if self.continues_character(byte) => column,
             _ => column + 1,
         })

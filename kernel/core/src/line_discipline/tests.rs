@@ -17,17 +17,12 @@ impl Terminal {
     fn new(change: impl FnOnce(&mut Termios)) -> Self {
         let mut termios = Termios::default();
         change(&mut termios);
-        Self {
-            line: LineDiscipline::try_new(termios).unwrap(),
-            screen: Vec::new(),
-        }
+        Self { line: LineDiscipline::try_new(termios).unwrap(), screen: Vec::new() }
     }
 
     fn raw(change: impl FnOnce(&mut Termios)) -> Self {
         Self::new(|termios| {
-            termios
-                .local
-                .remove(LocalFlags::ICANON | LocalFlags::ECHO | LocalFlags::ISIG);
+            termios.local.remove(LocalFlags::ICANON | LocalFlags::ECHO | LocalFlags::ISIG);
             change(termios);
         })
     }
@@ -43,9 +38,7 @@ impl Terminal {
 
     /// Types, and returns what the last key led to.
     fn effect_of(&mut self, keys: impl AsRef<[u8]>) -> Input {
-        keys.as_ref()
-            .iter()
-            .fold(Input::default(), |_, &byte| self.key(byte))
+        keys.as_ref().iter().fold(Input::default(), |_, &byte| self.key(byte))
     }
 
     fn read(&mut self, len: usize) -> Result<Vec<u8>> {
@@ -71,10 +64,7 @@ fn a_line_is_there_when_it_is_complete() {
     assert_eq!(tty.read(64), Err(Errno::EAGAIN));
     assert_eq!(tty.line.readiness(), Readiness::WRITABLE);
     assert!(tty.effect_of("\r").wake_readers);
-    assert_eq!(
-        tty.line.readiness(),
-        Readiness::READABLE | Readiness::WRITABLE
-    );
+    assert_eq!(tty.line.readiness(), Readiness::READABLE | Readiness::WRITABLE);
     assert_eq!(tty.line.available(), 6);
     assert_eq!(tty.read(64), line(b"ls -l\n"));
     assert_eq!(tty.shown(), "ls -l\r\n");
@@ -114,34 +104,20 @@ fn end_of_file_within_a_line_only_hands_it_over() {
     let mut tty = Terminal::new(|_| ());
     tty.type_in("abc\x04");
     assert_eq!(tty.read(3), line(b"abc"));
-    assert_eq!(
-        tty.read(64),
-        Err(Errno::EAGAIN),
-        "the exact fit must not leave an end of file behind"
-    );
+    assert_eq!(tty.read(64), Err(Errno::EAGAIN), "the exact fit must not leave an end of file behind");
     tty.type_in("abc\x04\x04");
-    assert_eq!(
-        [tty.read(2), tty.read(9), tty.read(9)],
-        [line(b"ab"), line(b"c"), line(b"")]
-    );
+    assert_eq!([tty.read(2), tty.read(9), tty.read(9)], [line(b"ab"), line(b"c"), line(b"")]);
 }
 
 #[test]
 fn keys_send_signals_and_flush() {
     let mut tty = Terminal::new(|_| ());
-    for (key, signal, echo) in [
-        (3, Signal::INT, "^C"),
-        (0x1c, Signal::QUIT, "^\\"),
-        (0x1a, Signal::TSTP, "^Z"),
-    ] {
+    for (key, signal, echo) in [(3, Signal::INT, "^C"), (0x1c, Signal::QUIT, "^\\"), (0x1a, Signal::TSTP, "^Z")] {
         tty.type_in("line\nedit");
         tty.shown();
         let effect = tty.key(key);
         assert_eq!((effect.signal, effect.flush_output), (Some(signal), true));
-        assert_eq!(
-            (tty.read(64), tty.shown().as_str()),
-            (Err(Errno::EAGAIN), echo)
-        );
+        assert_eq!((tty.read(64), tty.shown().as_str()), (Err(Errno::EAGAIN), echo));
     }
 }
 
@@ -149,10 +125,7 @@ fn keys_send_signals_and_flush() {
 fn noflsh_keeps_what_was_typed() {
     let mut tty = Terminal::new(|termios| termios.local |= LocalFlags::NOFLSH);
     let effect = tty.effect_of("kept\x03");
-    assert_eq!(
-        (effect.signal, effect.flush_output),
-        (Some(Signal::INT), false)
-    );
+    assert_eq!((effect.signal, effect.flush_output), (Some(Signal::INT), false));
     tty.type_in("\n");
     assert_eq!(tty.read(64), line(b"kept\n"));
 }
@@ -169,10 +142,7 @@ fn without_isig_the_keys_are_bytes() {
 fn erase_takes_the_last_character_but_never_of_a_finished_line() {
     let mut tty = Terminal::new(|_| ());
     tty.type_in("done\nab\x7f\x7f\x7fc\n");
-    assert_eq!(
-        [tty.read(64), tty.read(64)],
-        [line(b"done\n"), line(b"c\n")]
-    );
+    assert_eq!([tty.read(64), tty.read(64)], [line(b"done\n"), line(b"c\n")]);
     assert_eq!(tty.shown(), "done\r\nab\x08 \x08\x08 \x08c\r\n");
 }
 
@@ -211,10 +181,7 @@ fn kill_takes_the_line() {
     assert_eq!(tty.shown(), "abc\x08 \x08\x08 \x08\x08 \x08d\r\n");
     let mut tty = Terminal::new(|termios| termios.local.remove(LocalFlags::ECHOKE));
     tty.type_in("abc\x15d\n");
-    assert_eq!(
-        (tty.read(64), tty.shown().as_str()),
-        (line(b"d\n"), "abc^U\r\nd\r\n")
-    );
+    assert_eq!((tty.read(64), tty.shown().as_str()), (line(b"d\n"), "abc^U\r\nd\r\n"));
 }
 
 #[test]
@@ -230,10 +197,7 @@ fn the_next_key_can_be_taken_literally() {
 fn reprint_shows_the_line_again() {
     let mut tty = Terminal::new(|_| ());
     tty.type_in("ab\x12c\n");
-    assert_eq!(
-        (tty.read(64), tty.shown().as_str()),
-        (line(b"abc\n"), "ab^R\r\nabc\r\n")
-    );
+    assert_eq!((tty.read(64), tty.shown().as_str()), (line(b"abc\n"), "ab^R\r\nabc\r\n"));
 }
 
 #[test]
@@ -254,10 +218,7 @@ fn carriage_returns_and_newlines_are_exchanged_as_asked() {
 fn without_lines_a_typed_newline_is_a_control_character() {
     let mut tty = Terminal::new(|termios| termios.local.remove(LocalFlags::ICANON));
     tty.type_in("a\nb\r");
-    assert_eq!(
-        (tty.read(64), tty.shown().as_str()),
-        (line(b"a\nb\n"), "a^Jb\r\n")
-    );
+    assert_eq!((tty.read(64), tty.shown().as_str()), (line(b"a\nb\n"), "a^Jb\r\n"));
 }
 
 #[test]
@@ -267,10 +228,7 @@ fn newlines_can_be_shown_without_the_rest() {
         termios.local |= LocalFlags::ECHONL;
     });
     tty.type_in("secret\x7f\n");
-    assert_eq!(
-        (tty.read(64), tty.shown().as_str()),
-        (line(b"secre\n"), "\r\n")
-    );
+    assert_eq!((tty.read(64), tty.shown().as_str()), (line(b"secre\n"), "\r\n"));
 }
 
 #[test]
@@ -281,10 +239,7 @@ fn stop_holds_the_output_until_start() {
     assert!(!tty.effect_of("x").wake_writers);
     assert!(tty.effect_of("\x11").wake_writers && !tty.line.output_is_held());
     tty.type_in("\x13");
-    assert!(
-        tty.effect_of("\x03").wake_writers,
-        "an interrupt lets the output go on"
-    );
+    assert!(tty.effect_of("\x03").wake_writers, "an interrupt lets the output go on");
 }
 
 #[test]
@@ -292,10 +247,7 @@ fn raw_input_is_there_at_once() {
     let mut tty = Terminal::raw(|_| ());
     assert!(tty.effect_of("\x03\x7f\x04").wake_readers);
     assert_eq!((tty.line.available(), tty.read(2)), (3, line(b"\x03\x7f")));
-    assert_eq!(
-        [tty.read(9), tty.read(9)],
-        [line(b"\x04"), Err(Errno::EAGAIN)]
-    );
+    assert_eq!([tty.read(9), tty.read(9)], [line(b"\x04"), Err(Errno::EAGAIN)]);
     assert_eq!(tty.shown(), "");
 }
 
@@ -309,15 +261,7 @@ fn poll_waits_for_vmin_bytes_unless_vtime_is_set() {
         tty.type_in("ab");
         tty.line.readiness().contains(Readiness::IN)
     };
-    assert_eq!(
-        [
-            readable(0, 0),
-            readable(2, 0),
-            readable(3, 0),
-            readable(3, 1)
-        ],
-        [true, true, false, true]
-    );
+    assert_eq!([readable(0, 0), readable(2, 0), readable(3, 0), readable(3, 1)], [true, true, false, true]);
 }
 
 #[test]
@@ -343,10 +287,7 @@ fn entering_canonical_mode_makes_one_line_of_what_was_typed() {
 fn a_line_has_at_most_4096_bytes_and_can_always_be_ended() {
     let mut tty = Terminal::new(|_| ());
     tty.type_in(vec![b'x'; 5000]);
-    assert!(
-        tty.line.has_room(),
-        "the end of the line must still come in"
-    );
+    assert!(tty.line.has_room(), "the end of the line must still come in");
     tty.type_in("\n");
     assert!(!tty.line.has_room());
     let read = tty.read(8192).unwrap();

@@ -40,17 +40,10 @@ impl Header {
             Some(_) => return Err(FaultKind::BadMagic),
             None => return Err(FaultKind::Truncated),
         };
-        let numbers = bytes
-            .get(MAGIC_SIZE..HEADER_SIZE)
-            .ok_or(FaultKind::Truncated)?;
+        let numbers = bytes.get(MAGIC_SIZE..HEADER_SIZE).ok_or(FaultKind::Truncated)?;
         let number = |index: usize| hexadecimal(&numbers[index * NUMBER_SIZE..][..NUMBER_SIZE]);
         let size = |index: usize| usize::try_from(number(index)?).map_err(|_| FaultKind::Truncated);
-        let device = |index: usize| {
-            Ok(DeviceNumber {
-                major: number(index)?,
-                minor: number(index + 1)?,
-            })
-        };
+        let device = |index: usize| Ok(DeviceNumber { major: number(index)?, minor: number(index + 1)? });
         let mode = number(1)?;
         let name_size = size(11)?;
         if !(1..=NAME_SIZE_MAX).contains(&name_size) {
@@ -68,11 +61,7 @@ impl Header {
             device: device(7)?,
             special_device: device(9)?,
             name_size,
-            checksum: if has_checksum && is_regular {
-                Some(number(12)?)
-            } else {
-                None
-            },
+            checksum: if has_checksum && is_regular { Some(number(12)?) } else { None },
         })
     }
 }

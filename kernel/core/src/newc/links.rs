@@ -24,12 +24,7 @@ impl Entry<'_> {
     #[must_use]
     pub fn link_key(&self) -> Option<LinkKey> {
         let linkable = self.nlink > 1 && self.kind() != S_IFDIR && self.kind() != S_IFLNK;
-        linkable.then_some(LinkKey {
-            archive: self.archive,
-            device: self.device,
-            ino: self.ino,
-            kind: self.kind(),
-        })
+        linkable.then_some(LinkKey { archive: self.archive, device: self.device, ino: self.ino, kind: self.kind() })
     }
 }
 
@@ -43,9 +38,7 @@ impl<'image> HardLinks<'image> {
     /// No links yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self {
-            first_names: BTreeMap::new(),
-        }
+        Self { first_names: BTreeMap::new() }
     }
 
     /// The path of the entry to which this one, which came later, is a link; `None` if it is a file of its own or the first

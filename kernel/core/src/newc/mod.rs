@@ -97,12 +97,7 @@ impl<'image> Entries<'image> {
     /// The entries of `image`.
     #[must_use]
     pub const fn new(image: &'image [u8]) -> Self {
-        Self {
-            image,
-            next: 0,
-            archive: 0,
-            state: State::Between,
-        }
+        Self { image, next: 0, archive: 0, state: State::Between }
     }
 
     fn advance(&mut self) -> Result<Option<Entry<'image>>, Fault> {
@@ -183,10 +178,7 @@ impl<'image> Entries<'image> {
     }
 
     fn fault(&self, kind: FaultKind) -> Fault {
-        Fault {
-            offset: self.next,
-            kind,
-        }
+        Fault { offset: self.next, kind }
     }
 }
 
@@ -206,16 +198,12 @@ impl<'image> Iterator for Entries<'image> {
 }
 
 fn leading_zeroes(bytes: &[u8]) -> usize {
-    bytes
-        .iter()
-        .position(|&byte| byte != 0)
-        .unwrap_or(bytes.len())
+    bytes.iter().position(|&byte| byte != 0).unwrap_or(bytes.len())
 }
 
 /// The sum of all bytes: what the format calls a CRC.
 fn checksum(data: &[u8]) -> u32 {
-    data.iter()
-        .fold(0, |sum: u32, &byte| sum.wrapping_add(u32::from(byte)))
+    data.iter().fold(0, |sum: u32, &byte| sum.wrapping_add(u32::from(byte)))
 }
 
 #[cfg(test)]

@@ -20,13 +20,7 @@ struct File {
 }
 
 fn file(name: &str, mode: u32, data: &[u8]) -> File {
-    File {
-        ino: 7,
-        mode,
-        nlink: 1,
-        name: name.as_bytes().to_vec(),
-        data: data.to_vec(),
-    }
+    File { ino: 7, mode, nlink: 1, name: name.as_bytes().to_vec(), data: data.to_vec() }
 }
 
 fn pad(image: &mut Vec<u8>) {
@@ -36,25 +30,8 @@ fn pad(image: &mut Vec<u8>) {
 fn append(image: &mut Vec<u8>, magic: &str, file: &File) {
     let sum: u32 = file.data.iter().map(|&byte| u32::from(byte)).sum();
     let sizes = [file.data.len(), file.name.len() + 1].map(|size| u32::try_from(size).unwrap());
-    let numbers = [
-        file.ino,
-        file.mode,
-        1000,
-        100,
-        file.nlink,
-        0x6000_0000,
-        sizes[0],
-        8,
-        1,
-        5,
-        2,
-        sizes[1],
-        sum,
-    ];
-    let digits: String = numbers
-        .iter()
-        .map(|number| format!("{number:08x}"))
-        .collect();
+    let numbers = [file.ino, file.mode, 1000, 100, file.nlink, 0x6000_0000, sizes[0], 8, 1, 5, 2, sizes[1], sum];
+    let digits: String = numbers.iter().map(|number| format!("{number:08x}")).collect();
     image.extend(magic.bytes().chain(digits.bytes()));
     image.extend(file.name.iter().copied().chain([0]));
     pad(image);
@@ -102,19 +79,10 @@ fn every_field_comes_out() {
     let image = archive(&[file("dev/console", 0o020_600, b"")]);
     let entry = Entries::new(&image).next().unwrap().unwrap();
     assert_eq!(
-        (
-            entry.offset,
-            entry.archive,
-            entry.ino,
-            entry.kind(),
-            entry.permissions()
-        ),
+        (entry.offset, entry.archive, entry.ino, entry.kind(), entry.permissions()),
         (0, 0, 7, 0o020_000, 0o600)
     );
-    assert_eq!(
-        (entry.uid, entry.gid, entry.nlink, entry.mtime_s),
-        (1000, 100, 1, 0x6000_0000)
-    );
+    assert_eq!((entry.uid, entry.gid, entry.nlink, entry.mtime_s), (1000, 100, 1, 0x6000_0000));
     assert_eq!(entry.device, DeviceNumber { major: 8, minor: 1 });
     assert_eq!(entry.special_device, DeviceNumber { major: 5, minor: 2 });
     assert_eq!((entry.name, entry.data), (&b"dev/console"[..], &b""[..]));
@@ -128,28 +96,14 @@ fn an_image_may_be_empty_or_hold_several_archives_among_zeroes() {
     image.resize(image.len() + 508, 0);
     image.extend(archive(&[file("late", 0o100_644, b"data")]));
     image.extend([0; 3]);
-    assert_eq!(
-        read(&image),
-        (
-            vec!["init".to_string(), "etc".to_string(), "late".to_string()],
-            None
-        )
-    );
+    assert_eq!(read(&image), (vec!["init".to_string(), "etc".to_string(), "late".to_string()], None));
     assert_eq!(Entries::new(&image).last().unwrap().unwrap().archive, 1);
 }
 
 #[test]
 fn hard_links_are_found_and_the_last_carries_the_data() {
-    let link = |name: &str, data: &[u8]| File {
-        nlink: 3,
-        ..file(name, 0o100_644, data)
-    };
-    let mut image = archive(&[
-        link("a", b""),
-        link("b", b""),
-        file("other", 0o100_644, b""),
-        link("c", b"data"),
-    ]);
+    let link = |name: &str, data: &[u8]| File { nlink: 3, ..file(name, 0o100_644, data) };
+    let mut image = archive(&[link("a", b""), link("b", b""), file("other", 0o100_644, b""), link("c", b"data")]);
     // Another archive numbers its inodes anew.
     image.extend(archive(&[link("d", b"")]));
     let mut links = HardLinks::new();
@@ -160,16 +114,7 @@ fn hard_links_are_found_and_the_last_carries_the_data() {
         })
         .collect();
     let a = Some(&b"a"[..]);
-    assert_eq!(
-        found,
-        [
-            (&b"a"[..], None, 0),
-            (b"b", a, 0),
-            (b"other", None, 0),
-            (b"c", a, 4),
-            (b"d", None, 0)
-        ]
-    );
+    assert_eq!(found, [(&b"a"[..], None, 0), (b"b", a, 0), (b"other", None, 0), (b"c", a, 4), (b"d", None, 0)]);
 }
 
 #[test]
@@ -182,13 +127,7 @@ fn a_checksum_is_verified() {
     let (names, found) = read(&image);
     assert_eq!(
         (names, found),
-        (
-            vec!["good".to_string()],
-            Some(Fault {
-                offset: second,
-                kind: FaultKind::BadChecksum
-            })
-        )
+        (vec!["good".to_string()], Some(Fault { offset: second, kind: FaultKind::BadChecksum }))
     );
 }
 
@@ -202,10 +141,7 @@ fn every_truncation_is_an_error() {
         assert_eq!(found.is_none(), len >= trailer + 121, "{len}");
     }
     assert_eq!(fault(&image[..trailer]), (trailer, FaultKind::NoTrailer));
-    assert_eq!(
-        fault(&image[..trailer + 3]),
-        (trailer, FaultKind::Truncated)
-    );
+    assert_eq!(fault(&image[..trailer + 3]), (trailer, FaultKind::Truncated));
 }
 
 #[test]
@@ -217,62 +153,28 @@ fn every_broken_header_is_named_with_its_offset() {
     };
     let second = 120;
     assert_eq!(broken(0, b"x"), (0, FaultKind::BadMagic));
-    assert_eq!(
-        broken(second, &[0; 8]),
-        (second, FaultKind::BadMagic),
-        "zeroes belong between archives"
-    );
+    assert_eq!(broken(second, &[0; 8]), (second, FaultKind::BadMagic), "zeroes belong between archives");
     assert_eq!(broken(second, b"070707"), (second, FaultKind::OldFormat));
-    assert_eq!(
-        broken(second + 6, b"0000000g"),
-        (second, FaultKind::BadNumber)
-    );
-    assert_eq!(
-        broken(second + 6, b"+0000001"),
-        (second, FaultKind::BadNumber)
-    );
+    assert_eq!(broken(second + 6, b"0000000g"), (second, FaultKind::BadNumber));
+    assert_eq!(broken(second + 6, b"+0000001"), (second, FaultKind::BadNumber));
     assert_eq!(broken(94, b"00000000"), (0, FaultKind::BadName));
     assert_eq!(broken(94, b"00001001"), (0, FaultKind::BadName));
     assert_eq!(broken(114, b"x"), (0, FaultKind::BadName));
     assert_eq!(broken(54, b"ffffffff"), (0, FaultKind::Truncated));
-    assert_eq!(
-        fault(&[&[0; 2][..], &two_files()].concat()),
-        (2, FaultKind::Unaligned)
-    );
+    assert_eq!(fault(&[&[0; 2][..], &two_files()].concat()), (2, FaultKind::Unaligned));
 }
 
 #[test]
 fn a_compressed_image_is_named() {
-    assert_eq!(
-        fault(b"\x1f\x8b\x08rest"),
-        (0, FaultKind::Compressed(Compression::Gzip))
-    );
+    assert_eq!(fault(b"\x1f\x8b\x08rest"), (0, FaultKind::Compressed(Compression::Gzip)));
     let image = [&two_files()[..], &[0; 8], &[0x28, 0xb5, 0x2f, 0xfd, 9]].concat();
     let found = read(&image).1.unwrap();
-    assert_eq!(
-        found.to_string(),
-        format!(
-            "initramfs, at offset {:#x}: compressed with zstd",
-            image.len() - 5
-        )
-    );
+    assert_eq!(found.to_string(), format!("initramfs, at offset {:#x}: compressed with zstd", image.len() - 5));
 }
 
 fn files() -> impl Strategy<Value = Vec<File>> {
-    let one = (
-        any::<u32>(),
-        any::<u32>(),
-        any::<u32>(),
-        "[a-z/.]{1,20}",
-        prop::collection::vec(any::<u8>(), 0..40),
-    );
-    let one = one.prop_map(|(ino, mode, nlink, name, data)| File {
-        ino,
-        mode,
-        nlink,
-        name: name.into_bytes(),
-        data,
-    });
+    let one = (any::<u32>(), any::<u32>(), any::<u32>(), "[a-z/.]{1,20}", prop::collection::vec(any::<u8>(), 0..40));
+    let one = one.prop_map(|(ino, mode, nlink, name, data)| File { ino, mode, nlink, name: name.into_bytes(), data });
     prop::collection::vec(one, 0..8)
 }
 

@@ -22,10 +22,7 @@ impl HeadTail {
     #[inline]
     #[must_use]
     pub const fn from_word(word: u64) -> Self {
-        Self {
-            head: (word & 0xffff_ffff) as u32,
-            tail: (word >> 32) as u32,
-        }
+        Self { head: (word & 0xffff_ffff) as u32, tail: (word >> 32) as u32 }
     }
 
     /// The word to publish in one store: tail in the upper half, head in the lower.

@@ -26,10 +26,7 @@ pub struct ReadStep<'a, P> {
 
 /// Narrows a count that a page bounds.
 #[inline]
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "callers pass at most PAGE_SIZE"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "callers pass at most PAGE_SIZE")]
 fn within_page(count: usize) -> u16 {
     debug_assert!(count <= PAGE_SIZE, "a page holds no {count} bytes");
     count as u16
@@ -46,10 +43,7 @@ impl<P> WriteRoom<'_, P> {
     /// The page to fill, of which readers may own the part before the range.
     #[inline]
     pub fn page_mut(&mut self) -> &mut P {
-        self.ring.slots[self.index]
-            .page
-            .as_mut()
-            .expect("a planned slot has a page")
+        self.ring.slots[self.index].page.as_mut().expect("a planned slot has a page")
     }
 
     /// Publishes the first `copied` bytes of the range; the rest of it stays free.
@@ -77,10 +71,7 @@ impl<P> ReadStep<'_, P> {
     #[inline]
     #[must_use]
     pub fn page(&self) -> &P {
-        self.ring.slots[self.index]
-            .page
-            .as_ref()
-            .expect("a slot with data has a page")
+        self.ring.slots[self.index].page.as_ref().expect("a slot with data has a page")
     }
 
     /// Whether the read must end with this step.
@@ -107,10 +98,6 @@ impl<P> ReadStep<'_, P> {
         slot.len -= consumed;
         let drained = slot.len == 0;
         self.ring.bytes -= usize::from(consumed);
-        if drained {
-            self.ring.retire(self.index)
-        } else {
-            None
-        }
+        if drained { self.ring.retire(self.index) } else { None }
     }
 }

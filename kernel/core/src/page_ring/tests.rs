@@ -18,13 +18,7 @@ fn page() -> Page {
 }
 
 /// Writes until the ring refuses or a copy stops after `fault_after` bytes in all; returns the bytes that went in.
-fn write(
-    ring: &mut Ring,
-    data: &[u8],
-    framing: Framing,
-    fault_after: usize,
-    pages: &mut usize,
-) -> usize {
+fn write(ring: &mut Ring, data: &[u8], framing: Framing, fault_after: usize, pages: &mut usize) -> usize {
     let mut written = 0;
     while written < data.len() {
         match ring.plan_write(data.len() - written, framing) {
@@ -79,10 +73,7 @@ fn take(ring: &mut Ring, len: usize) -> Vec<u8> {
 #[test]
 fn a_capacity_must_be_a_power_of_two() {
     for capacity in [0, 3, 17, usize::MAX] {
-        assert_eq!(
-            Ring::try_new(capacity, Recycle::Keep).err(),
-            Some(Errno::EINVAL)
-        );
+        assert_eq!(Ring::try_new(capacity, Recycle::Keep).err(), Some(Errno::EINVAL));
     }
     assert_eq!(ring(16, Recycle::Keep).capacity(), 16);
 }
@@ -103,11 +94,7 @@ fn a_write_that_does_not_fit_whole_behind_the_last_bytes_takes_a_new_slot() {
     put(&mut ring, &[1; 4000], Framing::Stream);
     put(&mut ring, &[2; 97], Framing::Stream);
     assert_eq!(ring.occupancy(), 2);
-    assert_eq!(
-        put(&mut ring, &[3; 4000], Framing::Stream),
-        0,
-        "no part of an atomic write may go in"
-    );
+    assert_eq!(put(&mut ring, &[3; 4000], Framing::Stream), 0, "no part of an atomic write may go in");
     assert_eq!(put(&mut ring, &[3; 3999], Framing::Stream), 3999);
 }
 
@@ -130,11 +117,7 @@ fn a_drained_slot_never_looks_mergeable() {
         let mut pages = 0;
         write(&mut ring, b"new", Framing::Stream, usize::MAX, &mut pages);
         assert_eq!(pages, 0, "the drained page is at hand");
-        assert_eq!(
-            ring.plan_read(64).unwrap().range(),
-            0..3,
-            "a fresh slot starts at the page's start"
-        );
+        assert_eq!(ring.plan_read(64).unwrap().range(), 0..3, "a fresh slot starts at the page's start");
         assert_eq!(take(&mut ring, 64), b"new");
     }
 }
@@ -143,17 +126,11 @@ fn a_drained_slot_never_looks_mergeable() {
 fn a_plan_that_is_dropped_changed_nothing() {
     let mut ring = ring(1, Recycle::Keep);
     put(&mut ring, b"ab", Framing::Stream);
-    assert!(matches!(
-        ring.plan_write(10, Framing::Stream),
-        WriteStep::Room(_)
-    ));
+    assert!(matches!(ring.plan_write(10, Framing::Stream), WriteStep::Room(_)));
     assert!(ring.plan_read(1).is_some());
     assert_eq!((ring.occupancy(), ring.bytes()), (1, 2));
     assert_eq!(take(&mut ring, 64), b"ab");
-    assert!(matches!(
-        ring.plan_write(10, Framing::Stream),
-        WriteStep::Room(_)
-    ));
+    assert!(matches!(ring.plan_write(10, Framing::Stream), WriteStep::Room(_)));
     assert!(ring.is_empty() && ring.plan_read(1).is_none());
 }
 
@@ -184,10 +161,7 @@ fn indices_run_past_their_largest_value() {
     let mut ring = ring(2, Recycle::Keep);
     (ring.head, ring.tail) = (u32::MAX, u32::MAX);
     for round in 0..4_u8 {
-        assert_eq!(
-            put(&mut ring, &[round; PAGE_SIZE], Framing::Stream),
-            PAGE_SIZE
-        );
+        assert_eq!(put(&mut ring, &[round; PAGE_SIZE], Framing::Stream), PAGE_SIZE);
         assert_eq!(put(&mut ring, &[round; 9], Framing::Stream), 9);
         assert!(ring.is_full() && ring.head_tail().is_full(2));
         assert_eq!(take(&mut ring, usize::MAX), [round; PAGE_SIZE + 9]);
@@ -210,13 +184,7 @@ fn kept_pages_end_allocation_after_one_lap() {
     let mut ring = ring(4, Recycle::Keep);
     let (mut pages, mut freed) = (0, 0);
     for _ in 0..20 {
-        write(
-            &mut ring,
-            &[1; 4 * PAGE_SIZE],
-            Framing::Stream,
-            usize::MAX,
-            &mut pages,
-        );
+        write(&mut ring, &[1; 4 * PAGE_SIZE], Framing::Stream, usize::MAX, &mut pages);
         read(&mut ring, usize::MAX, &mut freed);
     }
     assert_eq!((pages, freed), (4, 0));
@@ -227,13 +195,7 @@ fn all_released_pages_but_two_come_back() {
     let mut ring = ring(4, Recycle::Release);
     let (mut pages, mut freed) = (0, 0);
     for lap in 1..=20 {
-        write(
-            &mut ring,
-            &[1; 3 * PAGE_SIZE + 1],
-            Framing::Stream,
-            usize::MAX,
-            &mut pages,
-        );
+        write(&mut ring, &[1; 3 * PAGE_SIZE + 1], Framing::Stream, usize::MAX, &mut pages);
         read(&mut ring, usize::MAX, &mut freed);
         assert_eq!((pages, freed), (2 + 2 * lap, 2 * lap));
     }
@@ -261,10 +223,7 @@ fn a_resize_keeps_the_data_or_refuses() {
     assert_eq!(ring.resize(2), Err(Errno::EBUSY));
     assert_eq!(ring.resize(3), Err(Errno::EINVAL));
     ring.resize(8).unwrap();
-    assert_eq!(
-        put(&mut ring, &[2; 9 * PAGE_SIZE], Framing::Stream),
-        5 * PAGE_SIZE
-    );
+    assert_eq!(put(&mut ring, &[2; 9 * PAGE_SIZE], Framing::Stream), 5 * PAGE_SIZE);
     let data = take(&mut ring, usize::MAX);
     let heads: Vec<u8> = data.chunks(PAGE_SIZE).map(|chunk| chunk[0]).collect();
     assert_eq!(heads, [0, 0, 1, 2, 2, 2, 2, 2]);
@@ -278,10 +237,7 @@ fn a_cleared_ring_is_empty_and_holds_no_page() {
     put(&mut ring, &[0; 5000], Framing::Stream);
     ring.clear();
     assert_eq!((ring.occupancy(), ring.bytes()), (0, 0));
-    assert!(matches!(
-        ring.plan_write(1, Framing::Stream),
-        WriteStep::NeedsPage
-    ));
+    assert!(matches!(ring.plan_write(1, Framing::Stream), WriteStep::NeedsPage));
 }
 
 #[derive(Clone, Debug)]

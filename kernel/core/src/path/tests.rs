@@ -6,11 +6,7 @@ use std::vec;
 use std::vec::Vec;
 
 fn walk(bytes: &[u8]) -> Vec<Component<'_>> {
-    Path::new(bytes)
-        .unwrap()
-        .components()
-        .map(|component| component.unwrap())
-        .collect()
+    Path::new(bytes).unwrap().components().map(|component| component.unwrap()).collect()
 }
 
 fn last(bytes: &[u8]) -> (&[u8], Last<'_>) {
@@ -37,23 +33,14 @@ fn a_name_of_name_max_bytes_is_the_longest() {
     path.extend_from_slice(&name);
     let path = Path::new(&path).unwrap();
     let mut components = path.components();
-    assert_eq!(
-        components.next(),
-        Some(Ok(Component::Name(b"first"))),
-        "what comes before is walked first"
-    );
+    assert_eq!(components.next(), Some(Ok(Component::Name(b"first"))), "what comes before is walked first");
     assert_eq!(components.next(), Some(Err(Errno::ENAMETOOLONG)));
     assert_eq!(path.split_last().1, Err(Errno::ENAMETOOLONG));
 }
 
 #[test]
 fn slashes_may_repeat() {
-    let expected = [
-        Component::Name(b"usr"),
-        Component::Current,
-        Component::Parent,
-        Component::Name(b"bin"),
-    ];
+    let expected = [Component::Name(b"usr"), Component::Current, Component::Parent, Component::Name(b"bin")];
     assert_eq!(walk(b"//usr///.//..//bin//"), expected);
     assert!(walk(b"///").is_empty());
 }
@@ -62,21 +49,13 @@ fn slashes_may_repeat() {
 fn names_may_begin_with_dots() {
     assert_eq!(
         walk(b".../..x/.profile"),
-        [
-            Component::Name(b"..."),
-            Component::Name(b"..x"),
-            Component::Name(b".profile")
-        ]
+        [Component::Name(b"..."), Component::Name(b"..x"), Component::Name(b".profile")]
     );
 }
 
 #[test]
 fn a_slash_in_front_means_the_root_and_one_behind_a_directory() {
-    let kind = |bytes| {
-        Path::new(bytes)
-            .map(|path| (path.is_absolute(), path.must_be_directory()))
-            .unwrap()
-    };
+    let kind = |bytes| Path::new(bytes).map(|path| (path.is_absolute(), path.must_be_directory())).unwrap();
     assert_eq!(
         [kind(b"/a"), kind(b"a/"), kind(b"a"), kind(b"/")],
         [(true, false), (false, true), (false, false), (true, true)]
@@ -85,10 +64,7 @@ fn a_slash_in_front_means_the_root_and_one_behind_a_directory() {
 
 #[test]
 fn the_last_component_stands_apart() {
-    assert_eq!(
-        last(b"/usr//lib//libc.a"),
-        (&b"usr//lib"[..], Last::Name(b"libc.a"))
-    );
+    assert_eq!(last(b"/usr//lib//libc.a"), (&b"usr//lib"[..], Last::Name(b"libc.a")));
     assert_eq!(last(b"file"), (&b""[..], Last::Name(b"file")));
     assert_eq!(last(b"dir/"), (&b""[..], Last::Name(b"dir")));
     assert_eq!(last(b"/"), (&b""[..], Last::Root));

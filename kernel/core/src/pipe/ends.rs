@@ -29,17 +29,8 @@ impl<P> PipeState<P> {
         let first = openers.open == 0;
         openers.open += 1;
         openers.opens = openers.opens.wrapping_add(1);
-        let ticket = OpenTicket {
-            end,
-            peer_opens: self.peers(end).opens,
-        };
-        Step::new(
-            ticket,
-            Wakes {
-                openers: Wake::all_if(first),
-                ..Wakes::NONE
-            },
-        )
+        let ticket = OpenTicket { end, peer_opens: self.peers(end).opens };
+        Step::new(ticket, Wakes { openers: Wake::all_if(first), ..Wakes::NONE })
     }
 
     /// Whether the other end is open, or was at any time since this ticket was given.
@@ -57,10 +48,7 @@ impl<P> PipeState<P> {
     /// If that end is not open: a descriptor was closed twice.
     pub fn close(&mut self, end: End) -> Step<()> {
         let openers = self.openers(end);
-        openers.open = openers
-            .open
-            .checked_sub(1)
-            .expect("an end is closed once for each time it was opened");
+        openers.open = openers.open.checked_sub(1).expect("an end is closed once for each time it was opened");
         let last = openers.open == 0;
         let peers_left = self.peers(end).open != 0;
         if last && !peers_left {
@@ -68,14 +56,8 @@ impl<P> PipeState<P> {
         }
         let wake = Wake::all_if(last && peers_left);
         let wakes = match end {
-            End::Read => Wakes {
-                writers: wake,
-                ..Wakes::NONE
-            },
-            End::Write => Wakes {
-                readers: wake,
-                ..Wakes::NONE
-            },
+            End::Read => Wakes { writers: wake, ..Wakes::NONE },
+            End::Write => Wakes { readers: wake, ..Wakes::NONE },
         };
         Step::new((), wakes)
     }
@@ -149,12 +131,6 @@ impl<P> PipeState<P> {
         let was_full = self.ring.is_full();
         self.ring.resize(size / PAGE_SIZE)?;
         let writers = Wake::one_if(was_full && !self.ring.is_full());
-        Ok(Step::new(
-            size,
-            Wakes {
-                writers,
-                ..Wakes::NONE
-            },
-        ))
+        Ok(Step::new(size, Wakes { writers, ..Wakes::NONE }))
     }
 }

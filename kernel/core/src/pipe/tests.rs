@@ -63,16 +63,8 @@ fn read(pipe: &mut Pipe, len: usize) -> Result<Vec<u8>> {
     Ok(read_into(pipe, len, NEVER)?.0)
 }
 
-const READER: Wakes = Wakes {
-    readers: Wake::One,
-    writers: Wake::None,
-    openers: Wake::None,
-};
-const WRITER: Wakes = Wakes {
-    readers: Wake::None,
-    writers: Wake::One,
-    openers: Wake::None,
-};
+const READER: Wakes = Wakes { readers: Wake::One, writers: Wake::None, openers: Wake::None };
+const WRITER: Wakes = Wakes { readers: Wake::None, writers: Wake::One, openers: Wake::None };
 
 #[test]
 fn a_write_without_readers_is_epipe() {
@@ -119,12 +111,8 @@ fn a_longer_write_may_go_in_partly() {
 #[test]
 fn a_write_wakes_a_reader_only_if_the_pipe_was_empty() {
     let mut pipe = open_pipe(2);
-    let mut wakes =
-        |data: &[u8]| opened(write_from(&mut pipe, data, Framing::Stream, NEVER).unwrap()).1;
-    assert_eq!(
-        [wakes(b"a"), wakes(b"b"), wakes(&[0; PAGE_SIZE])],
-        [READER, Wakes::NONE, Wakes::NONE]
-    );
+    let mut wakes = |data: &[u8]| opened(write_from(&mut pipe, data, Framing::Stream, NEVER).unwrap()).1;
+    assert_eq!([wakes(b"a"), wakes(b"b"), wakes(&[0; PAGE_SIZE])], [READER, Wakes::NONE, Wakes::NONE]);
 }
 
 #[test]
@@ -141,10 +129,7 @@ fn a_read_wakes_a_writer_only_if_the_pipe_was_full() {
     let mut pipe = open_pipe(2);
     write(&mut pipe, &[0; 2 * PAGE_SIZE]).unwrap();
     let mut wakes = |len| read_into(&mut pipe, len, NEVER).unwrap().1;
-    assert_eq!(
-        [wakes(PAGE_SIZE - 1), wakes(1), wakes(9)],
-        [Wakes::NONE, WRITER, Wakes::NONE]
-    );
+    assert_eq!([wakes(PAGE_SIZE - 1), wakes(1), wakes(9)], [Wakes::NONE, WRITER, Wakes::NONE]);
 }
 
 #[test]
@@ -155,10 +140,7 @@ fn a_woken_one_wakes_the_next_while_there_is_progress_to_make() {
     assert!(pipe.wake_next_reader() && !pipe.wake_next_writer());
     read(&mut pipe, 2).unwrap();
     pipe.close(End::Write).settle(|_| ());
-    assert!(
-        pipe.wake_next_reader(),
-        "every reader must learn of the end of file"
-    );
+    assert!(pipe.wake_next_reader(), "every reader must learn of the end of file");
 }
 
 #[test]
@@ -166,21 +148,9 @@ fn the_last_close_of_an_end_wakes_everybody_at_the_other() {
     let mut pipe = open_pipe(1);
     pipe.open(End::Write).settle(|_| ());
     assert_eq!(opened(pipe.close(End::Write)).1, Wakes::NONE);
-    assert_eq!(
-        opened(pipe.close(End::Write)).1,
-        Wakes {
-            readers: Wake::All,
-            ..Wakes::NONE
-        }
-    );
+    assert_eq!(opened(pipe.close(End::Write)).1, Wakes { readers: Wake::All, ..Wakes::NONE });
     let mut pipe = open_pipe(1);
-    assert_eq!(
-        opened(pipe.close(End::Read)).1,
-        Wakes {
-            writers: Wake::All,
-            ..Wakes::NONE
-        }
-    );
+    assert_eq!(opened(pipe.close(End::Read)).1, Wakes { writers: Wake::All, ..Wakes::NONE });
     write(&mut pipe, b"").unwrap();
     assert_eq!(opened(pipe.close(End::Write)).1, Wakes::NONE);
 }
@@ -204,42 +174,21 @@ fn poll_masks_are_those_of_linux() {
     let ready = |pipe: &Pipe| (pipe.readiness(End::Read), pipe.readiness(End::Write));
     assert_eq!(ready(&pipe), (Readiness::empty(), Readiness::WRITABLE));
     write(&mut pipe, b"x").unwrap();
-    assert_eq!(
-        ready(&pipe),
-        (Readiness::READABLE, Readiness::empty()),
-        "not writable without a free slot"
-    );
+    assert_eq!(ready(&pipe), (Readiness::READABLE, Readiness::empty()), "not writable without a free slot");
     pipe.close(End::Write).settle(|_| ());
-    assert_eq!(
-        pipe.readiness(End::Read),
-        Readiness::READABLE | Readiness::HUP
-    );
+    assert_eq!(pipe.readiness(End::Read), Readiness::READABLE | Readiness::HUP);
     read(&mut pipe, 1).unwrap();
     assert_eq!(pipe.readiness(End::Read), Readiness::HUP);
     let mut pipe = open_pipe(1);
     pipe.close(End::Read).settle(|_| ());
-    assert_eq!(
-        pipe.readiness(End::Write),
-        Readiness::WRITABLE | Readiness::ERR
-    );
+    assert_eq!(pipe.readiness(End::Write), Readiness::WRITABLE | Readiness::ERR);
 }
 
 #[test]
 fn sizes_round_up_to_a_power_of_two_of_pages() {
     let mut pipe = open_pipe(16);
-    for (requested, granted) in [
-        (0, 4096),
-        (4096, 4096),
-        (4097, 8192),
-        (5 * 4096, 8 * 4096),
-        (65_536, 65_536),
-    ] {
-        assert_eq!(
-            pipe.set_size(requested, DEFAULT_SIZE_LIMIT_BYTES)
-                .unwrap()
-                .settle(|_| ()),
-            granted
-        );
+    for (requested, granted) in [(0, 4096), (4096, 4096), (4097, 8192), (5 * 4096, 8 * 4096), (65_536, 65_536)] {
+        assert_eq!(pipe.set_size(requested, DEFAULT_SIZE_LIMIT_BYTES).unwrap().settle(|_| ()), granted);
         assert_eq!(pipe.size_bytes(), granted);
     }
 }
@@ -247,50 +196,28 @@ fn sizes_round_up_to_a_power_of_two_of_pages() {
 #[test]
 fn sizes_that_cannot_be_are_refused() {
     let mut pipe = open_pipe(4);
-    let mut refused = |bytes, limit| {
-        pipe.set_size(bytes, limit)
-            .map(|step| step.settle(|_| ()))
-            .unwrap_err()
-    };
+    let mut refused = |bytes, limit| pipe.set_size(bytes, limit).map(|step| step.settle(|_| ())).unwrap_err();
     assert_eq!(refused((1 << 31) + 1, usize::MAX), Errno::EINVAL);
     assert_eq!(refused(1 << 20, (1 << 20) - 1), Errno::EPERM);
     write(&mut pipe, &[0; 2 * PAGE_SIZE + 1]).unwrap();
-    assert_eq!(
-        pipe.set_size(2 * PAGE_SIZE, usize::MAX).unwrap_err(),
-        Errno::EBUSY
-    );
-    assert!(
-        pipe.set_size(3 * PAGE_SIZE, 0).is_ok(),
-        "a limit forbids growing, not shrinking"
-    );
+    assert_eq!(pipe.set_size(2 * PAGE_SIZE, usize::MAX).unwrap_err(), Errno::EBUSY);
+    assert!(pipe.set_size(3 * PAGE_SIZE, 0).is_ok(), "a limit forbids growing, not shrinking");
 }
 
 #[test]
 fn more_room_wakes_a_writer() {
     let mut pipe = open_pipe(1);
     write(&mut pipe, b"x").unwrap();
-    assert_eq!(
-        opened(pipe.set_size(2 * PAGE_SIZE, NEVER).unwrap()),
-        (2 * PAGE_SIZE, WRITER)
-    );
+    assert_eq!(opened(pipe.set_size(2 * PAGE_SIZE, NEVER).unwrap()), (2 * PAGE_SIZE, WRITER));
 }
 
 #[test]
 fn a_fault_at_the_start_changes_nothing() {
     let mut pipe = open_pipe(4);
-    assert_eq!(
-        write_from(&mut pipe, &[1; 100], Framing::Stream, 40).unwrap_err(),
-        Errno::EFAULT
-    );
-    assert_eq!(
-        (pipe.bytes(), pipe.readiness(End::Read)),
-        (0, Readiness::empty())
-    );
+    assert_eq!(write_from(&mut pipe, &[1; 100], Framing::Stream, 40).unwrap_err(), Errno::EFAULT);
+    assert_eq!((pipe.bytes(), pipe.readiness(End::Read)), (0, Readiness::empty()));
     write(&mut pipe, b"data").unwrap();
-    assert_eq!(
-        write_from(&mut pipe, &[1; 100], Framing::Stream, 40).unwrap_err(),
-        Errno::EFAULT
-    );
+    assert_eq!(write_from(&mut pipe, &[1; 100], Framing::Stream, 40).unwrap_err(), Errno::EFAULT);
     assert_eq!(read_into(&mut pipe, 4, 3).unwrap_err(), Errno::EFAULT);
     assert_eq!(read(&mut pipe, 64).unwrap(), b"data");
 }
@@ -299,17 +226,10 @@ fn a_fault_at_the_start_changes_nothing() {
 fn a_fault_later_on_reports_the_pages_that_went_in() {
     let mut pipe = open_pipe(4);
     let data: Vec<u8> = (0..=255).cycle().take(3 * PAGE_SIZE).collect();
-    let (count, wakes) =
-        opened(write_from(&mut pipe, &data, Framing::Stream, 2 * PAGE_SIZE + 7).unwrap());
+    let (count, wakes) = opened(write_from(&mut pipe, &data, Framing::Stream, 2 * PAGE_SIZE + 7).unwrap());
     assert_eq!((count, wakes), (2 * PAGE_SIZE, READER));
-    assert_eq!(
-        read_into(&mut pipe, NEVER, PAGE_SIZE + 7).unwrap().0,
-        data[..PAGE_SIZE]
-    );
-    assert_eq!(
-        read(&mut pipe, NEVER).unwrap(),
-        data[PAGE_SIZE..2 * PAGE_SIZE]
-    );
+    assert_eq!(read_into(&mut pipe, NEVER, PAGE_SIZE + 7).unwrap().0, data[..PAGE_SIZE]);
+    assert_eq!(read(&mut pipe, NEVER).unwrap(), data[PAGE_SIZE..2 * PAGE_SIZE]);
 }
 
 #[test]
@@ -317,13 +237,9 @@ fn without_memory_the_bytes_that_went_in_count() {
     let mut pipe = open_pipe(4);
     let mut pages = vec![new_page().unwrap()];
     let mut allocate = || pages.pop().ok_or(Errno::ENOMEM);
-    let step = pipe.try_write(3 * PAGE_SIZE, Framing::Stream, &mut allocate, |_, range| {
-        range.len()
-    });
+    let step = pipe.try_write(3 * PAGE_SIZE, Framing::Stream, &mut allocate, |_, range| range.len());
     assert_eq!(step.unwrap().settle(|_| ()), PAGE_SIZE);
-    let step = pipe.try_write(3 * PAGE_SIZE, Framing::Stream, &mut allocate, |_, range| {
-        range.len()
-    });
+    let step = pipe.try_write(3 * PAGE_SIZE, Framing::Stream, &mut allocate, |_, range| range.len());
     assert_eq!(step.unwrap_err(), Errno::ENOMEM);
 }
 
@@ -336,9 +252,7 @@ fn a_ping_pong_allocates_once() {
             pages += 1;
             new_page()
         };
-        pipe.try_write(1, Framing::Stream, allocate, |_, range| range.len())
-            .unwrap()
-            .settle(|_| ());
+        pipe.try_write(1, Framing::Stream, allocate, |_, range| range.len()).unwrap().settle(|_| ());
         read(&mut pipe, 1).unwrap();
     }
     assert_eq!(pages, 1);
@@ -350,18 +264,10 @@ fn the_last_close_of_all_drops_every_page() {
     let mut pipe = PipeState::try_new(4, Recycle::Release).unwrap();
     pipe.open(End::Read).settle(|_| ());
     pipe.open(End::Write).settle(|_| ());
-    let write = |pipe: &mut PipeState<_>| {
-        pipe.try_write(
-            9000,
-            Framing::Stream,
-            || Ok(page.clone()),
-            |_, range| range.len(),
-        )
-    };
+    let write =
+        |pipe: &mut PipeState<_>| pipe.try_write(9000, Framing::Stream, || Ok(page.clone()), |_, range| range.len());
     write(&mut pipe).unwrap().settle(|_| ());
-    pipe.try_read(9000, |_, range| range.len())
-        .unwrap()
-        .settle(|_| ());
+    pipe.try_read(9000, |_, range| range.len()).unwrap().settle(|_| ());
     write(&mut pipe).unwrap().settle(|_| ());
     assert_eq!(std::sync::Arc::strong_count(&page), 4);
     pipe.close(End::Write).settle(|_| ());
@@ -371,19 +277,9 @@ fn the_last_close_of_all_drops_every_page() {
 
 #[derive(Clone, Debug)]
 enum Action {
-    Write {
-        writer: u8,
-        len: usize,
-        framing: Framing,
-        mapped: usize,
-    },
-    Read {
-        len: usize,
-        mapped: usize,
-    },
-    Resize {
-        bytes: usize,
-    },
+    Write { writer: u8, len: usize, framing: Framing, mapped: usize },
+    Read { len: usize, mapped: usize },
+    Resize { bytes: usize },
 }
 
 fn action() -> impl Strategy<Value = Action> {
@@ -407,13 +303,10 @@ struct Model {
 impl Model {
     fn push(&mut self, framing: Framing, data: &[u8]) {
         match framing {
-            Framing::Stream => self
-                .messages
-                .push_back((framing, data.iter().copied().collect())),
+            Framing::Stream => self.messages.push_back((framing, data.iter().copied().collect())),
             Framing::Packet => {
                 for packet in data.chunks(PAGE_SIZE) {
-                    self.messages
-                        .push_back((framing, packet.iter().copied().collect()));
+                    self.messages.push_back((framing, packet.iter().copied().collect()));
                 }
             }
         }

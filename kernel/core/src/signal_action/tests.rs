@@ -8,10 +8,7 @@ const HANDLER: SignalAction = SignalAction {
     mask: SignalSet::EMPTY,
     restorer: 0,
 };
-const IGNORE: SignalAction = SignalAction {
-    disposition: Disposition::Ignore,
-    ..HANDLER
-};
+const IGNORE: SignalAction = SignalAction { disposition: Disposition::Ignore, ..HANDLER };
 
 fn with(signal: Signal, action: SignalAction) -> SignalActions {
     let mut actions = SignalActions::new();
@@ -33,23 +30,14 @@ fn kill_and_stop_cannot_be_caught_or_ignored() {
         assert_eq!(actions.set(signal, IGNORE), Err(Errno::EINVAL));
         assert_eq!(actions.set(signal, HANDLER), Err(Errno::EINVAL));
     }
-    assert_eq!(
-        actions.deliver(Signal::KILL, SignalSet::EMPTY),
-        Delivery::Terminate
-    );
-    assert_eq!(
-        actions.deliver(Signal::STOP, SignalSet::EMPTY),
-        Delivery::Stop
-    );
+    assert_eq!(actions.deliver(Signal::KILL, SignalSet::EMPTY), Delivery::Terminate);
+    assert_eq!(actions.deliver(Signal::STOP, SignalSet::EMPTY), Delivery::Stop);
 }
 
 /// The handbook ignores SIGTERM by default.
 #[test]
 fn sigterm_ends_a_process_by_default() {
-    assert_eq!(
-        SignalActions::new().deliver(Signal::TERM, SignalSet::EMPTY),
-        Delivery::Terminate
-    );
+    assert_eq!(SignalActions::new().deliver(Signal::TERM, SignalSet::EMPTY), Delivery::Terminate);
 }
 
 #[test]
@@ -61,27 +49,15 @@ fn setting_returns_the_old_action() {
 
 #[test]
 fn a_mask_never_holds_kill() {
-    let actions = with(
-        Signal::INT,
-        SignalAction {
-            mask: SignalSet::ALL,
-            ..HANDLER
-        },
-    );
+    let actions = with(Signal::INT, SignalAction { mask: SignalSet::ALL, ..HANDLER });
     assert!(!actions.get(Signal::INT).mask.contains(Signal::KILL));
 }
 
 #[test]
 fn what_nobody_would_notice_is_dropped_when_sent() {
-    let drops = |actions: &SignalActions, signal| {
-        actions.drops(signal, SignalSet::EMPTY, Receiver::Ordinary)
-    };
+    let drops = |actions: &SignalActions, signal| actions.drops(signal, SignalSet::EMPTY, Receiver::Ordinary);
     let actions = SignalActions::new();
-    assert!(
-        drops(&actions, Signal::CHLD)
-            && drops(&actions, Signal::CONT)
-            && drops(&actions, Signal::WINCH)
-    );
+    assert!(drops(&actions, Signal::CHLD) && drops(&actions, Signal::CONT) && drops(&actions, Signal::WINCH));
     assert!(!drops(&actions, Signal::TERM) && !drops(&actions, Signal::TSTP));
     assert!(drops(&with(Signal::TERM, IGNORE), Signal::TERM));
     assert!(!drops(&with(Signal::CHLD, HANDLER), Signal::CHLD));
@@ -95,100 +71,47 @@ fn a_blocked_signal_is_not_dropped_though_it_is_ignored() {
 
 #[test]
 fn init_gets_only_what_it_handles() {
-    let drops =
-        |actions: &SignalActions, signal| actions.drops(signal, SignalSet::EMPTY, Receiver::Init);
-    assert!(
-        drops(&SignalActions::new(), Signal::KILL) && drops(&SignalActions::new(), Signal::TERM)
-    );
+    let drops = |actions: &SignalActions, signal| actions.drops(signal, SignalSet::EMPTY, Receiver::Init);
+    assert!(drops(&SignalActions::new(), Signal::KILL) && drops(&SignalActions::new(), Signal::TERM));
     assert!(!drops(&with(Signal::TERM, HANDLER), Signal::TERM));
 }
 
 #[test]
 fn a_handler_runs_with_its_signal_and_its_mask_blocked() {
     let blocked = SignalSet::of(&[Signal::HUP]);
-    let action = SignalAction {
-        mask: SignalSet::of(&[Signal::USR1]),
-        ..HANDLER
-    };
+    let action = SignalAction { mask: SignalSet::of(&[Signal::USR1]), ..HANDLER };
     let delivery = with(Signal::INT, action).deliver(Signal::INT, blocked);
-    assert_eq!(
-        mask_of(delivery),
-        SignalSet::of(&[Signal::HUP, Signal::USR1, Signal::INT])
-    );
-    let action = SignalAction {
-        flags: ActionFlags::NODEFER,
-        ..action
-    };
+    assert_eq!(mask_of(delivery), SignalSet::of(&[Signal::HUP, Signal::USR1, Signal::INT]));
+    let action = SignalAction { flags: ActionFlags::NODEFER, ..action };
     let delivery = with(Signal::INT, action).deliver(Signal::INT, blocked);
-    assert_eq!(
-        mask_of(delivery),
-        SignalSet::of(&[Signal::HUP, Signal::USR1])
-    );
+    assert_eq!(mask_of(delivery), SignalSet::of(&[Signal::HUP, Signal::USR1]));
 }
 
 #[test]
 fn a_one_shot_handler_is_called_once() {
-    let mut actions = with(
-        Signal::INT,
-        SignalAction {
-            flags: ActionFlags::RESETHAND,
-            ..HANDLER
-        },
-    );
-    assert!(matches!(
-        actions.deliver(Signal::INT, SignalSet::EMPTY),
-        Delivery::Handler { .. }
-    ));
-    assert_eq!(
-        actions.deliver(Signal::INT, SignalSet::EMPTY),
-        Delivery::Terminate
-    );
+    let mut actions = with(Signal::INT, SignalAction { flags: ActionFlags::RESETHAND, ..HANDLER });
+    assert!(matches!(actions.deliver(Signal::INT, SignalSet::EMPTY), Delivery::Handler { .. }));
+    assert_eq!(actions.deliver(Signal::INT, SignalSet::EMPTY), Delivery::Terminate);
 }
 
 #[test]
 fn a_fault_cannot_be_blocked_or_ignored() {
     let blocked = SignalSet::of(&[Signal::SEGV, Signal::INT]);
     let mut actions = with(Signal::SEGV, HANDLER);
-    assert_eq!(
-        actions.force(Signal::SEGV, blocked),
-        SignalSet::of(&[Signal::INT])
-    );
-    assert_eq!(
-        actions.deliver(Signal::SEGV, SignalSet::EMPTY),
-        Delivery::Core
-    );
+    assert_eq!(actions.force(Signal::SEGV, blocked), SignalSet::of(&[Signal::INT]));
+    assert_eq!(actions.deliver(Signal::SEGV, SignalSet::EMPTY), Delivery::Core);
     let mut actions = with(Signal::SEGV, IGNORE);
     actions.force(Signal::SEGV, SignalSet::EMPTY);
-    assert_eq!(
-        actions.deliver(Signal::SEGV, SignalSet::EMPTY),
-        Delivery::Core
-    );
+    assert_eq!(actions.deliver(Signal::SEGV, SignalSet::EMPTY), Delivery::Core);
     let mut actions = with(Signal::SEGV, HANDLER);
     actions.force(Signal::SEGV, SignalSet::EMPTY);
-    assert!(matches!(
-        actions.deliver(Signal::SEGV, SignalSet::EMPTY),
-        Delivery::Handler { .. }
-    ));
+    assert!(matches!(actions.deliver(Signal::SEGV, SignalSet::EMPTY), Delivery::Handler { .. }));
 }
 
 #[test]
 fn exec_keeps_what_is_ignored_and_forgets_handlers() {
-    let mut actions = with(
-        Signal::INT,
-        SignalAction {
-            flags: ActionFlags::RESTART,
-            ..HANDLER
-        },
-    );
-    actions
-        .set(
-            Signal::HUP,
-            SignalAction {
-                flags: ActionFlags::RESTART,
-                ..IGNORE
-            },
-        )
-        .unwrap();
+    let mut actions = with(Signal::INT, SignalAction { flags: ActionFlags::RESTART, ..HANDLER });
+    actions.set(Signal::HUP, SignalAction { flags: ActionFlags::RESTART, ..IGNORE }).unwrap();
     actions.reset_on_exec();
     assert_eq!(*actions.get(Signal::INT), SignalAction::default());
     assert_eq!(*actions.get(Signal::HUP), IGNORE);

@@ -22,19 +22,13 @@ fn only_1_to_64_are_signals() {
 #[test]
 fn the_highest_signals_have_their_own_bits() {
     for number in [31, 32, 33, 63, 64] {
-        assert_eq!(
-            SignalSet::of(&[signal(number)]).bits(),
-            1_u64 << (number - 1)
-        );
+        assert_eq!(SignalSet::of(&[signal(number)]).bits(), 1_u64 << (number - 1));
     }
 }
 
 #[test]
 fn names_are_linux_ones() {
-    assert_eq!(
-        (Signal::KILL.to_string().as_str(), Signal::KILL.number()),
-        ("SIGKILL", 9)
-    );
+    assert_eq!((Signal::KILL.to_string().as_str(), Signal::KILL.number()), ("SIGKILL", 9));
     assert_eq!((Signal::SYS.number(), Signal::RTMIN.number()), (31, 32));
     assert_eq!(signal(40).to_string(), "signal 40");
 }
@@ -42,15 +36,10 @@ fn names_are_linux_ones() {
 #[test]
 fn default_actions_are_those_of_signal_7() {
     let acting = |action| -> Vec<i32> {
-        let signals = SignalSet::ALL
-            .iter()
-            .filter(|signal| signal.default_action() == action);
+        let signals = SignalSet::ALL.iter().filter(|signal| signal.default_action() == action);
         signals.map(Signal::number).collect()
     };
-    assert_eq!(
-        acting(DefaultAction::Core),
-        [3, 4, 5, 6, 7, 8, 11, 24, 25, 31]
-    );
+    assert_eq!(acting(DefaultAction::Core), [3, 4, 5, 6, 7, 8, 11, 24, 25, 31]);
     assert_eq!(acting(DefaultAction::Ignore), [17, 23, 28]);
     assert_eq!(acting(DefaultAction::Stop), [19, 20, 21, 22]);
     assert_eq!(acting(DefaultAction::Continue), [18]);
@@ -60,14 +49,9 @@ fn default_actions_are_those_of_signal_7() {
 #[test]
 fn kill_and_stop_are_never_blocked() {
     let mask = SignalSet::EMPTY.changed(MaskChange::Set, SignalSet::ALL);
-    assert!(
-        !mask.contains(Signal::KILL) && !mask.contains(Signal::STOP) && mask.contains(Signal::TERM)
-    );
+    assert!(!mask.contains(Signal::KILL) && !mask.contains(Signal::STOP) && mask.contains(Signal::TERM));
     assert_eq!(mask.changed(MaskChange::Block, SignalSet::ALL), mask);
-    assert_eq!(
-        mask.changed(MaskChange::Unblock, SignalSet::ALL),
-        SignalSet::EMPTY
-    );
+    assert_eq!(mask.changed(MaskChange::Unblock, SignalSet::ALL), SignalSet::EMPTY);
 }
 
 #[test]

@@ -9,11 +9,7 @@ use crate::effects::{Step, Wake, Wakes};
 
 /// The ends of a direction, and its size.
 impl<S: Copy + Eq, F> SocketQueue<S, F> {
-    const ENDED: Wakes = Wakes {
-        readers: Wake::All,
-        writers: Wake::All,
-        openers: Wake::None,
-    };
+    const ENDED: Wakes = Wakes { readers: Wake::All, writers: Wake::All, openers: Wake::None };
 
     /// The sender sends no more (SHUT_WR). Over a connection the receiver hears of it.
     pub fn shut_sender(&mut self) -> Step<()> {
@@ -33,11 +29,7 @@ impl<S: Copy + Eq, F> SocketQueue<S, F> {
     pub fn close_sender(&mut self) -> Step<()> {
         self.sender_shut = true;
         self.receiver_shut |= self.kind.is_connected();
-        let ended = if self.kind.is_connected() {
-            Self::ENDED
-        } else {
-            Wakes::NONE
-        };
+        let ended = if self.kind.is_connected() { Self::ENDED } else { Wakes::NONE };
         Step::new((), ended)
     }
 
@@ -51,10 +43,7 @@ impl<S: Copy + Eq, F> SocketQueue<S, F> {
         } else if self.receiver == Receiver::Present {
             self.receiver = Receiver::Gone;
         }
-        let files = messages
-            .into_iter()
-            .filter_map(|message| message.files)
-            .collect();
+        let files = messages.into_iter().filter_map(|message| message.files).collect();
         Step::new(unread.then_some(files), Self::ENDED)
     }
 
@@ -62,10 +51,7 @@ impl<S: Copy + Eq, F> SocketQueue<S, F> {
     pub fn set_capacity(&mut self, bytes: usize) -> Step<()> {
         let was_writable = self.is_writable();
         self.capacity = bytes;
-        let wakes = Wakes {
-            writers: Wake::all_if(!was_writable && self.is_writable()),
-            ..Wakes::NONE
-        };
+        let wakes = Wakes { writers: Wake::all_if(!was_writable && self.is_writable()), ..Wakes::NONE };
         Step::new((), wakes)
     }
 }

@@ -63,12 +63,7 @@ pub struct Received<F> {
 
 impl<S, F> Delivery<'_, S, F> {
     /// Nothing, since nothing will come.
-    const END: Self = Self {
-        bytes: 0,
-        length: 0,
-        sender: None,
-        files: None,
-    };
+    const END: Self = Self { bytes: 0, length: 0, sender: None, files: None };
 }
 
 impl<S: Copy + Eq, F> SocketQueue<S, F> {
@@ -98,24 +93,13 @@ impl<S: Copy + Eq, F> SocketQueue<S, F> {
             Taking::Peek => None,
             Taking::Consume => self.consume(bytes),
         };
-        let wakes = Wakes {
-            writers: Wake::one_if(!was_writable && self.is_writable()),
-            ..Wakes::NONE
-        };
-        let received = Received {
-            bytes,
-            length,
-            files,
-        };
+        let wakes = Wakes { writers: Wake::one_if(!was_writable && self.is_writable()), ..Wakes::NONE };
+        let received = Received { bytes, length, files };
         Ok(Step::new(received, wakes))
     }
 
     /// Copies from the first message, which is all of it for the receiver whatever its room.
-    fn copy_message(
-        &self,
-        room: usize,
-        mut copy: impl FnMut(&[u8]) -> usize,
-    ) -> Result<Delivery<'_, S, F>> {
+    fn copy_message(&self, room: usize, mut copy: impl FnMut(&[u8]) -> usize) -> Result<Delivery<'_, S, F>> {
         let Some(message) = self.messages.front() else {
             return Ok(Delivery::END);
         };
@@ -132,15 +116,8 @@ impl<S: Copy + Eq, F> SocketQueue<S, F> {
     }
 
     /// Copies pieces of the stream up to the one that has files.
-    fn copy_stream(
-        &self,
-        request: Request<S>,
-        mut copy: impl FnMut(&[u8]) -> usize,
-    ) -> Result<Delivery<'_, S, F>> {
-        let mut delivery = Delivery {
-            sender: request.after,
-            ..Delivery::END
-        };
+    fn copy_stream(&self, request: Request<S>, mut copy: impl FnMut(&[u8]) -> usize) -> Result<Delivery<'_, S, F>> {
+        let mut delivery = Delivery { sender: request.after, ..Delivery::END };
         for message in &self.messages {
             if request.after.is_some() && message.files.is_some() {
                 break;

@@ -1,8 +1,7 @@
 //! The queue against a plain model, and its rules one by one. Specification: unix(7), shutdown(2).
 
 use super::{
-    DEFAULT_CAPACITY_BYTES, Delivery, PIECE_BYTES, Received, Request, Senders, SocketQueue,
-    SocketType, Taking,
+    DEFAULT_CAPACITY_BYTES, Delivery, PIECE_BYTES, Received, Request, Senders, SocketQueue, SocketType, Taking,
 };
 use crate::effects::{Wake, Wakes};
 use crate::errno::{Errno, Result};
@@ -17,11 +16,7 @@ const ME: u32 = 7;
 const WHOLE: usize = 1 << 20;
 
 /// Sends as one sender; what was sent, and who is woken.
-fn send(
-    queue: &mut Queue,
-    bytes: &[u8],
-    files: Option<&'static str>,
-) -> (Result<usize>, Option<Wakes>) {
+fn send(queue: &mut Queue, bytes: &[u8], files: Option<&'static str>) -> (Result<usize>, Option<Wakes>) {
     send_as(queue, ME, bytes, files)
 }
 
@@ -48,19 +43,11 @@ fn settled<T>(step: Result<crate::effects::Step<T>>) -> (Result<T>, Option<Wakes
 }
 
 fn request(room: usize) -> Request<u32> {
-    Request {
-        room,
-        taking: Taking::Consume,
-        senders: Senders::Mixed,
-        after: None,
-    }
+    Request { room, taking: Taking::Consume, senders: Senders::Mixed, after: None }
 }
 
 /// Receives; the bytes, what else was received, and who is woken.
-fn receive_by(
-    queue: &mut Queue,
-    request: Request<u32>,
-) -> (Vec<u8>, Result<Received<&'static str>>, Option<Wakes>) {
+fn receive_by(queue: &mut Queue, request: Request<u32>) -> (Vec<u8>, Result<Received<&'static str>>, Option<Wakes>) {
     let mut bytes = Vec::new();
     let step = queue.try_receive(
         request,
@@ -82,11 +69,7 @@ fn receive(queue: &mut Queue, room: usize) -> Result<Vec<u8>> {
     })
 }
 
-const TYPES: [SocketType; 3] = [
-    SocketType::Stream,
-    SocketType::Datagram,
-    SocketType::SeqPacket,
-];
+const TYPES: [SocketType; 3] = [SocketType::Stream, SocketType::Datagram, SocketType::SeqPacket];
 
 #[test]
 fn a_stream_forgets_boundaries_and_messages_keep_them() {
@@ -157,10 +140,7 @@ fn a_long_write_to_a_stream_goes_in_as_far_as_there_is_room() {
 fn a_message_that_can_never_fit_is_refused() {
     let mut queue = Queue::new(SocketType::Datagram);
     let largest = DEFAULT_CAPACITY_BYTES - 32;
-    assert_eq!(
-        send(&mut queue, &vec![0; largest + 1], None).0,
-        Err(Errno::EMSGSIZE)
-    );
+    assert_eq!(send(&mut queue, &vec![0; largest + 1], None).0, Err(Errno::EMSGSIZE));
     assert_eq!(send(&mut queue, &vec![0; largest], None).0, Ok(largest));
 }
 
@@ -223,10 +203,7 @@ fn peeking_changes_nothing() {
     for kind in TYPES {
         let mut queue = Queue::new(kind);
         assert_eq!(send(&mut queue, b"look", Some("files")).0, Ok(4));
-        let peek = Request {
-            taking: Taking::Peek,
-            ..request(9)
-        };
+        let peek = Request { taking: Taking::Peek, ..request(9) };
         for _ in 0..2 {
             let (bytes, received, woken) = receive_by(&mut queue, peek);
             assert_eq!((bytes.as_slice(), woken), (&b"look"[..], None));
@@ -239,20 +216,13 @@ fn peeking_changes_nothing() {
 #[test]
 fn a_stream_stops_behind_files_and_goes_on_only_before_them() {
     let mut queue = Queue::new(SocketType::Stream);
-    for (bytes, files) in [
-        (&b"a"[..], None),
-        (b"b", Some("first")),
-        (b"c", Some("second")),
-    ] {
+    for (bytes, files) in [(&b"a"[..], None), (b"b", Some("first")), (b"c", Some("second"))] {
         assert_eq!(send(&mut queue, bytes, files).0, Ok(1));
     }
     let (bytes, received, _) = receive_by(&mut queue, request(9));
     assert_eq!(bytes, b"ab");
     assert_eq!(received.map(|received| received.files), Ok(Some("first")));
-    let after = Request {
-        after: Some(ME),
-        ..request(9)
-    };
+    let after = Request { after: Some(ME), ..request(9) };
     let (bytes, received, _) = receive_by(&mut queue, after);
     assert_eq!((bytes.len(), received.map(|more| more.bytes)), (0, Ok(0)));
     let (bytes, received, _) = receive_by(&mut queue, request(9));
@@ -266,10 +236,7 @@ fn senders_are_kept_apart_when_that_is_asked_for() {
     for (sender, bytes) in [(1, b"a"), (1, b"b"), (2, b"c")] {
         assert_eq!(send_as(&mut queue, sender, bytes, None).0, Ok(1));
     }
-    let apart = Request {
-        senders: Senders::Separate,
-        ..request(9)
-    };
+    let apart = Request { senders: Senders::Separate, ..request(9) };
     assert_eq!(receive_by(&mut queue, apart).0, b"ab");
     assert_eq!(receive_by(&mut queue, apart).0, b"c");
 }
@@ -281,11 +248,7 @@ fn ends_are_heard_over_a_connection_and_not_by_datagrams() {
         assert_eq!(send(&mut queue, b"last", None).0, Ok(4));
         queue.close_sender().settle(|_| ());
         assert_eq!(receive(&mut queue, 9), Ok(b"last".to_vec()));
-        let end = if kind.is_connected() {
-            Ok(Vec::new())
-        } else {
-            Err(Errno::EAGAIN)
-        };
+        let end = if kind.is_connected() { Ok(Vec::new()) } else { Err(Errno::EAGAIN) };
         assert_eq!(receive(&mut queue, 9), end);
     }
 }
@@ -314,11 +277,8 @@ fn a_closed_receiver_hands_back_what_it_did_not_receive() {
         let unread = queue.close_receiver().settle(|_| ());
         assert_eq!(unread, Some(vec!["files"]));
         assert_eq!((queue.bytes(), queue.charged()), (0, 0));
-        let errors = if kind.is_connected() {
-            [Errno::EPIPE, Errno::EPIPE]
-        } else {
-            [Errno::ECONNREFUSED, Errno::ENOTCONN]
-        };
+        let errors =
+            if kind.is_connected() { [Errno::EPIPE, Errno::EPIPE] } else { [Errno::ECONNREFUSED, Errno::ENOTCONN] };
         for error in errors {
             assert_eq!(send(&mut queue, b"x", None).0, Err(error));
         }
@@ -333,9 +293,7 @@ fn a_larger_capacity_lets_waiting_senders_go_on() {
     let mut queue = Queue::new(SocketType::Stream);
     while send(&mut queue, &[0; 4096], None).0.is_ok() {}
     let mut woken = None;
-    queue
-        .set_capacity(8 * DEFAULT_CAPACITY_BYTES)
-        .settle(|wakes| woken = Some(wakes.writers));
+    queue.set_capacity(8 * DEFAULT_CAPACITY_BYTES).settle(|wakes| woken = Some(wakes.writers));
     assert_eq!(woken, Some(Wake::All));
     assert_eq!(send(&mut queue, b"x", None).0, Ok(1));
 }
@@ -345,10 +303,7 @@ struct Numbers(u64);
 
 impl Numbers {
     fn below(&mut self, limit: usize) -> usize {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(self.0 >> 33).unwrap_or(0) % limit
     }
 }

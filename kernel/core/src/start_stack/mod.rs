@@ -96,11 +96,7 @@ impl<'strings> StartStack<'strings> {
         push_word(&mut head, input.arguments.len().max(1));
         push_pointers(&mut head, arguments_start, arguments);
         push_pointers(&mut head, environment_start, environment);
-        let pointers = Pointers {
-            random,
-            exec_path,
-            platform,
-        };
+        let pointers = Pointers { random, exec_path, platform };
         for (key, value) in input.auxiliary.entries(&pointers) {
             push_word(&mut head, key);
             push_word(&mut head, value);

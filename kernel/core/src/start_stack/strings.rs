@@ -19,9 +19,7 @@ const ARGUMENTS_SIZE_MAX: usize = 6 * 1024 * 1024;
 /// limit, but at least 128 KiB and at most 6 MiB.
 #[must_use]
 pub fn argument_limit(stack_limit: usize) -> usize {
-    (stack_limit / 4)
-        .min(ARGUMENTS_SIZE_MAX)
-        .max(ARG_MAX as usize)
+    (stack_limit / 4).min(ARGUMENTS_SIZE_MAX).max(ARG_MAX as usize)
 }
 
 /// The arguments or the environment of a new program: strings one after the other, each with its NUL.
@@ -35,10 +33,7 @@ impl StringList {
     /// No strings.
     #[must_use]
     pub const fn new() -> Self {
-        Self {
-            bytes: Vec::new(),
-            count: 0,
-        }
+        Self { bytes: Vec::new(), count: 0 }
     }
 
     /// The number of strings.
@@ -83,9 +78,7 @@ impl StringList {
         if string.contains(&0) {
             return Err(Errno::EINVAL);
         }
-        self.bytes
-            .try_reserve(string.len() + 1)
-            .map_err(|_| Errno::ENOMEM)?;
+        self.bytes.try_reserve(string.len() + 1).map_err(|_| Errno::ENOMEM)?;
         self.bytes.extend_from_slice(string);
         self.bytes.push(0);
         self.count += 1;

@@ -21,26 +21,16 @@ impl Memory {
     fn of(stack: &StartStack<'_>) -> Self {
         let mut bytes = Vec::new();
         for (address, piece) in stack.pieces() {
-            assert_eq!(
-                address,
-                stack.sp + bytes.len(),
-                "the pieces are not contiguous"
-            );
+            assert_eq!(address, stack.sp + bytes.len(), "the pieces are not contiguous");
             bytes.extend_from_slice(piece);
         }
         assert_eq!(stack.sp + bytes.len(), TOP);
-        Self {
-            start: stack.sp,
-            bytes,
-        }
+        Self { start: stack.sp, bytes }
     }
 
     fn word(&self, address: usize) -> usize {
         let at = address - self.start;
-        usize::try_from(u64::from_le_bytes(
-            self.bytes[at..at + 8].try_into().unwrap(),
-        ))
-        .unwrap()
+        usize::try_from(u64::from_le_bytes(self.bytes[at..at + 8].try_into().unwrap())).unwrap()
     }
 
     fn string(&self, address: usize) -> Vec<u8> {
@@ -61,10 +51,7 @@ impl Memory {
     fn auxv(&self, mut address: usize) -> BTreeMap<usize, usize> {
         let mut found = BTreeMap::new();
         while self.word(address) != 0 {
-            assert_eq!(
-                found.insert(self.word(address), self.word(address + 8)),
-                None
-            );
+            assert_eq!(found.insert(self.word(address), self.word(address + 8)), None);
             address += 16;
         }
         found
@@ -103,10 +90,7 @@ fn input<'a>(arguments: &'a StringList, environment: &'a StringList) -> StartInp
 
 #[test]
 fn a_c_library_finds_everything() {
-    let (arguments, environment) = (
-        list(&[b"program", b"", b"-x"]),
-        list(&[b"HOME=/", b"TERM=linux"]),
-    );
+    let (arguments, environment) = (list(&[b"program", b"", b"-x"]), list(&[b"HOME=/", b"TERM=linux"]));
     let stack = StartStack::build(&input(&arguments, &environment)).unwrap();
     let memory = Memory::of(&stack);
     assert_eq!(stack.sp % 16, 0);
@@ -117,27 +101,11 @@ fn a_c_library_finds_everything() {
     assert_eq!(envp, [&b"HOME=/"[..], b"TERM=linux"]);
     let auxv = memory.auxv(next);
     // The numbers are spelled out here: they are the ABI.
-    let expected = [
-        (3, 0x40_0040),
-        (4, 56),
-        (5, 6),
-        (6, 4096),
-        (7, 0),
-        (8, 0),
-        (9, 0x40_0100),
-        (11, 1000),
-        (12, 0),
-        (13, 0),
-    ];
-    for (key, value) in expected.into_iter().chain([
-        (14, 0),
-        (16, 0xfb),
-        (17, 100),
-        (23, 0),
-        (26, 0),
-        (33, 0x7fff_0000),
-        (51, 5000),
-    ]) {
+    let expected =
+        [(3, 0x40_0040), (4, 56), (5, 6), (6, 4096), (7, 0), (8, 0), (9, 0x40_0100), (11, 1000), (12, 0), (13, 0)];
+    for (key, value) in
+        expected.into_iter().chain([(14, 0), (16, 0xfb), (17, 100), (23, 0), (26, 0), (33, 0x7fff_0000), (51, 5000)])
+    {
         assert_eq!(auxv.get(&key), Some(&value), "auxv {key}");
     }
     assert_eq!(memory.string(auxv[&15]), b"aarch64");
@@ -146,8 +114,7 @@ fn a_c_library_finds_everything() {
     assert_eq!(&memory.bytes[random..random + 16], b"0123456789abcdef");
     assert_eq!(auxv.len(), AUXV_MAX - 1);
     assert_eq!(memory.word(TOP - 8), 0);
-    let command_line =
-        &memory.bytes[stack.argument_range.start - stack.sp..stack.argument_range.end - stack.sp];
+    let command_line = &memory.bytes[stack.argument_range.start - stack.sp..stack.argument_range.end - stack.sp];
     assert_eq!(command_line, b"program\0\0-x\0");
 }
 
@@ -186,14 +153,8 @@ fn strings_and_pointers_share_a_quarter_of_the_stack() {
     for (size, fits) in [(room, true), (room + 1, false)] {
         let long = vec![b'a'; ARGUMENT_SIZE_MAX - 1];
         let arguments = list(&[&long, &vec![b'b'; size - 1]]);
-        let input = StartInput {
-            stack_limit: 1 << 20,
-            ..input(&arguments, &environment)
-        };
-        assert_eq!(
-            StartStack::build(&input).err(),
-            (!fits).then_some(Errno::E2BIG)
-        );
+        let input = StartInput { stack_limit: 1 << 20, ..input(&arguments, &environment) };
+        assert_eq!(StartStack::build(&input).err(), (!fits).then_some(Errno::E2BIG));
     }
 }
 
@@ -201,28 +162,17 @@ fn strings_and_pointers_share_a_quarter_of_the_stack() {
 fn a_stack_at_the_bottom_of_memory_is_an_error() {
     let empty = StringList::new();
     for stack_top in (0..480).step_by(16) {
-        let input = StartInput {
-            stack_top,
-            ..input(&empty, &empty)
-        };
-        assert_eq!(
-            StartStack::build(&input).err(),
-            (stack_top < 416).then_some(Errno::E2BIG),
-            "{stack_top}"
-        );
+        let input = StartInput { stack_top, ..input(&empty, &empty) };
+        assert_eq!(StartStack::build(&input).err(), (stack_top < 416).then_some(Errno::E2BIG), "{stack_top}");
     }
 }
 
 #[test]
 fn a_script_replaces_its_first_argument() {
     let arguments = list(&[b"./script", b"one"]);
-    let replaced = arguments
-        .with_first_replaced(&[b"/bin/sh", b"-e", b"./script"])
-        .unwrap();
+    let replaced = arguments.with_first_replaced(&[b"/bin/sh", b"-e", b"./script"]).unwrap();
     assert_eq!(replaced, list(&[b"/bin/sh", b"-e", b"./script", b"one"]));
-    let replaced = StringList::new()
-        .with_first_replaced(&[b"/bin/sh"])
-        .unwrap();
+    let replaced = StringList::new().with_first_replaced(&[b"/bin/sh"]).unwrap();
     assert_eq!(replaced, list(&[b"/bin/sh"]));
 }
 

@@ -49,21 +49,27 @@ pub fn publish_tables() {
 pub fn flush_page(asid: u16, address: usize) {
     let operand = (u64::from(asid) << 48) | (address as u64 >> PAGE_SHIFT & 0xfff_ffff_ffff);
     // SAFETY: dropping cached translations never breaks correct code.
-    unsafe { asm!("dsb ishst", "tlbi vae1is, {}", "dsb ish", "isb", in(reg) operand, options(nostack, preserves_flags)) };
+    unsafe {
+        asm!("dsb ishst", "tlbi vae1is, {}", "dsb ish", "isb", in(reg) operand, options(nostack, preserves_flags))
+    };
 }
 
 /// Forgets all translations of one address space, on all CPUs.
 pub fn flush_asid(asid: u16) {
     let operand = u64::from(asid) << 48;
     // SAFETY: as above.
-    unsafe { asm!("dsb ishst", "tlbi aside1is, {}", "dsb ish", "isb", in(reg) operand, options(nostack, preserves_flags)) };
+    unsafe {
+        asm!("dsb ishst", "tlbi aside1is, {}", "dsb ish", "isb", in(reg) operand, options(nostack, preserves_flags))
+    };
 }
 
 /// Forgets a kernel page's translation, on all CPUs.
 pub fn flush_kernel_page(address: usize) {
     let operand = address as u64 >> PAGE_SHIFT & 0xfff_ffff_ffff;
     // SAFETY: as above.
-    unsafe { asm!("dsb ishst", "tlbi vaae1is, {}", "dsb ish", "isb", in(reg) operand, options(nostack, preserves_flags)) };
+    unsafe {
+        asm!("dsb ishst", "tlbi vaae1is, {}", "dsb ish", "isb", in(reg) operand, options(nostack, preserves_flags))
+    };
 }
 
 /// Forgets everything, on all CPUs.
@@ -78,7 +84,9 @@ pub fn flush_all() {
 /// The table maps the kernel's image, the current stack and everything in use as before.
 pub unsafe fn set_kernel_table(root: usize) {
     // SAFETY: the caller's promise.
-    unsafe { asm!("dsb ish", "msr ttbr1_el1, {}", "isb", "tlbi vmalle1", "dsb nsh", "isb", in(reg) root, options(nostack)) };
+    unsafe {
+        asm!("dsb ish", "msr ttbr1_el1, {}", "isb", "tlbi vmalle1", "dsb nsh", "isb", in(reg) root, options(nostack))
+    };
 }
 
 /// Makes `root` (physical) the user half's table, with its ASID. No flush: the ASID tells entries apart.

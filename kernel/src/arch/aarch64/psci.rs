@@ -27,11 +27,7 @@ fn uses_hvc() -> bool {
 
 /// Starts the CPU `mpidr` at the physical address `entry` with `argument` in x0.
 pub fn start_cpu(mpidr: u64, entry: u64, argument: u64) -> Result<(), psci::error::Error> {
-    if uses_hvc() {
-        psci::cpu_on::<Hvc>(mpidr, entry, argument)
-    } else {
-        psci::cpu_on::<Smc>(mpidr, entry, argument)
-    }
+    if uses_hvc() { psci::cpu_on::<Hvc>(mpidr, entry, argument) } else { psci::cpu_on::<Smc>(mpidr, entry, argument) }
 }
 
 /// Powers the machine off.

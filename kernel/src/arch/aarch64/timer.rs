@@ -67,7 +67,9 @@ pub fn set_deadline(deadline_ns: u64) {
     #[expect(clippy::cast_possible_truncation, reason = "the counter is not faster than 1 GHz")]
     let ticks = ((u128::from(deadline_ns) * u128::from(factor)) >> 32) as u64 + 1;
     // SAFETY: programs this CPU's comparator and enables it.
-    unsafe { asm!("msr cntv_cval_el0, {}", "msr cntv_ctl_el0, {}", in(reg) ticks, in(reg) 1_u64, options(nomem, nostack)) };
+    unsafe {
+        asm!("msr cntv_cval_el0, {}", "msr cntv_ctl_el0, {}", in(reg) ticks, in(reg) 1_u64, options(nomem, nostack))
+    };
 }
 
 /// No interrupt is wanted any more.

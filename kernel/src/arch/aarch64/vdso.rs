@@ -13,12 +13,7 @@ unsafe extern "C" {
 pub fn image() -> &'static [u8] {
     let length = boot::vdso_end() - boot::vdso_start();
     // SAFETY: the linker script puts the object there, in read-only memory that is never unmapped.
-    unsafe {
-        core::slice::from_raw_parts(
-            core::ptr::with_exposed_provenance(boot::vdso_start()),
-            length,
-        )
-    }
+    unsafe { core::slice::from_raw_parts(core::ptr::with_exposed_provenance(boot::vdso_start()), length) }
 }
 
 /// Where in [`image`] the code is that signal handlers return to.

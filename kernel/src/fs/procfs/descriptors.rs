@@ -28,11 +28,7 @@ pub struct Descriptors {
 
 impl Computed for Descriptors {
     fn lookup(&self, name: &[u8]) -> Result<Arc<Inode>> {
-        let number = if name == b"0" {
-            0
-        } else {
-            super::parse_id(name)?
-        };
+        let number = if name == b"0" { 0 } else { super::parse_id(name)? };
         let fd = i32::try_from(number).map_err(|_| Errno::ENOENT)?;
         let files = process_view::find(self.pid)?.files().ok_or(Errno::ENOENT)?;
         let file = files.get(fd).map_err(|_| Errno::ENOENT)?;
@@ -43,10 +39,7 @@ impl Computed for Descriptors {
         if file.access().contains(AccessMode::WRITE) {
             permissions |= 0o200;
         }
-        let link = ProcessLink {
-            pid: self.pid,
-            target: Target::Descriptor(fd),
-        };
+        let link = ProcessLink { pid: self.pid, target: Target::Descriptor(fd) };
         let inode_number = super::inode_number(self.pid, SLOT, number);
         Ok(Arc::new(Inode::new(
             super::device(),
@@ -58,9 +51,7 @@ impl Computed for Descriptors {
     }
 
     fn list(&self, from: u64, limit: usize) -> Vec<ComputedEntry> {
-        let files = process_view::find(self.pid)
-            .ok()
-            .and_then(|view| view.files());
+        let files = process_view::find(self.pid).ok().and_then(|view| view.files());
         let Some(files) = files else {
             return Vec::new();
         };
@@ -73,10 +64,6 @@ impl Computed for Descriptors {
             file_type: FileType::Symlink,
             name: Name::from(format!("{fd}").into_bytes()),
         };
-        files
-            .descriptors(from, limit)
-            .into_iter()
-            .map(entry)
-            .collect()
+        files.descriptors(from, limit).into_iter().map(entry).collect()
     }
 }

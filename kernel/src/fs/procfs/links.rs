@@ -20,19 +20,9 @@ use postern_core::errno::{Errno, Result};
 pub fn init() -> Result<()> {
     let entries = [("self", OwnLink::Process), ("thread-self", OwnLink::Thread)];
     for (name, link) in entries {
-        kernel_tree::add(
-            super::instance(),
-            name,
-            Node::MagicLink(Box::new(link)),
-            0o777,
-        )?;
+        kernel_tree::add(super::instance(), name, Node::MagicLink(Box::new(link)), 0o777)?;
     }
-    kernel_tree::add(
-        super::instance(),
-        "mounts",
-        Node::Symlink(b"self/mounts".as_slice().into()),
-        0o777,
-    )
+    kernel_tree::add(super::instance(), "mounts", Node::Symlink(b"self/mounts".as_slice().into()), 0o777)
 }
 
 /// A link to whoever reads it.
@@ -90,17 +80,9 @@ pub struct ProcessLink {
 pub fn check_inspect(view: &dyn ProcessView, credentials: &Credentials) -> Result<()> {
     let snapshot = view.snapshot();
     // Real, effective and saved must be the inspector's.
-    let same_user = snapshot.uids[..3]
-        .iter()
-        .all(|&uid| uid == credentials.fsuid);
-    let same_group = snapshot.gids[..3]
-        .iter()
-        .all(|&gid| gid == credentials.fsgid);
-    if (same_user && same_group) || permission::is_privileged(credentials) {
-        Ok(())
-    } else {
-        Err(Errno::EACCES)
-    }
+    let same_user = snapshot.uids[..3].iter().all(|&uid| uid == credentials.fsuid);
+    let same_group = snapshot.gids[..3].iter().all(|&gid| gid == credentials.fsgid);
+    if (same_user && same_group) || permission::is_privileged(credentials) { Ok(()) } else { Err(Errno::EACCES) }
 }
 
 impl ProcessLink {

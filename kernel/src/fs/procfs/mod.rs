@@ -71,12 +71,7 @@ pub fn init() -> Result<()> {
 /// # Errors
 /// EEXIST, ENOTDIR.
 pub fn add_source(path: &str, permissions: u32, source: Arc<dyn TextSource>) -> Result<()> {
-    kernel_tree::add(
-        instance(),
-        path,
-        Node::Generated(Arc::new(TextNode(source))),
-        permissions,
-    )
+    kernel_tree::add(instance(), path, Node::Generated(Arc::new(TextNode(source))), permissions)
 }
 
 /// Enters a file of text that a function makes.
@@ -116,19 +111,13 @@ impl Computed for Processes {
 /// A name that is an id in its usual form.
 pub(super) fn parse_id(name: &[u8]) -> Result<u32> {
     let is_canonical = name.iter().all(u8::is_ascii_digit) && !name.starts_with(b"0");
-    let text = core::str::from_utf8(name)
-        .ok()
-        .filter(|_| is_canonical)
-        .ok_or(Errno::ENOENT)?;
+    let text = core::str::from_utf8(name).ok().filter(|_| is_canonical).ok_or(Errno::ENOENT)?;
     text.parse().map_err(|_| Errno::ENOENT)
 }
 
 /// Entries of a directory of ids.
 pub(super) fn ids(ids: Vec<u32>, from: u64, limit: usize) -> Vec<ComputedEntry> {
-    let ids = ids
-        .into_iter()
-        .filter(|&id| u64::from(id) >= from)
-        .take(limit);
+    let ids = ids.into_iter().filter(|&id| u64::from(id) >= from).take(limit);
     let entry = |id: u32| ComputedEntry {
         key: u64::from(id),
         number: inode_number(id, 0, 0),

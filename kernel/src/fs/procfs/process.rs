@@ -38,10 +38,7 @@ pub enum Scope {
 enum Kind {
     Text(fn(&Subject, &mut Text) -> Result<()>),
     /// Text that can be written too.
-    Setting(
-        fn(&Subject, &mut Text) -> Result<()>,
-        fn(&Subject, &[u8]) -> Result<()>,
-    ),
+    Setting(fn(&Subject, &mut Text) -> Result<()>, fn(&Subject, &[u8]) -> Result<()>),
     Link(Target),
     Descriptors,
     Threads,
@@ -53,44 +50,20 @@ struct Entry {
     kind: Kind,
 }
 
-const fn text(
-    name: &'static str,
-    permissions: u32,
-    show: fn(&Subject, &mut Text) -> Result<()>,
-) -> Entry {
-    Entry {
-        name,
-        permissions,
-        kind: Kind::Text(show),
-    }
+const fn text(name: &'static str, permissions: u32, show: fn(&Subject, &mut Text) -> Result<()>) -> Entry {
+    Entry { name, permissions, kind: Kind::Text(show) }
 }
 
 const fn link(name: &'static str, target: Target) -> Entry {
-    Entry {
-        name,
-        permissions: 0o777,
-        kind: Kind::Link(target),
-    }
+    Entry { name, permissions: 0o777, kind: Kind::Link(target) }
 }
 
 /// The entries of both directories; `task` is the process's alone.
 static ENTRIES: [Entry; 15] = [
-    Entry {
-        name: "task",
-        permissions: 0o555,
-        kind: Kind::Threads,
-    },
-    Entry {
-        name: "fd",
-        permissions: 0o500,
-        kind: Kind::Descriptors,
-    },
+    Entry { name: "task", permissions: 0o555, kind: Kind::Threads },
+    Entry { name: "fd", permissions: 0o500, kind: Kind::Descriptors },
     text("cmdline", 0o444, content::arguments),
-    Entry {
-        name: "comm",
-        permissions: 0o644,
-        kind: Kind::Setting(content::name, content::set_name),
-    },
+    Entry { name: "comm", permissions: 0o644, kind: Kind::Setting(content::name, content::set_name) },
     link("cwd", Target::WorkingDirectory),
     text("environ", 0o400, content::environment),
     link("exe", Target::Executable),
@@ -106,10 +79,7 @@ static ENTRIES: [Entry; 15] = [
 
 fn owner_of(process: &dyn ProcessView) -> Owner {
     let snapshot = process.snapshot();
-    Owner {
-        uid: snapshot.uids[1],
-        gid: snapshot.gids[1],
-    }
+    Owner { uid: snapshot.uids[1], gid: snapshot.gids[1] }
 }
 
 /// The directory of a process.
@@ -118,17 +88,8 @@ fn owner_of(process: &dyn ProcessView) -> Owner {
 /// ENOENT.
 pub fn directory(pid: u32) -> Result<Arc<Inode>> {
     let process = process_view::find(pid)?;
-    let computed = ThreadDirectory {
-        pid,
-        tid: pid,
-        scope: Scope::Process,
-    };
-    Ok(super::computed_directory(
-        super::inode_number(pid, 0, 0),
-        owner_of(&*process),
-        0o555,
-        Box::new(computed),
-    ))
+    let computed = ThreadDirectory { pid, tid: pid, scope: Scope::Process };
+    Ok(super::computed_directory(super::inode_number(pid, 0, 0), owner_of(&*process), 0o555, Box::new(computed)))
 }
 
 /// /proc/PID or /proc/PID/task/TID.
@@ -141,22 +102,12 @@ struct ThreadDirectory {
 impl ThreadDirectory {
     fn entries(&self) -> impl Iterator<Item = (u8, &'static Entry)> {
         let is_process = self.scope == Scope::Process;
-        (1..)
-            .zip(&ENTRIES)
-            .filter(move |(_, entry)| is_process || !matches!(entry.kind, Kind::Threads))
+        (1..).zip(&ENTRIES).filter(move |(_, entry)| is_process || !matches!(entry.kind, Kind::Threads))
     }
 
     fn number(&self, slot: u8) -> u64 {
         const THREAD_SLOTS: u8 = 128;
-        super::inode_number(
-            self.tid,
-            if self.scope == Scope::Process {
-                slot
-            } else {
-                slot + THREAD_SLOTS
-            },
-            0,
-        )
+        super::inode_number(self.tid, if self.scope == Scope::Process { slot } else { slot + THREAD_SLOTS }, 0)
     }
 }
 
@@ -171,56 +122,29 @@ fn file_type(kind: &Kind) -> FileType {
 impl Computed for ThreadDirectory {
     fn lookup(&self, name: &[u8]) -> Result<Arc<Inode>> {
         let process = process_view::find(self.pid)?;
-        let (slot, entry) = self
-            .entries()
-            .find(|(_, entry)| entry.name.as_bytes() == name)
-            .ok_or(Errno::ENOENT)?;
+        let (slot, entry) = self.entries().find(|(_, entry)| entry.name.as_bytes() == name).ok_or(Errno::ENOENT)?;
         let owner = owner_of(&*process);
         let pid = self.pid;
         let node = match entry.kind {
             Kind::Text(_) | Kind::Setting(..) => {
-                let source = ThreadText {
-                    pid,
-                    tid: self.tid,
-                    scope: self.scope,
-                    entry,
-                };
+                let source = ThreadText { pid, tid: self.tid, scope: self.scope, entry };
                 Node::Generated(Arc::new(TextNode(Arc::new(source))))
             }
             Kind::Link(target) => Node::MagicLink(Box::new(ProcessLink { pid, target })),
             Kind::Descriptors => {
                 let computed = Box::new(Descriptors { pid, owner });
-                return Ok(super::computed_directory(
-                    self.number(slot),
-                    owner,
-                    entry.permissions,
-                    computed,
-                ));
+                return Ok(super::computed_directory(self.number(slot), owner, entry.permissions, computed));
             }
             Kind::Threads => {
                 let computed = Box::new(Threads { pid });
-                return Ok(super::computed_directory(
-                    self.number(slot),
-                    owner,
-                    entry.permissions,
-                    computed,
-                ));
+                return Ok(super::computed_directory(self.number(slot), owner, entry.permissions, computed));
             }
         };
-        Ok(Arc::new(Inode::new(
-            super::device(),
-            self.number(slot),
-            node,
-            owner,
-            entry.permissions,
-        )))
+        Ok(Arc::new(Inode::new(super::device(), self.number(slot), node, owner, entry.permissions)))
     }
 
     fn list(&self, from: u64, limit: usize) -> Vec<ComputedEntry> {
-        let entries = self
-            .entries()
-            .filter(|&(slot, _)| u64::from(slot) >= from)
-            .take(limit);
+        let entries = self.entries().filter(|&(slot, _)| u64::from(slot) >= from).take(limit);
         let listed = |(slot, entry): (u8, &Entry)| ComputedEntry {
             key: u64::from(slot),
             number: self.number(slot),
@@ -243,24 +167,13 @@ impl Computed for Threads {
         if !process.tids().contains(&tid) {
             return Err(Errno::ENOENT);
         }
-        let computed = ThreadDirectory {
-            pid: self.pid,
-            tid,
-            scope: Scope::Thread,
-        };
+        let computed = ThreadDirectory { pid: self.pid, tid, scope: Scope::Thread };
         let number = computed.number(0);
-        Ok(super::computed_directory(
-            number,
-            owner_of(&*process),
-            0o555,
-            Box::new(computed),
-        ))
+        Ok(super::computed_directory(number, owner_of(&*process), 0o555, Box::new(computed)))
     }
 
     fn list(&self, from: u64, limit: usize) -> Vec<ComputedEntry> {
-        process_view::find(self.pid)
-            .map(|process| super::ids(process.tids(), from, limit))
-            .unwrap_or_default()
+        process_view::find(self.pid).map(|process| super::ids(process.tids(), from, limit)).unwrap_or_default()
     }
 }
 
@@ -275,11 +188,7 @@ struct ThreadText {
 impl ThreadText {
     fn subject(&self) -> Result<Subject> {
         let process = process_view::find(self.pid).map_err(|_| Errno::ESRCH)?;
-        Ok(Subject {
-            process,
-            tid: self.tid,
-            scope: self.scope,
-        })
+        Ok(Subject { process, tid: self.tid, scope: self.scope })
     }
 }
 

@@ -43,9 +43,7 @@ pub fn name(subject: &Subject, text: &mut Text) -> Result<()> {
 pub fn set_name(subject: &Subject, bytes: &[u8]) -> Result<()> {
     const LONGEST: usize = 15;
     let name = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-    subject
-        .process
-        .set_name(subject.tid, &name[..name.len().min(LONGEST)])
+    subject.process.set_name(subject.tid, &name[..name.len().min(LONGEST)])
 }
 
 /// `oom_score`
@@ -72,14 +70,7 @@ pub fn mounts(subject: &Subject, text: &mut Text) -> Result<()> {
 pub fn mount_info(subject: &Subject, text: &mut Text) -> Result<()> {
     let root = subject.process.fs().ok_or(Errno::EINVAL)?.root();
     for line in mount::list(&root) {
-        put!(
-            text,
-            "{} {} {}:{} / ",
-            line.id,
-            line.parent_id,
-            line.device.major,
-            line.device.minor
-        );
+        put!(text, "{} {} {}:{} / ", line.id, line.parent_id, line.device.major, line.device.minor);
         text.push_path(&line.target);
         text.push(b" ");
         text.push(&line.options);
@@ -93,14 +84,9 @@ pub fn mount_info(subject: &Subject, text: &mut Text) -> Result<()> {
 /// `statm`: sizes in pages.
 pub fn statm(subject: &Subject, text: &mut Text) -> Result<()> {
     let memory = subject.process.snapshot().memory;
-    let [size, resident, shared, code, data] = [
-        memory.virtual_bytes,
-        memory.resident_bytes,
-        memory.shared_bytes,
-        memory.code_bytes,
-        memory.data_bytes,
-    ]
-    .map(|bytes| bytes / PAGE_SIZE);
+    let [size, resident, shared, code, data] =
+        [memory.virtual_bytes, memory.resident_bytes, memory.shared_bytes, memory.code_bytes, memory.data_bytes]
+            .map(|bytes| bytes / PAGE_SIZE);
     put!(text, "{size} {resident} {shared} {code} 0 {data} 0\n");
     Ok(())
 }
@@ -122,58 +108,20 @@ pub fn stat(subject: &Subject, text: &mut Text) -> Result<()> {
     let [children_user, children_system] = process.children_times_ns.map(|ns| ns / NS_PER_TICK);
     put!(text, "{} (", thread.tid);
     text.push(&thread.name);
-    put!(
-        text,
-        ") {} {} {} {} ",
-        char::from(thread.state),
-        process.ppid,
-        process.pgid,
-        process.sid
-    );
-    put!(
-        text,
-        "{terminal} {foreground} 0 {} 0 {} 0 ",
-        process.faults[0],
-        process.faults[1]
-    );
+    put!(text, ") {} {} {} {} ", char::from(thread.state), process.ppid, process.pgid, process.sid);
+    put!(text, "{terminal} {foreground} 0 {} 0 {} 0 ", process.faults[0], process.faults[1]);
     put!(text, "{user} {system} {children_user} {children_system} ");
-    put!(
-        text,
-        "{} {} {} 0 {} ",
-        20 + thread.nice,
-        thread.nice,
-        process.threads,
-        thread.start_ns / NS_PER_TICK
-    );
+    put!(text, "{} {} {} 0 {} ", 20 + thread.nice, thread.nice, process.threads, thread.start_ns / NS_PER_TICK);
     let memory = process.memory;
-    put!(
-        text,
-        "{} {} {} ",
-        memory.virtual_bytes,
-        memory.resident_bytes / PAGE_SIZE,
-        u64::MAX
-    );
+    put!(text, "{} {} {} ", memory.virtual_bytes, memory.resident_bytes / PAGE_SIZE, u64::MAX);
     // Addresses of code, stack, and what the thread waits for: not shown to anybody.
     text.push(b"0 0 0 0 0 ");
     // Linux has signals 1 to 31 here only.
     let masks = thread.signals;
     let old = |mask: u64| mask & 0x7fff_ffff;
-    let (pending, blocked) = (
-        old(masks.pending | masks.shared_pending),
-        old(masks.blocked),
-    );
-    put!(
-        text,
-        "{pending} {blocked} {} {} ",
-        old(masks.ignored),
-        old(masks.caught)
-    );
-    put!(
-        text,
-        "0 0 0 17 {} 0 0 0 0 0 0 0 0 0 0 0 0 {}\n",
-        thread.cpu,
-        process.exit_status
-    );
+    let (pending, blocked) = (old(masks.pending | masks.shared_pending), old(masks.blocked));
+    put!(text, "{pending} {blocked} {} {} ", old(masks.ignored), old(masks.caught));
+    put!(text, "0 0 0 17 {} 0 0 0 0 0 0 0 0 0 0 0 0 {}\n", thread.cpu, process.exit_status);
     Ok(())
 }
 
@@ -187,28 +135,14 @@ pub fn status(subject: &Subject, text: &mut Text) -> Result<()> {
         put!(text, "\nUmask:\t{:04o}", fs.umask());
     }
     let state = state_name(thread.state);
-    put!(
-        text,
-        "\nState:\t{} ({state})\nTgid:\t{}\nNgid:\t0\n",
-        char::from(thread.state),
-        process.pid
-    );
-    put!(
-        text,
-        "Pid:\t{}\nPPid:\t{}\nTracerPid:\t0\n",
-        thread.tid,
-        process.ppid
-    );
+    put!(text, "\nState:\t{} ({state})\nTgid:\t{}\nNgid:\t0\n", char::from(thread.state), process.pid);
+    put!(text, "Pid:\t{}\nPPid:\t{}\nTracerPid:\t0\n", thread.tid, process.ppid);
     let [real, effective, saved, file_system] = process.uids;
     put!(text, "Uid:\t{real}\t{effective}\t{saved}\t{file_system}\n");
     let [real, effective, saved, file_system] = process.gids;
     put!(text, "Gid:\t{real}\t{effective}\t{saved}\t{file_system}\n");
     let descriptors = subject.process.files().map_or(0, |files| files.count());
-    put!(
-        text,
-        "FDSize:\t{}\nGroups:\t",
-        descriptors.next_multiple_of(64)
-    );
+    put!(text, "FDSize:\t{}\nGroups:\t", descriptors.next_multiple_of(64));
     for group in &process.groups {
         put!(text, "{group} ");
     }
@@ -250,27 +184,10 @@ fn memory_lines(process: &ProcessSnapshot, text: &mut Text) {
 fn thread_lines(process: &ProcessSnapshot, thread: &ThreadSnapshot, text: &mut Text) {
     let masks = thread.signals;
     put!(text, "Threads:\t{}\n", process.threads);
-    put!(
-        text,
-        "SigPnd:\t{:016x}\nShdPnd:\t{:016x}\n",
-        masks.pending,
-        masks.shared_pending
-    );
-    put!(
-        text,
-        "SigBlk:\t{:016x}\nSigIgn:\t{:016x}\nSigCgt:\t{:016x}\n",
-        masks.blocked,
-        masks.ignored,
-        masks.caught
-    );
-    put!(
-        text,
-        "NoNewPrivs:\t0\nSeccomp:\t0\nCpus_allowed:\t{:x}\nCpus_allowed_list:\t",
-        thread.affinity
-    );
-    let allowed: Vec<u32> = (0..u64::BITS)
-        .filter(|&cpu| thread.affinity >> cpu & 1 != 0)
-        .collect();
+    put!(text, "SigPnd:\t{:016x}\nShdPnd:\t{:016x}\n", masks.pending, masks.shared_pending);
+    put!(text, "SigBlk:\t{:016x}\nSigIgn:\t{:016x}\nSigCgt:\t{:016x}\n", masks.blocked, masks.ignored, masks.caught);
+    put!(text, "NoNewPrivs:\t0\nSeccomp:\t0\nCpus_allowed:\t{:x}\nCpus_allowed_list:\t", thread.affinity);
+    let allowed: Vec<u32> = (0..u64::BITS).filter(|&cpu| thread.affinity >> cpu & 1 != 0).collect();
     for (index, run) in allowed.chunk_by(|a, b| a + 1 == *b).enumerate() {
         let separator = if index == 0 { "" } else { "," };
         match (run.first(), run.last()) {
@@ -279,16 +196,8 @@ fn thread_lines(process: &ProcessSnapshot, thread: &ThreadSnapshot, text: &mut T
             _ => {}
         }
     }
-    put!(
-        text,
-        "\nvoluntary_ctxt_switches:\t{}\n",
-        thread.voluntary_switches
-    );
-    put!(
-        text,
-        "nonvoluntary_ctxt_switches:\t{}\n",
-        thread.involuntary_switches
-    );
+    put!(text, "\nvoluntary_ctxt_switches:\t{}\n", thread.voluntary_switches);
+    put!(text, "nonvoluntary_ctxt_switches:\t{}\n", thread.involuntary_switches);
 }
 
 fn state_name(state: u8) -> &'static str {

@@ -37,15 +37,9 @@ pub fn init() -> Result<()> {
     for (path, show) in files {
         add_text(path, show)?;
     }
-    let exit_status = Functions {
-        show: show_exit_status,
-        store: Some(store_exit_status),
-    };
+    let exit_status = Functions { show: show_exit_status, store: Some(store_exit_status) };
     add_source("postern/exit_status", 0o644, Arc::new(exit_status))?;
-    let page_cache = Functions {
-        show: show_page_cache,
-        store: Some(store_page_cache),
-    };
+    let page_cache = Functions { show: show_page_cache, store: Some(store_page_cache) };
     add_source("postern/page_cache", 0o644, Arc::new(page_cache))
 }
 
@@ -57,10 +51,7 @@ fn command_line(text: &mut Text) -> Result<()> {
 
 fn cpu_info(text: &mut Text) -> Result<()> {
     for cpu in 0..system().cpu_times_ns.len() {
-        put!(
-            text,
-            "processor\t: {cpu}\nFeatures\t: fp asimd cpuid\nCPU architecture: 8\n\n"
-        );
+        put!(text, "processor\t: {cpu}\nFeatures\t: fp asimd cpuid\nCPU architecture: 8\n\n");
     }
     Ok(())
 }
@@ -75,13 +66,7 @@ fn file_systems(text: &mut Text) -> Result<()> {
 /// The averages are not kept: zeroes. The rest is right.
 fn load_average(text: &mut Text) -> Result<()> {
     let system = system();
-    put!(
-        text,
-        "0.00 0.00 0.00 {}/{} {}\n",
-        system.running,
-        system.threads,
-        system.last_pid
-    );
+    put!(text, "0.00 0.00 0.00 {}/{} {}\n", system.running, system.threads, system.last_pid);
     Ok(())
 }
 
@@ -115,10 +100,7 @@ fn memory(text: &mut Text) -> Result<()> {
     for (name, value) in lines {
         put!(text, "{:<16}{value:8} kB\n", Colon(name));
     }
-    put!(
-        text,
-        "HugePages_Total:       0\nHugePages_Free:        0\nHugepagesize:       2048 kB\n"
-    );
+    put!(text, "HugePages_Total:       0\nHugePages_Free:        0\nHugepagesize:       2048 kB\n");
     Ok(())
 }
 
@@ -138,27 +120,15 @@ fn statistics(text: &mut Text) -> Result<()> {
     let sum = system
         .cpu_times_ns
         .iter()
-        .fold([0; 3], |sum: [u64; 3], times| {
-            [sum[0] + times[0], sum[1] + times[1], sum[2] + times[2]]
-        });
+        .fold([0; 3], |sum: [u64; 3], times| [sum[0] + times[0], sum[1] + times[1], sum[2] + times[2]]);
     let [user, kernel, idle] = ticks(sum);
     put!(text, "cpu  {user} 0 {kernel} {idle} 0 0 0 0 0 0\n");
     for (cpu, times) in system.cpu_times_ns.iter().enumerate() {
         let [user, kernel, idle] = ticks(*times);
         put!(text, "cpu{cpu} {user} 0 {kernel} {idle} 0 0 0 0 0 0\n");
     }
-    put!(
-        text,
-        "intr {}\nctxt {}\n",
-        system.interrupts,
-        system.context_switches
-    );
-    put!(
-        text,
-        "btime {}\nprocesses {}\n",
-        system.boot_time_s,
-        system.forks
-    );
+    put!(text, "intr {}\nctxt {}\n", system.interrupts, system.context_switches);
+    put!(text, "btime {}\nprocesses {}\n", system.boot_time_s, system.forks);
     put!(text, "procs_running {}\nprocs_blocked 0\n", system.running);
     Ok(())
 }
@@ -172,24 +142,13 @@ fn uptime(text: &mut Text) -> Result<()> {
     let system = system();
     let idle_ns: u64 = system.cpu_times_ns.iter().map(|times| times[2]).sum();
     for (ns, end) in [(system.uptime_ns, ' '), (idle_ns, '\n')] {
-        put!(
-            text,
-            "{}.{:02}{end}",
-            ns / NS_PER_SECOND,
-            ns % NS_PER_SECOND / NS_PER_HUNDREDTH
-        );
+        put!(text, "{}.{:02}{end}", ns / NS_PER_SECOND, ns % NS_PER_SECOND / NS_PER_HUNDREDTH);
     }
     Ok(())
 }
 
 fn version(text: &mut Text) -> Result<()> {
-    put!(
-        text,
-        "{} version {} (Postern) {}\n",
-        tunables::OS_TYPE,
-        tunables::OS_RELEASE,
-        tunables::OS_VERSION
-    );
+    put!(text, "{} version {} (Postern) {}\n", tunables::OS_TYPE, tunables::OS_RELEASE, tunables::OS_VERSION);
     Ok(())
 }
 
@@ -200,36 +159,11 @@ fn vm_statistics(text: &mut Text) -> Result<()> {
 
 fn memory_counters(text: &mut Text) -> Result<()> {
     let frames = frame::statistics();
-    put!(
-        text,
-        "frames_total {}\nframes_free {}\n",
-        frames.total,
-        frames.free
-    );
-    put!(
-        text,
-        "frames_reserve {}\nframes_in_use {}\n",
-        frames.reserve,
-        frame::in_use()
-    );
-    put!(
-        text,
-        "frame_allocations {}\nframe_frees {}\n",
-        frames.allocated,
-        frames.freed
-    );
-    put!(
-        text,
-        "cache_refills {}\ncache_drains {}\n",
-        frames.refills,
-        frames.drains
-    );
-    put!(
-        text,
-        "heap_bytes {}\nheap_in_use_bytes {}\n",
-        heap::size_bytes(),
-        heap::in_use_bytes()
-    );
+    put!(text, "frames_total {}\nframes_free {}\n", frames.total, frames.free);
+    put!(text, "frames_reserve {}\nframes_in_use {}\n", frames.reserve, frame::in_use());
+    put!(text, "frame_allocations {}\nframe_frees {}\n", frames.allocated, frames.freed);
+    put!(text, "cache_refills {}\ncache_drains {}\n", frames.refills, frames.drains);
+    put!(text, "heap_bytes {}\nheap_in_use_bytes {}\n", heap::size_bytes(), heap::in_use_bytes());
     Ok(())
 }
 

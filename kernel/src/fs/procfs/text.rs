@@ -117,10 +117,7 @@ pub struct TextNode(pub Arc<dyn TextSource>);
 impl Openable for TextNode {
     fn open(&self, _: &OpenRequest<'_>) -> Result<Opened> {
         let text = SpinLock::new(rank::OBJECT, None);
-        Ok(Opened::plain(Arc::new(TextFile {
-            source: self.0.clone(),
-            text,
-        })))
+        Ok(Opened::plain(Arc::new(TextFile { source: self.0.clone(), text })))
     }
 }
 
@@ -153,15 +150,8 @@ impl FileOps for TextFile {
     fn try_read(&self, io: &Io, sink: &mut Sink<'_>) -> Result<usize> {
         let offset = io.offset.ok_or(Errno::ESPIPE)?;
         let text = self.text_for(offset)?;
-        let rest = usize::try_from(offset)
-            .ok()
-            .and_then(|offset| text.bytes().get(offset..))
-            .unwrap_or_default();
-        if rest.is_empty() || sink.remaining() == 0 {
-            Ok(0)
-        } else {
-            sink.copy_from_slice(rest)
-        }
+        let rest = usize::try_from(offset).ok().and_then(|offset| text.bytes().get(offset..)).unwrap_or_default();
+        if rest.is_empty() || sink.remaining() == 0 { Ok(0) } else { sink.copy_from_slice(rest) }
     }
 
     fn try_write(&self, _: &Io, source: &mut Source<'_>) -> Result<usize> {
@@ -179,7 +169,5 @@ impl FileOps for TextFile {
 /// EINVAL.
 pub fn parse_number<N: core::str::FromStr>(bytes: &[u8]) -> Result<N> {
     let text = core::str::from_utf8(bytes).map_err(|_| Errno::EINVAL)?;
-    text.trim_matches(|c: char| c.is_ascii_whitespace() || c == '\0')
-        .parse()
-        .map_err(|_| Errno::EINVAL)
+    text.trim_matches(|c: char| c.is_ascii_whitespace() || c == '\0').parse().map_err(|_| Errno::EINVAL)
 }

@@ -30,11 +30,7 @@ pub struct Tunable {
 impl Tunable {
     /// A number to begin with, and the bounds for changes.
     pub const fn new(value: u64, min: u64, max: u64) -> Self {
-        Self {
-            value: AtomicU64::new(value),
-            min,
-            max,
-        }
+        Self { value: AtomicU64::new(value), min, max }
     }
 
     /// The number.
@@ -93,11 +89,7 @@ impl TextSource for TunableSource {
 /// # Errors
 /// EEXIST, ENOTDIR.
 pub fn add(path: &str, tunable: &'static Tunable) -> Result<()> {
-    add_source(
-        &alloc::format!("sys/{path}"),
-        0o644,
-        Arc::new(TunableSource(tunable)),
-    )
+    add_source(&alloc::format!("sys/{path}"), 0o644, Arc::new(TunableSource(tunable)))
 }
 
 /// Enters what this file owns.
@@ -120,14 +112,9 @@ pub fn init() -> Result<()> {
     }
     set_host_name(b"postern")?;
     set_domain_name(b"(none)")?;
-    let host = Functions {
-        show: |text| show_name(text, &HOST_NAME),
-        store: Some(|bytes| set_host_name(line(bytes))),
-    };
-    let domain = Functions {
-        show: |text| show_name(text, &DOMAIN_NAME),
-        store: Some(|bytes| set_domain_name(line(bytes))),
-    };
+    let host = Functions { show: |text| show_name(text, &HOST_NAME), store: Some(|bytes| set_host_name(line(bytes))) };
+    let domain =
+        Functions { show: |text| show_name(text, &DOMAIN_NAME), store: Some(|bytes| set_domain_name(line(bytes))) };
     add_source("sys/kernel/hostname", 0o644, Arc::new(host))?;
     add_source("sys/kernel/domainname", 0o644, Arc::new(domain))?;
     add_text("sys/kernel/ostype", |text| {

@@ -16,15 +16,9 @@ use postern_core::socket_queue::{SocketQueue, SocketType};
 pub(super) type Queue = SocketQueue<Sender, InFlight>;
 
 /// What concerns those who wait for data: some, or that there will be none, or an error.
-const FOR_READERS: Readiness = Readiness::READABLE
-    .union(Readiness::RDHUP)
-    .union(Readiness::HUP)
-    .union(Readiness::ERR);
+const FOR_READERS: Readiness = Readiness::READABLE.union(Readiness::RDHUP).union(Readiness::HUP).union(Readiness::ERR);
 /// What concerns those who wait for room.
-const FOR_WRITERS: Readiness = Readiness::WRITABLE
-    .union(Readiness::WRBAND)
-    .union(Readiness::HUP)
-    .union(Readiness::ERR);
+const FOR_WRITERS: Readiness = Readiness::WRITABLE.union(Readiness::WRBAND).union(Readiness::HUP).union(Readiness::ERR);
 
 /// One direction.
 pub(super) struct Channel {
@@ -58,15 +52,11 @@ impl Channel {
     }
 
     /// Changes the queue, then tells whom it concerns.
-    pub(super) fn change<T>(
-        &self,
-        change: impl FnOnce(&mut Queue) -> Result<Step<T>>,
-    ) -> Result<T> {
+    pub(super) fn change<T>(&self, change: impl FnOnce(&mut Queue) -> Result<Step<T>>) -> Result<T> {
         let mut queue = self.queue.lock();
         let step = change(&mut queue);
         // Relaxed: who looks for a change looks after a fence of the wait queue's, or takes the lock.
-        self.readiness
-            .store(queue.readiness().bits(), Ordering::Relaxed);
+        self.readiness.store(queue.readiness().bits(), Ordering::Relaxed);
         drop(queue);
         Ok(step?.settle(|wakes| self.wake(wakes)))
     }
@@ -75,8 +65,7 @@ impl Channel {
     pub(super) fn set<T>(&self, change: impl FnOnce(&mut Queue) -> Step<T>) -> T {
         let mut queue = self.queue.lock();
         let step = change(&mut queue);
-        self.readiness
-            .store(queue.readiness().bits(), Ordering::Relaxed);
+        self.readiness.store(queue.readiness().bits(), Ordering::Relaxed);
         drop(queue);
         step.settle(|wakes| self.wake(wakes))
     }

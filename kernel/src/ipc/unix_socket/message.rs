@@ -23,32 +23,20 @@ pub struct Sender {
 
 impl Sender {
     /// A sender that was not recorded, since neither side had asked for it (SO_PASSCRED) when the message was sent.
-    pub const UNKNOWN: Self = Self {
-        pid: 0,
-        uid: 65534,
-        gid: 65534,
-    };
+    pub const UNKNOWN: Self = Self { pid: 0, uid: 65534, gid: 65534 };
 
     /// The calling process with its real user and group: what a message says.
     pub fn current() -> Self {
         let current = process::current();
         let credentials = current.credentials();
-        Self {
-            pid: current.process().pid(),
-            uid: credentials.uid,
-            gid: credentials.gid,
-        }
+        Self { pid: current.process().pid(), uid: credentials.uid, gid: credentials.gid }
     }
 
     /// The calling process with its effective user and group: what a connection says (SO_PEERCRED).
     pub fn current_effective() -> Self {
         let current = process::current();
         let credentials = current.credentials();
-        Self {
-            pid: current.process().pid(),
-            uid: credentials.euid,
-            gid: credentials.egid,
-        }
+        Self { pid: current.process().pid(), uid: credentials.euid, gid: credentials.egid }
     }
 }
 
@@ -83,13 +71,7 @@ struct Buried {
 
 struct Grave(SpinLock<Buried>);
 
-static GRAVE: Grave = Grave(SpinLock::new(
-    rank::OBJECT,
-    Buried {
-        files: Vec::new(),
-        digging: false,
-    },
-));
+static GRAVE: Grave = Grave(SpinLock::new(rank::OBJECT, Buried { files: Vec::new(), digging: false }));
 
 impl Grave {
     /// Drops `files`, unless another call of this is at it further up on this stack, or elsewhere: that one does it then.

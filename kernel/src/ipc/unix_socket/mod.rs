@@ -138,30 +138,13 @@ impl FileOps for Socket {
 ///
 /// # Errors
 /// ENOMEM, ENOSPC.
-pub fn pair(
-    kind: SocketType,
-    flags: OpenFlags,
-    credentials: &Credentials,
-) -> Result<[Arc<OpenFile>; 2]> {
+pub fn pair(kind: SocketType, flags: OpenFlags, credentials: &Credentials) -> Result<[Arc<OpenFile>; 2]> {
     heap::admit(2 * (size_of::<Socket>() + size_of::<Channel>()))?;
-    let places = [
-        anonymous::place(Kind::Socket, credentials)?,
-        anonymous::place(Kind::Socket, credentials)?,
-    ];
+    let places = [anonymous::place(Kind::Socket, credentials)?, anonymous::place(Kind::Socket, credentials)?];
     let (one, other) = (Channel::new(kind), Channel::new(kind));
     let sockets = [
-        Socket {
-            kind,
-            incoming: one.clone(),
-            outgoing: other.clone(),
-            options: Options::of_pair(),
-        },
-        Socket {
-            kind,
-            incoming: other,
-            outgoing: one,
-            options: Options::of_pair(),
-        },
+        Socket { kind, incoming: one.clone(), outgoing: other.clone(), options: Options::of_pair() },
+        Socket { kind, incoming: other, outgoing: one, options: Options::of_pair() },
     ];
     let [first, second] = sockets.map(Arc::new);
     let [here, there] = places;

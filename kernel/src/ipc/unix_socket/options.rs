@@ -118,9 +118,7 @@ impl Socket {
 
     /// Sets it.
     pub fn set_timeout_ns(&self, way: Way, timeout_ns: Option<u64>) {
-        self.options
-            .slot(way)
-            .store(timeout_ns.unwrap_or(FOREVER_NS), Ordering::Relaxed);
+        self.options.slot(way).store(timeout_ns.unwrap_or(FOREVER_NS), Ordering::Relaxed);
     }
 
     /// SO_SNDBUF, SO_RCVBUF.
@@ -135,20 +133,11 @@ impl Socket {
     pub fn set_buffer_bytes(&self, way: Way, bytes: usize, limit: Limit) {
         // What fits into an int, doubled.
         const LARGEST_REQUEST_BYTES: usize = (1 << 30) - 1;
-        let largest = if limit == Limit::Enforced {
-            MAX_REQUEST_BYTES
-        } else {
-            LARGEST_REQUEST_BYTES
-        };
+        let largest = if limit == Limit::Enforced { MAX_REQUEST_BYTES } else { LARGEST_REQUEST_BYTES };
         let bytes = 2 * bytes.min(largest);
         match way {
-            Way::Receive => self
-                .options
-                .receive_bytes
-                .store(bytes.max(MIN_RECEIVE_BYTES), Ordering::Relaxed),
-            Way::Send => self
-                .outgoing
-                .set(|queue| queue.set_capacity(bytes.max(MIN_SEND_BYTES))),
+            Way::Receive => self.options.receive_bytes.store(bytes.max(MIN_RECEIVE_BYTES), Ordering::Relaxed),
+            Way::Send => self.outgoing.set(|queue| queue.set_capacity(bytes.max(MIN_SEND_BYTES))),
         }
     }
 }

@@ -49,16 +49,8 @@ pub struct Receiving {
 impl Receiving {
     /// As read(2) does with these status flags.
     pub(super) fn by(flags: OpenFlags) -> Self {
-        let patience = if flags.contains(OpenFlags::NONBLOCK) {
-            Patience::None
-        } else {
-            Patience::Forever
-        };
-        Self {
-            taking: Taking::Consume,
-            amount: Amount::Any,
-            patience,
-        }
+        let patience = if flags.contains(OpenFlags::NONBLOCK) { Patience::None } else { Patience::Forever };
+        Self { taking: Taking::Consume, amount: Amount::Any, patience }
     }
 }
 
@@ -93,14 +85,9 @@ impl Socket {
         }
         let sent = self.outgoing.change(|queue| {
             heap::admit(length.min(queue.capacity()))?;
-            queue.try_send(length, sender, files, |room| {
-                source.copy_to_slice(room).unwrap_or(0)
-            })
+            queue.try_send(length, sender, files, |room| source.copy_to_slice(room).unwrap_or(0))
         })?;
-        self.outgoing.wake_for_edges(Wakes {
-            readers: Wake::One,
-            ..Wakes::NONE
-        });
+        self.outgoing.wake_for_edges(Wakes { readers: Wake::One, ..Wakes::NONE });
         Ok(sent)
     }
 
@@ -113,40 +100,21 @@ impl Socket {
         deliver: Deliver<'_>,
     ) -> Result<Received<InFlight>> {
         let taking = receiving.taking;
-        let senders = if self.incoming.credentials_wanted() {
-            Senders::Separate
-        } else {
-            Senders::Mixed
-        };
+        let senders = if self.incoming.credentials_wanted() { Senders::Separate } else { Senders::Mixed };
         let received = self.incoming.change(|queue| {
             let urgent = self.kind != SocketType::Stream || queue.is_empty();
             if let Some(error) = urgent.then(|| self.incoming.take_error()).flatten() {
                 return Err(error);
             }
             // As Linux has it: the end of datagrams ends a wait, and is not seen without one.
-            if self.kind == SocketType::Datagram
-                && receiving.patience == Patience::None
-                && queue.is_empty()
-            {
+            if self.kind == SocketType::Datagram && receiving.patience == Patience::None && queue.is_empty() {
                 return Err(Errno::EAGAIN);
             }
-            let request = Request {
-                room: sink.remaining(),
-                taking,
-                senders,
-                after,
-            };
-            queue.try_receive(
-                request,
-                |bytes| sink.copy_from_slice(bytes).unwrap_or(0),
-                deliver,
-            )
+            let request = Request { room: sink.remaining(), taking, senders, after };
+            queue.try_receive(request, |bytes| sink.copy_from_slice(bytes).unwrap_or(0), deliver)
         })?;
         if taking == Taking::Consume && self.incoming.readiness().intersects(Readiness::WRITABLE) {
-            self.incoming.wake_for_edges(Wakes {
-                writers: Wake::One,
-                ..Wakes::NONE
-            });
+            self.incoming.wake_for_edges(Wakes { writers: Wake::One, ..Wakes::NONE });
         }
         Ok(received)
     }
@@ -155,12 +123,7 @@ impl Socket {
     ///
     /// # Errors
     /// EAGAIN, EPIPE, ECONNRESET, ECONNREFUSED, ENOTCONN, EMSGSIZE, EFAULT, ENOMEM, ERESTARTSYS, if nothing was sent.
-    pub fn send(
-        &self,
-        source: &mut Source<'_>,
-        outgoing: Outgoing,
-        patience: Patience,
-    ) -> Result<usize> {
+    pub fn send(&self, source: &mut Source<'_>, outgoing: Outgoing, patience: Patience) -> Result<usize> {
         let sender = outgoing.sender.unwrap_or_else(|| self.sender());
         let mut files = outgoing.files;
         let wanted = source.remaining();
@@ -204,10 +167,7 @@ impl Socket {
             deliver(delivery)
         };
         let mut received = self.receive_once(sink, receiving, None, &mut noting)?;
-        if receiving.amount == Amount::Full
-            && self.kind == SocketType::Stream
-            && receiving.taking == Taking::Consume
-        {
+        if receiving.amount == Amount::Full && self.kind == SocketType::Stream && receiving.taking == Taking::Consume {
             while let Some(sender) = sender
                 && received.files.is_none()
                 && sink.remaining() > 0
@@ -234,10 +194,7 @@ impl Socket {
         match attempt() {
             Err(Errno::EAGAIN) if receiving.patience != Patience::None => {
                 let result = wait(&self.incoming.readers, receiving.patience, attempt);
-                self.pass_on(
-                    &self.incoming.readers,
-                    Readiness::READABLE | Readiness::RDHUP,
-                );
+                self.pass_on(&self.incoming.readers, Readiness::READABLE | Readiness::RDHUP);
                 result
             }
             result => result,
@@ -257,25 +214,15 @@ impl Socket {
 }
 
 /// Sleeps until an attempt says something else than EAGAIN.
-fn wait<T>(
-    queue: &WaitQueue,
-    patience: Patience,
-    mut attempt: impl FnMut() -> Result<T>,
-) -> Result<T> {
+fn wait<T>(queue: &WaitQueue, patience: Patience, mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
     let deadline_ns = match patience {
         Patience::Until(deadline_ns) => Some(deadline_ns),
         Patience::None | Patience::Forever => None,
     };
-    let waited =
-        queue.wait_until(
-            Mode::Exclusive,
-            Sleep::Interruptible,
-            deadline_ns,
-            || match attempt() {
-                Err(Errno::EAGAIN) => None,
-                result => Some(result),
-            },
-        );
+    let waited = queue.wait_until(Mode::Exclusive, Sleep::Interruptible, deadline_ns, || match attempt() {
+        Err(Errno::EAGAIN) => None,
+        result => Some(result),
+    });
     match waited {
         Ok(result) => result,
         Err(WaitError::TimedOut) => Err(Errno::EAGAIN),

@@ -21,9 +21,7 @@ const PAGE: u64 = PAGE_SIZE as u64;
 pub fn write_then_read() {
     let world = World::new();
     world.create("/f", b"start");
-    let file = world
-        .open("/f", AccessMode::READ_WRITE, OpenFlags::empty())
-        .unwrap();
+    let file = world.open("/f", AccessMode::READ_WRITE, OpenFlags::empty()).unwrap();
     assert_eq!(write(&file, b"end", At::Offset(3 * PAGE - 1)), Ok(3));
     let inode = file.location().inode();
     assert_eq!(inode.size(), 3 * PAGE + 2);
@@ -39,27 +37,21 @@ pub fn write_then_read() {
 pub fn truncate() {
     let world = World::new();
     world.create("/f", &[0x55; 2 * PAGE_SIZE]);
-    let file = world
-        .open("/f", AccessMode::READ_WRITE, OpenFlags::empty())
-        .unwrap();
+    let file = world.open("/f", AccessMode::READ_WRITE, OpenFlags::empty()).unwrap();
     file.location().inode().resize(10).unwrap();
     assert_eq!(file.location().inode().metadata().blocks, PAGE / 512);
     file.location().inode().resize(2 * PAGE).unwrap();
     let all = read(&file, 2 * PAGE_SIZE, At::Position).unwrap();
     assert_eq!(&all[..10], &[0x55; 10]);
     assert!(all[10..].iter().all(|&byte| byte == 0) && all.len() == 2 * PAGE_SIZE);
-    let again = world
-        .open("/f", AccessMode::READ, OpenFlags::TRUNCATE)
-        .unwrap();
+    let again = world.open("/f", AccessMode::READ, OpenFlags::TRUNCATE).unwrap();
     assert_eq!(again.location().inode().size(), 0);
 }
 
 pub fn append() {
     let world = World::new();
     world.create("/f", b"one");
-    let file = world
-        .open("/f", AccessMode::READ_WRITE, OpenFlags::APPEND)
-        .unwrap();
+    let file = world.open("/f", AccessMode::READ_WRITE, OpenFlags::APPEND).unwrap();
     assert_eq!(file.seek(0, Whence::Start), Ok(0));
     assert_eq!(write(&file, b"two", At::Position), Ok(3));
     assert_eq!(file.seek(0, Whence::Current), Ok(6));
@@ -72,13 +64,8 @@ pub fn append() {
 pub fn full() {
     let world = World::limited(2);
     world.create("/f", b"");
-    let file = world
-        .open("/f", AccessMode::READ_WRITE, OpenFlags::empty())
-        .unwrap();
-    assert_eq!(
-        write(&file, &[1; 3 * PAGE_SIZE], At::Position),
-        Ok(2 * PAGE_SIZE)
-    );
+    let file = world.open("/f", AccessMode::READ_WRITE, OpenFlags::empty()).unwrap();
+    assert_eq!(write(&file, &[1; 3 * PAGE_SIZE], At::Position), Ok(2 * PAGE_SIZE));
     assert_eq!(write(&file, &[1], At::Position), Err(Errno::ENOSPC));
     assert_eq!(file.location().inode().size(), 2 * PAGE);
     file.location().inode().resize(PAGE).unwrap();
@@ -88,9 +75,7 @@ pub fn full() {
 pub fn unlinked() {
     let world = World::limited(1);
     world.create("/f", b"alive");
-    let file = world
-        .open("/f", AccessMode::READ, OpenFlags::empty())
-        .unwrap();
+    let file = world.open("/f", AccessMode::READ, OpenFlags::empty()).unwrap();
     let caller = world.caller();
     caller.remove(&caller.cwd, b"/f", Removal::File).unwrap();
     assert_eq!(world.contents("/f"), Err(Errno::ENOENT));
@@ -105,9 +90,7 @@ pub fn unlinked() {
 pub fn holes() {
     let world = World::new();
     world.create("/f", b"x");
-    let file = world
-        .open("/f", AccessMode::READ_WRITE, OpenFlags::empty())
-        .unwrap();
+    let file = world.open("/f", AccessMode::READ_WRITE, OpenFlags::empty()).unwrap();
     assert_eq!(write(&file, b"x", At::Offset(5 * PAGE)), Ok(1));
     let next = |offset: u64, extent| file.seek(offset.cast_signed(), Whence::Next(extent));
     assert_eq!(next(0, Extent::Data), Ok(0));
@@ -120,37 +103,22 @@ pub fn holes() {
 pub fn punch() {
     let world = World::new();
     world.create("/f", &[7; 3 * PAGE_SIZE]);
-    let file = world
-        .open("/f", AccessMode::READ, OpenFlags::empty())
-        .unwrap();
-    let Node::File(pages) = file.location().inode().node() else {
-        panic!("not a regular file")
-    };
+    let file = world.open("/f", AccessMode::READ, OpenFlags::empty()).unwrap();
+    let Node::File(pages) = file.location().inode().node() else { panic!("not a regular file") };
     pages.punch(PAGE - 2..2 * PAGE + 2).unwrap();
     assert_eq!(pages.held_pages(), 2);
     let all = read(&file, 3 * PAGE_SIZE, At::Position).unwrap();
     let zero_from = all.iter().position(|&byte| byte == 0);
     let zero_to = all.iter().rposition(|&byte| byte == 0);
-    assert_eq!(
-        (zero_from, zero_to),
-        (Some(PAGE_SIZE - 2), Some(2 * PAGE_SIZE + 1))
-    );
+    assert_eq!((zero_from, zero_to), (Some(PAGE_SIZE - 2), Some(2 * PAGE_SIZE + 1)));
     assert_eq!(all.len(), 3 * PAGE_SIZE);
 }
 
 pub fn mapping() {
     let world = World::new();
     world.create("/f", b"before");
-    let file = world
-        .open("/f", AccessMode::READ_WRITE, OpenFlags::empty())
-        .unwrap();
-    let pages = file
-        .map(&MapRequest {
-            offset: 0,
-            length: PAGE_SIZE,
-            writes: Writes::Shared,
-        })
-        .unwrap();
+    let file = world.open("/f", AccessMode::READ_WRITE, OpenFlags::empty()).unwrap();
+    let pages = file.map(&MapRequest { offset: 0, length: PAGE_SIZE, writes: Writes::Shared }).unwrap();
     let frame = pages.page(0, PageIntent::Write).unwrap();
     let mut seen = [0; 6];
     frame.read(0, &mut seen);
@@ -177,25 +145,15 @@ pub fn seals() {
     let world = World::new();
     let file = anonymous::memfd(b"test", Sealing::Allowed, &world.credentials).unwrap();
     assert_eq!(write(&file, b"four", At::Position), Ok(4));
-    let add = |seals| {
-        file.ops()
-            .control(FileControl::AddSeals(seals), &world.credentials)
-    };
+    let add = |seals| file.ops().control(FileControl::AddSeals(seals), &world.credentials);
     assert_eq!(add(F_SEAL_GROW | F_SEAL_SHRINK), Ok(0));
     let inode = file.location().inode();
-    assert_eq!(
-        (inode.resize(3), inode.resize(5)),
-        (Err(Errno::EPERM), Err(Errno::EPERM))
-    );
+    assert_eq!((inode.resize(3), inode.resize(5)), (Err(Errno::EPERM), Err(Errno::EPERM)));
     assert_eq!(write(&file, b"FOUR", At::Offset(0)), Ok(4));
     assert_eq!(add(F_SEAL_WRITE | F_SEAL_SEAL), Ok(0));
     assert_eq!(write(&file, b"five", At::Offset(0)), Err(Errno::EPERM));
     assert_eq!(add(F_SEAL_GROW), Err(Errno::EPERM));
-    let shared = MapRequest {
-        offset: 0,
-        length: PAGE_SIZE,
-        writes: Writes::Shared,
-    };
+    let shared = MapRequest { offset: 0, length: PAGE_SIZE, writes: Writes::Shared };
     assert_eq!(file.map(&shared).err(), Some(Errno::EPERM));
     assert_eq!(read(&file, 4, At::Offset(0)), Ok(b"FOUR".to_vec()));
     let path = file.location().path_from(&world.caller().root).for_proc();
@@ -205,26 +163,16 @@ pub fn seals() {
 pub fn flock() {
     let world = World::new();
     world.create("/f", b"");
-    let open = || {
-        world
-            .open("/f", AccessMode::READ, OpenFlags::empty())
-            .unwrap()
-    };
+    let open = || world.open("/f", AccessMode::READ, OpenFlags::empty()).unwrap();
     let (one, other) = (open(), open());
     let now = Patience::Now;
     assert_eq!(flock::acquire(&one, Lock::Shared, now), Ok(()));
     assert_eq!(flock::acquire(&other, Lock::Shared, now), Ok(()));
-    assert_eq!(
-        flock::acquire(&one, Lock::Exclusive, now),
-        Err(Errno::EAGAIN)
-    );
+    assert_eq!(flock::acquire(&one, Lock::Exclusive, now), Err(Errno::EAGAIN));
     flock::release(&other);
     assert_eq!(flock::acquire(&one, Lock::Exclusive, now), Ok(()));
     assert_eq!(flock::acquire(&one, Lock::Exclusive, now), Ok(()));
-    assert_eq!(
-        flock::acquire(&other, Lock::Shared, now),
-        Err(Errno::EAGAIN)
-    );
+    assert_eq!(flock::acquire(&other, Lock::Shared, now), Err(Errno::EAGAIN));
     drop(one);
     assert_eq!(flock::acquire(&other, Lock::Exclusive, now), Ok(()));
 }
@@ -241,11 +189,7 @@ pub fn execution_excludes_writers() {
     assert_eq!(execute().err(), Some(Errno::ETXTBSY));
     drop(writer);
     let program = execute().unwrap();
-    let request = MapRequest {
-        offset: 0,
-        length: PAGE_SIZE,
-        writes: Writes::None,
-    };
+    let request = MapRequest { offset: 0, length: PAGE_SIZE, writes: Writes::None };
     let text = program.map(&request).unwrap();
     drop(program);
     // What is mapped is still executed.
@@ -261,36 +205,17 @@ pub fn record_locks() {
     let world = World::new();
     world.create("/f", b"");
     let inode = world.find("/f").unwrap().inode().clone();
-    let lock = |owner, kind, first, last| Record {
-        owner: Owner::Process(owner),
-        pid: 1,
-        kind,
-        span: Span { first, last },
-    };
-    let try_lock = |owner, kind, first, last| {
-        record_lock::try_acquire(&inode, &lock(owner, kind, first, last))
-    };
+    let lock =
+        |owner, kind, first, last| Record { owner: Owner::Process(owner), pid: 1, kind, span: Span { first, last } };
+    let try_lock = |owner, kind, first, last| record_lock::try_acquire(&inode, &lock(owner, kind, first, last));
     assert_eq!(try_lock(1, Kind::Write, 10, 19), Ok(()));
     assert_eq!(try_lock(2, Kind::Read, 0, 9), Ok(()));
     assert_eq!(try_lock(2, Kind::Read, 19, u64::MAX), Err(Errno::EAGAIN));
     // Unlocking the middle leaves both edges.
-    record_lock::release(
-        &inode,
-        Owner::Process(1),
-        Span {
-            first: 12,
-            last: 17,
-        },
-    );
+    record_lock::release(&inode, Owner::Process(1), Span { first: 12, last: 17 });
     assert_eq!(try_lock(2, Kind::Write, 12, 17), Ok(()));
     let held = record_lock::conflict(&inode, &lock(2, Kind::Read, 11, 99)).unwrap();
-    assert_eq!(
-        held.span,
-        Span {
-            first: 10,
-            last: 11
-        }
-    );
+    assert_eq!(held.span, Span { first: 10, last: 11 });
     assert_eq!(try_lock(2, Kind::Write, 18, 18), Err(Errno::EAGAIN));
     // Locking again changes the kind.
     assert_eq!(try_lock(1, Kind::Read, 18, 19), Ok(()));

@@ -23,134 +23,44 @@ use postern_core::errno::Result;
 
 /// All of them, each named after the behaviour.
 pub const TESTS: &[(&str, fn())] = &[
-    (
-        "a_file_gives_back_what_was_written_and_zeroes_for_holes",
-        contents::write_then_read,
-    ),
-    (
-        "a_file_cut_and_grown_again_reads_as_zeroes_beyond_the_cut",
-        contents::truncate,
-    ),
-    (
-        "o_append_writes_at_the_end_wherever_the_position_is",
-        contents::append,
-    ),
-    (
-        "a_full_file_system_takes_what_fits_then_says_enospc",
-        contents::full,
-    ),
-    (
-        "an_unlinked_file_lives_until_it_is_closed_then_gives_its_pages_back",
-        contents::unlinked,
-    ),
-    (
-        "seek_data_and_seek_hole_find_the_edges_of_holes",
-        contents::holes,
-    ),
-    (
-        "punching_a_hole_frees_its_pages_and_zeroes_its_edges",
-        contents::punch,
-    ),
-    (
-        "a_mapping_shows_what_was_written_and_what_is_written_to_it",
-        contents::mapping,
-    ),
+    ("a_file_gives_back_what_was_written_and_zeroes_for_holes", contents::write_then_read),
+    ("a_file_cut_and_grown_again_reads_as_zeroes_beyond_the_cut", contents::truncate),
+    ("o_append_writes_at_the_end_wherever_the_position_is", contents::append),
+    ("a_full_file_system_takes_what_fits_then_says_enospc", contents::full),
+    ("an_unlinked_file_lives_until_it_is_closed_then_gives_its_pages_back", contents::unlinked),
+    ("seek_data_and_seek_hole_find_the_edges_of_holes", contents::holes),
+    ("punching_a_hole_frees_its_pages_and_zeroes_its_edges", contents::punch),
+    ("a_mapping_shows_what_was_written_and_what_is_written_to_it", contents::mapping),
     ("seals_forbid_what_they_name", contents::seals),
     ("flock_excludes_other_openings_not_the_own", contents::flock),
-    (
-        "a_program_that_runs_cannot_be_written",
-        contents::execution_excludes_writers,
-    ),
-    (
-        "record_locks_conflict_split_and_change_by_ranges",
-        contents::record_locks,
-    ),
-    (
-        "dots_double_slashes_and_slashes_at_the_end",
-        names::dots_and_slashes,
-    ),
-    (
-        "forty_one_symbolic_links_are_one_too_many",
-        names::symlink_limit,
-    ),
-    (
-        "o_excl_and_o_nofollow_do_not_follow_the_last_link",
-        names::last_link,
-    ),
-    (
-        "o_creat_makes_the_target_of_a_dangling_link",
-        names::dangling_link,
-    ),
+    ("a_program_that_runs_cannot_be_written", contents::execution_excludes_writers),
+    ("record_locks_conflict_split_and_change_by_ranges", contents::record_locks),
+    ("dots_double_slashes_and_slashes_at_the_end", names::dots_and_slashes),
+    ("forty_one_symbolic_links_are_one_too_many", names::symlink_limit),
+    ("o_excl_and_o_nofollow_do_not_follow_the_last_link", names::last_link),
+    ("o_creat_makes_the_target_of_a_dangling_link", names::dangling_link),
     ("a_name_has_255_bytes_at_most", names::name_length),
-    (
-        "rename_replaces_exchanges_and_refuses_as_told",
-        names::rename_modes,
-    ),
-    (
-        "a_directory_cannot_be_moved_below_itself",
-        names::rename_loop,
-    ),
-    (
-        "rename_of_directories_keeps_link_counts",
-        names::rename_links,
-    ),
+    ("rename_replaces_exchanges_and_refuses_as_told", names::rename_modes),
+    ("a_directory_cannot_be_moved_below_itself", names::rename_loop),
+    ("rename_of_directories_keeps_link_counts", names::rename_links),
     ("rmdir_takes_empty_directories_only", names::rmdir),
     ("hard_links_share_a_file_and_count", names::hard_links),
-    (
-        "mode_bits_and_the_sticky_bit_bind_all_but_the_superuser",
-        names::permissions,
-    ),
-    (
-        "a_set_group_id_directory_hands_its_group_down",
-        names::set_group_id,
-    ),
+    ("mode_bits_and_the_sticky_bit_bind_all_but_the_superuser", names::permissions),
+    ("a_set_group_id_directory_hands_its_group_down", names::set_group_id),
     ("a_cursor_in_a_directory_survives_removals", names::cursor),
-    (
-        "a_mount_covers_is_busy_while_used_and_uncovers",
-        trees::mount,
-    ),
-    (
-        "dot_dot_leaves_a_mount_through_its_mount_point",
-        trees::parent_across_mounts,
-    ),
+    ("a_mount_covers_is_busy_while_used_and_uncovers", trees::mount),
+    ("dot_dot_leaves_a_mount_through_its_mount_point", trees::parent_across_mounts),
     ("rename_and_link_do_not_cross_mounts", trees::cross_mount),
-    (
-        "a_mount_detached_lazily_lives_until_its_last_user_goes",
-        trees::lazy_detach,
-    ),
-    (
-        "a_removed_working_directory_has_a_parent_but_no_path",
-        trees::removed_directory,
-    ),
+    ("a_mount_detached_lazily_lives_until_its_last_user_goes", trees::lazy_detach),
+    ("a_removed_working_directory_has_a_parent_but_no_path", trees::removed_directory),
     ("chroot_confines_dot_dot_and_absolute_links", trees::chroot),
-    (
-        "a_very_deep_tree_is_freed_without_recursion",
-        trees::deep_tree,
-    ),
-    (
-        "an_initramfs_is_unpacked_with_data_in_the_last_hard_link",
-        trees::initramfs,
-    ),
-    (
-        "a_corrupt_initramfs_is_an_error_that_names_it",
-        trees::corrupt_initramfs,
-    ),
-    (
-        "tmpfs_takes_linuxs_options_and_refuses_others",
-        trees::tmpfs_options,
-    ),
-    (
-        "a_device_number_and_a_node_name_belong_to_one_driver",
-        devices::duplicates,
-    ),
-    (
-        "a_driver_cannot_go_while_a_device_of_its_is_open",
-        devices::busy,
-    ),
-    (
-        "null_zero_and_full_behave_as_their_manuals_say",
-        devices::memory,
-    ),
+    ("a_very_deep_tree_is_freed_without_recursion", trees::deep_tree),
+    ("an_initramfs_is_unpacked_with_data_in_the_last_hard_link", trees::initramfs),
+    ("a_corrupt_initramfs_is_an_error_that_names_it", trees::corrupt_initramfs),
+    ("tmpfs_takes_linuxs_options_and_refuses_others", trees::tmpfs_options),
+    ("a_device_number_and_a_node_name_belong_to_one_driver", devices::duplicates),
+    ("a_driver_cannot_go_while_a_device_of_its_is_open", devices::busy),
+    ("null_zero_and_full_behave_as_their_manuals_say", devices::memory),
 ];
 
 /// A tree of its own, with somebody who looks at it.
@@ -178,10 +88,7 @@ impl World {
             permissions: 0o755,
             computed: None,
         }));
-        Self {
-            context: FsContext::at(mount.root_location()),
-            credentials: Credentials::root(),
-        }
+        Self { context: FsContext::at(mount.root_location()), credentials: Credentials::root() }
     }
 
     /// The same tree, seen by an ordinary user of a group of the same number.
@@ -197,10 +104,7 @@ impl World {
             fsgid: uid,
             groups: Vec::new(),
         };
-        Self {
-            context: self.context.clone(),
-            credentials,
-        }
+        Self { context: self.context.clone(), credentials }
     }
 
     fn caller(&self) -> Caller<'_> {
@@ -209,21 +113,11 @@ impl World {
 
     fn open(&self, path: &str, access: AccessMode, flags: OpenFlags) -> Result<Arc<OpenFile>> {
         let caller = self.caller();
-        caller.open(
-            &caller.cwd,
-            path.as_bytes(),
-            How {
-                access,
-                flags,
-                permissions: 0o666,
-            },
-        )
+        caller.open(&caller.cwd, path.as_bytes(), How { access, flags, permissions: 0o666 })
     }
 
     fn create(&self, path: &str, contents: &[u8]) {
-        let file = self
-            .open(path, AccessMode::READ_WRITE, OpenFlags::CREATE)
-            .unwrap();
+        let file = self.open(path, AccessMode::READ_WRITE, OpenFlags::CREATE).unwrap();
         assert_eq!(write(&file, contents, At::Position), Ok(contents.len()));
     }
 

@@ -12,11 +12,7 @@ use postern_core::errno::{Errno, Result};
 
 fn rename(world: &World, from: &str, to: &str, how: Rename) -> Result<()> {
     let caller = world.caller();
-    caller.rename(
-        (&caller.cwd, from.as_bytes()),
-        (&caller.cwd, to.as_bytes()),
-        how,
-    )
+    caller.rename((&caller.cwd, from.as_bytes()), (&caller.cwd, to.as_bytes()), how)
 }
 
 fn remove(world: &World, path: &str, removal: Removal) -> Result<()> {
@@ -45,27 +41,15 @@ pub fn dots_and_slashes() {
     assert_eq!(world.mkdir("/d/."), Err(Errno::EEXIST));
     let created = world.open("/new/", AccessMode::READ, OpenFlags::CREATE);
     assert_eq!(created.err(), Some(Errno::EISDIR));
-    assert_eq!(
-        world
-            .open("/d", AccessMode::WRITE, OpenFlags::empty())
-            .err(),
-        Some(Errno::EISDIR)
-    );
-    assert_eq!(
-        world
-            .open("/d/f", AccessMode::READ, OpenFlags::DIRECTORY)
-            .err(),
-        Some(Errno::ENOTDIR)
-    );
+    assert_eq!(world.open("/d", AccessMode::WRITE, OpenFlags::empty()).err(), Some(Errno::EISDIR));
+    assert_eq!(world.open("/d/f", AccessMode::READ, OpenFlags::DIRECTORY).err(), Some(Errno::ENOTDIR));
 }
 
 pub fn symlink_limit() {
     let world = World::new();
     world.create("/0", b"end");
     for link in 1..=41 {
-        world
-            .symlink(&format!("{}", link - 1), &format!("/{link}"))
-            .unwrap();
+        world.symlink(&format!("{}", link - 1), &format!("/{link}")).unwrap();
     }
     assert_eq!(world.contents("/40"), Ok(b"end".to_vec()));
     assert_eq!(world.contents("/41"), Err(Errno::ELOOP));
@@ -81,10 +65,7 @@ pub fn last_link() {
     world.symlink("/", "/root").unwrap();
     let open = |path: &str, flags| world.open(path, AccessMode::READ, flags).err();
     assert_eq!(open("/link", OpenFlags::NO_FOLLOW), Some(Errno::ELOOP));
-    assert_eq!(
-        open("/link", OpenFlags::CREATE | OpenFlags::EXCLUSIVE),
-        Some(Errno::EEXIST)
-    );
+    assert_eq!(open("/link", OpenFlags::CREATE | OpenFlags::EXCLUSIVE), Some(Errno::EEXIST));
     assert_eq!(open("/link", OpenFlags::empty()), None);
     assert_eq!(open("/link", OpenFlags::NO_FOLLOW | OpenFlags::PATH), None);
     // A slash after it makes it a directory on the way.
@@ -93,15 +74,9 @@ pub fn last_link() {
     // But for a name that is to be made, removed or renamed it is the name of the link.
     world.mkdir("/d").unwrap();
     world.symlink("d", "/to-d").unwrap();
-    assert_eq!(
-        remove(&world, "/to-d/", Removal::Directory),
-        Err(Errno::ENOTDIR)
-    );
+    assert_eq!(remove(&world, "/to-d/", Removal::Directory), Err(Errno::ENOTDIR));
     assert_eq!(remove(&world, "/to-d/", Removal::File), Err(Errno::ENOTDIR));
-    assert_eq!(
-        rename(&world, "/to-d/", "/moved", Rename::Replace),
-        Err(Errno::ENOTDIR)
-    );
+    assert_eq!(rename(&world, "/to-d/", "/moved", Rename::Replace), Err(Errno::ENOTDIR));
     assert_eq!(world.mkdir("/to-d/"), Err(Errno::EEXIST));
     assert!(world.find("/d").is_ok());
     assert_eq!(remove(&world, "/link", Removal::File), Ok(()));
@@ -123,10 +98,7 @@ pub fn name_length() {
     let longest = "n".repeat(255);
     world.create(&format!("/{longest}"), b"");
     assert_eq!(world.contents(&longest), Ok(Vec::new()));
-    assert_eq!(
-        world.mkdir(&format!("/{longest}n")),
-        Err(Errno::ENAMETOOLONG)
-    );
+    assert_eq!(world.mkdir(&format!("/{longest}n")), Err(Errno::ENAMETOOLONG));
     let long_path = "/.".repeat(2048);
     assert_eq!(world.contents(&long_path), Err(Errno::ENAMETOOLONG));
 }
@@ -147,15 +119,9 @@ pub fn rename_modes() {
     assert_eq!(to("/e", "/d", Rename::Replace), Err(Errno::ENOTEMPTY));
     assert_eq!(to("/a", "/c/", Rename::Replace), Err(Errno::ENOTDIR));
     assert_eq!(to("/a", "/b", Rename::Exchange), Ok(()));
-    assert_eq!(
-        (world.contents("/a"), world.contents("/b")),
-        (Ok(b"b".to_vec()), Ok(b"a".to_vec()))
-    );
+    assert_eq!((world.contents("/a"), world.contents("/b")), (Ok(b"b".to_vec()), Ok(b"a".to_vec())));
     assert_eq!(to("/a", "/b", Rename::Replace), Ok(()));
-    assert_eq!(
-        (world.contents("/a"), world.contents("/b")),
-        (Err(Errno::ENOENT), Ok(b"b".to_vec()))
-    );
+    assert_eq!((world.contents("/a"), world.contents("/b")), (Err(Errno::ENOENT), Ok(b"b".to_vec())));
     assert_eq!(to("/d", "/e", Rename::Replace), Ok(()));
     assert_eq!(world.contents("/e/x"), Ok(Vec::new()));
 }
@@ -165,26 +131,11 @@ pub fn rename_loop() {
     for path in ["/a", "/a/b", "/a/b/c"] {
         world.mkdir(path).unwrap();
     }
-    assert_eq!(
-        rename(&world, "/a", "/a/b/c/a", Rename::Replace),
-        Err(Errno::EINVAL)
-    );
-    assert_eq!(
-        rename(&world, "/a", "/a/b", Rename::Replace),
-        Err(Errno::EINVAL)
-    );
-    assert_eq!(
-        rename(&world, "/a/b/c", "/a", Rename::Replace),
-        Err(Errno::ENOTEMPTY)
-    );
-    assert_eq!(
-        rename(&world, "/a/b/c", "/a", Rename::Exchange),
-        Err(Errno::EINVAL)
-    );
-    assert_eq!(
-        rename(&world, "/a", "/a/..", Rename::Replace),
-        Err(Errno::EBUSY)
-    );
+    assert_eq!(rename(&world, "/a", "/a/b/c/a", Rename::Replace), Err(Errno::EINVAL));
+    assert_eq!(rename(&world, "/a", "/a/b", Rename::Replace), Err(Errno::EINVAL));
+    assert_eq!(rename(&world, "/a/b/c", "/a", Rename::Replace), Err(Errno::ENOTEMPTY));
+    assert_eq!(rename(&world, "/a/b/c", "/a", Rename::Exchange), Err(Errno::EINVAL));
+    assert_eq!(rename(&world, "/a", "/a/..", Rename::Replace), Err(Errno::EBUSY));
     assert_eq!(rename(&world, "/a", "/a", Rename::Replace), Ok(()));
     assert_eq!(rename(&world, "/a/b/c", "/c", Rename::Replace), Ok(()));
     assert!(world.find("/c/../a/b").is_ok());
@@ -195,46 +146,25 @@ pub fn rename_links() {
     for path in ["/a", "/b", "/a/d", "/b/e"] {
         world.mkdir(path).unwrap();
     }
-    assert_eq!(
-        [world.links("/"), world.links("/a"), world.links("/b")],
-        [4, 3, 3]
-    );
+    assert_eq!([world.links("/"), world.links("/a"), world.links("/b")], [4, 3, 3]);
     rename(&world, "/a/d", "/b/d", Rename::Replace).unwrap();
-    assert_eq!(
-        [world.links("/a"), world.links("/b"), world.links("/b/d")],
-        [2, 4, 2]
-    );
+    assert_eq!([world.links("/a"), world.links("/b"), world.links("/b/d")], [2, 4, 2]);
     rename(&world, "/b/d", "/b/e", Rename::Replace).unwrap();
     assert_eq!([world.links("/b"), world.links("/b/e")], [3, 2]);
     world.create("/f", b"");
     rename(&world, "/f", "/b/e", Rename::Exchange).unwrap();
-    assert_eq!(
-        [world.links("/"), world.links("/b"), world.links("/b/e")],
-        [5, 2, 1]
-    );
+    assert_eq!([world.links("/"), world.links("/b"), world.links("/b/e")], [5, 2, 1]);
 }
 
 pub fn rmdir() {
     let world = World::new();
     world.mkdir("/d").unwrap();
     world.create("/d/f", b"");
-    assert_eq!(
-        remove(&world, "/d", Removal::Directory),
-        Err(Errno::ENOTEMPTY)
-    );
-    assert_eq!(
-        remove(&world, "/d/f", Removal::Directory),
-        Err(Errno::ENOTDIR)
-    );
+    assert_eq!(remove(&world, "/d", Removal::Directory), Err(Errno::ENOTEMPTY));
+    assert_eq!(remove(&world, "/d/f", Removal::Directory), Err(Errno::ENOTDIR));
     assert_eq!(remove(&world, "/d", Removal::File), Err(Errno::EISDIR));
-    assert_eq!(
-        remove(&world, "/d/.", Removal::Directory),
-        Err(Errno::EINVAL)
-    );
-    assert_eq!(
-        remove(&world, "/d/..", Removal::Directory),
-        Err(Errno::ENOTEMPTY)
-    );
+    assert_eq!(remove(&world, "/d/.", Removal::Directory), Err(Errno::EINVAL));
+    assert_eq!(remove(&world, "/d/..", Removal::Directory), Err(Errno::ENOTEMPTY));
     assert_eq!(remove(&world, "/", Removal::Directory), Err(Errno::EBUSY));
     assert_eq!(remove(&world, "/d/f/", Removal::File), Err(Errno::ENOTDIR));
     remove(&world, "/d/f", Removal::File).unwrap();
@@ -266,42 +196,23 @@ pub fn permissions() {
     let user = world.seen_by(1000);
     world.create("/f", b"root's");
     assert_eq!(user.contents("/f"), Ok(b"root's".to_vec()));
-    assert_eq!(
-        user.open("/f", AccessMode::WRITE, OpenFlags::empty()).err(),
-        Some(Errno::EACCES)
-    );
+    assert_eq!(user.open("/f", AccessMode::WRITE, OpenFlags::empty()).err(), Some(Errno::EACCES));
     assert_eq!(user.mkdir("/d"), Err(Errno::EACCES));
     let caller = world.caller();
-    caller
-        .set_permissions(&world.find("/f").unwrap(), 0)
-        .unwrap();
+    caller.set_permissions(&world.find("/f").unwrap(), 0).unwrap();
     assert_eq!(user.contents("/f"), Err(Errno::EACCES));
     assert!(world.contents("/f").is_ok());
-    assert_eq!(
-        user.caller()
-            .set_permissions(&world.find("/f").unwrap(), 0o777),
-        Err(Errno::EPERM)
-    );
-    caller
-        .set_permissions(&world.find("/").unwrap(), 0o777 | S_ISVTX)
-        .unwrap();
+    assert_eq!(user.caller().set_permissions(&world.find("/f").unwrap(), 0o777), Err(Errno::EPERM));
+    caller.set_permissions(&world.find("/").unwrap(), 0o777 | S_ISVTX).unwrap();
     assert_eq!(remove(&user, "/f", Removal::File), Err(Errno::EPERM));
-    assert_eq!(
-        rename(&user, "/f", "/g", Rename::Replace),
-        Err(Errno::EPERM)
-    );
+    assert_eq!(rename(&user, "/f", "/g", Rename::Replace), Err(Errno::EPERM));
     user.create("/mine", b"");
-    assert_eq!(
-        remove(&world.seen_by(1001), "/mine", Removal::File),
-        Err(Errno::EPERM)
-    );
+    assert_eq!(remove(&world.seen_by(1001), "/mine", Removal::File), Err(Errno::EPERM));
     assert_eq!(remove(&user, "/mine", Removal::File), Ok(()));
     // Search permission on the way, too.
     world.mkdir("/closed").unwrap();
     world.create("/closed/f", b"");
-    caller
-        .set_permissions(&world.find("/closed").unwrap(), 0o700)
-        .unwrap();
+    caller.set_permissions(&world.find("/closed").unwrap(), 0o700).unwrap();
     assert_eq!(user.contents("/closed/f"), Err(Errno::EACCES));
 }
 
@@ -310,10 +221,7 @@ pub fn set_group_id() {
     world.mkdir("/d").unwrap();
     let place = world.find("/d").unwrap();
     world.caller().set_owner(&place, None, Some(77)).unwrap();
-    world
-        .caller()
-        .set_permissions(&place, 0o777 | S_ISGID)
-        .unwrap();
+    world.caller().set_permissions(&place, 0o777 | S_ISGID).unwrap();
     let user = world.seen_by(1000);
     user.create("/d/f", b"");
     user.mkdir("/d/e").unwrap();
@@ -323,9 +231,7 @@ pub fn set_group_id() {
 }
 
 fn list(world: &World, path: &str, mut after: impl FnMut(&str)) -> Vec<String> {
-    let file = world
-        .open(path, AccessMode::READ, OpenFlags::DIRECTORY)
-        .unwrap();
+    let file = world.open(path, AccessMode::READ, OpenFlags::DIRECTORY).unwrap();
     let mut names = Vec::new();
     // One entry a call, as the smallest buffer would have it.
     loop {

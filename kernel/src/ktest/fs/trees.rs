@@ -33,30 +33,18 @@ pub fn mount() {
     let world = world_with_mount();
     assert_eq!(world.contents("/m/covered"), Err(Errno::ENOENT));
     world.create("/m/f", b"");
-    let file = world
-        .open("/m/f", AccessMode::READ, OpenFlags::empty())
-        .unwrap();
+    let file = world.open("/m/f", AccessMode::READ, OpenFlags::empty()).unwrap();
     assert_eq!(unmount(&world, Detach::IfUnused), Err(Errno::EBUSY));
     let lines = mount::list(&world.caller().root);
     let line = lines.iter().find(|line| line.target == b"/m").unwrap();
     assert_eq!(
-        (
-            line.type_name,
-            line.source.as_slice(),
-            line.options.as_slice()
-        ),
+        (line.type_name, line.source.as_slice(), line.options.as_slice()),
         ("tmpfs", &b"test"[..], &b"rw,relatime"[..])
     );
     let caller = world.caller();
-    assert_eq!(
-        caller.remove(&caller.cwd, b"/m", Removal::Directory),
-        Err(Errno::EBUSY)
-    );
+    assert_eq!(caller.remove(&caller.cwd, b"/m", Removal::Directory), Err(Errno::EBUSY));
     drop(file);
-    assert_eq!(
-        mount::detach(world.find("/m/d").unwrap(), Detach::IfUnused),
-        Err(Errno::EINVAL)
-    );
+    assert_eq!(mount::detach(world.find("/m/d").unwrap(), Detach::IfUnused), Err(Errno::EINVAL));
     assert_eq!(unmount(&world, Detach::IfUnused), Ok(()));
     assert!(world.contents("/m/covered").is_ok());
     assert_eq!(unmount(&world, Detach::IfUnused), Err(Errno::EINVAL));
@@ -68,11 +56,7 @@ pub fn parent_across_mounts() {
     let caller = world.caller();
     assert_eq!(inside.path_from(&caller.root).bytes, b"/m/d");
     assert!(world.find("/m/d/../..").unwrap().is_same(&caller.root));
-    assert!(
-        inside
-            .parent_below(&caller.root)
-            .is_same(&world.find("/m").unwrap())
-    );
+    assert!(inside.parent_below(&caller.root).is_same(&world.find("/m").unwrap()));
     drop((inside, caller));
     unmount(&world, Detach::IfUnused).unwrap();
 }
@@ -82,11 +66,7 @@ pub fn cross_mount() {
     world.create("/f", b"");
     {
         let caller = world.caller();
-        let renamed = caller.rename(
-            (&caller.cwd, b"/f"),
-            (&caller.cwd, b"/m/f"),
-            Rename::Replace,
-        );
+        let renamed = caller.rename((&caller.cwd, b"/f"), (&caller.cwd, b"/m/f"), Rename::Replace);
         assert_eq!(renamed, Err(Errno::EXDEV));
         let linked = caller.link(&world.find("/f").unwrap(), &caller.cwd, b"/m/f");
         assert_eq!(linked, Err(Errno::EXDEV));
@@ -114,20 +94,10 @@ pub fn removed_directory() {
     world.mkdir("/a/b").unwrap();
     world.context.set_cwd(world.find("/a/b").unwrap());
     let caller = world.caller();
-    caller
-        .remove(&caller.root, b"a/b", Removal::Directory)
-        .unwrap();
+    caller.remove(&caller.root, b"a/b", Removal::Directory).unwrap();
     assert!(caller.cwd.path_from(&caller.root).removed);
-    assert_eq!(
-        caller.cwd.path_from(&caller.root).for_proc(),
-        b"/a/b (deleted)"
-    );
-    assert!(
-        world
-            .find("..")
-            .unwrap()
-            .is_same(&world.find("/a").unwrap())
-    );
+    assert_eq!(caller.cwd.path_from(&caller.root).for_proc(), b"/a/b (deleted)");
+    assert!(world.find("..").unwrap().is_same(&world.find("/a").unwrap()));
     assert_eq!(world.mkdir("new"), Err(Errno::ENOENT));
     let created = world.open("new", AccessMode::WRITE, OpenFlags::CREATE);
     assert_eq!(created.err(), Some(Errno::ENOENT));
@@ -227,8 +197,7 @@ pub fn corrupt_initramfs() {
     assert!(matches!(unpacked, Err(UnpackError::Archive(_))));
     assert_eq!(world.contents("/f"), Ok(b"kept".to_vec()));
     let orphan = entry("none/f", 1, 0o100_644, 1, "");
-    let message =
-        initramfs::unpack(&world.caller(), orphan.as_bytes()).map_err(|error| format!("{error}"));
+    let message = initramfs::unpack(&world.caller(), orphan.as_bytes()).map_err(|error| format!("{error}"));
     assert_eq!(message, Err(String::from("initramfs: none/f: ENOENT")));
 }
 
@@ -237,14 +206,8 @@ pub fn tmpfs_options() {
     let file_system = make("size=64k,mode=700,uid=5,gid=6").unwrap();
     assert_eq!(file_system.budget().pages.limit(), 16);
     let attributes = file_system.root().inode().attributes();
-    assert_eq!(
-        (attributes.permissions, attributes.uid, attributes.gid),
-        (0o700, 5, 6)
-    );
-    assert_eq!(
-        make("").unwrap().root().inode().attributes().permissions,
-        0o1777
-    );
+    assert_eq!((attributes.permissions, attributes.uid, attributes.gid), (0o700, 5, 6));
+    assert_eq!(make("").unwrap().root().inode().attributes().permissions, 0o1777);
     for wrong in ["size=x", "mode=9", "nonsense", "size=1q"] {
         assert_eq!(make(wrong).err(), Some(Errno::EINVAL), "{wrong}");
     }

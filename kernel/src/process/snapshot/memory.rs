@@ -14,13 +14,8 @@ use postern_core::errno::Result;
 /// How much memory of which kind.
 pub fn memory_use(space: &AddressSpace) -> MemoryUse {
     let map = space.lock();
-    let bytes = |wanted: fn(&Area<PageBacking>) -> bool| {
-        map.areas
-            .iter()
-            .filter(|area| wanted(area))
-            .map(Area::len)
-            .sum()
-    };
+    let bytes =
+        |wanted: fn(&Area<PageBacking>) -> bool| map.areas.iter().filter(|area| wanted(area)).map(Area::len).sum();
     MemoryUse {
         virtual_bytes: map.areas.total_pages() * PAGE_SIZE,
         resident_bytes: space.resident_pages() * PAGE_SIZE,
@@ -62,25 +57,11 @@ pub fn show_maps(space: &AddressSpace, text: &mut Text) {
         };
         let (device, inode, name) = description.unwrap_or_default();
         let device = DeviceNumber::decode(u32::try_from(device).unwrap_or(0));
-        let sharing = if area.flags.contains(AreaFlags::SHARED) {
-            's'
-        } else {
-            'p'
-        };
+        let sharing = if area.flags.contains(AreaFlags::SHARED) { 's' } else { 'p' };
         // The offset of anonymous memory means nothing.
-        let offset = if matches!(area.backing, PageBacking::Anonymous) {
-            0
-        } else {
-            area.offset
-        };
+        let offset = if matches!(area.backing, PageBacking::Anonymous) { 0 } else { area.offset };
         let line_start = text.bytes().len();
-        put!(
-            text,
-            "{:08x}-{:08x} {}{sharing} {offset:08x} ",
-            area.start,
-            area.end,
-            area.protection
-        );
+        put!(text, "{:08x}-{:08x} {}{sharing} {offset:08x} ", area.start, area.end, area.protection);
         put!(text, "{:02x}:{:02x} {inode} ", device.major, device.minor);
         let name: &[u8] = if area.flags.contains(AreaFlags::STACK) {
             b"[stack]"

@@ -81,10 +81,9 @@ impl Timespec {
         match u32::try_from(self.nanoseconds) {
             Ok(abi::UTIME_NOW) => Ok(NewTime::Now),
             Ok(abi::UTIME_OMIT) => Ok(NewTime::Keep),
-            Ok(nanoseconds) if nanoseconds < NS_PER_SECOND => Ok(NewTime::At(Timestamp {
-                seconds: self.seconds,
-                nanoseconds,
-            })),
+            Ok(nanoseconds) if nanoseconds < NS_PER_SECOND => {
+                Ok(NewTime::At(Timestamp { seconds: self.seconds, nanoseconds }))
+            }
             _ => Err(Errno::EINVAL),
         }
     }
@@ -121,39 +120,22 @@ pub fn faccessat(dirfd: i32, path: usize, mode: u32) -> Result<usize> {
 
 /// faccessat2(2): asks for the real ids, with AT_EACCESS for the effective ones.
 pub fn faccessat2(dirfd: i32, path: usize, mode: u32, flags: u32) -> Result<usize> {
-    check_flags(
-        flags,
-        abi::AT_EACCESS | abi::AT_SYMLINK_NOFOLLOW | abi::AT_EMPTY_PATH,
-    )?;
+    check_flags(flags, abi::AT_EACCESS | abi::AT_SYMLINK_NOFOLLOW | abi::AT_EMPTY_PATH)?;
     let wanted = Access::from_bits(mode).ok_or(Errno::EINVAL)?;
     let path = place::path(path)?;
     as_caller(|caller| {
         if flags & abi::AT_EACCESS != 0 {
             return check_access(caller, dirfd, &path, wanted, flags);
         }
-        let real = Credentials {
-            fsuid: caller.credentials.uid,
-            fsgid: caller.credentials.gid,
-            ..caller.credentials.clone()
-        };
-        let caller = Caller {
-            credentials: &real,
-            root: caller.root.clone(),
-            cwd: caller.cwd.clone(),
-            ..*caller
-        };
+        let real =
+            Credentials { fsuid: caller.credentials.uid, fsgid: caller.credentials.gid, ..caller.credentials.clone() };
+        let caller = Caller { credentials: &real, root: caller.root.clone(), cwd: caller.cwd.clone(), ..*caller };
         check_access(&caller, dirfd, &path, wanted, flags)
     })?;
     Ok(0)
 }
 
-fn check_access(
-    caller: &Caller<'_>,
-    dirfd: i32,
-    path: &[u8],
-    wanted: Access,
-    flags: u32,
-) -> Result<()> {
+fn check_access(caller: &Caller<'_>, dirfd: i32, path: &[u8], wanted: Access, flags: u32) -> Result<()> {
     let follow: Follow = follow(flags);
     let file: Location = place::existing(caller, dirfd, path, flags, follow)?;
     caller.check_access(&file, wanted)

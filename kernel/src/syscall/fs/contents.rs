@@ -53,10 +53,7 @@ pub fn fallocate(fd: i32, mode: u32, offset: i64, length: i64) -> Result<usize> 
     if length == 0 {
         return Err(Errno::EINVAL);
     }
-    let end = start
-        .checked_add(length)
-        .filter(|&end| end <= MAX_SIZE)
-        .ok_or(Errno::EFBIG)?;
+    let end = start.checked_add(length).filter(|&end| end <= MAX_SIZE).ok_or(Errno::EFBIG)?;
     if !file.access().contains(AccessMode::WRITE) {
         return Err(Errno::EBADF);
     }
@@ -142,20 +139,13 @@ pub fn fadvise64(fd: i32, _offset: i64, length: i64, advice: u32) -> Result<usiz
 pub fn readahead(fd: i32, _offset: i64, _count: usize) -> Result<usize> {
     let file = process::current().file(fd)?;
     file.check_access(AccessMode::READ)?;
-    if file.location().inode().file_type() == FileType::Regular {
-        Ok(0)
-    } else {
-        Err(Errno::EINVAL)
-    }
+    if file.location().inode().file_type() == FileType::Regular { Ok(0) } else { Err(Errno::EINVAL) }
 }
 
 /// memfd_create(2)
 pub fn memfd_create(name: usize, flags: u32) -> Result<usize> {
     const LONGEST_NAME: usize = 249;
-    place::check_flags(
-        flags,
-        abi::MFD_CLOEXEC | abi::MFD_ALLOW_SEALING | abi::MFD_NOEXEC_SEAL | abi::MFD_EXEC,
-    )?;
+    place::check_flags(flags, abi::MFD_CLOEXEC | abi::MFD_ALLOW_SEALING | abi::MFD_NOEXEC_SEAL | abi::MFD_EXEC)?;
     if flags & abi::MFD_EXEC != 0 && flags & abi::MFD_NOEXEC_SEAL != 0 {
         return Err(Errno::EINVAL);
     }
@@ -170,11 +160,7 @@ pub fn memfd_create(name: usize, flags: u32) -> Result<usize> {
     } else {
         Sealing::Refused
     };
-    let on_exec = if flags & abi::MFD_CLOEXEC != 0 {
-        OnExec::Close
-    } else {
-        OnExec::Keep
-    };
+    let on_exec = if flags & abi::MFD_CLOEXEC != 0 { OnExec::Close } else { OnExec::Keep };
     let current = process::current();
     let file = anonymous::memfd(&name, sealing, &current.credentials())?;
     place::descriptor(current.files().insert(file, on_exec, descriptor_limit())?)

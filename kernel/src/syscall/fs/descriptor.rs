@@ -38,12 +38,7 @@ pub fn close_range(first: u32, last: u32, flags: u32) -> Result<usize> {
 
 /// dup(2)
 pub fn dup(fd: i32) -> Result<usize> {
-    place::descriptor(process::current().files().duplicate(
-        fd,
-        0,
-        OnExec::Keep,
-        descriptor_limit(),
-    )?)
+    place::descriptor(process::current().files().duplicate(fd, 0, OnExec::Keep, descriptor_limit())?)
 }
 
 /// dup3(2)
@@ -52,14 +47,8 @@ pub fn dup3(fd: i32, target: i32, flags: u32) -> Result<usize> {
     if fd == target {
         return Err(Errno::EINVAL);
     }
-    let on_exec = if flags & abi::O_CLOEXEC != 0 {
-        OnExec::Close
-    } else {
-        OnExec::Keep
-    };
-    process::current()
-        .files()
-        .duplicate_at(fd, target, on_exec, descriptor_limit())?;
+    let on_exec = if flags & abi::O_CLOEXEC != 0 { OnExec::Close } else { OnExec::Keep };
+    process::current().files().duplicate_at(fd, target, on_exec, descriptor_limit())?;
     place::descriptor(target)
 }
 
@@ -72,25 +61,12 @@ pub fn fcntl(fd: i32, operation: u32, argument: usize) -> Result<usize> {
     let word = u32::try_from(argument & 0xffff_ffff).unwrap_or(0);
     match operation {
         abi::F_DUPFD | abi::F_DUPFD_CLOEXEC => {
-            let on_exec = if operation == abi::F_DUPFD {
-                OnExec::Keep
-            } else {
-                OnExec::Close
-            };
-            place::descriptor(files.duplicate(
-                fd,
-                word.cast_signed(),
-                on_exec,
-                descriptor_limit(),
-            )?)
+            let on_exec = if operation == abi::F_DUPFD { OnExec::Keep } else { OnExec::Close };
+            place::descriptor(files.duplicate(fd, word.cast_signed(), on_exec, descriptor_limit())?)
         }
         abi::F_GETFD => Ok(usize::from(files.on_exec(fd)? == OnExec::Close)),
         abi::F_SETFD => {
-            let on_exec = if word & abi::FD_CLOEXEC != 0 {
-                OnExec::Close
-            } else {
-                OnExec::Keep
-            };
+            let on_exec = if word & abi::FD_CLOEXEC != 0 { OnExec::Close } else { OnExec::Keep };
             files.set_on_exec(fd, on_exec).map(|()| 0)
         }
         abi::F_GETFL => Ok((file.access().bits_for_getfl() | file.flags().bits()) as usize),
@@ -99,24 +75,16 @@ pub fn fcntl(fd: i32, operation: u32, argument: usize) -> Result<usize> {
             file.set_flags(OpenFlags::from_bits_truncate(word));
             Ok(0)
         }
-        abi::F_GETLK
-        | abi::F_SETLK
-        | abi::F_SETLKW
-        | abi::F_OFD_GETLK
-        | abi::F_OFD_SETLK
-        | abi::F_OFD_SETLKW => record_lock::control(&files, &file, operation, argument),
-        abi::F_GETPIPE_SZ => file
-            .ops()
-            .control(FileControl::PipeSize, &current.credentials()),
+        abi::F_GETLK | abi::F_SETLK | abi::F_SETLKW | abi::F_OFD_GETLK | abi::F_OFD_SETLK | abi::F_OFD_SETLKW => {
+            record_lock::control(&files, &file, operation, argument)
+        }
+        abi::F_GETPIPE_SZ => file.ops().control(FileControl::PipeSize, &current.credentials()),
         abi::F_SETPIPE_SZ => {
             // A negative int is a size nobody can have.
             let size = usize::try_from(word.cast_signed()).map_err(|_| Errno::EINVAL)?;
-            file.ops()
-                .control(FileControl::SetPipeSize(size), &current.credentials())
+            file.ops().control(FileControl::SetPipeSize(size), &current.credentials())
         }
-        abi::F_GET_SEALS => file
-            .ops()
-            .control(FileControl::Seals, &current.credentials()),
+        abi::F_GET_SEALS => file.ops().control(FileControl::Seals, &current.credentials()),
         abi::F_ADD_SEALS => add_seals(&file, word),
         _ => Err(Errno::EINVAL),
     }
@@ -133,10 +101,7 @@ fn add_seals(file: &OpenFile, seals: u32) -> Result<usize> {
     if !file.access().contains(crate::fs::flags::AccessMode::WRITE) {
         return Err(Errno::EPERM);
     }
-    file.ops().control(
-        FileControl::AddSeals(seals),
-        &process::current().credentials(),
-    )
+    file.ops().control(FileControl::AddSeals(seals), &process::current().credentials())
 }
 
 /// ioctl(2): what any file knows; the rest is the file's.
@@ -148,9 +113,7 @@ pub fn ioctl(fd: i32, request: u32, argument: usize) -> Result<usize> {
         command::FIONCLEX => files.set_on_exec(fd, OnExec::Keep).map(|()| 0),
         command::FIONBIO => set_flag(&file, OpenFlags::NONBLOCK, argument),
         command::FIOASYNC => set_flag(&file, OpenFlags::ASYNC, argument),
-        command::FIONREAD if matches!(file.location().inode().node(), Node::File(_)) => {
-            left_to_read(&file, argument)
-        }
+        command::FIONREAD if matches!(file.location().inode().node(), Node::File(_)) => left_to_read(&file, argument),
         _ => file.ops().ioctl(request, argument),
     }
 }
@@ -175,11 +138,7 @@ fn left_to_read(file: &OpenFile, argument: usize) -> Result<usize> {
 /// flock(2)
 pub fn flock(fd: i32, operation: u32) -> Result<usize> {
     let file = process::current().files().get_usable(fd)?;
-    let patience = if operation & abi::LOCK_NB != 0 {
-        Patience::Now
-    } else {
-        Patience::Wait
-    };
+    let patience = if operation & abi::LOCK_NB != 0 { Patience::Now } else { Patience::Wait };
     match operation & !abi::LOCK_NB {
         abi::LOCK_SH => flock::acquire(&file, Lock::Shared, patience)?,
         abi::LOCK_EX => flock::acquire(&file, Lock::Exclusive, patience)?,

@@ -37,11 +37,7 @@ pub fn getdents64(fd: i32, buffer: usize, size: usize) -> Result<usize> {
     let listed = file.list(|entry| {
         let record = record(entry)?;
         if record.len() > sink.remaining() {
-            return if stored == 0 {
-                Err(Errno::EINVAL)
-            } else {
-                Ok(Emitted::Full)
-            };
+            return if stored == 0 { Err(Errno::EINVAL) } else { Ok(Emitted::Full) };
         }
         // A record stored in part does not count: its entry comes again.
         if sink.copy_from_slice(&record)? < record.len() {
@@ -107,11 +103,7 @@ pub fn chroot(path: usize) -> Result<usize> {
     let target = as_caller(|caller| {
         let target = caller.existing(&caller.cwd, &path, Follow::Always)?;
         check_directory(caller, &target)?;
-        if permission::is_privileged(caller.credentials) {
-            Ok(target)
-        } else {
-            Err(Errno::EPERM)
-        }
+        if permission::is_privileged(caller.credentials) { Ok(target) } else { Err(Errno::EPERM) }
     })?;
     process::current().fs().set_root(target);
     Ok(0)

@@ -26,21 +26,15 @@ mod record_lock;
 mod stat;
 mod transfer;
 
-pub use attributes::{
-    faccessat, faccessat2, fchmod, fchmodat, fchmodat2, fchown, fchownat, umask, utimensat,
-};
+pub use attributes::{faccessat, faccessat2, fchmod, fchmodat, fchmodat2, fchown, fchownat, umask, utimensat};
 pub use contents::{
-    fadvise64, fallocate, fdatasync, fsync, ftruncate, memfd_create, readahead, sync, syncfs,
-    truncate,
+    fadvise64, fallocate, fdatasync, fsync, ftruncate, memfd_create, readahead, sync, syncfs, truncate,
 };
 pub use descriptor::{close, close_range, dup, dup3, fcntl, flock, ioctl};
 pub use directory::{chdir, chroot, fchdir, getcwd, getdents64};
 pub use mount::{mount, umount2};
-pub use path::{
-    linkat, mkdirat, mknodat, openat, openat2, readlinkat, renameat, renameat2, symlinkat, unlinkat,
-};
+pub use path::{linkat, mkdirat, mknodat, openat, openat2, readlinkat, renameat, renameat2, symlinkat, unlinkat};
 pub use stat::{fstat, fstatfs, newfstatat, statfs, statx};
 pub use transfer::{
-    copy_file_range, lseek, pread64, preadv, preadv2, pwrite64, pwritev, pwritev2, read, readv,
-    sendfile, write, writev,
+    copy_file_range, lseek, pread64, preadv, preadv2, pwrite64, pwritev, pwritev2, read, readv, sendfile, write, writev,
 };

@@ -25,11 +25,7 @@ pub fn openat(dirfd: i32, path: usize, flags: u32, mode: u32) -> Result<usize> {
 fn open(dirfd: i32, path: usize, flags: u32, mode: u32) -> Result<usize> {
     let how = How::from_raw(flags, mode)?;
     let path = place::path(path)?;
-    let on_exec = if how.flags.contains(OpenFlags::CLOSE_ON_EXEC) {
-        OnExec::Close
-    } else {
-        OnExec::Keep
-    };
+    let on_exec = if how.flags.contains(OpenFlags::CLOSE_ON_EXEC) { OnExec::Close } else { OnExec::Keep };
     let files = process::current().files();
     // The descriptor first: when there is none left, nothing is created.
     let reserved = files.reserve(on_exec, descriptor_limit())?;
@@ -82,14 +78,7 @@ pub fn mkdirat(dirfd: i32, path: usize, mode: u32) -> Result<usize> {
 /// mknodat(2)
 pub fn mknodat(dirfd: i32, path: usize, mode: u32, device: u32) -> Result<usize> {
     let path = place::path(path)?;
-    as_caller(|caller| {
-        caller.make_node(
-            &start(caller, dirfd, &path)?,
-            &path,
-            mode,
-            DeviceNumber::decode(device),
-        )
-    })?;
+    as_caller(|caller| caller.make_node(&start(caller, dirfd, &path)?, &path, mode, DeviceNumber::decode(device)))?;
     Ok(0)
 }
 
@@ -101,20 +90,10 @@ pub fn symlinkat(target: usize, dirfd: i32, path: usize) -> Result<usize> {
 }
 
 /// linkat(2)
-pub fn linkat(
-    old_dirfd: i32,
-    old_path: usize,
-    new_dirfd: i32,
-    new_path: usize,
-    flags: u32,
-) -> Result<usize> {
+pub fn linkat(old_dirfd: i32, old_path: usize, new_dirfd: i32, new_path: usize, flags: u32) -> Result<usize> {
     check_flags(flags, abi::AT_SYMLINK_FOLLOW | abi::AT_EMPTY_PATH)?;
     let (old_path, new_path) = (place::path(old_path)?, place::path(new_path)?);
-    let follow = if flags & abi::AT_SYMLINK_FOLLOW != 0 {
-        Follow::Always
-    } else {
-        Follow::NotLast
-    };
+    let follow = if flags & abi::AT_SYMLINK_FOLLOW != 0 { Follow::Always } else { Follow::NotLast };
     as_caller(|caller| {
         let existing = place::existing(caller, old_dirfd, &old_path, flags, follow)?;
         caller.link(&existing, &start(caller, new_dirfd, &new_path)?, &new_path)
@@ -126,11 +105,7 @@ pub fn linkat(
 pub fn unlinkat(dirfd: i32, path: usize, flags: u32) -> Result<usize> {
     check_flags(flags, abi::AT_REMOVEDIR)?;
     let path = place::path(path)?;
-    let removal = if flags & abi::AT_REMOVEDIR != 0 {
-        Removal::Directory
-    } else {
-        Removal::File
-    };
+    let removal = if flags & abi::AT_REMOVEDIR != 0 { Removal::Directory } else { Removal::File };
     as_caller(|caller| caller.remove(&start(caller, dirfd, &path)?, &path, removal))?;
     Ok(0)
 }
@@ -141,13 +116,7 @@ pub fn renameat(old_dirfd: i32, old_path: usize, new_dirfd: i32, new_path: usize
 }
 
 /// renameat2(2)
-pub fn renameat2(
-    old_dirfd: i32,
-    old_path: usize,
-    new_dirfd: i32,
-    new_path: usize,
-    flags: u32,
-) -> Result<usize> {
+pub fn renameat2(old_dirfd: i32, old_path: usize, new_dirfd: i32, new_path: usize, flags: u32) -> Result<usize> {
     let how = match flags {
         0 => Rename::Replace,
         abi::RENAME_NOREPLACE => Rename::NoReplace,

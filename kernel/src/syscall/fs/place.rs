@@ -33,13 +33,7 @@ pub fn start(caller: &Caller<'_>, dirfd: i32, path: &[u8]) -> Result<Location> {
 ///
 /// # Errors
 /// EBADF, and those of the walk.
-pub fn existing(
-    caller: &Caller<'_>,
-    dirfd: i32,
-    path: &[u8],
-    at_flags: u32,
-    follow: Follow,
-) -> Result<Location> {
+pub fn existing(caller: &Caller<'_>, dirfd: i32, path: &[u8], at_flags: u32, follow: Follow) -> Result<Location> {
     let start = start(caller, dirfd, path)?;
     if path.is_empty() && at_flags & abi::AT_EMPTY_PATH != 0 {
         return Ok(start);
@@ -49,11 +43,7 @@ pub fn existing(
 
 /// What AT_SYMLINK_NOFOLLOW says.
 pub fn follow(at_flags: u32) -> Follow {
-    if at_flags & abi::AT_SYMLINK_NOFOLLOW != 0 {
-        Follow::NotLast
-    } else {
-        Follow::Always
-    }
+    if at_flags & abi::AT_SYMLINK_NOFOLLOW != 0 { Follow::NotLast } else { Follow::Always }
 }
 
 /// Checks that there are no other flags than `known`.
@@ -61,11 +51,7 @@ pub fn follow(at_flags: u32) -> Follow {
 /// # Errors
 /// EINVAL.
 pub fn check_flags(flags: u32, known: u32) -> Result<()> {
-    if flags & !known == 0 {
-        Ok(())
-    } else {
-        Err(Errno::EINVAL)
-    }
+    if flags & !known == 0 { Ok(()) } else { Err(Errno::EINVAL) }
 }
 
 /// Runs `f` as the calling process.

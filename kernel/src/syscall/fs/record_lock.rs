@@ -36,17 +36,9 @@ impl Flock {
         };
         let start = base.checked_add(self.start).ok_or(Errno::EOVERFLOW)?;
         let end = start.checked_add(self.length).ok_or(Errno::EOVERFLOW)?;
-        let (first, after) = if self.length < 0 {
-            (end, start)
-        } else {
-            (start, end)
-        };
+        let (first, after) = if self.length < 0 { (end, start) } else { (start, end) };
         let first = u64::try_from(first).map_err(|_| Errno::EINVAL)?;
-        let last = if self.length == 0 {
-            u64::MAX
-        } else {
-            after.cast_unsigned() - 1
-        };
+        let last = if self.length == 0 { u64::MAX } else { after.cast_unsigned() - 1 };
         Ok(Span { first, last })
     }
 
@@ -64,26 +56,15 @@ impl Flock {
     fn answer(self, found: Option<Record>) -> Self {
         let raw = |kind: u32| i16::try_from(kind).unwrap_or(0);
         let Some(record) = found else {
-            return Self {
-                kind: raw(abi::F_UNLCK),
-                ..self
-            };
+            return Self { kind: raw(abi::F_UNLCK), ..self };
         };
         let Span { first, last } = record.span;
         Self {
-            kind: raw(if record.kind == Kind::Read {
-                abi::F_RDLCK
-            } else {
-                abi::F_WRLCK
-            }),
+            kind: raw(if record.kind == Kind::Read { abi::F_RDLCK } else { abi::F_WRLCK }),
             whence: raw(abi::SEEK_SET),
             padding1: 0,
             start: first.cast_signed(),
-            length: if last == u64::MAX {
-                0
-            } else {
-                (last - first + 1).cast_signed()
-            },
+            length: if last == u64::MAX { 0 } else { (last - first + 1).cast_signed() },
             pid: record.pid,
             padding2: 0,
         }
@@ -97,10 +78,7 @@ impl Flock {
 pub fn control(files: &Files, file: &OpenFile, operation: u32, argument: usize) -> Result<usize> {
     let pointer = UserPtr::<Flock>::new(argument);
     let request = pointer.read()?;
-    let of_description = matches!(
-        operation,
-        abi::F_OFD_GETLK | abi::F_OFD_SETLK | abi::F_OFD_SETLKW
-    );
+    let of_description = matches!(operation, abi::F_OFD_GETLK | abi::F_OFD_SETLK | abi::F_OFD_SETLKW);
     if of_description && request.pid != 0 {
         return Err(Errno::EINVAL);
     }
@@ -114,15 +92,7 @@ pub fn control(files: &Files, file: &OpenFile, operation: u32, argument: usize) 
     let inode = file.location().inode();
     if matches!(operation, abi::F_GETLK | abi::F_OFD_GETLK) {
         let kind = kind.ok_or(Errno::EINVAL)?;
-        let found = record_lock::conflict(
-            inode,
-            &Record {
-                owner,
-                pid,
-                kind,
-                span,
-            },
-        );
+        let found = record_lock::conflict(inode, &Record { owner, pid, kind, span });
         pointer.write(&request.answer(found))?;
         return Ok(0);
     }
@@ -130,17 +100,8 @@ pub fn control(files: &Files, file: &OpenFile, operation: u32, argument: usize) 
         record_lock::release(inode, owner, span);
         return Ok(0);
     };
-    file.check_access(if kind == Kind::Read {
-        AccessMode::READ
-    } else {
-        AccessMode::WRITE
-    })?;
-    let wanted = Record {
-        owner,
-        pid,
-        kind,
-        span,
-    };
+    file.check_access(if kind == Kind::Read { AccessMode::READ } else { AccessMode::WRITE })?;
+    let wanted = Record { owner, pid, kind, span };
     if matches!(operation, abi::F_SETLKW | abi::F_OFD_SETLKW) {
         record_lock::acquire(inode, &wanted)?;
     } else {

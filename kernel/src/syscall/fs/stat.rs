@@ -84,10 +84,7 @@ pub fn fstat(fd: i32, buffer: usize) -> Result<usize> {
 
 /// newfstatat(2)
 pub fn newfstatat(dirfd: i32, path: usize, buffer: usize, flags: u32) -> Result<usize> {
-    check_flags(
-        flags,
-        abi::AT_SYMLINK_NOFOLLOW | abi::AT_EMPTY_PATH | abi::AT_NO_AUTOMOUNT,
-    )?;
+    check_flags(flags, abi::AT_SYMLINK_NOFOLLOW | abi::AT_EMPTY_PATH | abi::AT_NO_AUTOMOUNT)?;
     let path = place::path(path)?;
     let file = as_caller(|caller| place::existing(caller, dirfd, &path, flags, follow(flags)))?;
     store_stat(&file, buffer)
@@ -104,11 +101,7 @@ struct StatxTime {
 
 impl From<Timestamp> for StatxTime {
     fn from(time: Timestamp) -> Self {
-        Self {
-            seconds: time.seconds,
-            nanoseconds: time.nanoseconds,
-            reserved: 0,
-        }
+        Self { seconds: time.seconds, nanoseconds: time.nanoseconds, reserved: 0 }
     }
 }
 
@@ -174,21 +167,14 @@ impl Statx {
 
 /// statx(2): gives all it has, whatever the mask asks for.
 pub fn statx(dirfd: i32, path: usize, flags: u32, mask: u32, buffer: usize) -> Result<usize> {
-    let known = abi::AT_SYMLINK_NOFOLLOW
-        | abi::AT_EMPTY_PATH
-        | abi::AT_NO_AUTOMOUNT
-        | abi::AT_STATX_SYNC_TYPE;
+    let known = abi::AT_SYMLINK_NOFOLLOW | abi::AT_EMPTY_PATH | abi::AT_NO_AUTOMOUNT | abi::AT_STATX_SYNC_TYPE;
     check_flags(flags, known)?;
     check_flags(mask & abi::STATX__RESERVED, 0)?;
     if flags & abi::AT_STATX_SYNC_TYPE == abi::AT_STATX_SYNC_TYPE {
         return Err(Errno::EINVAL);
     }
     // Since Linux 6.11 a null path with AT_EMPTY_PATH is an empty one.
-    let path = if path == 0 && flags & abi::AT_EMPTY_PATH != 0 {
-        alloc::vec::Vec::new()
-    } else {
-        place::path(path)?
-    };
+    let path = if path == 0 && flags & abi::AT_EMPTY_PATH != 0 { alloc::vec::Vec::new() } else { place::path(path)? };
     let file = as_caller(|caller| place::existing(caller, dirfd, &path, flags, follow(flags)))?;
     UserPtr::new(buffer).write(&Statx::new(&file))?;
     Ok(0)
@@ -227,15 +213,8 @@ fn mount_flags(flags: MountFlags) -> u64 {
     const ST_RELATIME: u64 = 0x1000;
     const ST_NOATIME: u64 = 0x400;
     // The first four are numbered as in mount(2).
-    let same = MountFlags::READ_ONLY
-        | MountFlags::NO_SET_ID
-        | MountFlags::NO_DEVICES
-        | MountFlags::NO_EXEC;
-    let times = if flags.contains(MountFlags::NO_ACCESS_TIME) {
-        ST_NOATIME
-    } else {
-        ST_RELATIME
-    };
+    let same = MountFlags::READ_ONLY | MountFlags::NO_SET_ID | MountFlags::NO_DEVICES | MountFlags::NO_EXEC;
+    let times = if flags.contains(MountFlags::NO_ACCESS_TIME) { ST_NOATIME } else { ST_RELATIME };
     u64::from(flags.intersection(same).bits()) | ST_VALID | times
 }
 

@@ -16,9 +16,7 @@ use postern_core::signal_set::Signal;
 const MAX_TRANSFER: usize = 0x7fff_f000;
 
 fn offset(raw: i64) -> Result<At> {
-    u64::try_from(raw)
-        .map(At::Offset)
-        .map_err(|_| Errno::EINVAL)
+    u64::try_from(raw).map(At::Offset).map_err(|_| Errno::EINVAL)
 }
 
 /// What a failed write means besides its error: a broken pipe is told by signal as well.
@@ -84,30 +82,18 @@ pub fn pwritev(fd: i32, vector: usize, count: usize, at: i64) -> Result<usize> {
 /// preadv2(2): -1 means the position; no RWF_ flag is known but those that change nothing here.
 pub fn preadv2(fd: i32, vector: usize, count: usize, at: i64, flags: u32) -> Result<usize> {
     check_rwf(flags)?;
-    if at == -1 {
-        readv(fd, vector, count)
-    } else {
-        preadv(fd, vector, count, at)
-    }
+    if at == -1 { readv(fd, vector, count) } else { preadv(fd, vector, count, at) }
 }
 
 /// pwritev2(2): as preadv2.
 pub fn pwritev2(fd: i32, vector: usize, count: usize, at: i64, flags: u32) -> Result<usize> {
     check_rwf(flags)?;
-    if at == -1 {
-        writev(fd, vector, count)
-    } else {
-        pwritev(fd, vector, count, at)
-    }
+    if at == -1 { writev(fd, vector, count) } else { pwritev(fd, vector, count, at) }
 }
 
 fn check_rwf(flags: u32) -> Result<()> {
     let harmless = abi::RWF_HIPRI | abi::RWF_DSYNC | abi::RWF_SYNC;
-    if flags & !harmless == 0 {
-        Ok(())
-    } else {
-        Err(Errno::EOPNOTSUPP)
-    }
+    if flags & !harmless == 0 { Ok(()) } else { Err(Errno::EOPNOTSUPP) }
 }
 
 /// lseek(2)
@@ -133,11 +119,8 @@ struct Side {
 impl Side {
     fn new(pointer: usize) -> Result<Self> {
         let pointer = UserPtr::<i64>::new(pointer);
-        let offset = if pointer.is_null() {
-            None
-        } else {
-            Some(u64::try_from(pointer.read()?).map_err(|_| Errno::EINVAL)?)
-        };
+        let offset =
+            if pointer.is_null() { None } else { Some(u64::try_from(pointer.read()?).map_err(|_| Errno::EINVAL)?) };
         Ok(Self { pointer, offset })
     }
 
@@ -153,9 +136,7 @@ impl Side {
 
     fn finish(&self) -> Result<()> {
         match self.offset {
-            Some(offset) => self
-                .pointer
-                .write(&i64::try_from(offset).map_err(|_| Errno::EOVERFLOW)?),
+            Some(offset) => self.pointer.write(&i64::try_from(offset).map_err(|_| Errno::EOVERFLOW)?),
             None => Ok(()),
         }
     }
@@ -163,17 +144,9 @@ impl Side {
 
 /// Copies up to `count` bytes a page at a time. No lock is held between reading and writing, so two files of one kind are no
 /// problem; what could not be written is given back to the position of the input.
-fn copy(
-    from: &OpenFile,
-    input: &mut Side,
-    to: &OpenFile,
-    output: &mut Side,
-    count: usize,
-) -> Result<usize> {
+fn copy(from: &OpenFile, input: &mut Side, to: &OpenFile, output: &mut Side, count: usize) -> Result<usize> {
     let mut buffer = Vec::new();
-    buffer
-        .try_reserve_exact(PAGE_SIZE)
-        .map_err(|_| Errno::ENOMEM)?;
+    buffer.try_reserve_exact(PAGE_SIZE).map_err(|_| Errno::ENOMEM)?;
     buffer.resize(PAGE_SIZE, 0);
     let mut copied = 0;
     while copied < count {
@@ -192,13 +165,7 @@ fn copy(
     Ok(copied)
 }
 
-fn copy_part(
-    from: &OpenFile,
-    input: &mut Side,
-    to: &OpenFile,
-    output: &mut Side,
-    buffer: &mut [u8],
-) -> Result<usize> {
+fn copy_part(from: &OpenFile, input: &mut Side, to: &OpenFile, output: &mut Side, buffer: &mut [u8]) -> Result<usize> {
     let got = from.read(&mut Sink::from_slice(buffer), input.at())?;
     if got == 0 {
         return Ok(0);
@@ -223,13 +190,7 @@ pub fn sendfile(out_fd: i32, in_fd: i32, offset: usize, count: usize) -> Result<
     }
     let mut input = Side::new(offset)?;
     let mut output = Side::new(0)?;
-    let copied = copy(
-        &from,
-        &mut input,
-        &to,
-        &mut output,
-        count.min(MAX_TRANSFER),
-    );
+    let copied = copy(&from, &mut input, &to, &mut output, count.min(MAX_TRANSFER));
     written(&to, copied)
 }
 
@@ -258,11 +219,5 @@ pub fn copy_file_range(
     if to.flags().contains(OpenFlags::APPEND) {
         return Err(Errno::EBADF);
     }
-    copy(
-        &from,
-        &mut Side::new(in_offset)?,
-        &to,
-        &mut Side::new(out_offset)?,
-        count.min(MAX_TRANSFER),
-    )
+    copy(&from, &mut Side::new(in_offset)?, &to, &mut Side::new(out_offset)?, count.min(MAX_TRANSFER))
 }

@@ -32,19 +32,11 @@ pub const CAP_LAST_CAP: u32 = 40;
 
 /// All that a thread may do.
 fn capabilities_of(credentials: &Credentials) -> [CapabilityData; 2] {
-    let all: u64 = if credentials.is_privileged() {
-        (1 << (CAP_LAST_CAP + 1)) - 1
-    } else {
-        0
-    };
+    let all: u64 = if credentials.is_privileged() { (1 << (CAP_LAST_CAP + 1)) - 1 } else { 0 };
     [all & 0xffff_ffff, all >> 32].map(|half| {
         // A half has 32 bits.
         let half = u32::try_from(half).unwrap_or(u32::MAX);
-        CapabilityData {
-            effective: half,
-            permitted: half,
-            inheritable: 0,
-        }
+        CapabilityData { effective: half, permitted: half, inheritable: 0 }
     })
 }
 
@@ -55,10 +47,7 @@ fn read_header(pointer: UserPtr<CapabilityHeader>) -> Result<(CapabilityHeader, 
         abi::_LINUX_CAPABILITY_VERSION_1 => Some(1),
         abi::_LINUX_CAPABILITY_VERSION_2 | abi::_LINUX_CAPABILITY_VERSION_3 => Some(2),
         _ => {
-            pointer.write(&CapabilityHeader {
-                version: abi::_LINUX_CAPABILITY_VERSION_3,
-                ..header
-            })?;
+            pointer.write(&CapabilityHeader { version: abi::_LINUX_CAPABILITY_VERSION_3, ..header })?;
             None
         }
     };
@@ -70,19 +59,12 @@ pub fn capget(header: UserPtr<CapabilityHeader>, data: UserPtr<CapabilityData>) 
     let (header, count) = read_header(header)?;
     let Some(count) = count else {
         // Without data it was only a question for the version.
-        return if data.is_null() {
-            Ok(0)
-        } else {
-            Err(Errno::EINVAL)
-        };
+        return if data.is_null() { Ok(0) } else { Err(Errno::EINVAL) };
     };
     let tid = u32::try_from(header.pid).map_err(|_| Errno::EINVAL)?;
     let credentials = match tid {
         0 => process::current().credentials(),
-        tid => tree::find_thread(tid)
-            .ok_or(Errno::ESRCH)?
-            .thread()
-            .credentials(),
+        tid => tree::find_thread(tid).ok_or(Errno::ESRCH)?.thread().credentials(),
     };
     if data.is_null() {
         return Ok(0);
@@ -101,11 +83,7 @@ pub fn capset(header: UserPtr<CapabilityHeader>, data: UserPtr<CapabilityData>) 
     if !u32::try_from(header.pid).is_ok_and(|tid| tid == 0 || tid == current.tid()) {
         return Err(Errno::EPERM);
     }
-    for (index, have) in capabilities_of(&current.credentials())
-        .iter()
-        .take(count)
-        .enumerate()
-    {
+    for (index, have) in capabilities_of(&current.credentials()).iter().take(count).enumerate() {
         let wanted = data.element(index).read()?;
         if (wanted.effective, wanted.permitted) != (have.effective, have.permitted) {
             return Err(Errno::EPERM);

@@ -25,8 +25,7 @@ pub fn madvise(address: usize, length: usize, advice: u32) -> Result<usize> {
         Advice::Discard(what) => {
             check_areas(&space, range.clone(), |area| {
                 let anonymous = matches!(area.backing, PageBacking::Anonymous);
-                let refused =
-                    area.flags.contains(AreaFlags::LOCKED) || (what == Discard::Free && !anonymous);
+                let refused = area.flags.contains(AreaFlags::LOCKED) || (what == Discard::Free && !anonymous);
                 if refused { Err(Errno::EINVAL) } else { Ok(()) }
             })?;
             space.discard(range)?;
@@ -34,11 +33,7 @@ pub fn madvise(address: usize, length: usize, advice: u32) -> Result<usize> {
         Advice::Flags { set, clear } => {
             check_areas(&space, range.clone(), |area| {
                 let anonymous = matches!(area.backing, PageBacking::Anonymous);
-                if set.contains(AreaFlags::WIPE_ON_FORK) && !anonymous {
-                    Err(Errno::EINVAL)
-                } else {
-                    Ok(())
-                }
+                if set.contains(AreaFlags::WIPE_ON_FORK) && !anonymous { Err(Errno::EINVAL) } else { Ok(()) }
             })?;
             change_flags(&space, range, set, clear)?;
         }
@@ -84,22 +79,10 @@ impl Advice {
             | abi::MADV_DODUMP => Self::Speed,
             abi::MADV_DONTNEED => Self::Discard(Discard::DontNeed),
             abi::MADV_FREE => Self::Discard(Discard::Free),
-            abi::MADV_DONTFORK => Self::Flags {
-                set: AreaFlags::DONT_FORK,
-                clear: none,
-            },
-            abi::MADV_DOFORK => Self::Flags {
-                set: none,
-                clear: AreaFlags::DONT_FORK,
-            },
-            abi::MADV_WIPEONFORK => Self::Flags {
-                set: AreaFlags::WIPE_ON_FORK,
-                clear: none,
-            },
-            abi::MADV_KEEPONFORK => Self::Flags {
-                set: none,
-                clear: AreaFlags::WIPE_ON_FORK,
-            },
+            abi::MADV_DONTFORK => Self::Flags { set: AreaFlags::DONT_FORK, clear: none },
+            abi::MADV_DOFORK => Self::Flags { set: none, clear: AreaFlags::DONT_FORK },
+            abi::MADV_WIPEONFORK => Self::Flags { set: AreaFlags::WIPE_ON_FORK, clear: none },
+            abi::MADV_KEEPONFORK => Self::Flags { set: none, clear: AreaFlags::WIPE_ON_FORK },
             abi::MADV_POPULATE_READ => Self::Populate(Wanted::Read),
             abi::MADV_POPULATE_WRITE => Self::Populate(Wanted::Write),
             _ => return Err(Errno::EINVAL),
@@ -109,11 +92,7 @@ impl Advice {
 
 /// ENOMEM unless all of `range` is mapped.
 fn check_covered(space: &AddressSpace, range: Range<usize>) -> Result<()> {
-    if space.lock().areas.is_covered(range) {
-        Ok(())
-    } else {
-        Err(Errno::ENOMEM)
-    }
+    if space.lock().areas.is_covered(range) { Ok(()) } else { Err(Errno::ENOMEM) }
 }
 
 /// What `check` says of the first area in `range` that it does not like.
@@ -140,11 +119,7 @@ pub fn msync(address: usize, length: usize, flags: u32) -> Result<usize> {
     let space = space()?;
     if flags & abi::MS_INVALIDATE != 0 {
         check_areas(&space, range.clone(), |area| {
-            if area.flags.contains(AreaFlags::LOCKED) {
-                Err(Errno::EBUSY)
-            } else {
-                Ok(())
-            }
+            if area.flags.contains(AreaFlags::LOCKED) { Err(Errno::EBUSY) } else { Ok(()) }
         })?;
     }
     check_covered(&space, range)?;

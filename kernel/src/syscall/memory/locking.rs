@@ -102,19 +102,12 @@ fn touched_pages(address: usize, length: usize) -> Result<Range<usize>> {
 fn check_may_lock() -> Result<()> {
     let current = process::current();
     let none = current.process().limit(Resource::MEMLOCK).soft == 0;
-    if none && !current.credentials().is_privileged() {
-        Err(Errno::EPERM)
-    } else {
-        Ok(())
-    }
+    if none && !current.credentials().is_privileged() { Err(Errno::EPERM) } else { Ok(()) }
 }
 
 fn check_lock_limit(space: &AddressSpace, more_bytes: usize) -> Result<()> {
     let map = space.lock();
-    let locked = map
-        .areas
-        .iter()
-        .filter(|area| area.flags.contains(AreaFlags::LOCKED));
+    let locked = map.areas.iter().filter(|area| area.flags.contains(AreaFlags::LOCKED));
     let total: usize = locked.map(Area::len).sum();
     drop(map);
     check_limit(total + more_bytes)
@@ -124,9 +117,5 @@ fn check_lock_limit(space: &AddressSpace, more_bytes: usize) -> Result<()> {
 fn check_limit(bytes: usize) -> Result<()> {
     let current = process::current();
     let limit = current.process().limit(Resource::MEMLOCK).soft;
-    if bytes as u64 > limit && !current.credentials().is_privileged() {
-        Err(Errno::ENOMEM)
-    } else {
-        Ok(())
-    }
+    if bytes as u64 > limit && !current.credentials().is_privileged() { Err(Errno::ENOMEM) } else { Ok(()) }
 }

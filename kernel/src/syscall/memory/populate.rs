@@ -29,20 +29,16 @@ pub(super) fn populate(space: &AddressSpace, range: Range<usize>, wanted: Wanted
             let private = !area.flags.contains(AreaFlags::SHARED);
             match wanted {
                 Wanted::AsMapped if area.protection.is_empty() => continue,
-                Wanted::AsMapped if private && area.protection.contains(Protection::WRITE) => {
-                    Access::Write
-                }
+                Wanted::AsMapped if private && area.protection.contains(Protection::WRITE) => Access::Write,
                 Wanted::AsMapped | Wanted::Read => Access::Read,
                 Wanted::Write => Access::Write,
             }
         };
-        space
-            .resolve(page, access)
-            .map_err(|failure| match failure {
-                fault::Failure::NotMapped | fault::Failure::OutOfMemory => Errno::ENOMEM,
-                fault::Failure::NotAllowed => Errno::EINVAL,
-                fault::Failure::BeyondEnd => Errno::EFAULT,
-            })?;
+        space.resolve(page, access).map_err(|failure| match failure {
+            fault::Failure::NotMapped | fault::Failure::OutOfMemory => Errno::ENOMEM,
+            fault::Failure::NotAllowed => Errno::EINVAL,
+            fault::Failure::BeyondEnd => Errno::EFAULT,
+        })?;
         if index % 64 == 63 {
             sched::preemption_point();
             if sched::current().is_interrupted() {

@@ -12,13 +12,7 @@ use postern_core::errno::{Errno, Result};
 use postern_core::signal_set::Signal;
 
 /// prctl(2)
-pub fn prctl(
-    number: u32,
-    first: usize,
-    second: usize,
-    third: usize,
-    fourth: usize,
-) -> Result<usize> {
+pub fn prctl(number: u32, first: usize, second: usize, third: usize, fourth: usize) -> Result<usize> {
     let thread = process::current();
     let attributes = &thread.attributes;
     let process_attributes = &thread.process().attributes;
@@ -34,9 +28,7 @@ pub fn prctl(
             if signal != 0 {
                 Signal::from_number(signal)?;
             }
-            attributes
-                .parent_death_signal
-                .store(signal.cast_unsigned(), Ordering::Relaxed);
+            attributes.parent_death_signal.store(signal.cast_unsigned(), Ordering::Relaxed);
             Ok(0)
         }
         option::PR_GET_PDEATHSIG => {
@@ -44,9 +36,7 @@ pub fn prctl(
             Ok(0)
         }
         option::PR_SET_DUMPABLE => {
-            process_attributes
-                .dumpable
-                .store(flag(first)?, Ordering::Relaxed);
+            process_attributes.dumpable.store(flag(first)?, Ordering::Relaxed);
             Ok(0)
         }
         option::PR_GET_DUMPABLE => Ok(process_attributes.dumpable.load(Ordering::Relaxed).into()),
@@ -58,17 +48,12 @@ pub fn prctl(
             Ok(attributes.no_new_privileges.load(Ordering::Relaxed).into())
         }
         option::PR_SET_TIMERSLACK => {
-            let slack = if first == 0 {
-                ThreadAttributes::default_timer_slack_ns()
-            } else {
-                first as u64
-            };
+            let slack = if first == 0 { ThreadAttributes::default_timer_slack_ns() } else { first as u64 };
             attributes.timer_slack_ns.store(slack, Ordering::Relaxed);
             Ok(0)
         }
         option::PR_GET_TIMERSLACK => {
-            usize::try_from(attributes.timer_slack_ns.load(Ordering::Relaxed))
-                .map_err(|_| Errno::EINVAL)
+            usize::try_from(attributes.timer_slack_ns.load(Ordering::Relaxed)).map_err(|_| Errno::EINVAL)
         }
         option::PR_GET_TID_ADDRESS => {
             UserPtr::new(first).write(&thread.clear_child_tid.load(Ordering::Relaxed))?;
@@ -93,11 +78,7 @@ fn flag(argument: usize) -> Result<bool> {
 
 /// Every capability that exists is in the bounding set.
 fn capability(number: usize) -> Result<bool> {
-    if number <= crate::syscall::identity::CAP_LAST_CAP as usize {
-        Ok(true)
-    } else {
-        Err(Errno::EINVAL)
-    }
+    if number <= crate::syscall::identity::CAP_LAST_CAP as usize { Ok(true) } else { Err(Errno::EINVAL) }
 }
 
 fn set_name(address: usize) -> Result<usize> {

@@ -43,9 +43,7 @@ impl ResourceUsage {
 pub fn getrusage(who: i32, to: UserPtr<ResourceUsage>) -> Result<usize> {
     const SELF: i32 = abi::RUSAGE_SELF.cast_signed();
     const THREAD: i32 = abi::RUSAGE_THREAD.cast_signed();
-    let resident = sched::current()
-        .address_space()
-        .map_or(0, |space| space.resident_pages() * PAGE_SIZE);
+    let resident = sched::current().address_space().map_or(0, |space| space.resident_pages() * PAGE_SIZE);
     let usage = match who {
         SELF => ResourceUsage::new(clock::process_run_ns(), resident),
         THREAD => ResourceUsage::new(sched::switch::current_run_ns(), resident),
@@ -78,17 +76,8 @@ pub struct UserLimit {
 const _: () = assert!(size_of::<UserLimit>() == size_of::<abi::rlimit64>());
 
 /// prlimit64(2)
-pub fn prlimit64(
-    pid: i32,
-    resource: u32,
-    new: UserPtr<UserLimit>,
-    old: UserPtr<UserLimit>,
-) -> Result<usize> {
-    let new = if new.is_null() {
-        None
-    } else {
-        Some(new.read()?)
-    };
+pub fn prlimit64(pid: i32, resource: u32, new: UserPtr<UserLimit>, old: UserPtr<UserLimit>) -> Result<usize> {
+    let new = if new.is_null() { None } else { Some(new.read()?) };
     let process = process_of(pid)?;
     let current = process::current();
     let caller = current.credentials();
@@ -99,44 +88,26 @@ pub fn prlimit64(
     let resource = Resource::from_number(resource)?;
     let before = match new {
         None => process.limit(resource),
-        Some(UserLimit { soft, hard }) => {
-            change_limit(&process, resource, Limit { soft, hard }, &caller)?
-        }
+        Some(UserLimit { soft, hard }) => change_limit(&process, resource, Limit { soft, hard }, &caller)?,
     };
-    old.write_if_some(&UserLimit {
-        soft: before.soft,
-        hard: before.hard,
-    })?;
+    old.write_if_some(&UserLimit { soft: before.soft, hard: before.hard })?;
     Ok(0)
 }
 
-fn change_limit(
-    process: &Process,
-    resource: Resource,
-    new: Limit,
-    caller: &Credentials,
-) -> Result<Limit> {
+fn change_limit(process: &Process, resource: Resource, new: Limit, caller: &Credentials) -> Result<Limit> {
     let before = process.change_limit(resource, new, caller.is_privileged())?;
     if (resource == Resource::STACK || resource == Resource::AS)
         && let Some(space) = process.address_space()
     {
-        space.set_limits(
-            process.limit(Resource::STACK).soft,
-            process.limit(Resource::AS).soft,
-        );
+        space.set_limits(process.limit(Resource::STACK).soft, process.limit(Resource::AS).soft);
     }
     Ok(before)
 }
 
 /// getrlimit(2)
 pub fn getrlimit(resource: u32, to: UserPtr<UserLimit>) -> Result<usize> {
-    let limit = process::current()
-        .process()
-        .limit(Resource::from_number(resource)?);
-    to.write(&UserLimit {
-        soft: limit.soft,
-        hard: limit.hard,
-    })?;
+    let limit = process::current().process().limit(Resource::from_number(resource)?);
+    to.write(&UserLimit { soft: limit.soft, hard: limit.hard })?;
     Ok(0)
 }
 
@@ -144,11 +115,6 @@ pub fn getrlimit(resource: u32, to: UserPtr<UserLimit>) -> Result<usize> {
 pub fn setrlimit(resource: u32, from: UserPtr<UserLimit>) -> Result<usize> {
     let UserLimit { soft, hard } = from.read()?;
     let current = process::current();
-    change_limit(
-        current.process(),
-        Resource::from_number(resource)?,
-        Limit { soft, hard },
-        &current.credentials(),
-    )?;
+    change_limit(current.process(), Resource::from_number(resource)?, Limit { soft, hard }, &current.credentials())?;
     Ok(0)
 }

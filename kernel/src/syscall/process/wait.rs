@@ -18,24 +18,12 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 const WAIT_WITHOUT_EFFECT: u32 = abi::__WALL | abi::__WCLONE | abi::__WNOTHREAD;
 
 fn patience(options: u32) -> Patience {
-    if options & abi::WNOHANG == 0 {
-        Patience::Wait
-    } else {
-        Patience::Poll
-    }
+    if options & abi::WNOHANG == 0 { Patience::Wait } else { Patience::Poll }
 }
 
 fn events(options: u32) -> Events {
-    let pairs = [
-        (abi::WEXITED, Events::ENDED),
-        (abi::WSTOPPED, Events::STOPPED),
-        (abi::WCONTINUED, Events::CONTINUED),
-    ];
-    pairs
-        .iter()
-        .filter(|(option, _)| options & option != 0)
-        .map(|(_, event)| *event)
-        .collect()
+    let pairs = [(abi::WEXITED, Events::ENDED), (abi::WSTOPPED, Events::STOPPED), (abi::WCONTINUED, Events::CONTINUED)];
+    pairs.iter().filter(|(option, _)| options & option != 0).map(|(_, event)| *event).collect()
 }
 
 /// The status word of wait(2), and the child's CPU time if it has ended.
@@ -47,12 +35,7 @@ fn outcome(found: &Found) -> (i32, u64) {
 }
 
 /// wait4(2)
-pub fn wait4(
-    pid: i32,
-    status: UserPtr<i32>,
-    options: u32,
-    usage: UserPtr<ResourceUsage>,
-) -> Result<usize> {
+pub fn wait4(pid: i32, status: UserPtr<i32>, options: u32, usage: UserPtr<ResourceUsage>) -> Result<usize> {
     if options & !(abi::WNOHANG | abi::WUNTRACED | abi::WCONTINUED | WAIT_WITHOUT_EFFECT) != 0 {
         return Err(Errno::EINVAL);
     }
@@ -63,12 +46,7 @@ pub fn wait4(
         group @ ..-1 => Which::Group(group.unsigned_abs()),
         child => Which::Child(child.unsigned_abs()),
     };
-    let found = wait::wait(
-        which,
-        events(options | abi::WEXITED),
-        patience(options),
-        Keep::Reap,
-    )?;
+    let found = wait::wait(which, events(options | abi::WEXITED), patience(options), Keep::Reap)?;
     let Some(found) = found else { return Ok(0) };
     let (word, run_ns) = outcome(&found);
     status.write_if_some(&word)?;
@@ -107,14 +85,7 @@ impl ChildInformation {
             Event::Changed(_) => uid_of(found.pid),
         };
         let signal = Signal::CHLD.number();
-        Self {
-            signal,
-            code: code.cast_signed(),
-            pid: found.pid.cast_signed(),
-            uid,
-            status,
-            ..Self::default()
-        }
+        Self { signal, code: code.cast_signed(), pid: found.pid.cast_signed(), uid, status, ..Self::default() }
     }
 }
 
@@ -146,20 +117,11 @@ pub fn waitid(
         (abi::P_PIDFD, Ok(_)) => return Err(Errno::EBADF),
         _ => return Err(Errno::EINVAL),
     };
-    let keep = if options & abi::WNOWAIT == 0 {
-        Keep::Reap
-    } else {
-        Keep::Keep
-    };
+    let keep = if options & abi::WNOWAIT == 0 { Keep::Reap } else { Keep::Keep };
     let found = wait::wait(which, events, patience(options), keep)?;
     if let Some(found) = &found {
         usage.write_if_some(&ResourceUsage::new(outcome(found).1, 0))?;
     }
-    information.write_if_some(
-        &found
-            .as_ref()
-            .map(ChildInformation::new)
-            .unwrap_or_default(),
-    )?;
+    information.write_if_some(&found.as_ref().map(ChildInformation::new).unwrap_or_default())?;
     Ok(0)
 }

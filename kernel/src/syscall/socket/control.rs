@@ -54,9 +54,7 @@ impl Area {
             return Err(Errno::ENOBUFS);
         }
         let mut bytes = Vec::new();
-        bytes
-            .try_reserve_exact(self.length)
-            .map_err(|_| Errno::ENOMEM)?;
+        bytes.try_reserve_exact(self.length).map_err(|_| Errno::ENOMEM)?;
         bytes.resize(self.length, 0);
         read_bytes(self.address, &mut bytes)?;
         let mut files = Vec::new();
@@ -68,9 +66,7 @@ impl Area {
             let data = &rest[HEADER..header.length];
             match (header.level, header.kind) {
                 (net::SOL_SOCKET, net::SCM_RIGHTS) => add_files(&mut files, data)?,
-                (net::SOL_SOCKET, net::SCM_CREDENTIALS) => {
-                    outgoing.sender = Some(claimed_sender(data)?)
-                }
+                (net::SOL_SOCKET, net::SCM_CREDENTIALS) => outgoing.sender = Some(claimed_sender(data)?),
                 (net::SOL_SOCKET, _) => return Err(Errno::EINVAL),
                 _ => {}
             }
@@ -103,11 +99,7 @@ fn claimed_sender(data: &[u8]) -> Result<Sender> {
     let is_own = pid == current.process().pid()
         && [own.uid, own.euid, own.suid].contains(&uid)
         && [own.gid, own.egid, own.sgid].contains(&gid);
-    if is_own || own.is_privileged() {
-        Ok(Sender { pid, uid, gid })
-    } else {
-        Err(Errno::EPERM)
-    }
+    if is_own || own.is_privileged() { Ok(Sender { pid, uid, gid }) } else { Err(Errno::EPERM) }
 }
 
 /// What was stored of what came along.
@@ -132,21 +124,8 @@ pub struct Writer {
 impl Writer {
     /// For this area.
     pub fn new(area: Area) -> Self {
-        let area = if area.address == 0 {
-            Area {
-                address: 0,
-                length: 0,
-            }
-        } else {
-            area
-        };
-        Self {
-            thread: process::current(),
-            area,
-            bytes: Vec::new(),
-            truncated: false,
-            opened: Vec::new(),
-        }
+        let area = if area.address == 0 { Area { address: 0, length: 0 } } else { area };
+        Self { thread: process::current(), area, bytes: Vec::new(), truncated: false, opened: Vec::new() }
     }
 
     fn room(&self) -> usize {
@@ -162,27 +141,16 @@ impl Writer {
         }
         let length = (HEADER + data.len()).min(room);
         self.truncated |= length < HEADER + data.len();
-        let header = Header {
-            length,
-            level: net::SOL_SOCKET,
-            kind,
-        };
+        let header = Header { length, level: net::SOL_SOCKET, kind };
         self.bytes.extend_from_slice(header.as_bytes());
         self.bytes.extend_from_slice(&data[..length - HEADER]);
-        let end = self
-            .bytes
-            .len()
-            .next_multiple_of(ALIGNMENT)
-            .min(self.area.length);
+        let end = self.bytes.len().next_multiple_of(ALIGNMENT).min(self.area.length);
         self.bytes.resize(end, 0);
     }
 
     /// Adds who sent the message.
     pub fn put_sender(&mut self, sender: Sender) {
-        self.put(
-            net::SCM_CREDENTIALS,
-            [sender.pid, sender.uid, sender.gid].as_bytes(),
-        );
+        self.put(net::SCM_CREDENTIALS, [sender.pid, sender.uid, sender.gid].as_bytes());
     }
 
     /// Opens descriptors for as many of `files` as there is room for, and adds their numbers.
@@ -209,10 +177,7 @@ impl Writer {
     /// # Errors
     /// EFAULT.
     pub fn finish(self, store_rest: impl FnOnce(Stored) -> Result<()>) -> Result<()> {
-        let stored = Stored {
-            bytes: self.bytes.len(),
-            truncated: self.truncated,
-        };
+        let stored = Stored { bytes: self.bytes.len(), truncated: self.truncated };
         let result = write_bytes(self.area.address, &self.bytes).and_then(|()| store_rest(stored));
         result.inspect_err(|_| {
             for fd in &self.opened {

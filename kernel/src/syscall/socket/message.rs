@@ -42,18 +42,11 @@ struct Entry {
 
 impl Header {
     fn control(&self) -> Area {
-        Area {
-            address: self.control,
-            length: self.control_length,
-        }
+        Area { address: self.control, length: self.control_length }
     }
 
     fn check(&self) -> Result<()> {
-        if self.vector_length > MAX_SEGMENTS {
-            Err(Errno::EMSGSIZE)
-        } else {
-            Ok(())
-        }
+        if self.vector_length > MAX_SEGMENTS { Err(Errno::EMSGSIZE) } else { Ok(()) }
     }
 }
 
@@ -86,11 +79,7 @@ fn store(
         writer.put_sender(sender);
     }
     if let Some(files) = delivery.files {
-        let on_exec = if flags & net::MSG_CMSG_CLOEXEC == 0 {
-            OnExec::Keep
-        } else {
-            OnExec::Close
-        };
+        let on_exec = if flags & net::MSG_CMSG_CLOEXEC == 0 { OnExec::Keep } else { OnExec::Close };
         writer.put_files(files, on_exec);
     }
     writer.finish(|stored| {
@@ -114,9 +103,7 @@ fn receive_one(target: &Target, address: usize, flags: u32) -> Result<usize> {
     let header = UserPtr::<Header>::new(address).read()?;
     header.check()?;
     let mut sink = Sink::user_iovecs(header.vector, header.vector_length)?;
-    target.receive(&mut sink, flags, &mut |delivery| {
-        store(target, address, &header, flags, &delivery)
-    })
+    target.receive(&mut sink, flags, &mut |delivery| store(target, address, &header, flags, &delivery))
 }
 
 /// sendmsg(2)
@@ -130,19 +117,13 @@ pub fn recvmsg(fd: i32, address: usize, flags: u32) -> Result<usize> {
 }
 
 /// Does `one` for message after message and stores its result there; how many. An error after the first ends it only.
-fn several(
-    address: usize,
-    count: u32,
-    mut one: impl FnMut(usize) -> Result<Option<usize>>,
-) -> Result<usize> {
+fn several(address: usize, count: u32, mut one: impl FnMut(usize) -> Result<Option<usize>>) -> Result<usize> {
     let mut done = 0;
     for index in 0..count.min(MAX_MESSAGES) as usize {
         let entry = UserPtr::<Entry>::new(address).element(index).address();
         let length = UserPtr::<u32>::new(entry.wrapping_add(core::mem::offset_of!(Entry, length)));
         match one(entry).and_then(|bytes| match bytes {
-            Some(bytes) => length
-                .write(&u32::try_from(bytes).unwrap_or(u32::MAX))
-                .map(|()| true),
+            Some(bytes) => length.write(&u32::try_from(bytes).unwrap_or(u32::MAX)).map(|()| true),
             None => Ok(false),
         }) {
             Ok(true) => done += 1,
@@ -157,20 +138,14 @@ fn several(
 /// sendmmsg(2)
 pub fn sendmmsg(fd: i32, address: usize, count: u32, flags: u32) -> Result<usize> {
     let target = Target::new(fd)?;
-    several(address, count, |entry| {
-        send_one(&target, entry, flags).map(Some)
-    })
+    several(address, count, |entry| send_one(&target, entry, flags).map(Some))
 }
 
 /// recvmmsg(2). As Linux has it, the time limit is looked at after each message only, and what is left of it is stored.
 pub fn recvmmsg(fd: i32, address: usize, count: u32, flags: u32, timeout: usize) -> Result<usize> {
     let target = Target::new(fd)?;
     let limit = UserPtr::<[i64; 2]>::new(timeout);
-    let deadline_ns = if limit.is_null() {
-        None
-    } else {
-        Some(deadline_ns(limit.read()?)?)
-    };
+    let deadline_ns = if limit.is_null() { None } else { Some(deadline_ns(limit.read()?)?) };
     let mut flags_now = flags & !MSG_WAITFORONE;
     let mut is_over = false;
     let received = several(address, count, |entry| {
@@ -195,8 +170,6 @@ fn deadline_ns([seconds, nanoseconds]: [i64; 2]) -> Result<u64> {
     if seconds < 0 || !(0..NS_PER_SECOND).contains(&nanoseconds) {
         return Err(Errno::EINVAL);
     }
-    let span_ns = seconds
-        .saturating_mul(NS_PER_SECOND)
-        .saturating_add(nanoseconds);
+    let span_ns = seconds.saturating_mul(NS_PER_SECOND).saturating_add(nanoseconds);
     Ok(Kernel::now_ns().saturating_add(span_ns.cast_unsigned()))
 }

@@ -37,10 +37,7 @@ pub fn getsockopt(fd: i32, level: u32, name: u32, value: usize, length: usize) -
     };
     let timeout = |way| {
         let timeout_ns = socket.timeout_ns(way).unwrap_or(0);
-        [
-            timeout_ns / NS_PER_SECOND,
-            timeout_ns % NS_PER_SECOND / NS_PER_MICROSECOND,
-        ]
+        [timeout_ns / NS_PER_SECOND, timeout_ns % NS_PER_SECOND / NS_PER_MICROSECOND]
     };
     match name {
         net::SO_PEERCRED => {
@@ -77,16 +74,10 @@ pub fn setsockopt(fd: i32, level: u32, name: u32, value: usize, length: i32) -> 
     }
     let length = usize::try_from(length).map_err(|_| Errno::EINVAL)?;
     let number = || {
-        if length < size_of::<u32>() {
-            Err(Errno::EINVAL)
-        } else {
-            UserPtr::<u32>::new(value).read()
-        }
+        if length < size_of::<u32>() { Err(Errno::EINVAL) } else { UserPtr::<u32>::new(value).read() }
     };
     let first = number()?;
-    let set_buffer = |way, limit| {
-        socket.set_buffer_bytes(way, usize::try_from(first).unwrap_or(usize::MAX), limit)
-    };
+    let set_buffer = |way, limit| socket.set_buffer_bytes(way, usize::try_from(first).unwrap_or(usize::MAX), limit);
     let set_timeout = |way| -> Result<()> {
         socket.set_timeout_ns(way, timeout_ns(value, length)?);
         Ok(())
@@ -98,14 +89,7 @@ pub fn setsockopt(fd: i32, level: u32, name: u32, value: usize, length: i32) -> 
             if !process::current().credentials().is_privileged() {
                 return Err(Errno::EPERM);
             }
-            set_buffer(
-                if name == net::SO_SNDBUFFORCE {
-                    Way::Send
-                } else {
-                    Way::Receive
-                },
-                Limit::Waived,
-            );
+            set_buffer(if name == net::SO_SNDBUFFORCE { Way::Send } else { Way::Receive }, Limit::Waived);
         }
         net::SO_PASSCRED => socket.want_credentials(first != 0),
         net::SO_RCVTIMEO_OLD | net::SO_RCVTIMEO_NEW => set_timeout(Way::Receive)?,
@@ -127,8 +111,6 @@ fn timeout_ns(value: usize, length: usize) -> Result<Option<u64>> {
     let Ok(seconds) = u64::try_from(seconds) else {
         return Ok(Some(0));
     };
-    let ns = seconds
-        .saturating_mul(NS_PER_SECOND)
-        .saturating_add(microseconds.cast_unsigned() * NS_PER_MICROSECOND);
+    let ns = seconds.saturating_mul(NS_PER_SECOND).saturating_add(microseconds.cast_unsigned() * NS_PER_MICROSECOND);
     Ok((ns != 0).then_some(ns))
 }

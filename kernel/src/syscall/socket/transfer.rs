@@ -3,9 +3,7 @@
 use crate::fs::flags::OpenFlags;
 use crate::fs::open_file::OpenFile;
 use crate::fs::poll::Patience;
-use crate::ipc::unix_socket::{
-    Amount, Deliver, Outgoing, Receiving, Socket, SocketType, Taking, Way,
-};
+use crate::ipc::unix_socket::{Amount, Deliver, Outgoing, Receiving, Socket, SocketType, Taking, Way};
 use crate::mm::user::{Sink, Source, UserPtr};
 use crate::process::{self, signal};
 use alloc::sync::Arc;
@@ -43,18 +41,11 @@ impl Target {
     }
 
     /// Sends; a broken stream is told by signal as well.
-    pub(super) fn send(
-        &self,
-        source: &mut Source<'_>,
-        outgoing: Outgoing,
-        flags: u32,
-    ) -> Result<usize> {
+    pub(super) fn send(&self, source: &mut Source<'_>, outgoing: Outgoing, flags: u32) -> Result<usize> {
         if flags & net::MSG_OOB != 0 {
             return Err(Errno::EOPNOTSUPP);
         }
-        let result = self
-            .socket
-            .send(source, outgoing, self.patience(Way::Send, flags));
+        let result = self.socket.send(source, outgoing, self.patience(Way::Send, flags));
         let silent = flags & net::MSG_NOSIGNAL != 0 || self.kind() != SocketType::Stream;
         if result == Err(Errno::EPIPE) && !silent {
             signal::send_to_current(Signal::PIPE);
@@ -63,34 +54,17 @@ impl Target {
     }
 
     /// Receives; bytes received, or those that there were if `flags` has MSG_TRUNC.
-    pub(super) fn receive(
-        &self,
-        sink: &mut Sink<'_>,
-        flags: u32,
-        deliver: Deliver<'_>,
-    ) -> Result<usize> {
+    pub(super) fn receive(&self, sink: &mut Sink<'_>, flags: u32, deliver: Deliver<'_>) -> Result<usize> {
         if flags & net::MSG_OOB != 0 {
             return Err(Errno::EOPNOTSUPP);
         }
         let receiving = Receiving {
-            taking: if flags & net::MSG_PEEK == 0 {
-                Taking::Consume
-            } else {
-                Taking::Peek
-            },
-            amount: if flags & net::MSG_WAITALL == 0 {
-                Amount::Any
-            } else {
-                Amount::Full
-            },
+            taking: if flags & net::MSG_PEEK == 0 { Taking::Consume } else { Taking::Peek },
+            amount: if flags & net::MSG_WAITALL == 0 { Amount::Any } else { Amount::Full },
             patience: self.patience(Way::Receive, flags),
         };
         let received = self.socket.receive(sink, &receiving, deliver)?;
-        Ok(if flags & net::MSG_TRUNC == 0 {
-            received.bytes
-        } else {
-            received.length
-        })
+        Ok(if flags & net::MSG_TRUNC == 0 { received.bytes } else { received.length })
     }
 }
 
@@ -108,14 +82,7 @@ pub(super) fn check_destination(kind: SocketType, address: usize, length: u32) -
 }
 
 /// sendto(2)
-pub fn sendto(
-    fd: i32,
-    address: usize,
-    length: usize,
-    flags: u32,
-    to: usize,
-    to_length: u32,
-) -> Result<usize> {
+pub fn sendto(fd: i32, address: usize, length: usize, flags: u32, to: usize, to_length: u32) -> Result<usize> {
     let target = Target::new(fd)?;
     let mut source = Source::user(address, length)?;
     check_destination(target.kind(), to, to_length)?;
@@ -123,21 +90,10 @@ pub fn sendto(
 }
 
 /// recvfrom(2)
-pub fn recvfrom(
-    fd: i32,
-    address: usize,
-    length: usize,
-    flags: u32,
-    from: usize,
-    from_length: usize,
-) -> Result<usize> {
+pub fn recvfrom(fd: i32, address: usize, length: usize, flags: u32, from: usize, from_length: usize) -> Result<usize> {
     let target = Target::new(fd)?;
     target.receive(&mut Sink::user(address, length)?, flags, &mut |_| {
         // The sender has no name.
-        if from == 0 {
-            Ok(())
-        } else {
-            UserPtr::<u32>::new(from_length).write(&0)
-        }
+        if from == 0 { Ok(()) } else { UserPtr::<u32>::new(from_length).write(&0) }
     })
 }

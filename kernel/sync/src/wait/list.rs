@@ -16,10 +16,7 @@ pub(super) struct Links<P: Platform> {
 
 impl<P: Platform> Links<P> {
     pub(super) const fn new() -> Self {
-        Self {
-            previous: Cell::new(None),
-            next: Cell::new(None),
-        }
+        Self { previous: Cell::new(None), next: Cell::new(None) }
     }
 }
 
@@ -34,10 +31,7 @@ unsafe impl<P: Platform> Send for List<P> {}
 
 impl<P: Platform> List<P> {
     pub(super) const fn new() -> Self {
-        Self {
-            first: Cell::new(None),
-            last: Cell::new(None),
-        }
+        Self { first: Cell::new(None), last: Cell::new(None) }
     }
 
     #[inline(always)]
@@ -97,8 +91,7 @@ impl<P: Platform> List<P> {
     /// What points back from `node`, or to the last node.
     #[inline(always)]
     fn link_before(&self, node: Pointer<P>) -> &Cell<Pointer<P>> {
-        self.node(node)
-            .map_or(&self.last, |node| &node.links.previous)
+        self.node(node).map_or(&self.last, |node| &node.links.previous)
     }
 
     /// The node that a link of this list, or of a node in it, points to.

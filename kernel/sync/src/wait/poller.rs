@@ -73,10 +73,7 @@ impl<'q, P: Platform> Poller<'q, P> {
     /// Runs `body` with a poller that is on no queue yet, then leaves every queue it has joined.
     pub fn scope<R>(body: impl FnOnce(&Self) -> R) -> R {
         let poller = Self {
-            bell: Bell {
-                rung: AtomicBool::new(false),
-                task: P::current(),
-            },
+            bell: Bell { rung: AtomicBool::new(false), task: P::current() },
             joined: Cell::new(0),
             inline: [const { OnceCell::new() }; INLINE],
             overflow: RefCell::new(Vec::new()),
@@ -181,8 +178,6 @@ impl<P: Platform> Drop for LeaveAll<'_, '_, P> {
 
 impl<P: Platform> fmt::Debug for Poller<'_, P> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Poller")
-            .field("joined", &self.joined.get())
-            .finish_non_exhaustive()
+        out.debug_struct("Poller").field("joined", &self.joined.get()).finish_non_exhaustive()
     }
 }

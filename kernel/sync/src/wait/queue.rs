@@ -207,9 +207,7 @@ impl<P: Platform> WaitQueue<P> {
             // SAFETY: the caller promises that the node outlives its time in the list.
             (Mode::Shared, _) => unsafe { line.list.push_front(node) },
             // SAFETY: as above, and the successor was just found in the list.
-            (Mode::Exclusive, Some(successor)) => unsafe {
-                line.list.insert_before(successor, node)
-            },
+            (Mode::Exclusive, Some(successor)) => unsafe { line.list.insert_before(successor, node) },
             // SAFETY: as above.
             (Mode::Exclusive, None) => unsafe { line.list.push_back(node) },
         }
@@ -286,8 +284,6 @@ impl<P: Platform> Default for WaitQueue<P> {
 impl<P: Platform> fmt::Debug for WaitQueue<P> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let waiters = self.waiters.load(Ordering::Relaxed);
-        out.debug_struct("WaitQueue")
-            .field("waiters", &waiters)
-            .finish_non_exhaustive()
+        out.debug_struct("WaitQueue").field("waiters", &waiters).finish_non_exhaustive()
     }
 }

@@ -62,21 +62,12 @@ impl<O: ?Sized, C: WakeCallback, P: Platform> Registration<O, C, P> {
     ) -> Result<Self, TryReserveError> {
         let mut place = Vec::new();
         place.try_reserve_exact(1)?;
-        place.push(Place {
-            callback,
-            node: OnceCell::new(),
-        });
+        place.push(Place { callback, node: OnceCell::new() });
         let queue = NonNull::from(queue_of(&owner));
-        let registration = Self {
-            place,
-            queue,
-            owner,
-        };
+        let registration = Self { place, queue, owner };
         let callback: &dyn WakeCallback = &registration.place[0].callback;
         let target = Target::Callback(NonNull::from(callback));
-        let node = registration.place[0]
-            .node
-            .get_or_init(|| Node::new(Mode::Shared, interest, target));
+        let node = registration.place[0].node.get_or_init(|| Node::new(Mode::Shared, interest, target));
         // SAFETY: the node is new. It and the callback lie in heap memory that only dropping this registration frees,
         // which unlinks first; leaking it leaks them too. The callback borrows nothing ('static), and the queue lives
         // in `owner`.

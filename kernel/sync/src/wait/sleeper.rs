@@ -69,13 +69,8 @@ impl<P: Platform> WaitQueue<P> {
     ///
     /// # Errors
     /// [`Interrupted`].
-    pub fn wait_interruptible<T>(
-        &self,
-        mode: Mode,
-        attempt: impl FnMut() -> Option<T>,
-    ) -> Result<T, Interrupted> {
-        self.wait_until(mode, Sleep::Interruptible, None, attempt)
-            .map_err(|_| Interrupted)
+    pub fn wait_interruptible<T>(&self, mode: Mode, attempt: impl FnMut() -> Option<T>) -> Result<T, Interrupted> {
+        self.wait_until(mode, Sleep::Interruptible, None, attempt).map_err(|_| Interrupted)
     }
 }
 
@@ -92,11 +87,7 @@ impl<'a, P: Platform> Sleeper<'a, P> {
         // SAFETY: the node is new. Queue and node are borrowed for as long as this value lives, whose drop takes the
         // node off; the value is private to `wait_until_for`, which does not leak it.
         unsafe { queue.link(node) };
-        Self {
-            queue,
-            node,
-            selection: Cell::new(Selection::Unanswered),
-        }
+        Self { queue, node, selection: Cell::new(Selection::Unanswered) }
     }
 
     fn queue_again(&self) {
@@ -106,11 +97,7 @@ impl<'a, P: Platform> Sleeper<'a, P> {
     }
 
     #[inline(always)]
-    fn sleep_until_selected(
-        &self,
-        sleep: Sleep,
-        deadline_ns: Option<u64>,
-    ) -> Result<(), WaitError> {
+    fn sleep_until_selected(&self, sleep: Sleep, deadline_ns: Option<u64>) -> Result<(), WaitError> {
         // Acquire: what the waker changed is visible to the attempt that follows.
         while self.node.state.load(Ordering::Acquire) == QUEUED {
             if sleep == Sleep::Interruptible && P::interrupted() {

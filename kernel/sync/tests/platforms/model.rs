@@ -51,10 +51,7 @@ impl ModelTask {
     fn take_token(&self) {
         let mut token = self.token.lock().expect("loom's locks are never poisoned");
         while !*token {
-            token = self
-                .token_came
-                .wait(token)
-                .expect("loom's locks are never poisoned");
+            token = self.token_came.wait(token).expect("loom's locks are never poisoned");
         }
         *token = false;
     }

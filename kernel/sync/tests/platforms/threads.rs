@@ -109,11 +109,7 @@ impl Platform for Threads {
     }
 
     fn lock_released(rank: Rank) {
-        let held = if rank.is_sleeping() {
-            &SLEEPING
-        } else {
-            &SPINNING
-        };
+        let held = if rank.is_sleeping() { &SLEEPING } else { &SPINNING };
         held.with_borrow_mut(|held| held.release(rank));
     }
 }

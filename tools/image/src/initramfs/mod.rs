@@ -45,38 +45,21 @@ impl Tree {
             let child = child.with_context(failed)?;
             let host = child.path();
             let name = child.file_name();
-            let name = name
-                .to_str()
-                .with_context(|| format!("{} is not UTF-8", host.display()))?;
+            let name = name.to_str().with_context(|| format!("{} is not UTF-8", host.display()))?;
             let guest_path = format!("{guest_prefix}{name}");
             let kind = child.file_type().with_context(failed)?;
             if kind.is_dir() {
-                self.insert(
-                    &guest_path,
-                    Entry::Directory {
-                        mode: DEFAULT_DIRECTORY_MODE,
-                    },
-                )?;
+                self.insert(&guest_path, Entry::Directory { mode: DEFAULT_DIRECTORY_MODE })?;
                 self.add_children(&host, &format!("{guest_path}/"))?;
             } else if kind.is_symlink() {
                 let target = fs::read_link(&host).with_context(failed)?;
-                let target = target
-                    .to_str()
-                    .with_context(|| format!("{} is not UTF-8", target.display()))?;
-                self.insert(
-                    &guest_path,
-                    Entry::Symlink {
-                        target: target.to_owned(),
-                    },
-                )?;
+                let target = target.to_str().with_context(|| format!("{} is not UTF-8", target.display()))?;
+                self.insert(&guest_path, Entry::Symlink { target: target.to_owned() })?;
             } else if kind.is_file() {
                 let mode = default_file_mode(&host)?;
                 self.insert(&guest_path, Entry::File { host, mode })?;
             } else {
-                bail!(
-                    "{} is neither file, directory nor symbolic link",
-                    host.display()
-                );
+                bail!("{} is neither file, directory nor symbolic link", host.display());
             }
         }
         Ok(())
@@ -94,34 +77,18 @@ impl Tree {
             Some(mode) => mode,
             None => default_file_mode(&rule.host_path)?,
         };
-        self.insert(
-            &rule.guest_path,
-            Entry::File {
-                host: rule.host_path.clone(),
-                mode,
-            },
-        )
+        self.insert(&rule.guest_path, Entry::File { host: rule.host_path.clone(), mode })
     }
 
     /// Adds a symbolic link.
     pub fn add_symlink(&mut self, rule: &SymlinkRule) -> Result<()> {
-        self.insert(
-            &rule.guest_path,
-            Entry::Symlink {
-                target: rule.target.clone(),
-            },
-        )
+        self.insert(&rule.guest_path, Entry::Symlink { target: rule.target.clone() })
     }
 
     /// Adds a character device.
     pub fn add_node(&mut self, rule: &NodeRule) -> Result<()> {
-        let NodeRule {
-            major, minor, mode, ..
-        } = *rule;
-        self.insert(
-            &rule.guest_path,
-            Entry::CharacterDevice { major, minor, mode },
-        )
+        let NodeRule { major, minor, mode, .. } = *rule;
+        self.insert(&rule.guest_path, Entry::CharacterDevice { major, minor, mode })
     }
 
     /// One entry a path, save that a directory may be named again; its parents come by themselves.
@@ -130,21 +97,11 @@ impl Tree {
             let parent = self
                 .entries
                 .entry(guest_path[..slash].to_owned())
-                .or_insert(Entry::Directory {
-                    mode: DEFAULT_DIRECTORY_MODE,
-                });
-            ensure!(
-                matches!(parent, Entry::Directory { .. }),
-                "/{} is no directory",
-                &guest_path[..slash]
-            );
+                .or_insert(Entry::Directory { mode: DEFAULT_DIRECTORY_MODE });
+            ensure!(matches!(parent, Entry::Directory { .. }), "/{} is no directory", &guest_path[..slash]);
         }
         match self.entries.insert(guest_path.to_owned(), entry) {
-            Some(Entry::Directory { .. })
-                if matches!(self.entries[guest_path], Entry::Directory { .. }) =>
-            {
-                Ok(())
-            }
+            Some(Entry::Directory { .. }) if matches!(self.entries[guest_path], Entry::Directory { .. }) => Ok(()),
             Some(_) => bail!("/{guest_path} is given twice"),
             None => Ok(()),
         }
@@ -155,8 +112,7 @@ impl Tree {
         let mut archive = Vec::new();
         for (index, (guest_path, entry)) in self.entries.iter().enumerate() {
             let inode = u32::try_from(index + 1)?;
-            archive = append(archive, guest_path, inode, entry)
-                .with_context(|| format!("/{guest_path}"))?;
+            archive = append(archive, guest_path, inode, entry).with_context(|| format!("/{guest_path}"))?;
         }
         Ok(trailer(archive)?)
     }
@@ -165,25 +121,16 @@ impl Tree {
 fn append(archive: Vec<u8>, guest_path: &str, inode: u32, entry: &Entry) -> Result<Vec<u8>> {
     let header = Builder::new(guest_path).ino(inode).mtime(0);
     let (header, contents) = match entry {
-        Entry::Directory { mode } => (
-            header
-                .nlink(2)
-                .mode(*mode)
-                .set_mode_file_type(ModeFileType::Directory),
-            Vec::new(),
-        ),
-        Entry::File { host, mode } => {
-            let contents =
-                fs::read(host).with_context(|| format!("cannot read {}", host.display()))?;
-            (
-                header.mode(*mode).set_mode_file_type(ModeFileType::Regular),
-                contents,
-            )
+        Entry::Directory { mode } => {
+            (header.nlink(2).mode(*mode).set_mode_file_type(ModeFileType::Directory), Vec::new())
         }
-        Entry::Symlink { target } => (
-            header.mode(0o777).set_mode_file_type(ModeFileType::Symlink),
-            target.clone().into_bytes(),
-        ),
+        Entry::File { host, mode } => {
+            let contents = fs::read(host).with_context(|| format!("cannot read {}", host.display()))?;
+            (header.mode(*mode).set_mode_file_type(ModeFileType::Regular), contents)
+        }
+        Entry::Symlink { target } => {
+            (header.mode(0o777).set_mode_file_type(ModeFileType::Symlink), target.clone().into_bytes())
+        }
         Entry::CharacterDevice { major, minor, mode } => {
             let header = header.mode(*mode).set_mode_file_type(ModeFileType::Char);
             (header.rdev_major(*major).rdev_minor(*minor), Vec::new())
@@ -199,11 +146,7 @@ fn append(archive: Vec<u8>, guest_path: &str, inode: u32, entry: &Entry) -> Resu
 fn default_file_mode(host: &Path) -> Result<u32> {
     let metadata = fs::metadata(host).with_context(|| format!("cannot read {}", host.display()))?;
     ensure!(metadata.is_file(), "{} is no file", host.display());
-    Ok(if metadata.permissions().mode() & 0o111 == 0 {
-        0o644
-    } else {
-        0o755
-    })
+    Ok(if metadata.permissions().mode() & 0o111 == 0 { 0o644 } else { 0o755 })
 }
 
 #[cfg(test)]

@@ -45,11 +45,7 @@ impl FromStr for FileRule {
         let (guest_path, rest) = split(word)?;
         let (host_path, mode) = split_mode(rest)?;
         ensure!(!host_path.is_empty(), "no host path in '{word}'");
-        Ok(Self {
-            guest_path,
-            host_path: host_path.into(),
-            mode,
-        })
+        Ok(Self { guest_path, host_path: host_path.into(), mode })
     }
 }
 
@@ -59,10 +55,7 @@ impl FromStr for SymlinkRule {
     fn from_str(word: &str) -> Result<Self> {
         let (guest_path, target) = split(word)?;
         ensure!(!target.is_empty(), "no target in '{word}'");
-        Ok(Self {
-            guest_path,
-            target: target.to_owned(),
-        })
+        Ok(Self { guest_path, target: target.to_owned() })
     }
 }
 
@@ -71,10 +64,7 @@ impl FromStr for DirectoryRule {
 
     fn from_str(word: &str) -> Result<Self> {
         let (path, mode) = split_mode(word)?;
-        Ok(Self {
-            guest_path: guest_path(path)?,
-            mode,
-        })
+        Ok(Self { guest_path: guest_path(path)?, mode })
     }
 }
 
@@ -99,17 +89,13 @@ impl FromStr for NodeRule {
 }
 
 fn split(word: &str) -> Result<(String, &str)> {
-    let (path, rest) = word
-        .split_once('=')
-        .with_context(|| format!("no '=' in '{word}'"))?;
+    let (path, rest) = word.split_once('=').with_context(|| format!("no '=' in '{word}'"))?;
     Ok((guest_path(path)?, rest))
 }
 
 /// An absolute path of named components, without its leading slash.
 fn guest_path(path: &str) -> Result<String> {
-    let Some(relative) = path.strip_prefix('/') else {
-        bail!("'{path}' does not start with a slash")
-    };
+    let Some(relative) = path.strip_prefix('/') else { bail!("'{path}' does not start with a slash") };
     let named = |component: &str| !matches!(component, "" | "." | "..");
     ensure!(relative.split('/').all(named), "'{path}' is no plain path");
     Ok(relative.to_owned())
@@ -127,9 +113,7 @@ fn split_mode(word: &str) -> Result<(&str, Option<u32>)> {
 }
 
 fn parse_mode(word: &str) -> Option<u32> {
-    u32::from_str_radix(word, 8)
-        .ok()
-        .filter(|mode| *mode <= 0o7777 && !word.starts_with('+'))
+    u32::from_str_radix(word, 8).ok().filter(|mode| *mode <= 0o7777 && !word.starts_with('+'))
 }
 
 #[cfg(test)]
@@ -139,14 +123,7 @@ mod tests {
     #[test]
     fn a_file_may_carry_a_mode() {
         let plain: FileRule = "/bin/sh=target/sh".parse().unwrap();
-        assert_eq!(
-            plain,
-            FileRule {
-                guest_path: "bin/sh".into(),
-                host_path: "target/sh".into(),
-                mode: None
-            }
-        );
+        assert_eq!(plain, FileRule { guest_path: "bin/sh".into(), host_path: "target/sh".into(), mode: None });
         let with_mode: FileRule = "/etc/shadow=shadow:600".parse().unwrap();
         assert_eq!(with_mode.mode, Some(0o600));
     }
@@ -154,19 +131,8 @@ mod tests {
     #[test]
     fn a_node_is_c_major_minor() {
         let node: NodeRule = "/dev/console=c:5:1".parse().unwrap();
-        assert_eq!(
-            node,
-            NodeRule {
-                guest_path: "dev/console".into(),
-                major: 5,
-                minor: 1,
-                mode: 0o600
-            }
-        );
-        assert_eq!(
-            "/dev/null=c:1:3:0666".parse::<NodeRule>().unwrap().mode,
-            0o666
-        );
+        assert_eq!(node, NodeRule { guest_path: "dev/console".into(), major: 5, minor: 1, mode: 0o600 });
+        assert_eq!("/dev/null=c:1:3:0666".parse::<NodeRule>().unwrap().mode, 0o666);
     }
 
     #[test]
@@ -181,14 +147,7 @@ mod tests {
         for word in ["/a", "/a=", "/a=b:9", "/a=b:77777", "/a=b:+7"] {
             assert!(word.parse::<FileRule>().is_err(), "{word}");
         }
-        for word in [
-            "/a=b:1:2",
-            "/a=c:1",
-            "/a=c:x:2",
-            "/a=c:1:-2",
-            "/a=c:1:2:8",
-            "/a=c:1:2:3:4",
-        ] {
+        for word in ["/a=b:1:2", "/a=c:1", "/a=c:x:2", "/a=c:1:-2", "/a=c:1:2:8", "/a=c:1:2:3:4"] {
             assert!(word.parse::<NodeRule>().is_err(), "{word}");
         }
         assert!("/a=".parse::<SymlinkRule>().is_err());

@@ -40,20 +40,11 @@ fn read(archive: &[u8]) -> Vec<Seen> {
 }
 
 fn names(tree: &Tree) -> Vec<String> {
-    read(&tree.to_newc().unwrap())
-        .into_iter()
-        .map(|seen| seen.name)
-        .collect()
+    read(&tree.to_newc().unwrap()).into_iter().map(|seen| seen.name).collect()
 }
 
 fn seen(name: &str, mode: u32, inode: u32, device: (u32, u32), contents: &[u8]) -> Seen {
-    Seen {
-        name: name.to_owned(),
-        mode,
-        inode,
-        device,
-        contents: contents.to_owned(),
-    }
+    Seen { name: name.to_owned(), mode, inode, device, contents: contents.to_owned() }
 }
 
 #[test]
@@ -63,16 +54,9 @@ fn every_kind_of_entry_is_read_back() {
     fs::write(&host, b"12345").unwrap();
 
     let mut tree = Tree::default();
-    tree.add_node(&"/dev/console=c:5:1".parse().unwrap())
-        .unwrap();
-    tree.add_symlink(&"/bin/ls=coreutils".parse().unwrap())
-        .unwrap();
-    tree.add_file(
-        &format!("/bin/coreutils={}:755", host.display())
-            .parse()
-            .unwrap(),
-    )
-    .unwrap();
+    tree.add_node(&"/dev/console=c:5:1".parse().unwrap()).unwrap();
+    tree.add_symlink(&"/bin/ls=coreutils".parse().unwrap()).unwrap();
+    tree.add_file(&format!("/bin/coreutils={}:755", host.display()).parse().unwrap()).unwrap();
     tree.add_directory(&"/tmp:1777".parse().unwrap()).unwrap();
 
     assert_eq!(
@@ -97,10 +81,7 @@ fn order_of_arguments_does_not_show() {
         }
         tree.to_newc().unwrap()
     };
-    assert_eq!(
-        archive(&["/a/b=x", "/a/c=y", "/d=z"]),
-        archive(&["/d=z", "/a/c=y", "/a/b=x"])
-    );
+    assert_eq!(archive(&["/a/b=x", "/a/c=y", "/d=z"]), archive(&["/d=z", "/a/c=y", "/a/b=x"]));
 }
 
 #[test]
@@ -142,10 +123,7 @@ fn a_directory_may_be_named_again_but_nothing_else() {
     let mut tree = Tree::default();
     tree.add_directory(&"/tmp".parse().unwrap()).unwrap();
     tree.add_directory(&"/tmp:1777".parse().unwrap()).unwrap();
-    assert_eq!(
-        read(&tree.to_newc().unwrap()),
-        [seen("tmp", 0o041_777, 1, (0, 0), b"")]
-    );
+    assert_eq!(read(&tree.to_newc().unwrap()), [seen("tmp", 0o041_777, 1, (0, 0), b"")]);
 
     assert!(tree.add_symlink(&"/tmp=x".parse().unwrap()).is_err());
     let mut tree = Tree::default();
@@ -160,9 +138,6 @@ fn a_missing_or_unfit_host_file_is_named() {
     for host in [folder.path().join("absent"), folder.path().to_owned()] {
         let rule = format!("/a={}", host.display()).parse().unwrap();
         let error = Tree::default().add_file(&rule).unwrap_err();
-        assert!(
-            error.to_string().contains(host.to_str().unwrap()),
-            "{error}"
-        );
+        assert!(error.to_string().contains(host.to_str().unwrap()), "{error}");
     }
 }

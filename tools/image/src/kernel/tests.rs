@@ -35,21 +35,10 @@ impl Default for Sample {
 }
 
 fn words(fields: &[(usize, u64)]) -> Vec<u8> {
-    fields
-        .iter()
-        .flat_map(|(size, value)| value.to_le_bytes()[..*size].to_vec())
-        .collect()
+    fields.iter().flat_map(|(size, value)| value.to_le_bytes()[..*size].to_vec()).collect()
 }
 
-fn section(
-    name: u64,
-    kind: u32,
-    address: u64,
-    offset: usize,
-    size: usize,
-    link: u64,
-    entry: u64,
-) -> Vec<u8> {
+fn section(name: u64, kind: u32, address: u64, offset: usize, size: usize, link: u64, entry: u64) -> Vec<u8> {
     let kind = u64::from(kind);
     words(&[
         (4, name),
@@ -73,12 +62,7 @@ impl Sample {
     /// Header, program header, contents, names, symbols, section headers.
     fn elf(&self) -> Vec<u8> {
         let names = b"\0.symbols\0.symtab\0.strtab\0__kernel_start\0early\0late\0".to_vec();
-        let name = |wanted: &[u8]| {
-            names
-                .windows(wanted.len())
-                .position(|part| part == wanted)
-                .unwrap() as u64
-        };
+        let name = |wanted: &[u8]| names.windows(wanted.len()).position(|part| part == wanted).unwrap() as u64;
         let contents_at = HEADER_BYTES + SEGMENT_BYTES;
         let names_at = contents_at + IMAGE_BYTES;
         let symbols_at = names_at + names.len();
@@ -131,24 +115,8 @@ impl Sample {
                 0,
                 0,
             ),
-            section(
-                name(b".symtab\0"),
-                elf::SHT_SYMTAB.0,
-                0,
-                symbols_at,
-                symbols.len(),
-                3,
-                24,
-            ),
-            section(
-                name(b".strtab\0"),
-                elf::SHT_STRTAB.0,
-                0,
-                names_at,
-                names.len(),
-                0,
-                0,
-            ),
+            section(name(b".symtab\0"), elf::SHT_SYMTAB.0, 0, symbols_at, symbols.len(), 3, 24),
+            section(name(b".strtab\0"), elf::SHT_STRTAB.0, 0, names_at, names.len(), 0, 0),
         ]
         .concat();
         [ident, header, segment, contents, names, symbols, sections].concat()
@@ -165,14 +133,8 @@ fn image_is_the_segment_with_the_table_in_its_room() {
     let image = image(&sample.elf()).unwrap();
     assert_eq!(image.len(), IMAGE_BYTES);
     let expected = table(vec![
-        Function {
-            offset: 0x200,
-            mangled_name: "early",
-        },
-        Function {
-            offset: 0x300,
-            mangled_name: "late",
-        },
+        Function { offset: 0x200, mangled_name: "early" },
+        Function { offset: 0x300, mangled_name: "late" },
     ])
     .unwrap();
     let (room, after) = image[ROOM_OFFSET..].split_at(sample.room_bytes);
@@ -184,58 +146,25 @@ fn image_is_the_segment_with_the_table_in_its_room() {
 #[test]
 fn room_too_small_is_refused_with_the_size_needed() {
     // Magic and count, two entries, "early" and "late" with their NULs.
-    let refusal = refusal(&Sample {
-        room_bytes: 34,
-        ..Sample::default()
-    });
-    assert!(
-        refusal.contains("34 bytes") && refusal.contains("need 35"),
-        "{refusal}"
-    );
-    assert!(
-        image(
-            &Sample {
-                room_bytes: 35,
-                ..Sample::default()
-            }
-            .elf()
-        )
-        .is_ok()
-    );
+    let refusal = refusal(&Sample { room_bytes: 34, ..Sample::default() });
+    assert!(refusal.contains("34 bytes") && refusal.contains("need 35"), "{refusal}");
+    assert!(image(&Sample { room_bytes: 35, ..Sample::default() }.elf()).is_ok());
 }
 
 #[test]
 fn room_outside_the_image_is_refused() {
     for room_address in [BASE - 0x100, BASE + IMAGE_BYTES as u64 - 1, u64::MAX] {
-        let refusal = refusal(&Sample {
-            room_address,
-            ..Sample::default()
-        });
+        let refusal = refusal(&Sample { room_address, ..Sample::default() });
         assert!(refusal.contains("outside"), "{refusal}");
     }
-    let refusal = refusal(&Sample {
-        room_kind: elf::SHT_NOBITS.0,
-        ..Sample::default()
-    });
+    let refusal = refusal(&Sample { room_kind: elf::SHT_NOBITS.0, ..Sample::default() });
     assert!(refusal.contains("NOBITS"), "{refusal}");
 }
 
 #[test]
 fn other_machines_and_headerless_files_are_refused() {
-    assert!(
-        refusal(&Sample {
-            machine: elf::EM_X86_64.0,
-            ..Sample::default()
-        })
-        .contains("AArch64")
-    );
-    assert!(
-        refusal(&Sample {
-            magic: b"MZ\0\0",
-            ..Sample::default()
-        })
-        .contains("boot header")
-    );
+    assert!(refusal(&Sample { machine: elf::EM_X86_64.0, ..Sample::default() }).contains("AArch64"));
+    assert!(refusal(&Sample { magic: b"MZ\0\0", ..Sample::default() }).contains("boot header"));
 }
 
 #[test]

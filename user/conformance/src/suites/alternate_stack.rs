@@ -16,16 +16,11 @@ crate::tests! {
 static STACK_SEEN: AtomicUsize = AtomicUsize::new(0);
 static CHANGE_ERRNO: AtomicUsize = AtomicUsize::new(0);
 
-extern "C" fn stack_handler(
-    _signal: i32,
-    _info: *mut libc::siginfo_t,
-    _context: *mut libc::c_void,
-) {
+extern "C" fn stack_handler(_signal: i32, _info: *mut libc::siginfo_t, _context: *mut libc::c_void) {
     let local = 0_u8;
     STACK_SEEN.store((&raw const local).expose_provenance(), Ordering::SeqCst);
-    let errno = sigaltstack(std::ptr::with_exposed_provenance_mut(PAGE), 64 * PAGE)
-        .err()
-        .map_or(0, |error| error.errno);
+    let errno =
+        sigaltstack(std::ptr::with_exposed_provenance_mut(PAGE), 64 * PAGE).err().map_or(0, |error| error.errno);
     CHANGE_ERRNO.store(errno.unsigned_abs() as usize, Ordering::SeqCst);
 }
 
@@ -41,21 +36,13 @@ fn sigaltstack(start: *mut u8, length: usize) -> crate::sys::Sys<()> {
 fn alternate_stack_is_used_with_sa_onstack() -> Outcome {
     let stack = memory::private(32)?;
     sigaltstack(stack.pointer(0, stack.length), stack.length)?;
-    let on_it = || {
-        (stack.address..stack.address + stack.length).contains(&STACK_SEEN.load(Ordering::SeqCst))
-    };
+    let on_it = || (stack.address..stack.address + stack.length).contains(&STACK_SEEN.load(Ordering::SeqCst));
     signal::handle(SIGUSR1, stack_handler, 0, &[])?;
     signal::raise(SIGUSR1)?;
-    expect(
-        !on_it(),
-        "without SA_ONSTACK the handler runs on the ordinary stack",
-    )?;
+    expect(!on_it(), "without SA_ONSTACK the handler runs on the ordinary stack")?;
     signal::handle(SIGUSR1, stack_handler, SA_ONSTACK, &[])?;
     signal::raise(SIGUSR1)?;
-    expect(
-        on_it(),
-        "with SA_ONSTACK the handler runs on the alternate stack",
-    )
+    expect(on_it(), "with SA_ONSTACK the handler runs on the alternate stack")
 }
 
 fn alternate_stack_that_is_too_small_gives_enomem() -> Outcome {

@@ -50,18 +50,12 @@ fn opened(name: &str) -> Result<i32, Failure> {
 fn new_directory_holds_dot_and_dot_dot() -> Outcome {
     scratch::enter()?;
     path::mkdir("directory", 0o755)?;
-    expect_eq(
-        names(opened("directory")?, 4096)?,
-        [".", ".."],
-        "the entries",
-    )
+    expect_eq(names(opened("directory")?, 4096)?, [".", ".."], "the entries")
 }
 
 fn getdents_lists_every_entry_once_even_in_small_pieces() -> Outcome {
     scratch::enter()?;
-    let mut expected: Vec<String> = (0..100)
-        .map(|number| format!("entry-{number:03}"))
-        .collect();
+    let mut expected: Vec<String> = (0..100).map(|number| format!("entry-{number:03}")).collect();
     for name in &expected {
         fd::close(path::create(name)?)?;
     }
@@ -79,22 +73,12 @@ fn getdents_tells_types_and_inodes() -> Outcome {
     path::mkdir("directory", 0o755)?;
     path::symlink("x", "link")?;
     let entries = path::getdents(opened(".")?, 4096)?;
-    for (name, kind) in [
-        ("file", libc::DT_REG),
-        ("directory", libc::DT_DIR),
-        ("link", libc::DT_LNK),
-        (".", libc::DT_DIR),
-    ] {
+    for (name, kind) in
+        [("file", libc::DT_REG), ("directory", libc::DT_DIR), ("link", libc::DT_LNK), (".", libc::DT_DIR)]
+    {
         let inode = path::lstat(name)?.st_ino;
-        let expected = Entry {
-            name: name.to_string(),
-            inode,
-            kind,
-        };
-        expect(
-            entries.contains(&expected),
-            &format!("{expected:?} is among {entries:?}"),
-        )?;
+        let expected = Entry { name: name.to_string(), inode, kind };
+        expect(entries.contains(&expected), &format!("{expected:?} is among {entries:?}"))?;
     }
     Ok(())
 }
@@ -104,18 +88,10 @@ fn getdents_starts_again_after_rewinding() -> Outcome {
     path::create("first")?;
     let directory = opened(".")?;
     expect_eq(names(directory, 4096)?, [".", "..", "first"], "the entries")?;
-    expect_eq(
-        path::getdents(directory, 4096)?,
-        [],
-        "the entries at the end",
-    )?;
+    expect_eq(path::getdents(directory, 4096)?, [], "the entries at the end")?;
     path::create("second")?;
     fd::lseek(directory, 0, libc::SEEK_SET)?;
-    expect_eq(
-        names(directory, 4096)?,
-        [".", "..", "first", "second"],
-        "the entries after rewinding",
-    )
+    expect_eq(names(directory, 4096)?, [".", "..", "first", "second"], "the entries after rewinding")
 }
 
 fn getdents_with_too_small_a_buffer_gives_einval() -> Outcome {
@@ -151,18 +127,10 @@ fn getdents_while_entries_are_removed_skips_none_of_the_others() -> Outcome {
 fn link_count_of_a_directory_counts_its_subdirectories() -> Outcome {
     scratch::enter()?;
     path::mkdir("a", 0o755)?;
-    expect_eq(
-        path::stat("a")?.st_nlink,
-        2,
-        "the links of an empty directory",
-    )?;
+    expect_eq(path::stat("a")?.st_nlink, 2, "the links of an empty directory")?;
     path::mkdir("a/b", 0o755)?;
     path::create("a/file")?;
-    expect_eq(
-        path::stat("a")?.st_nlink,
-        3,
-        "the links with a subdirectory",
-    )?;
+    expect_eq(path::stat("a")?.st_nlink, 3, "the links with a subdirectory")?;
     path::rmdir("a/b")?;
     expect_eq(path::stat("a")?.st_nlink, 2, "the links when it is gone")
 }
@@ -217,28 +185,16 @@ fn nothing_can_be_created_in_a_removed_directory() -> Outcome {
 
 fn getcwd_returns_the_absolute_path() -> Outcome {
     let directory = scratch::enter()?;
-    expect_eq(
-        path::getcwd(4096)?,
-        directory.to_string_lossy(),
-        "the working directory",
-    )?;
+    expect_eq(path::getcwd(4096)?, directory.to_string_lossy(), "the working directory")?;
     path::chdir("/")?;
-    expect_eq(
-        path::getcwd(4096)?,
-        "/",
-        "the working directory at the root",
-    )
+    expect_eq(path::getcwd(4096)?, "/", "the working directory at the root")
 }
 
 fn getcwd_with_too_small_a_buffer_gives_erange() -> Outcome {
     let directory = scratch::enter()?;
     let length = directory.as_os_str().len();
     expect_errno(path::getcwd(length), ERANGE)?;
-    expect_eq(
-        path::getcwd(length + 1)?.len(),
-        length,
-        "the length in a buffer that just fits",
-    )
+    expect_eq(path::getcwd(length + 1)?.len(), length, "the length in a buffer that just fits")
 }
 
 fn getcwd_of_a_removed_directory_gives_enoent() -> Outcome {
@@ -254,11 +210,7 @@ fn getcwd_follows_a_renamed_directory() -> Outcome {
     path::mkdir("old", 0o755)?;
     path::chdir("old")?;
     path::rename("../old", "../new", 0)?;
-    expect_eq(
-        path::getcwd(4096)?,
-        directory.join("new").to_string_lossy(),
-        "the working directory",
-    )
+    expect_eq(path::getcwd(4096)?, directory.join("new").to_string_lossy(), "the working directory")
 }
 
 fn getcwd_resolves_symlinks() -> Outcome {
@@ -266,11 +218,7 @@ fn getcwd_resolves_symlinks() -> Outcome {
     path::mkdir("real", 0o755)?;
     path::symlink("real", "link")?;
     path::chdir("link")?;
-    expect_eq(
-        path::getcwd(4096)?,
-        directory.join("real").to_string_lossy(),
-        "the working directory",
-    )
+    expect_eq(path::getcwd(4096)?, directory.join("real").to_string_lossy(), "the working directory")
 }
 
 fn chdir_to_a_file_gives_enotdir() -> Outcome {
@@ -285,11 +233,7 @@ fn fchdir_goes_to_the_open_directory() -> Outcome {
     let here = opened(".")?;
     path::chdir("/")?;
     path::fchdir(here)?;
-    expect_eq(
-        path::getcwd(4096)?,
-        directory.to_string_lossy(),
-        "the working directory",
-    )?;
+    expect_eq(path::getcwd(4096)?, directory.to_string_lossy(), "the working directory")?;
     process::spawn(|| Ok(path::stat(".").map(drop)?))?.expect_success()
 }
 

@@ -3,14 +3,9 @@
 use crate::check::{Outcome, expect, expect_eq, expect_errno};
 use crate::scratch;
 use crate::sys::fd::{self, Pipe};
-use crate::sys::ready::{
-    epoll_add, epoll_create, epoll_create1, epoll_ctl, epoll_pwait, epoll_ready,
-};
+use crate::sys::ready::{epoll_add, epoll_create, epoll_create1, epoll_ctl, epoll_pwait, epoll_ready};
 use crate::sys::{path, process, ready, signal};
-use libc::{
-    EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN,
-    EPOLLONESHOT, EPOLLOUT,
-};
+use libc::{EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLONESHOT, EPOLLOUT};
 use std::time::{Duration, Instant};
 
 crate::tests! {
@@ -56,11 +51,7 @@ fn level_triggered_reports_as_long_as_it_is_ready() -> Outcome {
     expect_eq(epoll_ready(epoll)?, [], "events of an empty pipe")?;
     fd::write(pipe.write, b"x")?;
     for _ in 0..3 {
-        expect_eq(
-            epoll_ready(epoll)?,
-            [(7, EPOLLIN)],
-            "events while a byte waits",
-        )?;
+        expect_eq(epoll_ready(epoll)?, [(7, EPOLLIN)], "events while a byte waits")?;
     }
     fd::read_up_to(pipe.read, 1)?;
     expect_eq(epoll_ready(epoll)?, [], "events after the byte was read")
@@ -70,11 +61,7 @@ fn edge_triggered_reports_once_per_arrival() -> Outcome {
     let (epoll, pipe) = watched(EPOLLIN | EPOLLET)?;
     for _ in 0..3 {
         fd::write(pipe.write, b"x")?;
-        expect_eq(
-            epoll_ready(epoll)?,
-            [(7, EPOLLIN)],
-            "events after an arrival",
-        )?;
+        expect_eq(epoll_ready(epoll)?, [(7, EPOLLIN)], "events after an arrival")?;
         expect_eq(epoll_ready(epoll)?, [], "events without another arrival")?;
     }
     Ok(())
@@ -95,52 +82,29 @@ fn one_shot_reports_once_until_rearmed() -> Outcome {
     fd::write(pipe.write, b"y")?;
     expect_eq(epoll_ready(epoll)?, [], "events when disarmed")?;
     epoll_ctl(epoll, EPOLL_CTL_MOD, pipe.read, EPOLLIN | EPOLLONESHOT, 7)?;
-    expect_eq(
-        epoll_ready(epoll)?,
-        [(7, EPOLLIN)],
-        "events when armed again",
-    )
+    expect_eq(epoll_ready(epoll)?, [(7, EPOLLIN)], "events when armed again")
 }
 
 fn datum_comes_back_as_given() -> Outcome {
     let (epoll, pipe) = (epoll_create()?, Pipe::new()?);
-    epoll_ctl(
-        epoll,
-        EPOLL_CTL_ADD,
-        pipe.write,
-        EPOLLOUT,
-        0xdead_beef_0123_4567,
-    )?;
-    expect_eq(
-        epoll_ready(epoll)?,
-        [(0xdead_beef_0123_4567, EPOLLOUT)],
-        "events",
-    )
+    epoll_ctl(epoll, EPOLL_CTL_ADD, pipe.write, EPOLLOUT, 0xdead_beef_0123_4567)?;
+    expect_eq(epoll_ready(epoll)?, [(0xdead_beef_0123_4567, EPOLLOUT)], "events")
 }
 
 fn hang_up_and_error_are_reported_unasked() -> Outcome {
     let (epoll, pipe) = watched(0)?;
     fd::close(pipe.write)?;
-    expect_eq(
-        epoll_ready(epoll)?,
-        [(7, EPOLLHUP)],
-        "events of the read end",
-    )?;
+    expect_eq(epoll_ready(epoll)?, [(7, EPOLLHUP)], "events of the read end")?;
     let other = Pipe::new()?;
     epoll_ctl(epoll, EPOLL_CTL_DEL, pipe.read, 0, 0)?;
     epoll_ctl(epoll, EPOLL_CTL_ADD, other.write, 0, 8)?;
     fd::close(other.read)?;
-    expect_eq(
-        epoll_ready(epoll)?,
-        [(8, EPOLLERR)],
-        "events of the write end",
-    )
+    expect_eq(epoll_ready(epoll)?, [(8, EPOLLERR)], "events of the write end")
 }
 
 fn wait_blocks_until_something_is_ready() -> Outcome {
     let (epoll, pipe) = watched(EPOLLIN)?;
-    let waiter =
-        process::spawn(|| expect_eq(epoll_pwait(epoll, 4, -1, None)?, [(7, EPOLLIN)], "events"))?;
+    let waiter = process::spawn(|| expect_eq(epoll_pwait(epoll, 4, -1, None)?, [(7, EPOLLIN)], "events"))?;
     waiter.wait_until_asleep()?;
     fd::write(pipe.write, b"x")?;
     waiter.expect_success()
@@ -150,10 +114,7 @@ fn wait_returns_zero_after_its_timeout() -> Outcome {
     let (epoll, _pipe) = watched(EPOLLIN)?;
     let start = Instant::now();
     expect_eq(epoll_pwait(epoll, 4, 20, None)?, [], "events")?;
-    expect(
-        start.elapsed() >= Duration::from_millis(20),
-        "twenty milliseconds are over",
-    )
+    expect(start.elapsed() >= Duration::from_millis(20), "twenty milliseconds are over")
 }
 
 fn wait_returns_at_most_as_many_events_as_asked() -> Outcome {
@@ -171,19 +132,11 @@ fn wait_takes_turns_when_more_is_ready_than_asked() -> Outcome {
     }
     let mut seen = Vec::new();
     for _ in 0..3 {
-        seen.extend(
-            epoll_pwait(epoll, 1, 0, None)?
-                .into_iter()
-                .map(|(datum, _)| datum),
-        );
+        seen.extend(epoll_pwait(epoll, 1, 0, None)?.into_iter().map(|(datum, _)| datum));
     }
     seen.sort_unstable();
     seen.dedup();
-    expect_eq(
-        seen.len(),
-        3,
-        "different descriptors reported by three waits for one event",
-    )
+    expect_eq(seen.len(), 3, "different descriptors reported by three waits for one event")
 }
 
 fn wait_for_less_than_one_event_gives_einval() -> Outcome {
@@ -212,14 +165,8 @@ fn add_of_what_is_there_gives_eexist() -> Outcome {
 
 fn modify_and_delete_of_what_is_not_there_give_enoent() -> Outcome {
     let (epoll, pipe) = (epoll_create()?, Pipe::new()?);
-    expect_errno(
-        epoll_ctl(epoll, EPOLL_CTL_MOD, pipe.read, EPOLLIN, 0),
-        libc::ENOENT,
-    )?;
-    expect_errno(
-        epoll_ctl(epoll, EPOLL_CTL_DEL, pipe.read, 0, 0),
-        libc::ENOENT,
-    )
+    expect_errno(epoll_ctl(epoll, EPOLL_CTL_MOD, pipe.read, EPOLLIN, 0), libc::ENOENT)?;
+    expect_errno(epoll_ctl(epoll, EPOLL_CTL_DEL, pipe.read, 0, 0), libc::ENOENT)
 }
 
 fn add_of_a_closed_descriptor_gives_ebadf() -> Outcome {
@@ -232,10 +179,7 @@ fn add_of_a_closed_descriptor_gives_ebadf() -> Outcome {
 
 fn add_of_a_regular_file_gives_eperm() -> Outcome {
     scratch::enter()?;
-    expect_errno(
-        epoll_add(epoll_create()?, path::create("file")?, EPOLLIN),
-        libc::EPERM,
-    )
+    expect_errno(epoll_add(epoll_create()?, path::create("file")?, EPOLLIN), libc::EPERM)
 }
 
 fn add_of_itself_gives_einval() -> Outcome {
@@ -281,11 +225,7 @@ fn duplicates_keep_a_closed_descriptor_registered() -> Outcome {
     let duplicate = fd::dup(pipe.read)?;
     fd::close(pipe.read)?;
     fd::write(pipe.write, b"x")?;
-    expect_eq(
-        epoll_ready(epoll)?,
-        [(7, EPOLLIN)],
-        "events while a duplicate is open",
-    )?;
+    expect_eq(epoll_ready(epoll)?, [(7, EPOLLIN)], "events while a duplicate is open")?;
     fd::close(duplicate)?;
     expect_eq(epoll_ready(epoll)?, [], "events when none is open")
 }
@@ -294,18 +234,8 @@ fn nested_epoll_is_readable_when_its_members_are() -> Outcome {
     let (inner, pipe) = watched(EPOLLIN)?;
     let outer = epoll_create()?;
     epoll_ctl(outer, EPOLL_CTL_ADD, inner, EPOLLIN, 9)?;
-    expect_eq(
-        epoll_ready(outer)?,
-        [],
-        "events of the outer while nothing is ready",
-    )?;
-    let waiter = process::spawn(|| {
-        expect_eq(
-            epoll_pwait(outer, 4, -1, None)?,
-            [(9, EPOLLIN)],
-            "events of the outer",
-        )
-    })?;
+    expect_eq(epoll_ready(outer)?, [], "events of the outer while nothing is ready")?;
+    let waiter = process::spawn(|| expect_eq(epoll_pwait(outer, 4, -1, None)?, [(9, EPOLLIN)], "events of the outer"))?;
     waiter.wait_until_asleep()?;
     fd::write(pipe.write, b"x")?;
     waiter.expect_success()
@@ -319,27 +249,15 @@ fn loop_of_epolls_gives_eloop() -> Outcome {
 
 fn create1_sets_close_on_exec() -> Outcome {
     let epoll = epoll_create1(libc::EPOLL_CLOEXEC)?;
-    expect_eq(
-        fd::fcntl(epoll, libc::F_GETFD, 0)?,
-        libc::FD_CLOEXEC,
-        "descriptor flags",
-    )?;
+    expect_eq(fd::fcntl(epoll, libc::F_GETFD, 0)?, libc::FD_CLOEXEC, "descriptor flags")?;
     expect_errno(epoll_create1(1), libc::EINVAL)
 }
 
 fn epoll_is_readable_for_poll() -> Outcome {
     let (epoll, pipe) = watched(EPOLLIN)?;
-    expect_eq(
-        ready::revents(epoll, libc::POLLIN)?,
-        0,
-        "revents while nothing is ready",
-    )?;
+    expect_eq(ready::revents(epoll, libc::POLLIN)?, 0, "revents while nothing is ready")?;
     fd::write(pipe.write, b"x")?;
-    expect_eq(
-        ready::revents(epoll, libc::POLLIN)?,
-        libc::POLLIN,
-        "revents when something is ready",
-    )
+    expect_eq(ready::revents(epoll, libc::POLLIN)?, libc::POLLIN, "revents when something is ready")
 }
 
 fn edge_is_reported_again_when_a_reader_empties_and_a_writer_refills() -> Outcome {

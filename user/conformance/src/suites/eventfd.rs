@@ -37,11 +37,7 @@ fn read_returns_the_counter_and_clears_it() -> Outcome {
 
 fn semaphore_mode_takes_one_at_a_time() -> Outcome {
     let event = fd::eventfd(2, EFD_NONBLOCK | EFD_SEMAPHORE)?;
-    expect_eq(
-        (take(event)?, take(event)?),
-        (1, 1),
-        "what two reads return",
-    )?;
+    expect_eq((take(event)?, take(event)?), (1, 1), "what two reads return")?;
     expect_errno(take(event), EAGAIN)
 }
 
@@ -60,11 +56,7 @@ fn nonblocking_read_of_zero_gives_eagain() -> Outcome {
 fn nonblocking_write_that_would_overflow_gives_eagain() -> Outcome {
     let event = fd::eventfd(1, EFD_NONBLOCK)?;
     expect_errno(add(event, u64::MAX - 1), EAGAIN)?;
-    expect_eq(
-        add(event, u64::MAX - 2)?,
-        8,
-        "bytes of the write up to the limit",
-    )?;
+    expect_eq(add(event, u64::MAX - 2)?, 8, "bytes of the write up to the limit")?;
     expect_eq(take(event)?, u64::MAX - 1, "the counter")
 }
 
@@ -85,11 +77,7 @@ fn short_buffers_give_einval() -> Outcome {
     let event = fd::eventfd(1, 0)?;
     expect_errno(fd::read(event, &mut [0; 7]), EINVAL)?;
     expect_errno(fd::write(event, &[0; 7]), EINVAL)?;
-    expect_eq(
-        fd::read(event, &mut [0; 100])?,
-        8,
-        "bytes read into a long buffer",
-    )
+    expect_eq(fd::read(event, &mut [0; 100])?, 8, "bytes read into a long buffer")
 }
 
 fn poll_says_readable_above_zero_and_writable_below_the_limit() -> Outcome {

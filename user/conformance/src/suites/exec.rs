@@ -38,24 +38,14 @@ fn probe_after(
         fd::dup2(output.write, 1)?;
         fd::close(output.write)?;
         prepare()?;
-        let words: Vec<&str> = [program.as_str(), probe::FLAG]
-            .iter()
-            .chain(words)
-            .copied()
-            .collect();
+        let words: Vec<&str> = [program.as_str(), probe::FLAG].iter().chain(words).copied().collect();
         process::execve(&program, &words, environment)?;
         Err(failed("execve returned without an error"))
     })?;
     fd::close(output.write)?;
     let text = fd::read_up_to(output.read, 1 << 16)?;
     child.expect_success()?;
-    Ok((
-        String::from_utf8_lossy(&text)
-            .lines()
-            .map(str::to_string)
-            .collect(),
-        child.pid,
-    ))
+    Ok((String::from_utf8_lossy(&text).lines().map(str::to_string).collect(), child.pid))
 }
 
 fn probe_of(words: &[&str]) -> Result<Vec<String>, Failure> {
@@ -64,11 +54,7 @@ fn probe_of(words: &[&str]) -> Result<Vec<String>, Failure> {
 
 fn arguments_arrive_in_order_even_empty_ones() -> Outcome {
     let lines = probe_of(&["arguments", "one", "", "two words", "ünïcode"])?;
-    expect_eq(
-        &lines[1..],
-        ["--probe", "arguments", "one", "", "two words", "ünïcode"],
-        "the arguments",
-    )
+    expect_eq(&lines[1..], ["--probe", "arguments", "one", "", "two words", "ünïcode"], "the arguments")
 }
 
 fn arguments_may_exceed_a_first_stack() -> Outcome {
@@ -95,33 +81,17 @@ fn process_id_stays_and_the_parent_can_wait() -> Outcome {
 fn close_on_exec_closes_and_others_stay_open() -> Outcome {
     let (kept, closed) = (Pipe::new()?, Pipe::with_flags(libc::O_CLOEXEC)?);
     let duplicate = fd::dup(closed.read)?;
-    let numbers = [kept.read, kept.write, closed.read, closed.write, duplicate]
-        .map(|number| number.to_string());
-    let lines = probe_of(&[
-        "open",
-        &numbers[0],
-        &numbers[1],
-        &numbers[2],
-        &numbers[3],
-        &numbers[4],
-    ])?;
-    expect_eq(
-        lines,
-        ["true", "true", "false", "false", "true"],
-        "which descriptors are open",
-    )
+    let numbers = [kept.read, kept.write, closed.read, closed.write, duplicate].map(|number| number.to_string());
+    let lines = probe_of(&["open", &numbers[0], &numbers[1], &numbers[2], &numbers[3], &numbers[4]])?;
+    expect_eq(lines, ["true", "true", "false", "false", "true"], "which descriptors are open")
 }
 
 fn caught_signals_go_back_to_default_and_ignored_ones_stay_ignored() -> Outcome {
     let numbers = [libc::SIGUSR1, libc::SIGUSR2, libc::SIGTERM].map(|number| number.to_string());
-    let (lines, _) = probe_after(
-        &["signal", &numbers[0], &numbers[1], &numbers[2]],
-        &[],
-        || {
-            signal::count(libc::SIGUSR1, 0)?;
-            Ok(signal::ignore(libc::SIGUSR2)?)
-        },
-    )?;
+    let (lines, _) = probe_after(&["signal", &numbers[0], &numbers[1], &numbers[2]], &[], || {
+        signal::count(libc::SIGUSR1, 0)?;
+        Ok(signal::ignore(libc::SIGUSR2)?)
+    })?;
     let handlers = [libc::SIG_DFL, libc::SIG_IGN, libc::SIG_DFL];
     let expected = handlers.map(|handler| format!("handler {handler} blocked false pending false"));
     expect_eq(lines, expected, "the dispositions")
@@ -133,11 +103,7 @@ fn mask_and_pending_signals_stay() -> Outcome {
         signal::block(&[libc::SIGUSR1])?;
         Ok(signal::raise(libc::SIGUSR1)?)
     })?;
-    expect_eq(
-        lines,
-        ["handler 0 blocked true pending true"],
-        "mask and pending signals",
-    )
+    expect_eq(lines, ["handler 0 blocked true pending true"], "mask and pending signals")
 }
 
 fn alarm_stays() -> Outcome {
@@ -149,11 +115,7 @@ fn alarm_stays() -> Outcome {
         process::execve(&program, &[&program, probe::FLAG, "await", &number], &[])?;
         Ok(())
     })?;
-    expect_eq(
-        child.wait()?.exited(),
-        Some(0),
-        "the exit code of a probe that waits for SIGALRM",
-    )
+    expect_eq(child.wait()?.exited(), Some(0), "the exit code of a probe that waits for SIGALRM")
 }
 
 fn working_directory_and_umask_stay() -> Outcome {
@@ -162,33 +124,14 @@ fn working_directory_and_umask_stay() -> Outcome {
         path::umask(0o31);
         Ok(())
     })?;
-    expect_eq(
-        lines,
-        [directory.to_string_lossy().into_owned(), "31".to_string()],
-        "directory and umask",
-    )
+    expect_eq(lines, [directory.to_string_lossy().into_owned(), "31".to_string()], "directory and umask")
 }
 
 fn auxiliary_vector_tells_page_size_and_user() -> Outcome {
-    let kinds = [
-        libc::AT_PAGESZ,
-        libc::AT_UID,
-        libc::AT_EUID,
-        libc::AT_SECURE,
-    ]
-    .map(|kind| kind.to_string());
+    let kinds = [libc::AT_PAGESZ, libc::AT_UID, libc::AT_EUID, libc::AT_SECURE].map(|kind| kind.to_string());
     let lines = probe_of(&["auxiliary", &kinds[0], &kinds[1], &kinds[2], &kinds[3]])?;
     let user = process::geteuid().to_string();
-    expect_eq(
-        lines,
-        [
-            memory::PAGE.to_string(),
-            user.clone(),
-            user,
-            "0".to_string(),
-        ],
-        "the entries",
-    )
+    expect_eq(lines, [memory::PAGE.to_string(), user.clone(), user, "0".to_string()], "the entries")
 }
 
 fn auxiliary_vector_tells_a_set_user_id_program_its_owner() -> Outcome {
@@ -227,11 +170,7 @@ fn auxiliary_vector_points_to_sixteen_random_bytes() -> Outcome {
 fn shared_mappings_are_gone_afterwards() -> Outcome {
     let mapping = memory::shared(1)?;
     mapping.store_all(0, &[0x5a; 8]);
-    expect_eq(
-        probe_of(&["mapped", &mapping.address.to_string()])?,
-        ["false"],
-        "whether the old bytes are there",
-    )
+    expect_eq(probe_of(&["mapped", &mapping.address.to_string()])?, ["false"], "whether the old bytes are there")
 }
 
 fn open_file_keeps_its_offset() -> Outcome {
@@ -240,11 +179,7 @@ fn open_file_keeps_its_offset() -> Outcome {
     fd::write(file, b"0123456789")?;
     fd::lseek(file, 4, libc::SEEK_SET)?;
     let number = file.to_string();
-    expect_eq(
-        probe_of(&["read", &number])?,
-        ["456789"],
-        "what the new image reads",
-    )
+    expect_eq(probe_of(&["read", &number])?, ["456789"], "what the new image reads")
 }
 
 fn other_threads_are_gone_afterwards() -> Outcome {
@@ -261,9 +196,5 @@ fn other_threads_are_gone_afterwards() -> Outcome {
         }
         Ok(())
     })?;
-    expect_eq(
-        lines,
-        ["false"],
-        "whether the old image's other thread can be signalled",
-    )
+    expect_eq(lines, ["false"], "whether the old image's other thread can be signalled")
 }

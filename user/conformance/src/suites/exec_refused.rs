@@ -39,10 +39,7 @@ fn missing_file_gives_enoent() -> Outcome {
 fn path_through_a_file_gives_enotdir() -> Outcome {
     scratch::enter()?;
     file_with("file", b"", 0o755)?;
-    expect_errno(
-        process::execve("file/program", &["program"], &[]),
-        libc::ENOTDIR,
-    )
+    expect_errno(process::execve("file/program", &["program"], &[]), libc::ENOTDIR)
 }
 
 fn file_without_execute_permission_gives_eacces_even_for_root() -> Outcome {
@@ -54,10 +51,7 @@ fn file_without_execute_permission_gives_eacces_even_for_root() -> Outcome {
 fn directory_gives_eacces() -> Outcome {
     scratch::enter()?;
     path::mkdir("directory", 0o755)?;
-    expect_errno(
-        process::execve("directory", &["directory"], &[]),
-        libc::EACCES,
-    )
+    expect_errno(process::execve("directory", &["directory"], &[]), libc::EACCES)
 }
 
 fn text_without_interpreter_gives_enoexec() -> Outcome {
@@ -100,11 +94,7 @@ fn script_runs_its_interpreter_with_the_path_as_argument() -> Outcome {
         return skip("this program's path is too long for a #! line");
     }
     // The interpreter gets one optional argument: everything after its path.
-    file_with(
-        "script",
-        format!("#!{program}   one argument  \n").as_bytes(),
-        0o755,
-    )?;
+    file_with("script", format!("#!{program}   one argument  \n").as_bytes(), 0o755)?;
     let output = Pipe::new()?;
     let child = process::spawn(|| {
         fd::dup2(output.write, 2)?;
@@ -113,16 +103,9 @@ fn script_runs_its_interpreter_with_the_path_as_argument() -> Outcome {
     })?;
     fd::close(output.write)?;
     let text = fd::read_up_to(output.read, 4096)?;
-    expect_eq(
-        child.wait()?.exited(),
-        Some(2),
-        "the exit code for a wrong argument",
-    )?;
+    expect_eq(child.wait()?.exited(), Some(2), "the exit code for a wrong argument")?;
     let text = String::from_utf8_lossy(&text).into_owned();
-    expect(
-        text.contains("'one argument'"),
-        &format!("the interpreter sees one argument; it said: {text}"),
-    )
+    expect(text.contains("'one argument'"), &format!("the interpreter sees one argument; it said: {text}"))
 }
 
 fn script_with_a_missing_interpreter_gives_enoent() -> Outcome {
@@ -135,10 +118,7 @@ fn too_long_argument_gives_e2big() -> Outcome {
     // MAX_ARG_STRLEN is 32 pages.
     let long = "x".repeat(32 * memory::PAGE);
     let program = probe::program()?;
-    expect_errno(
-        process::execve(&program, &["program", &long], &[]),
-        libc::E2BIG,
-    )
+    expect_errno(process::execve(&program, &["program", &long], &[]), libc::E2BIG)
 }
 
 fn failed_exec_leaves_the_process_as_it_was() -> Outcome {
@@ -157,11 +137,7 @@ fn running_program_cannot_be_written() -> Outcome {
     file_with("program", &std::fs::read(probe::program()?)?, 0o755)?;
     let child = process::spawn(|| {
         let number = libc::SIGTERM.to_string();
-        Ok(process::execve(
-            "./program",
-            &["program", probe::FLAG, "await", &number],
-            &[],
-        )?)
+        Ok(process::execve("./program", &["program", probe::FLAG, "await", &number], &[])?)
     })?;
     // The exec has happened when the image sleeps in its wait.
     child.wait_until_asleep()?;

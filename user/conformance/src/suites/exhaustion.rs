@@ -44,11 +44,7 @@ fn processes_are_bounded_by_their_limit_and_recover() -> Outcome {
             }
         };
         expect_eq(refusal.errno, EAGAIN, "errno at the limit")?;
-        expect_eq(
-            children.len(),
-            LIMIT - 1,
-            "children beside the process itself",
-        )?;
+        expect_eq(children.len(), LIMIT - 1, "children beside the process itself")?;
         for child in children {
             child.kill(libc::SIGKILL)?;
             child.wait()?;
@@ -86,11 +82,7 @@ fn fork_bomb_ends_in_eagain_and_can_be_killed() -> Outcome {
     bomb.wait_until_asleep()?;
     process::spawn_exit(0)?.expect_success()?;
     process::kill(-bomb.pid, libc::SIGKILL)?;
-    expect_eq(
-        bomb.wait()?.signalled(),
-        Some(libc::SIGKILL),
-        "what ended the bomb",
-    )?;
+    expect_eq(bomb.wait()?.signalled(), Some(libc::SIGKILL), "what ended the bomb")?;
     // Every process of the bomb holds the write end: end of file means that all are gone.
     expect_eq(fd::read(full.read, &mut [0; 1])?, 0, "bytes read")
 }
@@ -114,10 +106,7 @@ fn descriptors_are_bounded_by_their_limit_and_recover() -> Outcome {
         }
     }
     expect(counts[0] > 100, "more than a hundred pipes fit")?;
-    expect(
-        counts.iter().all(|count| *count == counts[0]),
-        &format!("every round finds as much room: {counts:?}"),
-    )
+    expect(counts.iter().all(|count| *count == counts[0]), &format!("every round finds as much room: {counts:?}"))
 }
 
 fn descriptors_of_ended_processes_are_given_back() -> Outcome {
@@ -152,11 +141,7 @@ fn address_space_is_bounded_by_its_limit_and_recovers() -> Outcome {
 fn a_hundred_processes_one_after_the_other() -> Outcome {
     for number in 0..100 {
         let code = number % 256;
-        expect_eq(
-            process::spawn_exit(code)?.wait()?.exited(),
-            Some(code),
-            "the exit code",
-        )?;
+        expect_eq(process::spawn_exit(code)?.wait()?.exited(), Some(code), "the exit code")?;
     }
     Ok(())
 }
@@ -173,51 +158,30 @@ fn fifty_processes_at_the_same_time() -> Outcome {
         })?);
     }
     fd::close(gate.write)?;
-    expect_eq(
-        fd::read_up_to(done.read, 50)?.len(),
-        50,
-        "children that went through the gate",
-    )?;
-    children
-        .into_iter()
-        .try_for_each(process::Child::expect_success)
+    expect_eq(fd::read_up_to(done.read, 50)?.len(), 50, "children that went through the gate")?;
+    children.into_iter().try_for_each(process::Child::expect_success)
 }
 
 fn a_hundred_threads_one_after_the_other() -> Outcome {
     for number in 0..100 {
         let thread = std::thread::spawn(move || number + 1);
-        expect_eq(
-            thread.join().unwrap_or(0),
-            number + 1,
-            "what the thread returns",
-        )?;
+        expect_eq(thread.join().unwrap_or(0), number + 1, "what the thread returns")?;
     }
     Ok(())
 }
 
 fn hundreds_of_mappings_in_one_process() -> Outcome {
     // Different protections keep neighbours from merging.
-    let mappings: Vec<_> = (0..400)
-        .map(|_| memory::private(2))
-        .collect::<Result<_, _>>()?;
+    let mappings: Vec<_> = (0..400).map(|_| memory::private(2)).collect::<Result<_, _>>()?;
     for (mapping, mark) in mappings.iter().zip((0..=255).cycle()) {
         mapping.store(0, mark);
         mapping.protect(PAGE, PAGE, libc::PROT_READ)?;
     }
     let mut marked = mappings.iter().zip((0..=255).cycle());
-    expect(
-        marked.all(|(mapping, mark)| mapping.load(0) == mark),
-        "each keeps its byte",
-    )?;
-    mappings
-        .iter()
-        .step_by(2)
-        .try_for_each(|mapping| mapping.unmap(0, 2 * PAGE))?;
+    expect(marked.all(|(mapping, mark)| mapping.load(0) == mark), "each keeps its byte")?;
+    mappings.iter().step_by(2).try_for_each(|mapping| mapping.unmap(0, 2 * PAGE))?;
     let mut odd = mappings.iter().zip((0..=255).cycle()).skip(1).step_by(2);
-    expect(
-        odd.all(|(mapping, mark)| mapping.load(0) == mark),
-        "those that stay keep their bytes",
-    )
+    expect(odd.all(|(mapping, mark)| mapping.load(0) == mark), "those that stay keep their bytes")
 }
 
 fn hundreds_of_pipes_keep_their_bytes_apart() -> Outcome {
@@ -225,18 +189,8 @@ fn hundreds_of_pipes_keep_their_bytes_apart() -> Outcome {
     for (pipe, mark) in pipes.iter().zip(0_u32..) {
         fd::write(pipe.write, &mark.to_ne_bytes())?;
     }
-    for (pipe, mark) in pipes
-        .iter()
-        .zip(0_u32..)
-        .collect::<Vec<_>>()
-        .into_iter()
-        .rev()
-    {
-        expect_eq(
-            fd::read_up_to(pipe.read, 4)?,
-            mark.to_ne_bytes(),
-            "the bytes",
-        )?;
+    for (pipe, mark) in pipes.iter().zip(0_u32..).collect::<Vec<_>>().into_iter().rev() {
+        expect_eq(fd::read_up_to(pipe.read, 4)?, mark.to_ne_bytes(), "the bytes")?;
     }
     Ok(())
 }
@@ -250,11 +204,7 @@ fn hundreds_of_files_in_one_directory() -> Outcome {
     }
     for number in (0..200).rev() {
         let name = format!("file-{number}");
-        expect_eq(
-            std::fs::read_to_string(&name)?,
-            number.to_string(),
-            "the content",
-        )?;
+        expect_eq(std::fs::read_to_string(&name)?, number.to_string(), "the content")?;
         path::unlink(&name)?;
     }
     path::chdir("..")?;
@@ -281,15 +231,7 @@ fn directories_fifty_deep() -> Outcome {
         path::chdir("deeper")?;
     }
     let here = path::getcwd(4096)?;
-    expect_eq(
-        here.len(),
-        start.as_os_str().len() + 50 * "/deeper".len(),
-        "the length of the path",
-    )?;
+    expect_eq(here.len(), start.as_os_str().len() + 50 * "/deeper".len(), "the length of the path")?;
     path::chdir(&"../".repeat(50))?;
-    expect_eq(
-        path::getcwd(4096)?,
-        start.to_string_lossy(),
-        "the path fifty levels up",
-    )
+    expect_eq(path::getcwd(4096)?, start.to_string_lossy(), "the path fifty levels up")
 }

@@ -77,10 +77,7 @@ fn write_beyond_the_end_leaves_a_hole_of_zeroes() -> Outcome {
     let mut buffer = vec![1; 30_000];
     expect_eq(pread(file, &mut buffer, 0)?, 20_003, "the size")?;
     expect_eq(&buffer[..5], b"start", "the start")?;
-    expect(
-        buffer[5..20_000].iter().all(|byte| *byte == 0),
-        "the hole reads as zeroes",
-    )?;
+    expect(buffer[5..20_000].iter().all(|byte| *byte == 0), "the hole reads as zeroes")?;
     expect_eq(&buffer[20_000..20_003], b"end", "the end")
 }
 
@@ -104,17 +101,10 @@ fn appends_of_several_processes_do_not_overwrite_each_other() -> Outcome {
             (0..50).try_for_each(|_| expect_eq(write(file, &[*letter; 13])?, 13, "bytes written"))
         })?);
     }
-    children
-        .into_iter()
-        .try_for_each(process::Child::expect_success)?;
+    children.into_iter().try_for_each(process::Child::expect_success)?;
     let content = std::fs::read("file")?;
     expect_eq(content.len(), 4 * 50 * 13, "the size")?;
-    expect(
-        content
-            .chunks(13)
-            .all(|record| record.iter().all(|byte| *byte == record[0])),
-        "no record is torn",
-    )
+    expect(content.chunks(13).all(|record| record.iter().all(|byte| *byte == record[0])), "no record is torn")
 }
 
 fn lseek_from_current_and_end() -> Outcome {
@@ -162,51 +152,28 @@ fn pread_with_a_negative_offset_gives_einval() -> Outcome {
 fn readv_fills_the_buffers_in_order() -> Outcome {
     let file = file_of(b"0123456789")?;
     let (mut one, mut two, mut three) = ([b'.'; 3], [b'.'; 4], [b'.'; 8]);
-    expect_eq(
-        readv(file, &mut [&mut one, &mut two, &mut three])?,
-        10,
-        "bytes read",
-    )?;
-    expect_eq(
-        (&one, &two, &three),
-        (b"012", b"3456", b"789....."),
-        "the buffers",
-    )
+    expect_eq(readv(file, &mut [&mut one, &mut two, &mut three])?, 10, "bytes read")?;
+    expect_eq((&one, &two, &three), (b"012", b"3456", b"789....."), "the buffers")
 }
 
 fn writev_gathers_the_buffers_in_order() -> Outcome {
     let file = file_of(b"")?;
-    expect_eq(
-        writev(file, &[b"one,", b"two,", b"three"])?,
-        13,
-        "bytes written",
-    )?;
+    expect_eq(writev(file, &[b"one,", b"two,", b"three"])?, 13, "bytes written")?;
     lseek(file, 0, SEEK_SET)?;
     expect_eq(fd::read_up_to(file, 100)?, b"one,two,three", "the content")
 }
 
 fn vectors_of_length_zero_are_skipped() -> Outcome {
     let pipe = Pipe::new()?;
-    expect_eq(
-        writev(pipe.write, &[b"", b"a", b"", b"b"])?,
-        2,
-        "bytes written",
-    )?;
+    expect_eq(writev(pipe.write, &[b"", b"a", b"", b"b"])?, 2, "bytes written")?;
     let (mut one, mut two) = ([0; 1], [0; 4]);
-    expect_eq(
-        readv(pipe.read, &mut [&mut [], &mut one, &mut [], &mut two])?,
-        2,
-        "bytes read",
-    )?;
+    expect_eq(readv(pipe.read, &mut [&mut [], &mut one, &mut [], &mut two])?, 2, "bytes read")?;
     expect_eq((one[0], two[0]), (b'a', b'b'), "the bytes")
 }
 
 /// The raw `readv` or `writev` with a count of the test's choice over vectors without memory.
 fn vectors(number: libc::c_long, file: i32, count: isize, length: usize) -> Sys<usize> {
-    let vector = libc::iovec {
-        iov_base: std::ptr::null_mut(),
-        iov_len: length,
-    };
+    let vector = libc::iovec { iov_base: std::ptr::null_mut(), iov_len: length };
     let vectors = [vector; 1025];
     // SAFETY: the vectors hold null pointers: the kernel can read and write nothing through them.
     let value = unsafe { libc::syscall(number, file, vectors.as_ptr(), count) };
@@ -215,26 +182,14 @@ fn vectors(number: libc::c_long, file: i32, count: isize, length: usize) -> Sys<
 
 fn vector_count_of_zero_returns_zero() -> Outcome {
     let file = file_of(b"x")?;
-    expect_eq(
-        vectors(libc::SYS_readv, file, 0, 1)?,
-        0,
-        "what readv returns",
-    )?;
-    expect_eq(
-        vectors(libc::SYS_writev, file, 0, 1)?,
-        0,
-        "what writev returns",
-    )
+    expect_eq(vectors(libc::SYS_readv, file, 0, 1)?, 0, "what readv returns")?;
+    expect_eq(vectors(libc::SYS_writev, file, 0, 1)?, 0, "what writev returns")
 }
 
 fn too_many_vectors_give_einval() -> Outcome {
     let file = file_of(b"x")?;
     expect_errno(vectors(libc::SYS_readv, file, 1025, 0), EINVAL)?;
-    expect_eq(
-        vectors(libc::SYS_readv, file, 1024, 0)?,
-        0,
-        "what readv of IOV_MAX empty vectors returns",
-    )
+    expect_eq(vectors(libc::SYS_readv, file, 1024, 0)?, 0, "what readv of IOV_MAX empty vectors returns")
 }
 
 fn negative_vector_count_gives_einval() -> Outcome {
@@ -251,10 +206,7 @@ fn vector_lengths_beyond_the_signed_range_give_einval() -> Outcome {
 
 fn read_of_a_directory_gives_eisdir() -> Outcome {
     scratch::enter()?;
-    expect_errno(
-        read(path::open(".", libc::O_RDONLY, 0)?, &mut [0; 8]),
-        libc::EISDIR,
-    )
+    expect_errno(read(path::open(".", libc::O_RDONLY, 0)?, &mut [0; 8]), libc::EISDIR)
 }
 
 fn write_to_a_read_only_descriptor_gives_ebadf() -> Outcome {
@@ -276,11 +228,7 @@ fn sendfile_copies_from_a_file_to_a_pipe_and_moves_the_offset() -> Outcome {
     let pipe = Pipe::new()?;
     expect_eq(fd::sendfile(pipe.write, file, 4)?, 4, "bytes sent first")?;
     expect_eq(fd::sendfile(pipe.write, file, 100)?, 6, "bytes sent next")?;
-    expect_eq(
-        fd::sendfile(pipe.write, file, 100)?,
-        0,
-        "bytes sent at the end",
-    )?;
+    expect_eq(fd::sendfile(pipe.write, file, 100)?, 0, "bytes sent at the end")?;
     expect_eq(fd::read_up_to(pipe.read, 10)?, b"0123456789", "what came")
 }
 
@@ -300,11 +248,7 @@ fn dev_null_swallows_and_is_empty() -> Outcome {
     let null = path::open("/dev/null", libc::O_RDWR, 0)?;
     expect_eq(write(null, b"anything")?, 8, "bytes written")?;
     expect_eq(read(null, &mut [0; 8])?, 0, "bytes read")?;
-    expect_eq(
-        path::fstat(null)?.st_mode & libc::S_IFMT,
-        libc::S_IFCHR,
-        "file type",
-    )
+    expect_eq(path::fstat(null)?.st_mode & libc::S_IFMT, libc::S_IFCHR, "file type")
 }
 
 fn dev_zero_gives_zeroes() -> Outcome {
@@ -346,11 +290,7 @@ fn write_is_seen_by_other_descriptors_at_once() -> Outcome {
     let file = file_of(b"old")?;
     let other = path::open("file", libc::O_RDONLY, 0)?;
     write(file, b"new")?;
-    expect_eq(
-        fd::read_up_to(other, 10)?,
-        b"new",
-        "what the other descriptor reads",
-    )
+    expect_eq(fd::read_up_to(other, 10)?, b"new", "what the other descriptor reads")
 }
 
 fn unknown_ioctl_gives_enotty() -> Outcome {

@@ -5,9 +5,7 @@ use crate::check::{Outcome, expect, expect_eq, expect_errno};
 use crate::scratch;
 use crate::sys::fd::{self, Pipe, close, dup, dup2, dup3, fcntl};
 use crate::sys::{path, process};
-use libc::{
-    EBADF, EINVAL, EMFILE, F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_GETFL, F_SETFD, F_SETFL, FD_CLOEXEC,
-};
+use libc::{EBADF, EINVAL, EMFILE, F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_GETFL, F_SETFD, F_SETFL, FD_CLOEXEC};
 
 crate::tests! {
     open_takes_the_lowest_free_number,
@@ -47,10 +45,7 @@ fn open_takes_the_lowest_free_number() -> Outcome {
     close(one)?;
     expect_eq(path::create("4")?, one.min(two), "the first number")?;
     expect_eq(path::create("5")?, one.max(two), "the second number")?;
-    expect(
-        path::create("6")? > three,
-        "the third number is above those in use",
-    )
+    expect(path::create("6")? > three, "the third number is above those in use")
 }
 
 fn pipe_takes_the_two_lowest_free_numbers() -> Outcome {
@@ -58,11 +53,7 @@ fn pipe_takes_the_two_lowest_free_numbers() -> Outcome {
     close(pipe.read)?;
     close(pipe.write)?;
     let again = Pipe::new()?;
-    expect_eq(
-        (again.read, again.write),
-        (pipe.read, pipe.write),
-        "the numbers",
-    )
+    expect_eq((again.read, again.write), (pipe.read, pipe.write), "the numbers")
 }
 
 fn dup_takes_the_lowest_free_number() -> Outcome {
@@ -76,11 +67,7 @@ fn dup_shares_the_offset() -> Outcome {
     let file = path::create("file")?;
     let duplicate = dup(file)?;
     fd::write(file, b"abc")?;
-    expect_eq(
-        fd::lseek(duplicate, 0, libc::SEEK_CUR)?,
-        3,
-        "the duplicate's offset",
-    )?;
+    expect_eq(fd::lseek(duplicate, 0, libc::SEEK_CUR)?, 3, "the duplicate's offset")?;
     fd::lseek(duplicate, 1, libc::SEEK_SET)?;
     expect_eq(fd::read_up_to(file, 10)?, b"bc", "what the original reads")
 }
@@ -88,44 +75,24 @@ fn dup_shares_the_offset() -> Outcome {
 fn dup_shares_the_status_flags_but_not_close_on_exec() -> Outcome {
     let pipe = Pipe::with_flags(libc::O_CLOEXEC)?;
     let duplicate = dup(pipe.read)?;
-    expect_eq(
-        fcntl(duplicate, F_GETFD, 0)?,
-        0,
-        "the duplicate's descriptor flags",
-    )?;
+    expect_eq(fcntl(duplicate, F_GETFD, 0)?, 0, "the duplicate's descriptor flags")?;
     fd::set_status_flag(duplicate, libc::O_NONBLOCK)?;
-    expect_eq(
-        fcntl(pipe.read, F_GETFL, 0)? & libc::O_NONBLOCK,
-        libc::O_NONBLOCK,
-        "the original's O_NONBLOCK",
-    )
+    expect_eq(fcntl(pipe.read, F_GETFL, 0)? & libc::O_NONBLOCK, libc::O_NONBLOCK, "the original's O_NONBLOCK")
 }
 
 fn dup2_closes_what_was_there() -> Outcome {
     let (one, two) = (Pipe::new()?, Pipe::new()?);
     expect_eq(dup2(two.write, one.write)?, one.write, "what dup2 returns")?;
-    expect_eq(
-        fd::read(one.read, &mut [0; 1])?,
-        0,
-        "bytes read from the pipe whose write end was replaced",
-    )?;
+    expect_eq(fd::read(one.read, &mut [0; 1])?, 0, "bytes read from the pipe whose write end was replaced")?;
     fd::write(one.write, b"x")?;
-    expect_eq(
-        fd::read_up_to(two.read, 1)?,
-        b"x",
-        "what comes through the duplicate",
-    )
+    expect_eq(fd::read_up_to(two.read, 1)?, b"x", "what comes through the duplicate")
 }
 
 fn dup2_onto_itself_changes_nothing() -> Outcome {
     // The raw dup3 cannot do this; libc checks with fcntl that the descriptor is open.
     let pipe = Pipe::with_flags(libc::O_CLOEXEC)?;
     expect_eq(dup2(pipe.read, pipe.read)?, pipe.read, "what dup2 returns")?;
-    expect_eq(
-        fcntl(pipe.read, F_GETFD, 0)?,
-        FD_CLOEXEC,
-        "the descriptor flags",
-    )
+    expect_eq(fcntl(pipe.read, F_GETFD, 0)?, FD_CLOEXEC, "the descriptor flags")
 }
 
 fn dup2_of_a_closed_descriptor_gives_ebadf_and_closes_nothing() -> Outcome {
@@ -151,11 +118,7 @@ fn dup3_onto_itself_gives_einval() -> Outcome {
 fn dup3_sets_close_on_exec() -> Outcome {
     let (one, two) = (Pipe::new()?, Pipe::new()?);
     dup3(one.read, two.read, libc::O_CLOEXEC)?;
-    expect_eq(
-        fcntl(two.read, F_GETFD, 0)?,
-        FD_CLOEXEC,
-        "the descriptor flags",
-    )
+    expect_eq(fcntl(two.read, F_GETFD, 0)?, FD_CLOEXEC, "the descriptor flags")
 }
 
 fn dup3_refuses_unknown_flags() -> Outcome {
@@ -182,26 +145,14 @@ fn dupfd_beyond_the_limit_gives_einval() -> Outcome {
 fn dupfd_cloexec_sets_close_on_exec() -> Outcome {
     let pipe = Pipe::new()?;
     let duplicate = fcntl(pipe.read, F_DUPFD_CLOEXEC, 0)?;
-    expect_eq(
-        fcntl(duplicate, F_GETFD, 0)?,
-        FD_CLOEXEC,
-        "the descriptor flags",
-    )
+    expect_eq(fcntl(duplicate, F_GETFD, 0)?, FD_CLOEXEC, "the descriptor flags")
 }
 
 fn setfd_sets_and_clears_close_on_exec() -> Outcome {
     let pipe = Pipe::new()?;
-    expect_eq(
-        fcntl(pipe.read, F_GETFD, 0)?,
-        0,
-        "the flags of a new descriptor",
-    )?;
+    expect_eq(fcntl(pipe.read, F_GETFD, 0)?, 0, "the flags of a new descriptor")?;
     fcntl(pipe.read, F_SETFD, FD_CLOEXEC)?;
-    expect_eq(
-        fcntl(pipe.read, F_GETFD, 0)?,
-        FD_CLOEXEC,
-        "the flags when set",
-    )?;
+    expect_eq(fcntl(pipe.read, F_GETFD, 0)?, FD_CLOEXEC, "the flags when set")?;
     fcntl(pipe.read, F_SETFD, 0)?;
     expect_eq(fcntl(pipe.read, F_GETFD, 0)?, 0, "the flags when cleared")
 }
@@ -209,19 +160,12 @@ fn setfd_sets_and_clears_close_on_exec() -> Outcome {
 fn getfl_returns_access_mode_and_status_flags() -> Outcome {
     scratch::enter()?;
     path::create("file")?;
-    let visible =
-        libc::O_ACCMODE | libc::O_APPEND | libc::O_NONBLOCK | libc::O_CREAT | libc::O_TRUNC;
+    let visible = libc::O_ACCMODE | libc::O_APPEND | libc::O_NONBLOCK | libc::O_CREAT | libc::O_TRUNC;
     for (flags, seen) in [
         (libc::O_RDONLY, libc::O_RDONLY),
-        (
-            libc::O_WRONLY | libc::O_APPEND,
-            libc::O_WRONLY | libc::O_APPEND,
-        ),
+        (libc::O_WRONLY | libc::O_APPEND, libc::O_WRONLY | libc::O_APPEND),
         // What only open itself heeds is not kept.
-        (
-            libc::O_RDWR | libc::O_CREAT | libc::O_TRUNC | libc::O_NONBLOCK,
-            libc::O_RDWR | libc::O_NONBLOCK,
-        ),
+        (libc::O_RDWR | libc::O_CREAT | libc::O_TRUNC | libc::O_NONBLOCK, libc::O_RDWR | libc::O_NONBLOCK),
     ] {
         let file = path::open("file", flags, 0o600)?;
         expect_eq(fcntl(file, F_GETFL, 0)? & visible, seen, "the flags")?;
@@ -294,14 +238,8 @@ fn limit_leaves_descriptors_above_it_open() -> Outcome {
     let pipe = Pipe::new()?;
     dup2(pipe.write, 60)?;
     process::set_soft_limit(libc::RLIMIT_NOFILE, 20)?;
-    expect_eq(
-        fd::write(60, b"x")?,
-        1,
-        "bytes written through a descriptor above the limit",
-    )?;
-    close(60)
-        .map_err(Into::into)
-        .and_then(|()| expect_errno(dup2(pipe.write, 60), EBADF))
+    expect_eq(fd::write(60, b"x")?, 1, "bytes written through a descriptor above the limit")?;
+    close(60).map_err(Into::into).and_then(|()| expect_errno(dup2(pipe.write, 60), EBADF))
 }
 
 fn pipe_without_room_for_both_ends_takes_neither() -> Outcome {
@@ -322,16 +260,9 @@ fn proc_self_fd_lists_what_is_open() -> Outcome {
     let pipe = Pipe::new()?;
     let target = path::readlink(&format!("/proc/self/fd/{}", pipe.read), 100)?;
     let expected = format!("pipe:[{}]", path::fstat(pipe.read)?.st_ino);
-    expect_eq(
-        String::from_utf8_lossy(&target),
-        expected,
-        "where the link leads",
-    )?;
+    expect_eq(String::from_utf8_lossy(&target), expected, "where the link leads")?;
     close(pipe.read)?;
-    expect_errno(
-        path::lstat(&format!("/proc/self/fd/{}", pipe.read)),
-        libc::ENOENT,
-    )
+    expect_errno(path::lstat(&format!("/proc/self/fd/{}", pipe.read)), libc::ENOENT)
 }
 
 fn path_descriptor_reads_nothing_but_can_be_stated() -> Outcome {
@@ -339,11 +270,7 @@ fn path_descriptor_reads_nothing_but_can_be_stated() -> Outcome {
     close(path::create("file")?)?;
     let file = path::open("file", libc::O_PATH, 0)?;
     expect_errno(fd::read(file, &mut [0; 1]), EBADF)?;
-    expect_eq(
-        path::fstat(file)?.st_ino,
-        path::stat("file")?.st_ino,
-        "the inode",
-    )
+    expect_eq(path::fstat(file)?.st_ino, path::stat("file")?.st_ino, "the inode")
 }
 
 fn close_range_closes_a_range() -> Outcome {

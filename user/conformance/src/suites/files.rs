@@ -31,11 +31,7 @@ fn truncate_cuts_and_extends_with_zeroes() -> Outcome {
     path::truncate("file", 4)?;
     expect_eq(std::fs::read("file")?, b"0123", "the content when cut")?;
     path::truncate("file", 6)?;
-    expect_eq(
-        std::fs::read("file")?,
-        b"0123\0\0",
-        "the content when extended",
-    )
+    expect_eq(std::fs::read("file")?, b"0123\0\0", "the content when extended")
 }
 
 fn truncate_to_a_negative_length_gives_einval() -> Outcome {
@@ -57,11 +53,7 @@ fn ftruncate_leaves_the_offset() -> Outcome {
     path::ftruncate(file, 2)?;
     expect_eq(fd::lseek(file, 0, libc::SEEK_CUR)?, 10, "the offset")?;
     fd::write(file, b"x")?;
-    expect_eq(
-        std::fs::read("file")?,
-        b"01\0\0\0\0\0\0\0\0x",
-        "the content",
-    )
+    expect_eq(std::fs::read("file")?, b"01\0\0\0\0\0\0\0\0x", "the content")
 }
 
 fn truncated_bytes_do_not_come_back() -> Outcome {
@@ -71,14 +63,8 @@ fn truncated_bytes_do_not_come_back() -> Outcome {
     path::ftruncate(file, 5000)?;
     path::ftruncate(file, 10_000)?;
     let content = std::fs::read("file")?;
-    expect(
-        content[..5000].iter().all(|byte| *byte == b'x'),
-        "the first bytes are kept",
-    )?;
-    expect(
-        content[5000..].iter().all(|byte| *byte == 0),
-        "the last bytes are zero",
-    )
+    expect(content[..5000].iter().all(|byte| *byte == b'x'), "the first bytes are kept")?;
+    expect(content[5000..].iter().all(|byte| *byte == 0), "the last bytes are zero")
 }
 
 fn stat_tells_type_mode_links_owner_and_size() -> Outcome {
@@ -91,21 +77,13 @@ fn stat_tells_type_mode_links_owner_and_size() -> Outcome {
     expect_eq((status.st_nlink, status.st_size), (1, 5), "links and size")?;
     expect_eq(status.st_uid, process::geteuid(), "owner")?;
     path::mkdir("directory", 0o750)?;
-    expect_eq(
-        path::stat("directory")?.st_mode,
-        libc::S_IFDIR | 0o750,
-        "type and mode of a directory",
-    )
+    expect_eq(path::stat("directory")?.st_mode, libc::S_IFDIR | 0o750, "type and mode of a directory")
 }
 
 fn stat_and_fstat_agree() -> Outcome {
     scratch::enter()?;
     let (one, two) = (path::fstat(path::create("file")?)?, path::stat("file")?);
-    expect_eq(
-        (one.st_dev, one.st_ino, one.st_mode),
-        (two.st_dev, two.st_ino, two.st_mode),
-        "device, inode, mode",
-    )
+    expect_eq((one.st_dev, one.st_ino, one.st_mode), (two.st_dev, two.st_ino, two.st_mode), "device, inode, mode")
 }
 
 fn inodes_of_different_files_differ() -> Outcome {
@@ -135,16 +113,8 @@ fn umask_takes_bits_from_new_files_and_directories() -> Outcome {
     path::umask(0o027);
     path::open("file", O_CREAT | O_RDWR, 0o666)?;
     path::mkdir("directory", 0o777)?;
-    expect_eq(
-        path::stat("file")?.st_mode & 0o7777,
-        0o640,
-        "the file's mode",
-    )?;
-    expect_eq(
-        path::stat("directory")?.st_mode & 0o7777,
-        0o750,
-        "the directory's mode",
-    )?;
+    expect_eq(path::stat("file")?.st_mode & 0o7777, 0o640, "the file's mode")?;
+    expect_eq(path::stat("directory")?.st_mode & 0o7777, 0o750, "the directory's mode")?;
     expect_eq(path::umask(0o7777), 0o027, "the mask before")?;
     expect_eq(path::umask(0), 0o777, "the mask keeps nine bits")
 }
@@ -154,11 +124,7 @@ fn chmod_sets_the_mode_and_the_set_id_bits() -> Outcome {
     path::create("file")?;
     for mode in [0, 0o777, 0o4755, 0o6711, 0o1644] {
         path::chmod("file", mode)?;
-        expect_eq(
-            path::stat("file")?.st_mode,
-            libc::S_IFREG | mode,
-            "type and mode",
-        )?;
+        expect_eq(path::stat("file")?.st_mode, libc::S_IFREG | mode, "type and mode")?;
     }
     Ok(())
 }
@@ -185,23 +151,12 @@ fn utimensat_sets_the_times() -> Outcome {
     path::create("file")?;
     path::utimens("file", (1_000_000_000, 123_456_789), (2_000_000_000, 5))?;
     let status = path::stat("file")?;
-    expect_eq(
-        (status.st_atime, status.st_atime_nsec),
-        (1_000_000_000, 123_456_789),
-        "access time",
-    )?;
-    expect_eq(
-        (status.st_mtime, status.st_mtime_nsec),
-        (2_000_000_000, 5),
-        "modification time",
-    )?;
+    expect_eq((status.st_atime, status.st_atime_nsec), (1_000_000_000, 123_456_789), "access time")?;
+    expect_eq((status.st_mtime, status.st_mtime_nsec), (2_000_000_000, 5), "modification time")?;
     path::utimens("file", (0, libc::UTIME_OMIT), (0, libc::UTIME_NOW))?;
     let status = path::stat("file")?;
     expect_eq(status.st_atime, 1_000_000_000, "access time as before")?;
-    expect(
-        status.st_mtime != 2_000_000_000,
-        "the modification time is now",
-    )?;
+    expect(status.st_mtime != 2_000_000_000, "the modification time is now")?;
     expect_errno(path::utimens("file", (0, 1_000_000_000), (0, 0)), EINVAL)
 }
 
@@ -212,10 +167,7 @@ fn writing_moves_the_modification_time() -> Outcome {
     fd::write(file, b"x")?;
     let now = i64::try_from(time::clock_gettime(libc::CLOCK_REALTIME)?.as_secs()).unwrap_or(0);
     let age = now - path::fstat(file)?.st_mtime;
-    expect(
-        (0..60).contains(&age),
-        &format!("the modification time is now; it is {age} seconds old"),
-    )
+    expect((0..60).contains(&age), &format!("the modification time is now; it is {age} seconds old"))
 }
 
 fn adding_an_entry_moves_the_directorys_modification_time() -> Outcome {
@@ -223,14 +175,8 @@ fn adding_an_entry_moves_the_directorys_modification_time() -> Outcome {
     path::mkdir("directory", 0o755)?;
     path::utimens("directory", (1, 0), (1, 0))?;
     path::create("directory/file")?;
-    expect(
-        path::stat("directory")?.st_mtime > 1,
-        "the modification time moves when a file is added",
-    )?;
+    expect(path::stat("directory")?.st_mtime > 1, "the modification time moves when a file is added")?;
     path::utimens("directory", (1, 0), (1, 0))?;
     path::unlink("directory/file")?;
-    expect(
-        path::stat("directory")?.st_mtime > 1,
-        "the modification time moves when a file is removed",
-    )
+    expect(path::stat("directory")?.st_mtime > 1, "the modification time moves when a file is removed")
 }

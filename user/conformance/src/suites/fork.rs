@@ -39,19 +39,12 @@ fn child_has_a_pid_of_its_own_and_the_parents_as_ppid() -> Outcome {
     let parent = process::getpid();
     let pipe = Pipe::new()?;
     let child = process::spawn(|| {
-        expect(
-            process::getpid() != parent,
-            "the child's pid differs from the parent's",
-        )?;
+        expect(process::getpid() != parent, "the child's pid differs from the parent's")?;
         expect_eq(process::getppid(), parent, "the child's ppid")?;
         fd::write(pipe.write, &process::getpid().to_ne_bytes())?;
         Ok(())
     })?;
-    expect_eq(
-        fd::read_up_to(pipe.read, 4)?,
-        child.pid.to_ne_bytes(),
-        "the child's pid as it sees it",
-    )?;
+    expect_eq(fd::read_up_to(pipe.read, 4)?, child.pid.to_ne_bytes(), "the child's pid as it sees it")?;
     child.expect_success()
 }
 
@@ -63,18 +56,10 @@ fn private_memory_is_isolated_both_ways() -> Outcome {
         mapping.store(0, 2);
         fd::write(to_parent.write, b"x")?;
         fd::read_up_to(to_child.read, 1)?;
-        expect_eq(
-            mapping.load(0),
-            2,
-            "the child's byte after the parent wrote",
-        )
+        expect_eq(mapping.load(0), 2, "the child's byte after the parent wrote")
     })?;
     fd::read_up_to(to_parent.read, 1)?;
-    expect_eq(
-        mapping.load(0),
-        1,
-        "the parent's byte after the child wrote",
-    )?;
+    expect_eq(mapping.load(0), 1, "the parent's byte after the child wrote")?;
     mapping.store(0, 3);
     fd::write(to_child.write, b"x")?;
     child.expect_success()
@@ -98,11 +83,7 @@ fn stack_is_isolated_too() -> Outcome {
         Ok(())
     })?;
     child.expect_success()?;
-    expect_eq(
-        local.load(Ordering::SeqCst),
-        1,
-        "the parent's local variable",
-    )
+    expect_eq(local.load(Ordering::SeqCst), 1, "the parent's local variable")
 }
 
 fn shared_memory_stays_shared() -> Outcome {
@@ -112,11 +93,7 @@ fn shared_memory_stays_shared() -> Outcome {
         Ok(())
     })?;
     child.expect_success()?;
-    expect_eq(
-        mapping.word(0).load(Ordering::SeqCst),
-        77,
-        "the word the child stored",
-    )
+    expect_eq(mapping.word(0).load(Ordering::SeqCst), 77, "the word the child stored")
 }
 
 fn grandchildren_see_the_right_copy() -> Outcome {
@@ -130,11 +107,7 @@ fn grandchildren_see_the_right_copy() -> Outcome {
             Ok(())
         })?
         .expect_success()?;
-        expect_eq(
-            mapping.load(0),
-            2,
-            "the child's byte after the grandchild wrote",
-        )
+        expect_eq(mapping.load(0), 2, "the child's byte after the grandchild wrote")
     })?;
     child.expect_success()?;
     expect_eq(mapping.load(0), 1, "the parent's byte")
@@ -145,14 +118,9 @@ fn open_files_share_their_offset() -> Outcome {
     let file = path::create("file")?;
     fd::write(file, b"0123456789")?;
     fd::lseek(file, 2, libc::SEEK_SET)?;
-    let child =
-        process::spawn(|| expect_eq(fd::read_up_to(file, 3)?, b"234", "what the child reads"))?;
+    let child = process::spawn(|| expect_eq(fd::read_up_to(file, 3)?, b"234", "what the child reads"))?;
     child.expect_success()?;
-    expect_eq(
-        fd::read_up_to(file, 3)?,
-        b"567",
-        "what the parent reads next",
-    )
+    expect_eq(fd::read_up_to(file, 3)?, b"567", "what the parent reads next")
 }
 
 fn closing_in_the_child_leaves_the_parents_descriptor_open() -> Outcome {
@@ -169,20 +137,12 @@ fn closing_in_the_child_leaves_the_parents_descriptor_open() -> Outcome {
 fn descriptor_flags_are_copied_and_not_shared() -> Outcome {
     let pipe = Pipe::with_flags(libc::O_CLOEXEC)?;
     let child = process::spawn(|| {
-        expect_eq(
-            fd::fcntl(pipe.read, libc::F_GETFD, 0)?,
-            libc::FD_CLOEXEC,
-            "the child's flags",
-        )?;
+        expect_eq(fd::fcntl(pipe.read, libc::F_GETFD, 0)?, libc::FD_CLOEXEC, "the child's flags")?;
         fd::fcntl(pipe.read, libc::F_SETFD, 0)?;
         Ok(())
     })?;
     child.expect_success()?;
-    expect_eq(
-        fd::fcntl(pipe.read, libc::F_GETFD, 0)?,
-        libc::FD_CLOEXEC,
-        "the parent's flags",
-    )
+    expect_eq(fd::fcntl(pipe.read, libc::F_GETFD, 0)?, libc::FD_CLOEXEC, "the parent's flags")
 }
 
 fn status_flags_are_shared() -> Outcome {
@@ -190,11 +150,7 @@ fn status_flags_are_shared() -> Outcome {
     let child = process::spawn(|| Ok(fd::set_status_flag(pipe.read, libc::O_NONBLOCK)?))?;
     child.expect_success()?;
     let flags = fd::fcntl(pipe.read, libc::F_GETFL, 0)?;
-    expect_eq(
-        flags & libc::O_NONBLOCK,
-        libc::O_NONBLOCK,
-        "O_NONBLOCK as the parent sees it",
-    )
+    expect_eq(flags & libc::O_NONBLOCK, libc::O_NONBLOCK, "O_NONBLOCK as the parent sees it")
 }
 
 fn child_inherits_handlers_and_mask() -> Outcome {
@@ -203,75 +159,41 @@ fn child_inherits_handlers_and_mask() -> Outcome {
     let child = process::spawn(|| {
         expect_eq(signal::mask()?, [libc::SIGUSR2], "the child's mask")?;
         signal::raise(libc::SIGUSR1)?;
-        expect_eq(
-            signal::caught(libc::SIGUSR1),
-            1,
-            "handlers run in the child",
-        )
+        expect_eq(signal::caught(libc::SIGUSR1), 1, "handlers run in the child")
     })?;
     child.expect_success()?;
-    expect_eq(
-        signal::caught(libc::SIGUSR1),
-        0,
-        "handlers run in the parent",
-    )
+    expect_eq(signal::caught(libc::SIGUSR1), 0, "handlers run in the parent")
 }
 
 fn child_has_no_pending_signals() -> Outcome {
     signal::block(&[libc::SIGUSR1])?;
     signal::raise(libc::SIGUSR1)?;
-    expect_eq(
-        signal::pending()?,
-        [libc::SIGUSR1],
-        "the parent's pending signals",
-    )?;
-    process::spawn(|| expect_eq(signal::pending()?, [], "the child's pending signals"))?
-        .expect_success()
+    expect_eq(signal::pending()?, [libc::SIGUSR1], "the parent's pending signals")?;
+    process::spawn(|| expect_eq(signal::pending()?, [], "the child's pending signals"))?.expect_success()
 }
 
 fn child_has_no_alarm() -> Outcome {
     time::alarm_after(Duration::from_secs(100), Duration::ZERO)?;
-    process::spawn(|| {
-        expect_eq(
-            time::alarm_left()?,
-            Duration::ZERO,
-            "what the child's alarm has left",
-        )
-    })?
-    .expect_success()?;
-    expect(
-        time::alarm_left()? > Duration::from_secs(50),
-        "the parent's alarm runs on",
-    )
+    process::spawn(|| expect_eq(time::alarm_left()?, Duration::ZERO, "what the child's alarm has left"))?
+        .expect_success()?;
+    expect(time::alarm_left()? > Duration::from_secs(50), "the parent's alarm runs on")
 }
 
 fn child_inherits_working_directory_and_umask() -> Outcome {
     let directory = scratch::enter()?;
     path::umask(0o27);
     let child = process::spawn(|| {
-        expect_eq(
-            path::getcwd(4096)?,
-            directory.to_string_lossy(),
-            "the child's working directory",
-        )?;
+        expect_eq(path::getcwd(4096)?, directory.to_string_lossy(), "the child's working directory")?;
         expect_eq(path::umask(0), 0o27, "the child's umask")
     })?;
     child.expect_success()?;
-    expect_eq(
-        path::umask(0),
-        0o27,
-        "the parent's umask after the child changed its own",
-    )
+    expect_eq(path::umask(0), 0o27, "the parent's umask after the child changed its own")
 }
 
 fn changing_directory_in_the_child_leaves_the_parents() -> Outcome {
     let directory = scratch::enter()?;
     process::spawn(|| Ok(path::chdir("/")?))?.expect_success()?;
-    expect_eq(
-        path::getcwd(4096)?,
-        directory.to_string_lossy(),
-        "the parent's working directory",
-    )
+    expect_eq(path::getcwd(4096)?, directory.to_string_lossy(), "the parent's working directory")
 }
 
 fn child_is_in_the_parents_group_and_session() -> Outcome {
@@ -299,29 +221,15 @@ fn orphan_gets_another_parent() -> Outcome {
     fd::write(gate.write, b"x")?;
     let told = fd::read_up_to(pipe.read, 4)?;
     expect_eq(told.len(), 4, "bytes of the orphan's ppid")?;
-    expect(
-        told != child.pid.to_ne_bytes(),
-        "the orphan's ppid is no longer the dead parent",
-    )?;
-    expect(
-        told != process::getpid().to_ne_bytes(),
-        "the grandparent does not become the parent",
-    )
+    expect(told != child.pid.to_ne_bytes(), "the orphan's ppid is no longer the dead parent")?;
+    expect(told != process::getpid().to_ne_bytes(), "the grandparent does not become the parent")
 }
 
 fn many_pages_are_copied_right_when_both_sides_write() -> Outcome {
     const PAGES: usize = 64;
     let mapping = memory::private(PAGES)?;
-    let fill = |salt: u8| {
-        (0..PAGES)
-            .zip(0_u8..)
-            .for_each(|(page, mark)| mapping.store(page * PAGE + 5, mark ^ salt))
-    };
-    let intact = |salt: u8| {
-        (0..PAGES)
-            .zip(0_u8..)
-            .all(|(page, mark)| mapping.load(page * PAGE + 5) == mark ^ salt)
-    };
+    let fill = |salt: u8| (0..PAGES).zip(0_u8..).for_each(|(page, mark)| mapping.store(page * PAGE + 5, mark ^ salt));
+    let intact = |salt: u8| (0..PAGES).zip(0_u8..).all(|(page, mark)| mapping.load(page * PAGE + 5) == mark ^ salt);
     fill(0);
     let mut children = Vec::new();
     for salt in [0x40, 0x80, 0xc0] {
@@ -331,9 +239,7 @@ fn many_pages_are_copied_right_when_both_sides_write() -> Outcome {
             expect(intact(salt), "the child sees its own pages")
         })?);
     }
-    children
-        .into_iter()
-        .try_for_each(process::Child::expect_success)?;
+    children.into_iter().try_for_each(process::Child::expect_success)?;
     expect(intact(0), "the parent's pages are as they were")
 }
 
@@ -356,18 +262,10 @@ fn fork_while_the_kernel_reads_into_the_page_keeps_the_isolation() -> Outcome {
 fn vfork_child_runs_before_the_parent_goes_on() -> Outcome {
     // posix_spawn uses CLONE_VM | CLONE_VFORK: its return value tells what the child's exec said.
     let missing = std::process::Command::new("/nonexistent/program").spawn();
-    expect(
-        missing.is_err(),
-        "spawning a missing program fails in the parent",
-    )?;
-    let status = std::process::Command::new(crate::probe::program()?)
-        .args([crate::probe::FLAG, "exit", "23"])
-        .status()?;
-    expect_eq(
-        status.code(),
-        Some(23),
-        "the exit code of the spawned program",
-    )
+    expect(missing.is_err(), "spawning a missing program fails in the parent")?;
+    let status =
+        std::process::Command::new(crate::probe::program()?).args([crate::probe::FLAG, "exit", "23"]).status()?;
+    expect_eq(status.code(), Some(23), "the exit code of the spawned program")
 }
 
 fn parent_that_waits_for_its_vfork_child_can_be_killed() -> Outcome {
@@ -386,11 +284,7 @@ fn parent_that_waits_for_its_vfork_child_can_be_killed() -> Outcome {
     })?;
     fd::read(alive.read, &mut [0; 1])?;
     parent.kill(libc::SIGKILL)?;
-    expect_eq(
-        parent.wait()?.signalled(),
-        Some(libc::SIGKILL),
-        "the signal that ended the parent",
-    )
+    expect_eq(parent.wait()?.signalled(), Some(libc::SIGKILL), "the signal that ended the parent")
 }
 
 fn group_that_is_killed_while_it_forks_leaves_nobody() -> Outcome {

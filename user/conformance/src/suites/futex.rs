@@ -33,14 +33,7 @@ pub(super) fn futex_at(
     second: usize,
     third: u32,
 ) -> Sys<usize> {
-    let arguments = [
-        address,
-        operation.cast_unsigned() as usize,
-        value as usize,
-        timeout,
-        second,
-        third as usize,
-    ];
+    let arguments = [address, operation.cast_unsigned() as usize, value as usize, timeout, second, third as usize];
     // SAFETY: the operations used read the word, and CMP_REQUEUE a second one; none writes.
     unsafe { raw("futex", libc::SYS_futex, arguments) }
 }
@@ -49,16 +42,9 @@ pub(super) fn address_of(word: &AtomicU32) -> usize {
     word.as_ptr().expose_provenance()
 }
 
-pub(super) fn wait_on(
-    word: &AtomicU32,
-    operation: i32,
-    value: u32,
-    timeout: Option<Duration>,
-) -> Sys<usize> {
+pub(super) fn wait_on(word: &AtomicU32, operation: i32, value: u32, timeout: Option<Duration>) -> Sys<usize> {
     let timeout = timeout.map(time::timespec);
-    let pointer = timeout
-        .as_ref()
-        .map_or(0, |time| std::ptr::from_ref(time).expose_provenance());
+    let pointer = timeout.as_ref().map_or(0, |time| std::ptr::from_ref(time).expose_provenance());
     futex_at(address_of(word), operation, value, pointer, 0, u32::MAX)
 }
 
@@ -74,27 +60,15 @@ pub(super) fn sleepers(
 ) -> Result<Vec<process::Child>, crate::check::Failure> {
     let mut children = Vec::new();
     for _ in 0..count {
-        children.push(process::spawn(|| {
-            expect_eq(
-                wait_on(word, operation, 0, None)?,
-                0,
-                "what the wait returns",
-            )
-        })?);
+        children.push(process::spawn(|| expect_eq(wait_on(word, operation, 0, None)?, 0, "what the wait returns"))?);
     }
-    children
-        .iter()
-        .try_for_each(|child| child.wait_until_asleep())?;
+    children.iter().try_for_each(|child| child.wait_until_asleep())?;
     Ok(children)
 }
 
 fn wait_with_another_value_gives_eagain_at_once() -> Outcome {
     let word = AtomicU32::new(5);
-    for operation in [
-        FUTEX_WAIT,
-        FUTEX_WAIT | FUTEX_PRIVATE_FLAG,
-        FUTEX_WAIT_BITSET,
-    ] {
+    for operation in [FUTEX_WAIT, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, FUTEX_WAIT_BITSET] {
         expect_errno(wait_on(&word, operation, 6, None), libc::EAGAIN)?;
     }
     Ok(())
@@ -109,23 +83,15 @@ fn wake_returns_the_number_woken() -> Outcome {
     let word = memory::shared(1)?.word(0);
     let children = sleepers(word, FUTEX_WAIT, 3)?;
     expect_eq(wake(word, FUTEX_WAKE, 100)?, 3, "what the wake returns")?;
-    children
-        .into_iter()
-        .try_for_each(process::Child::expect_success)
+    children.into_iter().try_for_each(process::Child::expect_success)
 }
 
 fn wake_wakes_at_most_the_count() -> Outcome {
     let word = memory::shared(1)?.word(0);
     let children = sleepers(word, FUTEX_WAIT, 3)?;
     expect_eq(wake(word, FUTEX_WAKE, 2)?, 2, "what the first wake returns")?;
-    expect_eq(
-        wake(word, FUTEX_WAKE, 2)?,
-        1,
-        "what the second wake returns",
-    )?;
-    children
-        .into_iter()
-        .try_for_each(process::Child::expect_success)
+    expect_eq(wake(word, FUTEX_WAKE, 2)?, 1, "what the second wake returns")?;
+    children.into_iter().try_for_each(process::Child::expect_success)
 }
 
 fn wait_returns_zero_when_woken() -> Outcome {
@@ -133,22 +99,14 @@ fn wait_returns_zero_when_woken() -> Outcome {
     let children = sleepers(word, FUTEX_WAIT, 1)?;
     word.store(1, Ordering::SeqCst);
     expect_eq(wake(word, FUTEX_WAKE, 1)?, 1, "what the wake returns")?;
-    children
-        .into_iter()
-        .try_for_each(process::Child::expect_success)
+    children.into_iter().try_for_each(process::Child::expect_success)
 }
 
 fn wait_times_out_with_etimedout_and_not_early() -> Outcome {
     let word = AtomicU32::new(0);
     let start = Instant::now();
-    expect_errno(
-        wait_on(&word, FUTEX_WAIT, 0, Some(Duration::from_millis(20))),
-        libc::ETIMEDOUT,
-    )?;
-    expect(
-        start.elapsed() >= Duration::from_millis(20),
-        "twenty milliseconds are over",
-    )
+    expect_errno(wait_on(&word, FUTEX_WAIT, 0, Some(Duration::from_millis(20))), libc::ETIMEDOUT)?;
+    expect(start.elapsed() >= Duration::from_millis(20), "twenty milliseconds are over")
 }
 
 fn wait_with_a_bad_timeout_gives_einval() -> Outcome {
@@ -156,10 +114,7 @@ fn wait_with_a_bad_timeout_gives_einval() -> Outcome {
     for (tv_sec, tv_nsec) in [(0, 1_000_000_000), (0, -1), (-1, 0)] {
         let time = libc::timespec { tv_sec, tv_nsec };
         let pointer = (&raw const time).expose_provenance();
-        expect_errno(
-            futex_at(address_of(&word), FUTEX_WAIT, 0, pointer, 0, 0),
-            libc::EINVAL,
-        )?;
+        expect_errno(futex_at(address_of(&word), FUTEX_WAIT, 0, pointer, 0, 0), libc::EINVAL)?;
     }
     Ok(())
 }
@@ -194,10 +149,7 @@ fn misaligned_address_gives_einval() -> Outcome {
 
 fn unmapped_address_gives_efault() -> Outcome {
     let hole = memory::before_hole(1)?;
-    expect_errno(
-        futex_at(hole.address + PAGE, FUTEX_WAIT, 0, 0, 0, 0),
-        libc::EFAULT,
-    )?;
+    expect_errno(futex_at(hole.address + PAGE, FUTEX_WAIT, 0, 0, 0, 0), libc::EFAULT)?;
     expect_errno(futex_at(0, FUTEX_WAIT, 0, 0, 0, 0), libc::EFAULT)
 }
 

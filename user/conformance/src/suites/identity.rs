@@ -30,9 +30,7 @@ fn effective_user_can_be_switched_and_switched_back() -> Outcome {
     needs_root()?;
     let set = |effective| {
         // SAFETY: takes no pointers.
-        checked("setresuid", unsafe {
-            libc::setresuid(u32::MAX, effective, u32::MAX)
-        })
+        checked("setresuid", unsafe { libc::setresuid(u32::MAX, effective, u32::MAX) })
     };
     set(12_345)?;
     expect_eq(process::geteuid(), 12_345, "the effective user")?;
@@ -44,34 +42,21 @@ fn groups_are_told() -> Outcome {
     needs_root()?;
     let groups = [5, 1000, 70_000];
     // SAFETY: the kernel reads three numbers.
-    checked("setgroups", unsafe {
-        libc::setgroups(groups.len(), groups.as_ptr())
-    })?;
+    checked("setgroups", unsafe { libc::setgroups(groups.len(), groups.as_ptr()) })?;
     let mut told = [0; 10];
     // SAFETY: room for ten numbers.
-    let count = checked("getgroups", unsafe {
-        libc::getgroups(10, told.as_mut_ptr())
-    })?;
+    let count = checked("getgroups", unsafe { libc::getgroups(10, told.as_mut_ptr()) })?;
     expect_eq(count, 3, "the number of groups")?;
     expect_eq(&told[..3], groups, "the groups")?;
     // SAFETY: room for two of the three.
-    expect_errno(
-        checked("getgroups", unsafe {
-            libc::getgroups(2, told.as_mut_ptr())
-        }),
-        EINVAL,
-    )
+    expect_errno(checked("getgroups", unsafe { libc::getgroups(2, told.as_mut_ptr()) }), EINVAL)
 }
 
 fn setsid_makes_a_session_and_a_group_leader_cannot() -> Outcome {
     let child = process::spawn(|| {
         let pid = process::getpid();
         expect_eq(process::setsid()?, pid, "what setsid returns")?;
-        expect_eq(
-            (process::getsid(0)?, process::getpgid(0)?),
-            (pid, pid),
-            "session and group",
-        )?;
+        expect_eq((process::getsid(0)?, process::getpgid(0)?), (pid, pid), "session and group")?;
         expect_errno(process::setsid(), EPERM)
     })?;
     child.expect_success()?;
@@ -104,25 +89,13 @@ fn setpgid_into_another_session_gives_eperm() -> Outcome {
 
 fn set_limit(limit: libc::rlimit) -> Sys<()> {
     // SAFETY: the kernel reads one struct.
-    checked("setrlimit", unsafe {
-        libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit)
-    })
-    .map(drop)
+    checked("setrlimit", unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) }).map(drop)
 }
 
 fn limit_above_the_hard_limit_gives_einval() -> Outcome {
     let limit = process::getrlimit(libc::RLIMIT_NOFILE)?;
-    expect(
-        limit.rlim_cur <= limit.rlim_max,
-        "the soft limit is not above the hard one",
-    )?;
-    expect_errno(
-        set_limit(libc::rlimit {
-            rlim_cur: 100,
-            rlim_max: 99,
-        }),
-        EINVAL,
-    )?;
+    expect(limit.rlim_cur <= limit.rlim_max, "the soft limit is not above the hard one")?;
+    expect_errno(set_limit(libc::rlimit { rlim_cur: 100, rlim_max: 99 }), EINVAL)?;
     let mut other: libc::rlimit = zeroed();
     // SAFETY: room for the struct; there is no such resource.
     let value = unsafe { libc::getrlimit(1000, &raw mut other) };
@@ -131,37 +104,16 @@ fn limit_above_the_hard_limit_gives_einval() -> Outcome {
 
 fn hard_limit_cannot_be_raised_without_privilege() -> Outcome {
     needs_root()?;
-    set_limit(libc::rlimit {
-        rlim_cur: 100,
-        rlim_max: 200,
-    })?;
+    set_limit(libc::rlimit { rlim_cur: 100, rlim_max: 200 })?;
     process::become_user(12_345)?;
-    expect_errno(
-        set_limit(libc::rlimit {
-            rlim_cur: 100,
-            rlim_max: 201,
-        }),
-        EPERM,
-    )?;
-    set_limit(libc::rlimit {
-        rlim_cur: 150,
-        rlim_max: 150,
-    })?;
-    expect_eq(
-        process::getrlimit(libc::RLIMIT_NOFILE)?.rlim_max,
-        150,
-        "the hard limit",
-    )
+    expect_errno(set_limit(libc::rlimit { rlim_cur: 100, rlim_max: 201 }), EPERM)?;
+    set_limit(libc::rlimit { rlim_cur: 150, rlim_max: 150 })?;
+    expect_eq(process::getrlimit(libc::RLIMIT_NOFILE)?.rlim_max, 150, "the hard limit")
 }
 
 fn limits_are_inherited() -> Outcome {
     process::set_soft_limit(libc::RLIMIT_NOFILE, 77)?;
-    let child = process::spawn(|| {
-        expect_eq(
-            process::getrlimit(libc::RLIMIT_NOFILE)?.rlim_cur,
-            77,
-            "the child's limit",
-        )
-    })?;
+    let child =
+        process::spawn(|| expect_eq(process::getrlimit(libc::RLIMIT_NOFILE)?.rlim_cur, 77, "the child's limit"))?;
     child.expect_success()
 }

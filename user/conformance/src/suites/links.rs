@@ -3,9 +3,7 @@
 use crate::check::{Outcome, expect, expect_eq, expect_errno};
 use crate::scratch;
 use crate::sys::{fd, path};
-use libc::{
-    EEXIST, EINVAL, EISDIR, ENOENT, ENOTDIR, ENOTEMPTY, EPERM, RENAME_EXCHANGE, RENAME_NOREPLACE,
-};
+use libc::{EEXIST, EINVAL, EISDIR, ENOENT, ENOTDIR, ENOTEMPTY, EPERM, RENAME_EXCHANGE, RENAME_NOREPLACE};
 
 crate::tests! {
     hard_links_share_inode_and_content,
@@ -50,17 +48,9 @@ fn hard_links_share_inode_and_content() -> Outcome {
     scratch::enter()?;
     named("one")?;
     path::link("one", "two")?;
-    expect_eq(
-        path::stat("two")?.st_ino,
-        path::stat("one")?.st_ino,
-        "the inode",
-    )?;
+    expect_eq(path::stat("two")?.st_ino, path::stat("one")?.st_ino, "the inode")?;
     std::fs::write("two", "changed")?;
-    expect_eq(
-        content("one")?,
-        "changed",
-        "the content through the first name",
-    )
+    expect_eq(content("one")?, "changed", "the content through the first name")
 }
 
 fn link_count_goes_up_and_down() -> Outcome {
@@ -96,11 +86,7 @@ fn link_of_a_symlink_links_the_symlink() -> Outcome {
     named("target")?;
     path::symlink("target", "symlink")?;
     path::link("symlink", "link")?;
-    expect_eq(
-        path::lstat("link")?.st_ino,
-        path::lstat("symlink")?.st_ino,
-        "the inode",
-    )
+    expect_eq(path::lstat("link")?.st_ino, path::lstat("symlink")?.st_ino, "the inode")
 }
 
 fn unlinked_file_lives_while_it_is_open() -> Outcome {
@@ -119,10 +105,7 @@ fn name_of_an_unlinked_open_file_can_be_taken_again() -> Outcome {
     let old = path::create("file")?;
     path::unlink("file")?;
     let new = path::create("file")?;
-    expect(
-        path::fstat(old)?.st_ino != path::fstat(new)?.st_ino,
-        "the new file is another file",
-    )
+    expect(path::fstat(old)?.st_ino != path::fstat(new)?.st_ino, "the new file is another file")
 }
 
 fn unlink_of_a_directory_gives_eisdir() -> Outcome {
@@ -164,16 +147,8 @@ fn rename_keeps_the_replaced_file_alive_while_it_is_open() -> Outcome {
     named("new")?;
     let replaced = path::open("new", libc::O_RDONLY, 0)?;
     path::rename("old", "new", 0)?;
-    expect_eq(
-        fd::read_up_to(replaced, 10)?,
-        b"new",
-        "the replaced file's content",
-    )?;
-    expect_eq(
-        path::fstat(replaced)?.st_nlink,
-        0,
-        "the replaced file's links",
-    )
+    expect_eq(fd::read_up_to(replaced, 10)?, b"new", "the replaced file's content")?;
+    expect_eq(path::fstat(replaced)?.st_nlink, 0, "the replaced file's links")
 }
 
 fn rename_onto_a_hard_link_of_itself_does_nothing() -> Outcome {
@@ -192,11 +167,7 @@ fn rename_of_a_directory_over_an_empty_one_replaces_it() -> Outcome {
     named("old/file")?;
     path::mkdir("new", 0o755)?;
     path::rename("old", "new", 0)?;
-    expect_eq(
-        content("new/file")?,
-        "old/file",
-        "the content of what is in it",
-    )?;
+    expect_eq(content("new/file")?, "old/file", "the content of what is in it")?;
     expect_errno(path::stat("old"), ENOENT)
 }
 
@@ -206,11 +177,7 @@ fn rename_of_a_directory_over_a_full_one_gives_enotempty() -> Outcome {
     path::mkdir("new", 0o755)?;
     named("new/file")?;
     expect_errno(path::rename("old", "new", 0), ENOTEMPTY)?;
-    expect_eq(
-        content("new/file")?,
-        "new/file",
-        "the content of what is in it",
-    )
+    expect_eq(content("new/file")?, "new/file", "the content of what is in it")
 }
 
 fn rename_of_a_directory_over_a_file_gives_enotdir() -> Outcome {
@@ -252,11 +219,7 @@ fn rename_of_a_directory_changes_its_dot_dot() -> Outcome {
     path::mkdir("b", 0o755)?;
     path::mkdir("a/inner", 0o755)?;
     path::rename("a/inner", "b/inner", 0)?;
-    expect_eq(
-        path::stat("b/inner/..")?.st_ino,
-        path::stat("b")?.st_ino,
-        "the inode of dot-dot",
-    )?;
+    expect_eq(path::stat("b/inner/..")?.st_ino, path::stat("b")?.st_ino, "the inode of dot-dot")?;
     let links = ["a", "b"].map(|name| path::stat(name).map(|status| status.st_nlink));
     expect_eq(links, [Ok(2), Ok(3)], "the links of the two parents")
 }
@@ -266,11 +229,7 @@ fn rename_moves_a_symlink_and_not_its_target() -> Outcome {
     named("target")?;
     path::symlink("target", "link")?;
     path::rename("link", "moved", 0)?;
-    expect_eq(
-        path::readlink("moved", 100)?,
-        b"target",
-        "where the link leads",
-    )?;
+    expect_eq(path::readlink("moved", 100)?, b"target", "where the link leads")?;
     // Onto a symlink: the link itself is replaced.
     named("file")?;
     path::rename("file", "moved", 0)?;
@@ -293,20 +252,13 @@ fn rename_exchange_swaps() -> Outcome {
     expect_errno(path::rename("file", "missing", RENAME_EXCHANGE), ENOENT)?;
     path::rename("file", "directory", RENAME_EXCHANGE)?;
     expect_eq(content("directory")?, "file", "the content")?;
-    expect_eq(
-        path::stat("file")?.st_mode & libc::S_IFMT,
-        libc::S_IFDIR,
-        "the other's type",
-    )
+    expect_eq(path::stat("file")?.st_mode & libc::S_IFMT, libc::S_IFDIR, "the other's type")
 }
 
 fn rename_with_contradicting_flags_gives_einval() -> Outcome {
     scratch::enter()?;
     named("file")?;
-    expect_errno(
-        path::rename("file", "new", RENAME_NOREPLACE | RENAME_EXCHANGE),
-        EINVAL,
-    )?;
+    expect_errno(path::rename("file", "new", RENAME_NOREPLACE | RENAME_EXCHANGE), EINVAL)?;
     expect_errno(path::rename("file", "new", 1 << 20), EINVAL)
 }
 

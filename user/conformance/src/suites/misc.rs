@@ -17,14 +17,7 @@ crate::tests! {
 
 fn random(buffer: &mut [u8], flags: u32) -> Sys<usize> {
     // SAFETY: the kernel fills at most the slice.
-    let value = unsafe {
-        libc::syscall(
-            libc::SYS_getrandom,
-            buffer.as_mut_ptr(),
-            buffer.len(),
-            flags,
-        )
-    };
+    let value = unsafe { libc::syscall(libc::SYS_getrandom, buffer.as_mut_ptr(), buffer.len(), flags) };
     counted("getrandom", value)
 }
 
@@ -33,10 +26,7 @@ fn getrandom_fills_the_buffer_with_different_bytes() -> Outcome {
     expect_eq(random(&mut one, 0)?, 64, "bytes")?;
     expect_eq(random(&mut two, libc::GRND_NONBLOCK)?, 64, "bytes")?;
     expect(one != two, "two calls give different bytes")?;
-    expect(
-        one.iter().any(|byte| *byte != one[0]),
-        "the bytes are not all the same",
-    )?;
+    expect(one.iter().any(|byte| *byte != one[0]), "the bytes are not all the same")?;
     expect_eq(random(&mut [], 0)?, 0, "bytes when none are asked for")
 }
 
@@ -49,29 +39,14 @@ fn uname_tells_system_and_machine() -> Outcome {
     // SAFETY: room for the struct.
     checked("uname", unsafe { libc::uname(&raw mut names) })?;
     let text = |field: &[libc::c_char]| -> String {
-        field
-            .iter()
-            .take_while(|byte| **byte != 0)
-            .map(|byte| char::from(byte.to_ne_bytes()[0]))
-            .collect()
+        field.iter().take_while(|byte| **byte != 0).map(|byte| char::from(byte.to_ne_bytes()[0])).collect()
     };
-    expect_eq(
-        text(&names.sysname),
-        "Linux",
-        "the system, which programs ask for the ABI",
-    )?;
+    expect_eq(text(&names.sysname), "Linux", "the system, which programs ask for the ABI")?;
     expect_eq(text(&names.machine), std::env::consts::ARCH, "the machine")?;
     let release = text(&names.release);
-    let major: u32 = release
-        .split('.')
-        .next()
-        .and_then(|number| number.parse().ok())
-        .unwrap_or(0);
+    let major: u32 = release.split('.').next().and_then(|number| number.parse().ok()).unwrap_or(0);
     // glibc refuses to start on a release older than it was built for.
-    expect(
-        major >= 3,
-        &format!("the release, {release}, starts with a number from 3 up"),
-    )
+    expect(major >= 3, &format!("the release, {release}, starts with a number from 3 up"))
 }
 
 fn unknown_system_call_gives_enosys() -> Outcome {
@@ -88,10 +63,7 @@ fn sysinfo_tells_memory_and_processes() -> Outcome {
     // SAFETY: room for the struct.
     checked("sysinfo", unsafe { libc::sysinfo(&raw mut information) })?;
     expect(information.totalram > 0, "there is memory")?;
-    expect(
-        information.freeram <= information.totalram,
-        "not more is free than there is",
-    )?;
+    expect(information.freeram <= information.totalram, "not more is free than there is")?;
     expect(information.procs > 0, "there are processes")?;
     expect(information.mem_unit > 0, "the unit is given")
 }
@@ -99,9 +71,7 @@ fn sysinfo_tells_memory_and_processes() -> Outcome {
 fn statfs_tells_the_longest_name() -> Outcome {
     let mut information: libc::statfs = zeroed();
     // SAFETY: a C string and room for the struct.
-    checked("statfs", unsafe {
-        libc::statfs(c"/tmp".as_ptr(), &raw mut information)
-    })?;
+    checked("statfs", unsafe { libc::statfs(c"/tmp".as_ptr(), &raw mut information) })?;
     expect_eq(information.f_namelen, 255, "the longest name")?;
     expect_eq(information.f_bsize, 4096, "the block size")
 }
@@ -114,12 +84,7 @@ fn set_tid_address_returns_the_threads_id() -> Outcome {
 
 fn prctl_sets_the_name_that_proc_shows() -> Outcome {
     // SAFETY: a C string of fewer than sixteen bytes.
-    checked("prctl", unsafe {
-        libc::prctl(libc::PR_SET_NAME, c"renamed".as_ptr())
-    })?;
+    checked("prctl", unsafe { libc::prctl(libc::PR_SET_NAME, c"renamed".as_ptr()) })?;
     let line = std::fs::read_to_string(format!("/proc/{}/stat", process::getpid()))?;
-    expect(
-        line.contains("(renamed)"),
-        &format!("/proc/PID/stat shows the name: {line}"),
-    )
+    expect(line.contains("(renamed)"), &format!("/proc/PID/stat shows the name: {line}"))
 }

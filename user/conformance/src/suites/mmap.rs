@@ -4,10 +4,7 @@
 use crate::check::{Outcome, expect, expect_eq, expect_errno, failed};
 use crate::sys::memory::{self, Mapping, PAGE, READ_WRITE, Request};
 use crate::sys::{Sys, fd, process};
-use libc::{
-    EINVAL, ENOMEM, MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_PRIVATE, PROT_NONE,
-    PROT_READ,
-};
+use libc::{EINVAL, ENOMEM, MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_PRIVATE, PROT_NONE, PROT_READ};
 use std::sync::atomic::Ordering;
 
 crate::tests! {
@@ -44,25 +41,15 @@ crate::tests! {
 
 fn anonymous_memory_reads_as_zero() -> Outcome {
     let mapping = memory::private(3)?;
-    expect(
-        mapping.load_all(0, 3 * PAGE).iter().all(|byte| *byte == 0),
-        "every byte is zero",
-    )
+    expect(mapping.load_all(0, 3 * PAGE).iter().all(|byte| *byte == 0), "every byte is zero")
 }
 
 fn anonymous_memory_is_page_aligned() -> Outcome {
-    expect_eq(
-        memory::private(1)?.address % PAGE,
-        0,
-        "the address modulo the page size",
-    )
+    expect_eq(memory::private(1)?.address % PAGE, 0, "the address modulo the page size")
 }
 
 fn length_is_rounded_up_to_a_page() -> Outcome {
-    let mapping = Mapping {
-        length: PAGE,
-        ..memory::map(Request::private(1))?
-    };
+    let mapping = Mapping { length: PAGE, ..memory::map(Request::private(1))? };
     mapping.store(PAGE - 1, 1);
     expect_eq(mapping.load(PAGE - 1), 1, "the last byte of the page")
 }
@@ -72,21 +59,12 @@ fn zero_length_gives_einval() -> Outcome {
 }
 
 fn neither_shared_nor_private_gives_einval() -> Outcome {
-    expect_errno(
-        memory::map(Request {
-            flags: MAP_ANONYMOUS,
-            ..Request::private(PAGE)
-        }),
-        EINVAL,
-    )
+    expect_errno(memory::map(Request { flags: MAP_ANONYMOUS, ..Request::private(PAGE) }), EINVAL)
 }
 
 fn unaligned_fixed_address_gives_einval() -> Outcome {
     let mapping = memory::private(2)?;
-    expect_errno(
-        mapping.replace(1, Request::private(PAGE), MAP_FIXED),
-        EINVAL,
-    )
+    expect_errno(mapping.replace(1, Request::private(PAGE), MAP_FIXED), EINVAL)
 }
 
 fn more_than_the_address_space_gives_enomem() -> Outcome {
@@ -97,11 +75,7 @@ fn more_than_the_address_space_gives_enomem() -> Outcome {
 fn hint_is_taken_if_the_place_is_free() -> Outcome {
     let mapping = memory::private(3)?;
     mapping.unmap(PAGE, PAGE)?;
-    expect_eq(
-        mapping.replace(PAGE, Request::private(PAGE), 0)?.address,
-        mapping.address + PAGE,
-        "the address",
-    )
+    expect_eq(mapping.replace(PAGE, Request::private(PAGE), 0)?.address, mapping.address + PAGE, "the address")
 }
 
 fn fixed_replaces_what_was_there() -> Outcome {
@@ -116,16 +90,9 @@ fn fixed_replaces_what_was_there() -> Outcome {
 fn fixed_noreplace_gives_eexist_if_something_is_there() -> Outcome {
     let mapping = memory::private(2)?;
     mapping.unmap(PAGE, PAGE)?;
-    expect_errno(
-        mapping.replace(0, Request::private(2 * PAGE), MAP_FIXED_NOREPLACE),
-        libc::EEXIST,
-    )?;
+    expect_errno(mapping.replace(0, Request::private(2 * PAGE), MAP_FIXED_NOREPLACE), libc::EEXIST)?;
     let free = mapping.replace(PAGE, Request::private(PAGE), MAP_FIXED_NOREPLACE)?;
-    expect_eq(
-        free.address,
-        mapping.address + PAGE,
-        "the address where nothing was",
-    )
+    expect_eq(free.address, mapping.address + PAGE, "the address where nothing was")
 }
 
 fn munmap_of_the_middle_leaves_both_ends() -> Outcome {
@@ -133,19 +100,14 @@ fn munmap_of_the_middle_leaves_both_ends() -> Outcome {
     mapping.store(0, 1);
     mapping.store(2 * PAGE, 3);
     mapping.unmap(PAGE, PAGE)?;
-    expect_eq(
-        (mapping.load(0), mapping.load(2 * PAGE)),
-        (1, 3),
-        "the bytes of the ends",
-    )?;
+    expect_eq((mapping.load(0), mapping.load(2 * PAGE)), (1, 3), "the bytes of the ends")?;
     expect(is_unmapped(&mapping, PAGE)?, "the middle is gone")
 }
 
 /// Whether the kernel finds nothing to read at `offset`.
 fn is_unmapped(mapping: &Mapping, offset: usize) -> Sys<bool> {
     let pipe = fd::Pipe::new()?;
-    Ok(fd::write_from(pipe.write, mapping, offset, 1)
-        .is_err_and(|error| error.errno == libc::EFAULT))
+    Ok(fd::write_from(pipe.write, mapping, offset, 1).is_err_and(|error| error.errno == libc::EFAULT))
 }
 
 fn munmap_of_what_is_not_mapped_succeeds() -> Outcome {
@@ -181,11 +143,7 @@ fn mprotect_of_the_middle_leaves_both_ends_writable() -> Outcome {
     mapping.protect(PAGE, PAGE, PROT_READ)?;
     mapping.store(0, 1);
     mapping.store(2 * PAGE, 3);
-    expect_eq(
-        (mapping.load(0), mapping.load(PAGE), mapping.load(2 * PAGE)),
-        (1, 0, 3),
-        "the bytes",
-    )?;
+    expect_eq((mapping.load(0), mapping.load(PAGE), mapping.load(2 * PAGE)), (1, 0, 3), "the bytes")?;
     let pipe = fd::Pipe::new()?;
     fd::write(pipe.write, b"x")?;
     expect_errno(fd::read_into(pipe.read, &mapping, PAGE, 1), libc::EFAULT)
@@ -213,11 +171,7 @@ fn shared_anonymous_memory_is_seen_by_children_forked_later() -> Outcome {
     let mapping = memory::shared(2)?;
     mapping.word(PAGE).store(5, Ordering::SeqCst);
     let child = process::spawn(|| {
-        expect_eq(
-            mapping.word(PAGE).fetch_add(1, Ordering::SeqCst),
-            5,
-            "the word as the child finds it",
-        )?;
+        expect_eq(mapping.word(PAGE).fetch_add(1, Ordering::SeqCst), 5, "the word as the child finds it")?;
         // A page nobody has touched before must be the same page for both, too.
         mapping.word(0).store(9, Ordering::SeqCst);
         Ok(())
@@ -240,18 +194,11 @@ fn shared_memory_of_a_child_outlives_its_unmapping() -> Outcome {
 fn large_sparse_mapping_costs_only_what_is_touched() -> Outcome {
     const LENGTH: usize = 1 << 30;
     let flags = MAP_PRIVATE | MAP_ANONYMOUS | libc::MAP_NORESERVE;
-    let mapping = memory::map(Request {
-        flags,
-        ..Request::private(LENGTH)
-    })?;
+    let mapping = memory::map(Request { flags, ..Request::private(LENGTH) })?;
     for place in (0..LENGTH).step_by(LENGTH / 8) {
         mapping.store(place, 1);
     }
-    expect_eq(
-        mapping.load(LENGTH / 8 + 1),
-        0,
-        "a byte beside those stored",
-    )
+    expect_eq(mapping.load(LENGTH / 8 + 1), 0, "a byte beside those stored")
 }
 
 /// The raw `brk`, which returns the break in force.
@@ -264,10 +211,7 @@ fn brk_grows_and_shrinks_the_data_segment() -> Outcome {
     let start = brk(0)?;
     let grown = start.next_multiple_of(PAGE) + 4 * PAGE;
     expect_eq(brk(grown)?, grown, "what brk returns")?;
-    let segment = Mapping {
-        address: start.next_multiple_of(PAGE),
-        length: 4 * PAGE,
-    };
+    let segment = Mapping { address: start.next_multiple_of(PAGE), length: 4 * PAGE };
     expect_eq(segment.load(4 * PAGE - 1), 0, "the last new byte")?;
     segment.store(0, 7);
     expect_eq(brk(start)?, start, "what brk returns when it shrinks")?;
@@ -287,21 +231,13 @@ fn brk_below_the_start_changes_nothing() -> Outcome {
 #[inline(never)]
 fn recurse(levels: usize) -> usize {
     let frame = std::hint::black_box([u8::try_from(levels % 251).unwrap_or(0); PAGE]);
-    if levels == 0 {
-        0
-    } else {
-        recurse(levels - 1) + usize::from(frame[levels % PAGE])
-    }
+    if levels == 0 { 0 } else { recurse(levels - 1) + usize::from(frame[levels % PAGE]) }
 }
 
 fn stack_grows_on_demand() -> Outcome {
     // The limit is 8 MiB by default; use about 4.
     let expected = (1..=1000).map(|level| level % 251).sum::<usize>();
-    expect_eq(
-        recurse(1000),
-        expected,
-        "a sum over a thousand stack frames",
-    )
+    expect_eq(recurse(1000), expected, "a sum over a thousand stack frames")
 }
 
 /// The raw `mremap` without a new address.
@@ -309,10 +245,7 @@ fn mremap(mapping: &Mapping, length: usize, flags: i32) -> Sys<Mapping> {
     let old = mapping.pointer(0, mapping.length);
     // SAFETY: the mapping holds nothing of Rust's.
     let start = unsafe { libc::syscall(libc::SYS_mremap, old, mapping.length, length, flags) };
-    Ok(Mapping {
-        address: crate::sys::counted("mremap", start)?,
-        length,
-    })
+    Ok(Mapping { address: crate::sys::counted("mremap", start)?, length })
 }
 
 fn mremap_grows_and_keeps_the_content() -> Outcome {
@@ -330,10 +263,7 @@ fn mremap_grows_and_keeps_the_content() -> Outcome {
 fn mremap_without_maymove_gives_enomem_if_there_is_no_room() -> Outcome {
     let both = memory::private(3)?;
     both.protect(PAGE, PAGE, PROT_READ)?;
-    let first = Mapping {
-        length: PAGE,
-        ..both
-    };
+    let first = Mapping { length: PAGE, ..both };
     expect_errno(mremap(&first, 2 * PAGE, 0), ENOMEM)
 }
 
@@ -345,11 +275,7 @@ fn madvise_dontneed_zeroes_private_memory() -> Outcome {
     if unsafe { libc::madvise(start.cast(), PAGE, libc::MADV_DONTNEED) } != 0 {
         return Err(failed("madvise refuses MADV_DONTNEED"));
     }
-    expect_eq(
-        (mapping.load(0), mapping.load(PAGE)),
-        (0, 1),
-        "the byte given up and the one kept",
-    )
+    expect_eq((mapping.load(0), mapping.load(PAGE)), (0, 1), "the byte given up and the one kept")
 }
 
 fn mincore_of_unmapped_memory_gives_enomem() -> Outcome {

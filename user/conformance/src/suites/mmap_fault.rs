@@ -33,11 +33,7 @@ fn fault_of(expected: i32, access: impl FnOnce()) -> Result<(i32, usize), Failur
         Err(failed("the access went through"))
     })?;
     let status = child.wait()?;
-    expect_eq(
-        status.exited(),
-        Some(HANDLED),
-        "the exit code, which the handler sets",
-    )?;
+    expect_eq(status.exited(), Some(HANDLED), "the exit code, which the handler sets")?;
     let halves = [8, 4].map(|offset| report.word(offset).load(Ordering::SeqCst));
     let address = usize::try_from(u64::from(halves[0]) << 32 | u64::from(halves[1])).unwrap_or(0);
     Ok((report.word(0).load(Ordering::SeqCst).cast_signed(), address))
@@ -51,27 +47,15 @@ const HANDLED: i32 = 77;
 /// Where the handler writes: a shared page.
 static REPORT: AtomicUsize = AtomicUsize::new(0);
 
-extern "C" fn reporting_handler(
-    _signal: i32,
-    info: *mut libc::siginfo_t,
-    _context: *mut libc::c_void,
-) {
+extern "C" fn reporting_handler(_signal: i32, info: *mut libc::siginfo_t, _context: *mut libc::c_void) {
     // SAFETY: with SA_SIGINFO the kernel passes a filled siginfo.
     let info = unsafe { &*info };
     // SAFETY: SIGSEGV and SIGBUS from faults fill si_addr.
     let address = unsafe { info.si_addr() } as usize;
-    let report = Mapping {
-        address: REPORT.load(Ordering::SeqCst),
-        length: PAGE,
-    };
-    report
-        .word(0)
-        .store(info.si_code.cast_unsigned(), Ordering::SeqCst);
+    let report = Mapping { address: REPORT.load(Ordering::SeqCst), length: PAGE };
+    report.word(0).store(info.si_code.cast_unsigned(), Ordering::SeqCst);
     for (offset, bits) in [(4, address), (8, address >> 32)] {
-        report.word(offset).store(
-            u32::try_from(bits & 0xffff_ffff).unwrap_or(0),
-            Ordering::SeqCst,
-        );
+        report.word(offset).store(u32::try_from(bits & 0xffff_ffff).unwrap_or(0), Ordering::SeqCst);
     }
     process::exit(HANDLED)
 }
@@ -86,32 +70,20 @@ const BUS_ADRERR: i32 = 2;
 fn load_from_unmapped_memory_raises_sigsegv_with_maperr() -> Outcome {
     let hole = memory::before_hole(1)?;
     let found = fault_of(SIGSEGV, || touch(hole.load(PAGE + 12)))?;
-    expect_eq(
-        found,
-        (SEGV_MAPERR, hole.address + PAGE + 12),
-        "si_code and si_addr",
-    )
+    expect_eq(found, (SEGV_MAPERR, hole.address + PAGE + 12), "si_code and si_addr")
 }
 
 fn store_to_unmapped_memory_raises_sigsegv_with_maperr() -> Outcome {
     let hole = memory::before_hole(1)?;
     let found = fault_of(SIGSEGV, || hole.store(PAGE + 1, 1))?;
-    expect_eq(
-        found,
-        (SEGV_MAPERR, hole.address + PAGE + 1),
-        "si_code and si_addr",
-    )
+    expect_eq(found, (SEGV_MAPERR, hole.address + PAGE + 1), "si_code and si_addr")
 }
 
 fn store_to_read_only_memory_raises_sigsegv_with_accerr() -> Outcome {
     let mapping = memory::private(3)?;
     mapping.protect(PAGE, PAGE, PROT_READ)?;
     let found = fault_of(SIGSEGV, || mapping.store(PAGE + 5, 1))?;
-    expect_eq(
-        found,
-        (SEGV_ACCERR, mapping.address + PAGE + 5),
-        "si_code and si_addr",
-    )
+    expect_eq(found, (SEGV_ACCERR, mapping.address + PAGE + 5), "si_code and si_addr")
 }
 
 fn load_from_memory_without_access_raises_sigsegv_with_accerr() -> Outcome {
@@ -119,27 +91,17 @@ fn load_from_memory_without_access_raises_sigsegv_with_accerr() -> Outcome {
     mapping.store(7, 1);
     mapping.protect(0, PAGE, PROT_NONE)?;
     let found = fault_of(SIGSEGV, || touch(mapping.load(7)))?;
-    expect_eq(
-        found,
-        (SEGV_ACCERR, mapping.address + 7),
-        "si_code and si_addr",
-    )
+    expect_eq(found, (SEGV_ACCERR, mapping.address + 7), "si_code and si_addr")
 }
 
 fn load_from_the_null_page_raises_sigsegv() -> Outcome {
-    let null_page = Mapping {
-        address: 0,
-        length: PAGE,
-    };
+    let null_page = Mapping { address: 0, length: PAGE };
     let found = fault_of(SIGSEGV, || touch(null_page.load(16)))?;
     expect_eq(found, (SEGV_MAPERR, 16), "si_code and si_addr")
 }
 
 fn load_from_a_kernel_address_raises_sigsegv() -> Outcome {
-    let kernel = Mapping {
-        address: 0xffff_ffff_8000_0000,
-        length: PAGE,
-    };
+    let kernel = Mapping { address: 0xffff_ffff_8000_0000, length: PAGE };
     // The code and the address differ between machines; that the process gets the signal does not.
     fault_of(SIGSEGV, || touch(kernel.load(0))).map(drop)
 }
@@ -153,32 +115,20 @@ fn jump_to_memory_without_execute_permission_raises_sigsegv() -> Outcome {
         let function = unsafe { std::mem::transmute::<*const u8, extern "C" fn()>(pointer) };
         function();
     })?;
-    expect_eq(
-        (code, address),
-        (SEGV_ACCERR, mapping.address),
-        "si_code and si_addr",
-    )
+    expect_eq((code, address), (SEGV_ACCERR, mapping.address), "si_code and si_addr")
 }
 
 fn load_beyond_end_of_file_raises_sigbus() -> Outcome {
     let mapping = memory::map(Request::file(memory::memfd(100)?, 2 * PAGE, MAP_SHARED))?;
     expect_eq(mapping.load(PAGE - 1), 0, "the last byte of the last page")?;
     let found = fault_of(SIGBUS, || touch(mapping.load(PAGE)))?;
-    expect_eq(
-        found,
-        (BUS_ADRERR, mapping.address + PAGE),
-        "si_code and si_addr",
-    )
+    expect_eq(found, (BUS_ADRERR, mapping.address + PAGE), "si_code and si_addr")
 }
 
 fn store_beyond_end_of_file_in_a_private_mapping_raises_sigbus() -> Outcome {
     let mapping = memory::map(Request::file(memory::memfd(100)?, 2 * PAGE, MAP_PRIVATE))?;
     let found = fault_of(SIGBUS, || mapping.store(PAGE + 3, 1))?;
-    expect_eq(
-        found,
-        (BUS_ADRERR, mapping.address + PAGE + 3),
-        "si_code and si_addr",
-    )
+    expect_eq(found, (BUS_ADRERR, mapping.address + PAGE + 3), "si_code and si_addr")
 }
 
 fn load_after_the_file_was_truncated_raises_sigbus() -> Outcome {
@@ -187,11 +137,7 @@ fn load_after_the_file_was_truncated_raises_sigbus() -> Outcome {
     mapping.store(PAGE, 1);
     crate::sys::path::ftruncate(file, 4096)?;
     let found = fault_of(SIGBUS, || touch(mapping.load(PAGE)))?;
-    expect_eq(
-        found,
-        (BUS_ADRERR, mapping.address + PAGE),
-        "si_code and si_addr",
-    )
+    expect_eq(found, (BUS_ADRERR, mapping.address + PAGE), "si_code and si_addr")
 }
 
 fn unhandled_fault_kills_with_sigsegv() -> Outcome {
@@ -201,47 +147,29 @@ fn unhandled_fault_kills_with_sigsegv() -> Outcome {
         hole.store(PAGE, 1);
         Ok(())
     })?;
-    expect_eq(
-        child.wait()?.signalled(),
-        Some(SIGSEGV),
-        "the signal that killed",
-    )
+    expect_eq(child.wait()?.signalled(), Some(SIGSEGV), "the signal that killed")
 }
 
 fn fault_in_a_blocked_sigsegv_kills_all_the_same() -> Outcome {
     let hole = memory::before_hole(1)?;
-    for prepare in [
-        || signal::block(&[SIGSEGV]).map(drop),
-        || signal::ignore(SIGSEGV),
-    ] {
+    for prepare in [|| signal::block(&[SIGSEGV]).map(drop), || signal::ignore(SIGSEGV)] {
         let child = process::spawn(|| {
             signal::default(SIGSEGV)?;
             prepare()?;
             hole.store(PAGE, 1);
             Ok(())
         })?;
-        expect_eq(
-            child.wait()?.signalled(),
-            Some(SIGSEGV),
-            "the signal that killed",
-        )?;
+        expect_eq(child.wait()?.signalled(), Some(SIGSEGV), "the signal that killed")?;
     }
     Ok(())
 }
 
-extern "C" fn opening_handler(
-    _signal: i32,
-    info: *mut libc::siginfo_t,
-    _context: *mut libc::c_void,
-) {
+extern "C" fn opening_handler(_signal: i32, info: *mut libc::siginfo_t, _context: *mut libc::c_void) {
     // SAFETY: with SA_SIGINFO the kernel passes a filled siginfo.
     let info = unsafe { &*info };
     // SAFETY: SIGSEGV from a fault fills si_addr.
     let address = unsafe { info.si_addr() } as usize;
-    let page = Mapping {
-        address: address & !(PAGE - 1),
-        length: PAGE,
-    };
+    let page = Mapping { address: address & !(PAGE - 1), length: PAGE };
     // A failure shows as another fault, and in the end as a time-out.
     let _ = page.protect(0, PAGE, memory::READ_WRITE);
 }
@@ -251,22 +179,14 @@ fn handler_that_maps_the_page_lets_the_access_go_on() -> Outcome {
     mapping.protect(0, 2 * PAGE, PROT_NONE)?;
     signal::handle(SIGSEGV, opening_handler, 0, &[])?;
     mapping.store(PAGE + 9, 5);
-    expect_eq(
-        mapping.load(PAGE + 9),
-        5,
-        "the byte stored by the access that was repeated",
-    )
+    expect_eq(mapping.load(PAGE + 9), 5, "the byte stored by the access that was repeated")
 }
 
 /// Recurses until the stack is used up.
 #[inline(never)]
 fn overflow(depth: usize) -> usize {
     let frame = std::hint::black_box([depth; 1024]);
-    if depth == usize::MAX {
-        0
-    } else {
-        overflow(depth + 1) + frame[depth % 1024]
-    }
+    if depth == usize::MAX { 0 } else { overflow(depth + 1) + frame[depth % 1024] }
 }
 
 fn overflow_of_the_stack_raises_sigsegv_on_the_alternate_stack() -> Outcome {
@@ -284,9 +204,5 @@ fn overflow_of_the_stack_raises_sigsegv_on_the_alternate_stack() -> Outcome {
         std::hint::black_box(overflow(0));
         Ok(())
     })?;
-    expect_eq(
-        child.wait()?.exited(),
-        Some(HANDLED),
-        "the exit code, which the handler sets",
-    )
+    expect_eq(child.wait()?.exited(), Some(HANDLED), "the exit code, which the handler sets")
 }

@@ -49,11 +49,7 @@ fn shared_mapping_shows_what_is_written_to_the_file() -> Outcome {
     let mapping = mapped(file, 1, MAP_SHARED)?;
     expect_eq(mapping.load_all(0, 11), b"old content", "the bytes")?;
     fd::pwrite(file, b"new", 0)?;
-    expect_eq(
-        mapping.load_all(0, 11),
-        b"new content",
-        "the bytes after a write",
-    )
+    expect_eq(mapping.load_all(0, 11), b"new content", "the bytes after a write")
 }
 
 fn store_into_a_shared_mapping_changes_the_file() -> Outcome {
@@ -78,10 +74,7 @@ fn store_into_a_private_mapping_leaves_the_file() -> Outcome {
 fn private_mapping_shows_the_files_content() -> Outcome {
     let content: Vec<u8> = (0..=250).cycle().take(3 * PAGE).collect();
     let mapping = mapped(file_of(&content)?, 3, MAP_PRIVATE)?;
-    expect(
-        mapping.load_all(0, 3 * PAGE) == content,
-        "the mapping shows the file",
-    )
+    expect(mapping.load_all(0, 3 * PAGE) == content, "the mapping shows the file")
 }
 
 fn two_mappings_of_one_file_are_the_same_memory() -> Outcome {
@@ -103,24 +96,14 @@ fn mapping_survives_close_and_unlink() -> Outcome {
 
 fn offset_must_be_page_aligned() -> Outcome {
     let file = file_of(&[0; 2 * PAGE])?;
-    let request = Request {
-        offset: 100,
-        ..Request::file(file, PAGE, MAP_SHARED)
-    };
+    let request = Request { offset: 100, ..Request::file(file, PAGE, MAP_SHARED) };
     expect_errno(memory::map(request), EINVAL)
 }
 
 fn offset_maps_the_file_from_there() -> Outcome {
     let file = file_of(&[[b'0'; PAGE], [b'1'; PAGE], [b'2'; PAGE]].concat())?;
-    let mapping = memory::map(Request {
-        offset: 4096,
-        ..Request::file(file, 2 * PAGE, MAP_SHARED)
-    })?;
-    expect_eq(
-        (mapping.load(0), mapping.load(PAGE)),
-        (b'1', b'2'),
-        "the first bytes of the pages",
-    )
+    let mapping = memory::map(Request { offset: 4096, ..Request::file(file, 2 * PAGE, MAP_SHARED) })?;
+    expect_eq((mapping.load(0), mapping.load(PAGE)), (b'1', b'2'), "the first bytes of the pages")
 }
 
 fn shared_writable_mapping_of_a_read_only_file_gives_eacces() -> Outcome {
@@ -139,55 +122,33 @@ fn private_writable_mapping_of_a_read_only_file_is_allowed() -> Outcome {
 fn mapping_of_a_write_only_file_gives_eacces() -> Outcome {
     file_of(&[0; PAGE])?;
     let file = path::open("file", libc::O_WRONLY, 0)?;
-    let request = Request {
-        protection: PROT_WRITE,
-        ..Request::file(file, PAGE, MAP_SHARED)
-    };
+    let request = Request { protection: PROT_WRITE, ..Request::file(file, PAGE, MAP_SHARED) };
     expect_errno(memory::map(request), EACCES)?;
-    expect_errno(
-        memory::map(Request {
-            flags: MAP_PRIVATE,
-            ..request
-        }),
-        EACCES,
-    )
+    expect_errno(memory::map(Request { flags: MAP_PRIVATE, ..request }), EACCES)
 }
 
 fn mapping_of_a_closed_descriptor_gives_ebadf() -> Outcome {
     let file = file_of(&[0; PAGE])?;
     fd::close(file)?;
-    expect_errno(
-        memory::map(Request::file(file, PAGE, MAP_SHARED)),
-        libc::EBADF,
-    )
+    expect_errno(memory::map(Request::file(file, PAGE, MAP_SHARED)), libc::EBADF)
 }
 
 fn mapping_of_a_pipe_gives_enodev() -> Outcome {
     let pipe = fd::Pipe::new()?;
-    let request = Request {
-        protection: PROT_READ,
-        ..Request::file(pipe.read, PAGE, MAP_PRIVATE)
-    };
+    let request = Request { protection: PROT_READ, ..Request::file(pipe.read, PAGE, MAP_PRIVATE) };
     expect_errno(memory::map(request), libc::ENODEV)
 }
 
 fn mprotect_cannot_make_a_read_only_files_shared_mapping_writable() -> Outcome {
     file_of(&[0; PAGE])?;
     let file = path::open("file", libc::O_RDONLY, 0)?;
-    let mapping = memory::map(Request {
-        protection: PROT_READ,
-        ..Request::file(file, PAGE, MAP_SHARED)
-    })?;
+    let mapping = memory::map(Request { protection: PROT_READ, ..Request::file(file, PAGE, MAP_SHARED) })?;
     expect_errno(mapping.protect(0, PAGE, PROT_READ | PROT_WRITE), EACCES)
 }
 
 fn bytes_of_the_last_page_beyond_end_of_file_are_zero() -> Outcome {
     let mapping = mapped(file_of(b"12345")?, 1, MAP_SHARED)?;
-    expect_eq(
-        mapping.load_all(3, 4),
-        b"45\0\0",
-        "the bytes around the end",
-    )?;
+    expect_eq(mapping.load_all(3, 4), b"45\0\0", "the bytes around the end")?;
     expect_eq(mapping.load(PAGE - 1), 0, "the last byte of the page")
 }
 
@@ -198,11 +159,7 @@ fn shared_mapping_is_shared_across_fork() -> Outcome {
         Ok(())
     })?
     .expect_success()?;
-    expect_eq(
-        mapping.word(64).load(Ordering::SeqCst),
-        1234,
-        "the word that the child stored",
-    )
+    expect_eq(mapping.word(64).load(Ordering::SeqCst), 1234, "the word that the child stored")
 }
 
 fn memfd_is_a_file_without_a_name() -> Outcome {
@@ -231,9 +188,7 @@ fn msync_of_unmapped_memory_gives_enomem() -> Outcome {
     let msync = |flags| {
         let start = mapping.pointer(0, 2 * PAGE);
         // SAFETY: takes a range only to look at.
-        crate::sys::checked("msync", unsafe {
-            libc::msync(start.cast(), 2 * PAGE, flags)
-        })
+        crate::sys::checked("msync", unsafe { libc::msync(start.cast(), 2 * PAGE, flags) })
     };
     expect_eq(msync(libc::MS_SYNC)?, 0, "what msync returns")?;
     expect_errno(msync(libc::MS_SYNC | libc::MS_ASYNC), EINVAL)?;
@@ -247,22 +202,14 @@ fn truncated_and_extended_file_reads_zero_in_the_mapping() -> Outcome {
     expect_eq(mapping.load(PAGE + 1), b'x', "a byte before")?;
     path::ftruncate(file, 10)?;
     path::ftruncate(file, 8192)?;
-    expect_eq(
-        [9, 10, PAGE + 1].map(|place| mapping.load(place)),
-        [b'x', 0, 0],
-        "bytes afterwards",
-    )
+    expect_eq([9, 10, PAGE + 1].map(|place| mapping.load(place)), [b'x', 0, 0], "bytes afterwards")
 }
 
 fn write_from_a_mapping_of_the_same_file() -> Outcome {
     let file = file_of(&[[b'a'; PAGE], [b'b'; PAGE]].concat())?;
     let mapping = mapped(file, 2, MAP_SHARED)?;
     fd::lseek(file, 4096, libc::SEEK_SET)?;
-    expect_eq(
-        fd::write_from(file, &mapping, 0, PAGE)?,
-        PAGE,
-        "bytes written",
-    )?;
+    expect_eq(fd::write_from(file, &mapping, 0, PAGE)?, PAGE, "bytes written")?;
     expect_eq(mapping.load(PAGE), b'a', "the byte in the second page")
 }
 

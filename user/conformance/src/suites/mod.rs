@@ -44,160 +44,43 @@ mod wait;
 
 /// All suites.
 pub static ALL: &[Suite] = &[
-    Suite {
-        name: "pipe",
-        tests: pipe::tests,
-    },
-    Suite {
-        name: "pipe_atomicity",
-        tests: pipe_atomicity::tests,
-    },
-    Suite {
-        name: "pipe_capacity",
-        tests: pipe_capacity::tests,
-    },
-    Suite {
-        name: "poll",
-        tests: poll::tests,
-    },
-    Suite {
-        name: "epoll",
-        tests: epoll::tests,
-    },
-    Suite {
-        name: "eventfd",
-        tests: eventfd::tests,
-    },
-    Suite {
-        name: "unix_sockets",
-        tests: unix_sockets::tests,
-    },
-    Suite {
-        name: "unix_sockets_passing",
-        tests: unix_sockets_passing::tests,
-    },
-    Suite {
-        name: "fork",
-        tests: fork::tests,
-    },
-    Suite {
-        name: "wait",
-        tests: wait::tests,
-    },
-    Suite {
-        name: "exec",
-        tests: exec::tests,
-    },
-    Suite {
-        name: "exec_refused",
-        tests: exec_refused::tests,
-    },
-    Suite {
-        name: "mmap",
-        tests: mmap::tests,
-    },
-    Suite {
-        name: "mmap_file",
-        tests: mmap_file::tests,
-    },
-    Suite {
-        name: "mmap_fault",
-        tests: mmap_fault::tests,
-    },
-    Suite {
-        name: "futex",
-        tests: futex::tests,
-    },
-    Suite {
-        name: "futex_words",
-        tests: futex_words::tests,
-    },
-    Suite {
-        name: "fds",
-        tests: fds::tests,
-    },
-    Suite {
-        name: "fd_io",
-        tests: fd_io::tests,
-    },
-    Suite {
-        name: "paths",
-        tests: paths::tests,
-    },
-    Suite {
-        name: "symlinks",
-        tests: symlinks::tests,
-    },
-    Suite {
-        name: "links",
-        tests: links::tests,
-    },
-    Suite {
-        name: "directories",
-        tests: directories::tests,
-    },
-    Suite {
-        name: "files",
-        tests: files::tests,
-    },
-    Suite {
-        name: "permissions",
-        tests: permissions::tests,
-    },
-    Suite {
-        name: "signals",
-        tests: signals::tests,
-    },
-    Suite {
-        name: "signal_actions",
-        tests: signal_actions::tests,
-    },
-    Suite {
-        name: "sending",
-        tests: sending::tests,
-    },
-    Suite {
-        name: "alarms",
-        tests: alarms::tests,
-    },
-    Suite {
-        name: "alternate_stack",
-        tests: alternate_stack::tests,
-    },
-    Suite {
-        name: "registers",
-        tests: registers::tests,
-    },
-    Suite {
-        name: "threads",
-        tests: threads::tests,
-    },
-    Suite {
-        name: "shared_objects",
-        tests: shared_objects::tests,
-    },
-    Suite {
-        name: "time",
-        tests: time::tests,
-    },
-    Suite {
-        name: "sched",
-        tests: sched::tests,
-    },
-    Suite {
-        name: "identity",
-        tests: identity::tests,
-    },
-    Suite {
-        name: "misc",
-        tests: misc::tests,
-    },
-    Suite {
-        name: "bad_pointers",
-        tests: bad_pointers::tests,
-    },
-    Suite {
-        name: "exhaustion",
-        tests: exhaustion::tests,
-    },
+    Suite { name: "pipe", tests: pipe::tests },
+    Suite { name: "pipe_atomicity", tests: pipe_atomicity::tests },
+    Suite { name: "pipe_capacity", tests: pipe_capacity::tests },
+    Suite { name: "poll", tests: poll::tests },
+    Suite { name: "epoll", tests: epoll::tests },
+    Suite { name: "eventfd", tests: eventfd::tests },
+    Suite { name: "unix_sockets", tests: unix_sockets::tests },
+    Suite { name: "unix_sockets_passing", tests: unix_sockets_passing::tests },
+    Suite { name: "fork", tests: fork::tests },
+    Suite { name: "wait", tests: wait::tests },
+    Suite { name: "exec", tests: exec::tests },
+    Suite { name: "exec_refused", tests: exec_refused::tests },
+    Suite { name: "mmap", tests: mmap::tests },
+    Suite { name: "mmap_file", tests: mmap_file::tests },
+    Suite { name: "mmap_fault", tests: mmap_fault::tests },
+    Suite { name: "futex", tests: futex::tests },
+    Suite { name: "futex_words", tests: futex_words::tests },
+    Suite { name: "fds", tests: fds::tests },
+    Suite { name: "fd_io", tests: fd_io::tests },
+    Suite { name: "paths", tests: paths::tests },
+    Suite { name: "symlinks", tests: symlinks::tests },
+    Suite { name: "links", tests: links::tests },
+    Suite { name: "directories", tests: directories::tests },
+    Suite { name: "files", tests: files::tests },
+    Suite { name: "permissions", tests: permissions::tests },
+    Suite { name: "signals", tests: signals::tests },
+    Suite { name: "signal_actions", tests: signal_actions::tests },
+    Suite { name: "sending", tests: sending::tests },
+    Suite { name: "alarms", tests: alarms::tests },
+    Suite { name: "alternate_stack", tests: alternate_stack::tests },
+    Suite { name: "registers", tests: registers::tests },
+    Suite { name: "threads", tests: threads::tests },
+    Suite { name: "shared_objects", tests: shared_objects::tests },
+    Suite { name: "time", tests: time::tests },
+    Suite { name: "sched", tests: sched::tests },
+    Suite { name: "identity", tests: identity::tests },
+    Suite { name: "misc", tests: misc::tests },
+    Suite { name: "bad_pointers", tests: bad_pointers::tests },
+    Suite { name: "exhaustion", tests: exhaustion::tests },
 ];

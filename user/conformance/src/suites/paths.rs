@@ -4,8 +4,8 @@ use crate::check::{Outcome, expect, expect_eq, expect_errno};
 use crate::scratch;
 use crate::sys::{fd, path};
 use libc::{
-    AT_FDCWD, EEXIST, EISDIR, ENAMETOOLONG, ENOENT, ENOTDIR, O_CREAT, O_DIRECTORY, O_EXCL,
-    O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY,
+    AT_FDCWD, EEXIST, EISDIR, ENAMETOOLONG, ENOENT, ENOTDIR, O_CREAT, O_DIRECTORY, O_EXCL, O_RDONLY, O_RDWR, O_TRUNC,
+    O_WRONLY,
 };
 
 crate::tests! {
@@ -79,11 +79,7 @@ fn creating_with_a_trailing_slash_gives_eisdir() -> Outcome {
 fn directory_with_trailing_slashes_is_the_directory() -> Outcome {
     scratch::enter()?;
     path::mkdir("directory//", 0o755)?;
-    expect_eq(
-        path::stat("directory///")?.st_ino,
-        path::stat("directory")?.st_ino,
-        "the inode",
-    )?;
+    expect_eq(path::stat("directory///")?.st_ino, path::stat("directory")?.st_ino, "the inode")?;
     Ok(path::rmdir("directory/")?)
 }
 
@@ -91,51 +87,27 @@ fn repeated_slashes_count_as_one() -> Outcome {
     let directory = scratch::enter()?;
     path::create("file")?;
     let path = format!("//{}///.//file", directory.to_string_lossy());
-    expect_eq(
-        path::stat(&path)?.st_ino,
-        path::stat("file")?.st_ino,
-        "the inode",
-    )
+    expect_eq(path::stat(&path)?.st_ino, path::stat("file")?.st_ino, "the inode")
 }
 
 fn dot_is_the_directory_and_dot_dot_its_parent() -> Outcome {
     scratch::enter()?;
     path::mkdir("a", 0o755)?;
     path::mkdir("a/b", 0o755)?;
-    expect_eq(
-        path::stat("a/b/..")?.st_ino,
-        path::stat("a")?.st_ino,
-        "the inode of a/b/..",
-    )?;
-    expect_eq(
-        path::stat("a/./b/../../a")?.st_ino,
-        path::stat("a")?.st_ino,
-        "the inode of a/./b/../../a",
-    )
+    expect_eq(path::stat("a/b/..")?.st_ino, path::stat("a")?.st_ino, "the inode of a/b/..")?;
+    expect_eq(path::stat("a/./b/../../a")?.st_ino, path::stat("a")?.st_ino, "the inode of a/./b/../../a")
 }
 
 fn dot_dot_of_the_root_is_the_root() -> Outcome {
-    expect_eq(
-        path::stat("/..")?.st_ino,
-        path::stat("/")?.st_ino,
-        "the inode of /..",
-    )?;
-    expect_eq(
-        path::stat("/../../..")?.st_ino,
-        path::stat("/")?.st_ino,
-        "the inode of /../../..",
-    )
+    expect_eq(path::stat("/..")?.st_ino, path::stat("/")?.st_ino, "the inode of /..")?;
+    expect_eq(path::stat("/../../..")?.st_ino, path::stat("/")?.st_ino, "the inode of /../../..")
 }
 
 fn name_of_255_bytes_is_allowed_and_256_give_enametoolong() -> Outcome {
     scratch::enter()?;
     let longest = "n".repeat(255);
     fd::close(path::create(&longest)?)?;
-    expect_eq(
-        path::stat(&longest)?.st_size,
-        0,
-        "the size of the file with the longest name",
-    )?;
+    expect_eq(path::stat(&longest)?.st_size, 0, "the size of the file with the longest name")?;
     let too_long = "n".repeat(256);
     expect_errno(path::create(&too_long), ENAMETOOLONG)?;
     expect_errno(path::stat(&too_long), ENAMETOOLONG)?;
@@ -148,11 +120,7 @@ fn path_of_4095_bytes_is_allowed_and_4096_give_enametoolong() -> Outcome {
     path::create("x")?;
     let longest = "./".repeat(2047) + "x";
     expect_eq(longest.len(), 4095, "the length")?;
-    expect_eq(
-        path::stat(&longest)?.st_ino,
-        path::stat("x")?.st_ino,
-        "the inode",
-    )?;
+    expect_eq(path::stat(&longest)?.st_ino, path::stat("x")?.st_ino, "the inode")?;
     let too_long = "./".repeat(2047) + "./";
     expect_errno(path::stat(&too_long), ENAMETOOLONG)?;
     expect_errno(path::open(&"/".repeat(5000), O_RDONLY, 0), ENAMETOOLONG)
@@ -163,20 +131,14 @@ fn names_are_bytes_and_case_matters() -> Outcome {
     for name in ["name", "Name", "nämé", " ", "a\nb", "-", "..."] {
         path::create(name)?;
     }
-    expect(
-        path::stat("name")?.st_ino != path::stat("Name")?.st_ino,
-        "name and Name are two files",
-    )?;
+    expect(path::stat("name")?.st_ino != path::stat("Name")?.st_ino, "name and Name are two files")?;
     expect_errno(path::stat("NAME"), ENOENT)
 }
 
 fn exclusive_create_of_what_exists_gives_eexist() -> Outcome {
     scratch::enter()?;
     fd::write(path::create("file")?, b"kept")?;
-    expect_errno(
-        path::open("file", O_RDWR | O_CREAT | O_EXCL | O_TRUNC, 0o644),
-        EEXIST,
-    )?;
+    expect_errno(path::open("file", O_RDWR | O_CREAT | O_EXCL | O_TRUNC, 0o644), EEXIST)?;
     expect_eq(path::stat("file")?.st_size, 4, "the size")?;
     path::mkdir("directory", 0o755)?;
     expect_errno(path::create("directory"), EEXIST)?;
@@ -189,11 +151,7 @@ fn create_of_what_exists_opens_it() -> Outcome {
     fd::write(path::create("file")?, b"kept")?;
     let file = path::open("file", O_RDWR | O_CREAT, 0o600)?;
     expect_eq(fd::read_up_to(file, 10)?, b"kept", "the content")?;
-    expect_eq(
-        path::stat("file")?.st_mode & 0o777,
-        0o644,
-        "the mode of its creation",
-    )
+    expect_eq(path::stat("file")?.st_mode & 0o777, 0o644, "the mode of its creation")
 }
 
 fn truncate_flag_empties_the_file() -> Outcome {
@@ -225,11 +183,7 @@ fn openat_starts_at_its_directory() -> Outcome {
     path::mkdir("directory", 0o755)?;
     let directory = path::open("directory", O_RDONLY | O_DIRECTORY, 0)?;
     path::openat(directory, "file", O_RDWR | O_CREAT, 0o644)?;
-    expect_eq(
-        path::stat("directory/file")?.st_size,
-        0,
-        "the size of the new file",
-    )?;
+    expect_eq(path::stat("directory/file")?.st_size, 0, "the size of the new file")?;
     // The descriptor follows its directory when that is renamed.
     path::rename("directory", "moved", 0)?;
     path::openat(directory, "file", O_RDONLY, 0)?;
@@ -252,9 +206,5 @@ fn openat_with_a_file_as_directory_gives_enotdir() -> Outcome {
 fn stat_of_an_empty_path_with_at_empty_path_is_the_descriptor() -> Outcome {
     scratch::enter()?;
     let file = path::create("file")?;
-    expect_eq(
-        path::statat(file, "", libc::AT_EMPTY_PATH)?.st_ino,
-        path::stat("file")?.st_ino,
-        "the inode",
-    )
+    expect_eq(path::statat(file, "", libc::AT_EMPTY_PATH)?.st_ino, path::stat("file")?.st_ino, "the inode")
 }

@@ -151,11 +151,7 @@ fn root_may_read_and_write_everything() -> Outcome {
 fn new_file_belongs_to_its_creator() -> Outcome {
     as_somebody(|| Ok(()))?;
     let status = path::fstat(path::create("file")?)?;
-    expect_eq(
-        (status.st_uid, status.st_gid),
-        (SOMEBODY, SOMEBODY),
-        "owner and group",
-    )
+    expect_eq((status.st_uid, status.st_gid), (SOMEBODY, SOMEBODY), "owner and group")
 }
 
 fn descriptor_opened_before_losing_permission_works_on() -> Outcome {

@@ -45,10 +45,7 @@ fn bytes_come_out_in_the_order_in_which_they_went_in() -> Outcome {
     }
     let mut received = Vec::new();
     for length in (1..).take_while(|length| length * (length - 1) / 2 < sent.len()) {
-        received.extend(fd::read_up_to(
-            pipe.read,
-            length.min(sent.len() - received.len()),
-        )?);
+        received.extend(fd::read_up_to(pipe.read, length.min(sent.len() - received.len()))?);
     }
     expect(received == sent, "the bytes that arrive are those sent")
 }
@@ -76,11 +73,7 @@ fn read_returns_zero_when_all_writers_have_closed() -> Outcome {
     let pipe = Pipe::new()?;
     fd::close(pipe.write)?;
     expect_eq(fd::read(pipe.read, &mut [0; 8])?, 0, "bytes read")?;
-    expect_eq(
-        fd::read(pipe.read, &mut [0; 8])?,
-        0,
-        "bytes read the second time",
-    )
+    expect_eq(fd::read(pipe.read, &mut [0; 8])?, 0, "bytes read the second time")
 }
 
 fn read_drains_the_rest_before_it_returns_end_of_file() -> Outcome {
@@ -152,17 +145,10 @@ fn blocking_write_larger_than_the_pipe_delivers_every_byte() -> Outcome {
     let sent: Vec<u8> = (0..=250).cycle().take(TOTAL).collect();
     let writer = process::spawn(|| {
         fd::close(pipe.read)?;
-        expect_eq(
-            fd::write(pipe.write, &sent)?,
-            TOTAL,
-            "the count that one write returns",
-        )
+        expect_eq(fd::write(pipe.write, &sent)?, TOTAL, "the count that one write returns")
     })?;
     fd::close(pipe.write)?;
-    expect(
-        fd::read_up_to(pipe.read, TOTAL + 1)? == sent,
-        "the bytes that arrive are those sent",
-    )?;
+    expect(fd::read_up_to(pipe.read, TOTAL + 1)? == sent, "the bytes that arrive are those sent")?;
     writer.expect_success()
 }
 
@@ -184,11 +170,7 @@ fn write_without_readers_kills_a_process_with_default_sigpipe() -> Outcome {
         fd::write(pipe.write, b"x")?;
         Ok(())
     })?;
-    expect_eq(
-        writer.wait()?.signalled(),
-        Some(libc::SIGPIPE),
-        "the signal that killed the writer",
-    )
+    expect_eq(writer.wait()?.signalled(), Some(libc::SIGPIPE), "the signal that killed the writer")
 }
 
 fn write_that_blocks_gets_epipe_when_the_last_reader_closes() -> Outcome {
@@ -211,11 +193,7 @@ fn write_that_delivered_a_part_before_the_last_reader_closed_returns_the_part() 
     let writer = process::spawn(|| {
         signal::count(libc::SIGPIPE, 0)?;
         fd::close(pipe.read)?;
-        expect_eq(
-            fd::write(pipe.write, &vec![b'x'; room + 1])?,
-            room,
-            "bytes written",
-        )?;
+        expect_eq(fd::write(pipe.write, &vec![b'x'; room + 1])?, room, "bytes written")?;
         // Linux raises SIGPIPE for the broken pipe although the write reports its part.
         expect_eq(signal::caught(libc::SIGPIPE), 1, "SIGPIPE handlers run")
     })?;
@@ -238,10 +216,7 @@ fn write_interrupted_after_a_part_returns_the_part() -> Outcome {
     writer.expect_success()?;
     fd::close(pipe.write)?;
     let expected: Vec<u8> = (0..=250).cycle().take(room).collect();
-    expect(
-        fd::read_up_to(pipe.read, 3 * room)? == expected,
-        "exactly the part that was reported arrives",
-    )
+    expect(fd::read_up_to(pipe.read, 3 * room)? == expected, "exactly the part that was reported arrives")
 }
 
 fn write_interrupted_before_any_byte_gives_eintr() -> Outcome {
@@ -301,45 +276,21 @@ fn pipe2_refuses_unknown_flags_with_einval() -> Outcome {
 fn pipe2_sets_close_on_exec_and_nonblock_on_both_ends() -> Outcome {
     let pipe = Pipe::with_flags(libc::O_CLOEXEC | libc::O_NONBLOCK)?;
     for end in [pipe.read, pipe.write] {
-        expect_eq(
-            fd::fcntl(end, libc::F_GETFD, 0)?,
-            libc::FD_CLOEXEC,
-            "descriptor flags",
-        )?;
+        expect_eq(fd::fcntl(end, libc::F_GETFD, 0)?, libc::FD_CLOEXEC, "descriptor flags")?;
         let status = fd::fcntl(end, libc::F_GETFL, 0)?;
-        expect_eq(
-            status & libc::O_NONBLOCK,
-            libc::O_NONBLOCK,
-            "O_NONBLOCK in the status flags",
-        )?;
+        expect_eq(status & libc::O_NONBLOCK, libc::O_NONBLOCK, "O_NONBLOCK in the status flags")?;
     }
     let mode = |end| fd::fcntl(end, libc::F_GETFL, 0).map(|flags| flags & libc::O_ACCMODE);
-    expect_eq(
-        mode(pipe.read)?,
-        libc::O_RDONLY,
-        "access mode of the read end",
-    )?;
-    expect_eq(
-        mode(pipe.write)?,
-        libc::O_WRONLY,
-        "access mode of the write end",
-    )
+    expect_eq(mode(pipe.read)?, libc::O_RDONLY, "access mode of the read end")?;
+    expect_eq(mode(pipe.write)?, libc::O_WRONLY, "access mode of the write end")
 }
 
 fn fstat_says_fifo() -> Outcome {
     let pipe = Pipe::new()?;
     for end in [pipe.read, pipe.write] {
-        expect_eq(
-            path::fstat(end)?.st_mode & libc::S_IFMT,
-            libc::S_IFIFO,
-            "file type",
-        )?;
+        expect_eq(path::fstat(end)?.st_mode & libc::S_IFMT, libc::S_IFIFO, "file type")?;
     }
-    expect_eq(
-        path::fstat(pipe.read)?.st_ino,
-        path::fstat(pipe.write)?.st_ino,
-        "inode of both ends",
-    )
+    expect_eq(path::fstat(pipe.read)?.st_ino, path::fstat(pipe.write)?.st_ino, "inode of both ends")
 }
 
 fn nonblock_belongs_to_the_open_file_and_not_to_the_pipe() -> Outcome {
@@ -359,9 +310,7 @@ fn several_blocked_readers_each_get_a_share() -> Outcome {
     for _ in 0..READERS {
         readers.push(process::spawn(|| {
             let count = fd::read(pipe.read, &mut [0; 1])?;
-            shared
-                .word(0)
-                .fetch_add(u32::try_from(count).unwrap_or(0), Ordering::SeqCst);
+            shared.word(0).fetch_add(u32::try_from(count).unwrap_or(0), Ordering::SeqCst);
             Ok(())
         })?);
     }
@@ -373,9 +322,5 @@ fn several_blocked_readers_each_get_a_share() -> Outcome {
     for reader in readers {
         reader.expect_success()?;
     }
-    expect_eq(
-        shared.word(0).load(Ordering::SeqCst),
-        8,
-        "bytes that the readers got",
-    )
+    expect_eq(shared.word(0).load(Ordering::SeqCst), 8, "bytes that the readers got")
 }

@@ -33,9 +33,7 @@ fn records_arrive_whole(record: usize) -> Outcome {
     for letter in (b'a'..).take(usize::from(WRITERS)) {
         writers.push(process::spawn(|| {
             let bytes = vec![letter; record];
-            (0..RECORDS).try_for_each(|_| {
-                expect_eq(fd::write(pipe.write, &bytes)?, record, "bytes written")
-            })
+            (0..RECORDS).try_for_each(|_| expect_eq(fd::write(pipe.write, &bytes)?, record, "bytes written"))
         })?);
     }
     fd::close(pipe.write)?;
@@ -43,19 +41,11 @@ fn records_arrive_whole(record: usize) -> Outcome {
         let bytes = fd::read_up_to(pipe.read, record)?;
         expect_eq(bytes.len(), record, "length of a record")?;
         if bytes.iter().any(|byte| *byte != bytes[0]) {
-            return Err(failed(format!(
-                "record {number} holds bytes of several writers"
-            )));
+            return Err(failed(format!("record {number} holds bytes of several writers")));
         }
     }
-    expect_eq(
-        fd::read(pipe.read, &mut [0; 1])?,
-        0,
-        "bytes after the last record",
-    )?;
-    writers
-        .into_iter()
-        .try_for_each(process::Child::expect_success)
+    expect_eq(fd::read(pipe.read, &mut [0; 1])?, 0, "bytes after the last record")?;
+    writers.into_iter().try_for_each(process::Child::expect_success)
 }
 
 fn write_of_at_most_pipe_buf_bytes_is_atomic_among_writers() -> Outcome {
@@ -76,32 +66,18 @@ fn write_of_more_than_pipe_buf_bytes_keeps_each_writers_order() -> Outcome {
     for top in [0_u8, 64, 128, 192] {
         writers.push(process::spawn(|| {
             // The two high bits name the writer, the six low ones count its bytes.
-            let bytes: Vec<u8> = (0..64)
-                .cycle()
-                .map(|low| top | low)
-                .take(RECORD * RECORDS)
-                .collect();
-            bytes
-                .chunks(RECORD)
-                .try_for_each(|piece| expect_eq(fd::write(pipe.write, piece)?, RECORD, "written"))
+            let bytes: Vec<u8> = (0..64).cycle().map(|low| top | low).take(RECORD * RECORDS).collect();
+            bytes.chunks(RECORD).try_for_each(|piece| expect_eq(fd::write(pipe.write, piece)?, RECORD, "written"))
         })?);
     }
     fd::close(pipe.write)?;
     let received = fd::read_up_to(pipe.read, 4 * RECORD * RECORDS + 1)?;
     expect_eq(received.len(), 4 * RECORD * RECORDS, "bytes that arrive")?;
     for top in [0_u8, 64, 128, 192] {
-        let mut own = received
-            .iter()
-            .filter(|byte| *byte & 192 == top)
-            .zip((0..64_u8).cycle());
-        expect(
-            own.all(|(byte, low)| byte & 63 == low),
-            "the bytes of one writer arrive once and in order",
-        )?;
+        let mut own = received.iter().filter(|byte| *byte & 192 == top).zip((0..64_u8).cycle());
+        expect(own.all(|(byte, low)| byte & 63 == low), "the bytes of one writer arrive once and in order")?;
     }
-    writers
-        .into_iter()
-        .try_for_each(process::Child::expect_success)
+    writers.into_iter().try_for_each(process::Child::expect_success)
 }
 
 fn nonblocking_write_of_at_most_pipe_buf_bytes_is_all_or_nothing() -> Outcome {
@@ -117,11 +93,7 @@ fn nonblocking_write_of_at_most_pipe_buf_bytes_is_all_or_nothing() -> Outcome {
 fn nonblocking_write_of_more_than_pipe_buf_bytes_may_be_partial() -> Outcome {
     let pipe = Pipe::with_flags(libc::O_NONBLOCK)?;
     let room = fd::fcntl(pipe.write, libc::F_GETPIPE_SZ, 0)?.unsigned_abs() as usize;
-    expect_eq(
-        fd::write(pipe.write, &vec![b'y'; room + PAGE])?,
-        room,
-        "bytes written",
-    )?;
+    expect_eq(fd::write(pipe.write, &vec![b'y'; room + PAGE])?, room, "bytes written")?;
     expect_eq(fd::fionread(pipe.read)?, room, "bytes in the pipe")
 }
 
@@ -133,21 +105,14 @@ fn blocking_write_of_pipe_buf_bytes_waits_until_all_of_it_fits() -> Outcome {
     fd::write(pipe.write, b"x")?;
     let before = fd::fionread(pipe.read)?;
     let bytes = [b'y'; libc::PIPE_BUF];
-    let writer =
-        process::spawn(|| expect_eq(fd::write(pipe.write, &bytes)?, bytes.len(), "bytes written"))?;
+    let writer = process::spawn(|| expect_eq(fd::write(pipe.write, &bytes)?, bytes.len(), "bytes written"))?;
     writer.wait_until_asleep()?;
     // What had room may already be in; the writer must not be done.
-    expect(
-        process::wait4(writer.pid, libc::WNOHANG)?.is_none(),
-        "the writer still waits",
-    )?;
+    expect(process::wait4(writer.pid, libc::WNOHANG)?.is_none(), "the writer still waits")?;
     let drained = fd::read_up_to(pipe.read, before)?;
     writer.expect_success()?;
     expect_eq(drained.last(), Some(&b'x'), "the byte before the record")?;
-    expect(
-        fd::read_up_to(pipe.read, libc::PIPE_BUF)? == bytes,
-        "the record follows whole",
-    )
+    expect(fd::read_up_to(pipe.read, libc::PIPE_BUF)? == bytes, "the record follows whole")
 }
 
 fn writev_of_at_most_pipe_buf_bytes_is_atomic() -> Outcome {
@@ -157,26 +122,15 @@ fn writev_of_at_most_pipe_buf_bytes_is_atomic() -> Outcome {
     for letter in b'a'..b'd' {
         writers.push(process::spawn(|| {
             let (head, tail) = ([letter; 10], [letter; 991]);
-            (0..RECORDS).try_for_each(|_| {
-                expect_eq(
-                    fd::writev(pipe.write, &[&head, &[], &tail])?,
-                    1001,
-                    "written",
-                )
-            })
+            (0..RECORDS).try_for_each(|_| expect_eq(fd::writev(pipe.write, &[&head, &[], &tail])?, 1001, "written"))
         })?);
     }
     fd::close(pipe.write)?;
     for _ in 0..3 * RECORDS {
         let bytes = fd::read_up_to(pipe.read, 1001)?;
-        expect(
-            bytes.len() == 1001 && bytes.iter().all(|byte| *byte == bytes[0]),
-            "a record arrives whole",
-        )?;
+        expect(bytes.len() == 1001 && bytes.iter().all(|byte| *byte == bytes[0]), "a record arrives whole")?;
     }
-    writers
-        .into_iter()
-        .try_for_each(process::Child::expect_success)
+    writers.into_iter().try_for_each(process::Child::expect_success)
 }
 
 fn packet_mode_reads_one_packet_at_a_time() -> Outcome {
@@ -184,16 +138,8 @@ fn packet_mode_reads_one_packet_at_a_time() -> Outcome {
     fd::write(pipe.write, b"one")?;
     fd::write(pipe.write, b"three")?;
     let mut buffer = [0; 100];
-    expect_eq(
-        fd::read(pipe.read, &mut buffer)?,
-        3,
-        "length of the first packet",
-    )?;
-    expect_eq(
-        fd::read(pipe.read, &mut buffer)?,
-        5,
-        "length of the second packet",
-    )?;
+    expect_eq(fd::read(pipe.read, &mut buffer)?, 3, "length of the first packet")?;
+    expect_eq(fd::read(pipe.read, &mut buffer)?, 5, "length of the second packet")?;
     expect_eq(&buffer[..5], b"three", "the second packet")
 }
 
@@ -201,11 +147,7 @@ fn packet_mode_discards_what_does_not_fit_the_reader() -> Outcome {
     let pipe = Pipe::with_flags(libc::O_DIRECT)?;
     fd::write(pipe.write, b"long packet")?;
     fd::write(pipe.write, b"next")?;
-    expect_eq(
-        fd::read(pipe.read, &mut [0; 4])?,
-        4,
-        "bytes of the first packet",
-    )?;
+    expect_eq(fd::read(pipe.read, &mut [0; 4])?, 4, "bytes of the first packet")?;
     let mut buffer = [0; 100];
     let count = fd::read(pipe.read, &mut buffer)?;
     expect_eq(&buffer[..count], b"next", "the second packet")
@@ -215,16 +157,8 @@ fn packet_mode_splits_a_write_of_more_than_pipe_buf_bytes() -> Outcome {
     let pipe = Pipe::with_flags(libc::O_DIRECT)?;
     fd::write(pipe.write, &[b'x'; libc::PIPE_BUF + 10])?;
     let mut buffer = [0; 2 * libc::PIPE_BUF];
-    expect_eq(
-        fd::read(pipe.read, &mut buffer)?,
-        libc::PIPE_BUF,
-        "length of the first packet",
-    )?;
-    expect_eq(
-        fd::read(pipe.read, &mut buffer)?,
-        10,
-        "length of the second packet",
-    )
+    expect_eq(fd::read(pipe.read, &mut buffer)?, libc::PIPE_BUF, "length of the first packet")?;
+    expect_eq(fd::read(pipe.read, &mut buffer)?, 10, "length of the second packet")
 }
 
 fn packet_mode_never_merges_small_writes() -> Outcome {
@@ -288,10 +222,7 @@ fn fault_half_way_in_the_writers_buffer_adds_exactly_what_is_reported() -> Outco
     fd::close(pipe.write)?;
     let received = fd::read_up_to(pipe.read, 4 * PAGE)?;
     expect_eq(received.len(), reported, "bytes that arrive")?;
-    expect(
-        received == bytes[100..100 + reported],
-        "the bytes that arrive are those sent",
-    )
+    expect(received == bytes[100..100 + reported], "the bytes that arrive are those sent")
 }
 
 fn fault_half_way_in_a_merging_write_leaves_the_earlier_bytes_alone() -> Outcome {
@@ -302,9 +233,5 @@ fn fault_half_way_in_a_merging_write_leaves_the_earlier_bytes_alone() -> Outcome
     expect_errno(fd::write_from(pipe.write, &hole, PAGE - 3, 6), libc::EFAULT)?;
     fd::write(pipe.write, b"also good")?;
     fd::close(pipe.write)?;
-    expect_eq(
-        fd::read_up_to(pipe.read, 100)?,
-        b"goodalso good",
-        "the bytes",
-    )
+    expect_eq(fd::read_up_to(pipe.read, 100)?, b"goodalso good", "the bytes")
 }

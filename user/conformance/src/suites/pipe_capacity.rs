@@ -33,11 +33,7 @@ fn capacity(end: i32) -> Sys<usize> {
 fn new_pipe_holds_sixty_four_kibibytes() -> Outcome {
     let pipe = Pipe::new()?;
     expect_eq(capacity(pipe.read)?, 65536, "F_GETPIPE_SZ of the read end")?;
-    expect_eq(
-        capacity(pipe.write)?,
-        65536,
-        "F_GETPIPE_SZ of the write end",
-    )
+    expect_eq(capacity(pipe.write)?, 65536, "F_GETPIPE_SZ of the write end")
 }
 
 fn capacity_is_filled_to_the_last_byte() -> Outcome {
@@ -48,19 +44,10 @@ fn capacity_is_filled_to_the_last_byte() -> Outcome {
 
 fn setting_the_size_rounds_up_to_a_power_of_two_pages() -> Outcome {
     let pipe = Pipe::new()?;
-    for (asked, given) in [
-        (PAGE + 1, 2 * PAGE),
-        (3 * PAGE, 4 * PAGE),
-        (5 * PAGE, 8 * PAGE),
-        (131_072, 131_072),
-    ] {
+    for (asked, given) in [(PAGE + 1, 2 * PAGE), (3 * PAGE, 4 * PAGE), (5 * PAGE, 8 * PAGE), (131_072, 131_072)] {
         let asked = i32::try_from(asked).unwrap_or(0);
         let size = fd::fcntl(pipe.write, libc::F_SETPIPE_SZ, asked)?;
-        expect_eq(
-            size.unsigned_abs() as usize,
-            given,
-            "what F_SETPIPE_SZ returns",
-        )?;
+        expect_eq(size.unsigned_abs() as usize, given, "what F_SETPIPE_SZ returns")?;
         expect_eq(capacity(pipe.read)?, given, "what F_GETPIPE_SZ returns")?;
     }
     Ok(())
@@ -68,11 +55,7 @@ fn setting_the_size_rounds_up_to_a_power_of_two_pages() -> Outcome {
 
 fn setting_a_size_of_less_than_a_page_gives_one_page() -> Outcome {
     let pipe = Pipe::new()?;
-    expect_eq(
-        fd::fcntl(pipe.write, libc::F_SETPIPE_SZ, 1)?,
-        4096,
-        "what F_SETPIPE_SZ returns",
-    )?;
+    expect_eq(fd::fcntl(pipe.write, libc::F_SETPIPE_SZ, 1)?, 4096, "what F_SETPIPE_SZ returns")?;
     expect_eq(fd::fill(pipe.write)?, PAGE, "bytes that went in")
 }
 
@@ -92,15 +75,9 @@ fn growing_and_shrinking_keep_the_bytes_in_order() -> Outcome {
     fd::read_up_to(pipe.read, 10 * PAGE)?;
     fd::write(pipe.write, &sent)?;
     fd::fcntl(pipe.write, libc::F_SETPIPE_SZ, 1 << 18)?;
-    expect(
-        fd::read_up_to(pipe.read, 12 * PAGE)? == sent[..12 * PAGE],
-        "the first bytes are as sent",
-    )?;
+    expect(fd::read_up_to(pipe.read, 12 * PAGE)? == sent[..12 * PAGE], "the first bytes are as sent")?;
     fd::fcntl(pipe.write, libc::F_SETPIPE_SZ, 2 * 4096)?;
-    expect(
-        fd::read_up_to(pipe.read, 2 * PAGE)? == sent[12 * PAGE..],
-        "the last bytes are as sent",
-    )
+    expect(fd::read_up_to(pipe.read, 2 * PAGE)? == sent[12 * PAGE..], "the last bytes are as sent")
 }
 
 fn growing_lets_a_blocked_writer_go_on() -> Outcome {
@@ -119,10 +96,7 @@ fn exceeding_pipe_max_size_gives_eperm_without_privilege() -> Outcome {
     let limit: i32 = limit.trim().parse().unwrap_or(1 << 20);
     process::become_user(12345)?;
     let pipe = Pipe::new()?;
-    expect_errno(
-        fd::fcntl(pipe.write, libc::F_SETPIPE_SZ, limit + 1),
-        libc::EPERM,
-    )?;
+    expect_errno(fd::fcntl(pipe.write, libc::F_SETPIPE_SZ, limit + 1), libc::EPERM)?;
     expect_eq(capacity(pipe.write)?, 65536, "the size as before")
 }
 
@@ -138,82 +112,46 @@ fn size_of_something_else_than_a_pipe_gives_ebadf() -> Outcome {
 
 fn poll_of_an_empty_pipe_says_only_writable() -> Outcome {
     let pipe = Pipe::new()?;
-    expect_eq(
-        ready::revents(pipe.read, POLLIN | POLLOUT)?,
-        0,
-        "revents of the read end",
-    )?;
-    expect_eq(
-        ready::revents(pipe.write, POLLIN | POLLOUT)?,
-        POLLOUT,
-        "revents of the write end",
-    )
+    expect_eq(ready::revents(pipe.read, POLLIN | POLLOUT)?, 0, "revents of the read end")?;
+    expect_eq(ready::revents(pipe.write, POLLIN | POLLOUT)?, POLLOUT, "revents of the write end")
 }
 
 fn poll_of_a_pipe_with_bytes_says_readable_and_writable() -> Outcome {
     let pipe = Pipe::new()?;
     fd::write(pipe.write, b"x")?;
-    expect_eq(
-        ready::revents(pipe.read, POLLIN | POLLOUT)?,
-        POLLIN,
-        "revents of the read end",
-    )?;
-    expect_eq(
-        ready::revents(pipe.write, POLLIN | POLLOUT)?,
-        POLLOUT,
-        "revents of the write end",
-    )
+    expect_eq(ready::revents(pipe.read, POLLIN | POLLOUT)?, POLLIN, "revents of the read end")?;
+    expect_eq(ready::revents(pipe.write, POLLIN | POLLOUT)?, POLLOUT, "revents of the write end")
 }
 
 fn poll_of_a_full_pipe_says_not_writable() -> Outcome {
     let pipe = Pipe::new()?;
     fd::fill(pipe.write)?;
-    expect_eq(
-        ready::revents(pipe.write, POLLOUT)?,
-        0,
-        "revents of the write end",
-    )
+    expect_eq(ready::revents(pipe.write, POLLOUT)?, 0, "revents of the write end")
 }
 
 fn poll_of_the_read_end_without_writers_says_hang_up() -> Outcome {
     let pipe = Pipe::new()?;
     fd::close(pipe.write)?;
     expect_eq(ready::revents(pipe.read, POLLIN)?, POLLHUP, "revents")?;
-    expect_eq(
-        ready::revents(pipe.read, 0)?,
-        POLLHUP,
-        "revents when nothing is asked for",
-    )
+    expect_eq(ready::revents(pipe.read, 0)?, POLLHUP, "revents when nothing is asked for")
 }
 
 fn poll_of_the_read_end_with_bytes_and_no_writers_says_both() -> Outcome {
     let pipe = Pipe::new()?;
     fd::write(pipe.write, b"x")?;
     fd::close(pipe.write)?;
-    expect_eq(
-        ready::revents(pipe.read, POLLIN)?,
-        POLLIN | POLLHUP,
-        "revents",
-    )
+    expect_eq(ready::revents(pipe.read, POLLIN)?, POLLIN | POLLHUP, "revents")
 }
 
 fn poll_of_the_write_end_without_readers_says_error() -> Outcome {
     let pipe = Pipe::new()?;
     fd::close(pipe.read)?;
-    expect_eq(
-        ready::revents(pipe.write, POLLOUT)?,
-        POLLOUT | POLLERR,
-        "revents",
-    )?;
+    expect_eq(ready::revents(pipe.write, POLLOUT)?, POLLOUT | POLLERR, "revents")?;
     fd::close(pipe.write)?;
     let full = Pipe::new()?;
     fd::fill(full.write)?;
     fd::close(full.read)?;
-    expect_eq(
-        ready::revents(full.write, 0)?,
-        POLLERR,
-        "revents when nothing is asked for",
-    )
+    expect_eq(ready::revents(full.write, 0)?, POLLERR, "revents when nothing is asked for")
 }
 
 fn pipe_becomes_writable_again_when_a_page_is_free() -> Outcome {
@@ -221,15 +159,7 @@ fn pipe_becomes_writable_again_when_a_page_is_free() -> Outcome {
     fd::fill(pipe.write)?;
     // poll(2): a write of PIPE_BUF bytes must not block on a pipe that is writable, so a few bytes do not suffice.
     fd::read_up_to(pipe.read, 100)?;
-    expect_eq(
-        ready::revents(pipe.write, POLLOUT)?,
-        0,
-        "revents after reading 100 bytes",
-    )?;
+    expect_eq(ready::revents(pipe.write, POLLOUT)?, 0, "revents after reading 100 bytes")?;
     fd::read_up_to(pipe.read, PAGE - 100)?;
-    expect_eq(
-        ready::revents(pipe.write, POLLOUT)?,
-        POLLOUT,
-        "revents after reading a page",
-    )
+    expect_eq(ready::revents(pipe.write, POLLOUT)?, POLLOUT, "revents after reading a page")
 }

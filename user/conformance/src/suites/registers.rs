@@ -17,30 +17,18 @@ static RUNS: AtomicU32 = AtomicU32::new(0);
 fn general_registers_survive_a_handler() -> Outcome {
     signal::handle(SIGUSR1, clobbering_handler, 0, &[])?;
     let before: [u64; registers::GENERAL] = std::array::from_fn(registers::pattern);
-    expect_eq(
-        registers::general_across_tgkill(before, SIGUSR1),
-        before,
-        "the registers",
-    )?;
+    expect_eq(registers::general_across_tgkill(before, SIGUSR1), before, "the registers")?;
     expect_eq(RUNS.load(Ordering::SeqCst), 1, "handlers run")
 }
 
 fn vector_registers_survive_a_handler() -> Outcome {
     signal::handle(SIGUSR1, clobbering_handler, 0, &[])?;
     let before: [u64; registers::VECTOR_WORDS] = std::array::from_fn(registers::pattern);
-    expect_eq(
-        registers::vectors_across_tgkill(before, SIGUSR1),
-        before,
-        "the registers",
-    )?;
+    expect_eq(registers::vectors_across_tgkill(before, SIGUSR1), before, "the registers")?;
     expect_eq(RUNS.load(Ordering::SeqCst), 1, "handlers run")
 }
 
-extern "C" fn clobbering_handler(
-    _signal: i32,
-    _info: *mut libc::siginfo_t,
-    _context: *mut libc::c_void,
-) {
+extern "C" fn clobbering_handler(_signal: i32, _info: *mut libc::siginfo_t, _context: *mut libc::c_void) {
     RUNS.fetch_add(1, Ordering::SeqCst);
     registers::clobber();
 }
@@ -52,16 +40,8 @@ fn vector_registers_survive_a_switch_to_another_process() -> Outcome {
         children.push(process::spawn(|| {
             let before: [u64; registers::VECTOR_WORDS] =
                 std::array::from_fn(|index| registers::pattern(index * salt + salt));
-            (0..100).try_for_each(|_| {
-                expect_eq(
-                    registers::vectors_across_yield(before),
-                    before,
-                    "the registers",
-                )
-            })
+            (0..100).try_for_each(|_| expect_eq(registers::vectors_across_yield(before), before, "the registers"))
         })?);
     }
-    children
-        .into_iter()
-        .try_for_each(process::Child::expect_success)
+    children.into_iter().try_for_each(process::Child::expect_success)
 }

@@ -29,18 +29,9 @@ fn sched_yield_succeeds() -> Outcome {
 fn affinity(pid: i32) -> Sys<Vec<usize>> {
     let mut bits = [0_u8; 128];
     // SAFETY: room for the bits.
-    let value = unsafe {
-        libc::syscall(
-            libc::SYS_sched_getaffinity,
-            pid,
-            bits.len(),
-            bits.as_mut_ptr(),
-        )
-    };
+    let value = unsafe { libc::syscall(libc::SYS_sched_getaffinity, pid, bits.len(), bits.as_mut_ptr()) };
     let bytes = counted("sched_getaffinity", value)?;
-    Ok((0..bytes * 8)
-        .filter(|cpu| bits[cpu / 8] >> (cpu % 8) & 1 == 1)
-        .collect())
+    Ok((0..bytes * 8).filter(|cpu| bits[cpu / 8] >> (cpu % 8) & 1 == 1).collect())
 }
 
 fn set_affinity(pid: i32, cpus: &[usize]) -> Sys<()> {
@@ -49,18 +40,13 @@ fn set_affinity(pid: i32, cpus: &[usize]) -> Sys<()> {
         bits[cpu / 8] |= 1 << (cpu % 8);
     }
     // SAFETY: the kernel reads the bits.
-    let value =
-        unsafe { libc::syscall(libc::SYS_sched_setaffinity, pid, bits.len(), bits.as_ptr()) };
+    let value = unsafe { libc::syscall(libc::SYS_sched_setaffinity, pid, bits.len(), bits.as_ptr()) };
     checked("sched_setaffinity", value).map(drop)
 }
 
 fn affinity_holds_at_least_one_processor() -> Outcome {
     expect(!affinity(0)?.is_empty(), "there is a processor to run on")?;
-    expect_eq(
-        affinity(process::getpid())?,
-        affinity(0)?,
-        "the affinity by pid",
-    )
+    expect_eq(affinity(process::getpid())?, affinity(0)?, "the affinity by pid")
 }
 
 fn affinity_can_be_narrowed_and_is_inherited() -> Outcome {
@@ -91,8 +77,7 @@ fn affinity_into_too_small_a_buffer_gives_einval() -> Outcome {
     let mut bits = [0_u8; 128];
     for length in [0, 1, 9] {
         // SAFETY: the length given is not above the room.
-        let value =
-            unsafe { libc::syscall(libc::SYS_sched_getaffinity, 0, length, bits.as_mut_ptr()) };
+        let value = unsafe { libc::syscall(libc::SYS_sched_getaffinity, 0, length, bits.as_mut_ptr()) };
         expect_errno(checked("sched_getaffinity", value), EINVAL)?;
     }
     Ok(())
@@ -120,21 +105,14 @@ fn priority_of_nice_is_kept_and_inherited() -> Outcome {
     let nice = || {
         // The raw call returns 20 - nice, so that no value looks like an error.
         // SAFETY: takes no pointers.
-        counted("getpriority", unsafe {
-            libc::syscall(libc::SYS_getpriority, libc::PRIO_PROCESS, 0)
-        })
+        counted("getpriority", unsafe { libc::syscall(libc::SYS_getpriority, libc::PRIO_PROCESS, 0) })
     };
     // SAFETY: takes no pointers.
-    checked("setpriority", unsafe {
-        libc::syscall(libc::SYS_setpriority, libc::PRIO_PROCESS, 0, 7)
-    })?;
+    checked("setpriority", unsafe { libc::syscall(libc::SYS_setpriority, libc::PRIO_PROCESS, 0, 7) })?;
     expect_eq(nice()?, 13, "20 minus the nice value")?;
-    process::spawn(|| expect_eq(nice()?, 13, "20 minus the child's nice value"))?
-        .expect_success()?;
+    process::spawn(|| expect_eq(nice()?, 13, "20 minus the child's nice value"))?.expect_success()?;
     // SAFETY: takes no pointers.
-    checked("setpriority", unsafe {
-        libc::syscall(libc::SYS_setpriority, libc::PRIO_PROCESS, 0, 1000)
-    })?;
+    checked("setpriority", unsafe { libc::syscall(libc::SYS_setpriority, libc::PRIO_PROCESS, 0, 1000) })?;
     expect_eq(nice()?, 1, "20 minus the nice value, which is cut to 19")
 }
 
@@ -147,8 +125,5 @@ fn raising_priority_without_privilege_gives_eacces() -> Outcome {
 }
 
 fn processor_number_is_in_the_affinity() -> Outcome {
-    expect(
-        affinity(0)?.contains(&current_processor()?),
-        "the caller runs on a processor that it may run on",
-    )
+    expect(affinity(0)?.contains(&current_processor()?), "the caller runs on a processor that it may run on")
 }

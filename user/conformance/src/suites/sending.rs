@@ -24,10 +24,7 @@ crate::tests! {
 fn kill_with_signal_zero_only_checks() -> Outcome {
     let child = process::spawn_sleeper()?;
     child.kill(0)?;
-    expect(
-        process::wait4(child.pid, libc::WNOHANG)?.is_none(),
-        "the child lives",
-    )?;
+    expect(process::wait4(child.pid, libc::WNOHANG)?.is_none(), "the child lives")?;
     child.kill(SIGKILL)?;
     child.wait().map(drop)
 }
@@ -57,16 +54,9 @@ fn kill_of_a_group_reaches_every_member() -> Outcome {
     process::setpgid(member.pid, leader.pid)?;
     kill(-leader.pid, SIGTERM)?;
     for child in [leader, member] {
-        expect_eq(
-            child.wait()?.signalled(),
-            Some(SIGTERM),
-            "the signal that killed a member",
-        )?;
+        expect_eq(child.wait()?.signalled(), Some(SIGTERM), "the signal that killed a member")?;
     }
-    expect(
-        process::wait4(outsider.pid, libc::WNOHANG)?.is_none(),
-        "the outsider lives",
-    )?;
+    expect(process::wait4(outsider.pid, libc::WNOHANG)?.is_none(), "the outsider lives")?;
     outsider.kill(SIGKILL)?;
     outsider.wait().map(drop)
 }
@@ -103,25 +93,12 @@ fn tkill_and_tgkill_with_bad_ids_give_einval() -> Outcome {
 }
 
 fn default_action_of_most_signals_is_to_terminate() -> Outcome {
-    for number in [
-        libc::SIGHUP,
-        libc::SIGINT,
-        libc::SIGQUIT,
-        libc::SIGPIPE,
-        SIGALRM,
-        SIGTERM,
-        SIGUSR1,
-        libc::SIGABRT,
-    ] {
+    for number in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGPIPE, SIGALRM, SIGTERM, SIGUSR1, libc::SIGABRT] {
         let child = process::spawn(|| {
             signal::default(number)?;
             Ok(signal::raise(number)?)
         })?;
-        expect_eq(
-            child.wait()?.signalled(),
-            Some(number),
-            "the signal that killed",
-        )?;
+        expect_eq(child.wait()?.signalled(), Some(number), "the signal that killed")?;
     }
     Ok(())
 }
@@ -138,16 +115,9 @@ fn sigkill_ends_a_process_that_blocks_everything() -> Outcome {
     signal::block(&all)?;
     let child = process::spawn_sleeper()?;
     child.kill(SIGTERM)?;
-    expect(
-        process::wait4(child.pid, libc::WNOHANG)?.is_none(),
-        "a blocked SIGTERM does not end it",
-    )?;
+    expect(process::wait4(child.pid, libc::WNOHANG)?.is_none(), "a blocked SIGTERM does not end it")?;
     child.kill(SIGKILL)?;
-    expect_eq(
-        child.wait()?.signalled(),
-        Some(SIGKILL),
-        "the signal that killed",
-    )
+    expect_eq(child.wait()?.signalled(), Some(SIGKILL), "the signal that killed")
 }
 
 fn sigkill_ends_a_process_asleep_in_a_call() -> Outcome {
@@ -158,11 +128,7 @@ fn sigkill_ends_a_process_asleep_in_a_call() -> Outcome {
     })?;
     child.wait_until_asleep()?;
     child.kill(SIGKILL)?;
-    expect_eq(
-        child.wait()?.signalled(),
-        Some(SIGKILL),
-        "the signal that killed",
-    )
+    expect_eq(child.wait()?.signalled(), Some(SIGKILL), "the signal that killed")
 }
 
 fn stopped_process_goes_on_with_sigcont() -> Outcome {
@@ -174,19 +140,11 @@ fn stopped_process_goes_on_with_sigcont() -> Outcome {
     child.wait_until_asleep()?;
     child.kill(SIGSTOP)?;
     let stopped = process::wait4(child.pid, libc::WUNTRACED)?.map(|(_, status)| status.0);
-    expect_eq(
-        stopped,
-        Some(SIGSTOP << 8 | 0x7f),
-        "the wait status of a stopped child",
-    )?;
+    expect_eq(stopped, Some(SIGSTOP << 8 | 0x7f), "the wait status of a stopped child")?;
     fd::write(pipe.write, b"x")?;
     process::wait_for_state(child.pid, 'T')?;
     child.kill(libc::SIGCONT)?;
     let continued = process::wait4(child.pid, libc::WCONTINUED)?.map(|(_, status)| status.0);
     // It may have ended before anybody asked: then the end is what is reported.
-    if continued == Some(0xffff) {
-        child.expect_success()
-    } else {
-        expect_eq(continued, Some(0), "the wait status")
-    }
+    if continued == Some(0xffff) { child.expect_success() } else { expect_eq(continued, Some(0), "the wait status") }
 }

@@ -26,38 +26,23 @@ crate::tests! {
 
 /// What pthread functions return: an error number, not errno.
 fn thread_call(call: &'static str, value: i32) -> Result<(), Failure> {
-    if value == 0 {
-        Ok(())
-    } else {
-        Err(failed(format!(
-            "{call}: {}",
-            std::io::Error::from_raw_os_error(value)
-        )))
-    }
+    if value == 0 { Ok(()) } else { Err(failed(format!("{call}: {}", std::io::Error::from_raw_os_error(value)))) }
 }
 
 /// A process-shared mutex at the start of shared memory; `robust` is `PTHREAD_MUTEX_STALLED` or `_ROBUST`.
 fn shared_mutex(mapping: &Mapping, robust: i32) -> Result<*mut libc::pthread_mutex_t, Failure> {
-    let mutex = mapping
-        .pointer(0, size_of::<libc::pthread_mutex_t>())
-        .cast::<libc::pthread_mutex_t>();
+    let mutex = mapping.pointer(0, size_of::<libc::pthread_mutex_t>()).cast::<libc::pthread_mutex_t>();
     let mut attributes: libc::pthread_mutexattr_t = zeroed();
     // SAFETY: attributes of our own.
-    thread_call("init", unsafe {
-        libc::pthread_mutexattr_init(&raw mut attributes)
-    })?;
+    thread_call("init", unsafe { libc::pthread_mutexattr_init(&raw mut attributes) })?;
     // SAFETY: initialised above.
     thread_call("setpshared", unsafe {
         libc::pthread_mutexattr_setpshared(&raw mut attributes, libc::PTHREAD_PROCESS_SHARED)
     })?;
     // SAFETY: initialised above.
-    thread_call("setrobust", unsafe {
-        libc::pthread_mutexattr_setrobust(&raw mut attributes, robust)
-    })?;
+    thread_call("setrobust", unsafe { libc::pthread_mutexattr_setrobust(&raw mut attributes, robust) })?;
     // SAFETY: aligned zeroed memory that stays mapped.
-    thread_call("mutex_init", unsafe {
-        libc::pthread_mutex_init(mutex, &raw const attributes)
-    })?;
+    thread_call("mutex_init", unsafe { libc::pthread_mutex_init(mutex, &raw const attributes) })?;
     Ok(mutex)
 }
 
@@ -68,9 +53,7 @@ fn lock(mutex: *mut libc::pthread_mutex_t) -> i32 {
 
 fn unlock(mutex: *mut libc::pthread_mutex_t) -> Result<(), Failure> {
     // SAFETY: only called with a mutex that the caller has locked.
-    thread_call("pthread_mutex_unlock", unsafe {
-        libc::pthread_mutex_unlock(mutex)
-    })
+    thread_call("pthread_mutex_unlock", unsafe { libc::pthread_mutex_unlock(mutex) })
 }
 
 fn process_shared_mutex_excludes_processes() -> Outcome {
@@ -92,31 +75,23 @@ fn process_shared_mutex_excludes_processes() -> Outcome {
             Ok(())
         })?);
     }
-    children
-        .into_iter()
-        .try_for_each(process::Child::expect_success)?;
+    children.into_iter().try_for_each(process::Child::expect_success)?;
     expect_eq(counter.load(Ordering::SeqCst), 4 * ROUNDS, "the counter")
 }
 
 fn process_shared_condition_variable_wakes_processes() -> Outcome {
     let mapping = memory::shared(1)?;
     let mutex = shared_mutex(&mapping, libc::PTHREAD_MUTEX_STALLED)?;
-    let condition = mapping
-        .pointer(512, size_of::<libc::pthread_cond_t>())
-        .cast::<libc::pthread_cond_t>();
+    let condition = mapping.pointer(512, size_of::<libc::pthread_cond_t>()).cast::<libc::pthread_cond_t>();
     let mut attributes: libc::pthread_condattr_t = zeroed();
     // SAFETY: attributes of our own.
-    thread_call("init", unsafe {
-        libc::pthread_condattr_init(&raw mut attributes)
-    })?;
+    thread_call("init", unsafe { libc::pthread_condattr_init(&raw mut attributes) })?;
     // SAFETY: initialised above.
     thread_call("setpshared", unsafe {
         libc::pthread_condattr_setpshared(&raw mut attributes, libc::PTHREAD_PROCESS_SHARED)
     })?;
     // SAFETY: aligned zeroed memory that stays mapped.
-    thread_call("cond_init", unsafe {
-        libc::pthread_cond_init(condition, &raw const attributes)
-    })?;
+    thread_call("cond_init", unsafe { libc::pthread_cond_init(condition, &raw const attributes) })?;
     let ready = mapping.word(1024);
     let mut children = Vec::new();
     for _ in 0..3 {
@@ -124,26 +99,18 @@ fn process_shared_condition_variable_wakes_processes() -> Outcome {
             thread_call("pthread_mutex_lock", lock(mutex))?;
             while ready.load(Ordering::SeqCst) == 0 {
                 // SAFETY: both are initialised, and the mutex is locked by this thread.
-                thread_call("pthread_cond_wait", unsafe {
-                    libc::pthread_cond_wait(condition, mutex)
-                })?;
+                thread_call("pthread_cond_wait", unsafe { libc::pthread_cond_wait(condition, mutex) })?;
             }
             unlock(mutex)
         })?);
     }
-    children
-        .iter()
-        .try_for_each(|child| child.wait_until_asleep())?;
+    children.iter().try_for_each(|child| child.wait_until_asleep())?;
     thread_call("pthread_mutex_lock", lock(mutex))?;
     ready.store(1, Ordering::SeqCst);
     // SAFETY: initialised.
-    thread_call("pthread_cond_broadcast", unsafe {
-        libc::pthread_cond_broadcast(condition)
-    })?;
+    thread_call("pthread_cond_broadcast", unsafe { libc::pthread_cond_broadcast(condition) })?;
     unlock(mutex)?;
-    children
-        .into_iter()
-        .try_for_each(process::Child::expect_success)
+    children.into_iter().try_for_each(process::Child::expect_success)
 }
 
 fn robust_mutex_tells_that_its_owner_died() -> Outcome {
@@ -152,9 +119,7 @@ fn robust_mutex_tells_that_its_owner_died() -> Outcome {
     process::spawn(|| thread_call("pthread_mutex_lock", lock(mutex)))?.expect_success()?;
     expect_eq(lock(mutex), libc::EOWNERDEAD, "what the lock returns")?;
     // SAFETY: locked by this thread in the state EOWNERDEAD.
-    thread_call("pthread_mutex_consistent", unsafe {
-        libc::pthread_mutex_consistent(mutex)
-    })?;
+    thread_call("pthread_mutex_consistent", unsafe { libc::pthread_mutex_consistent(mutex) })?;
     unlock(mutex)?;
     thread_call("pthread_mutex_lock", lock(mutex))
 }
@@ -182,9 +147,7 @@ struct Semaphore(*mut libc::sem_t);
 
 impl Semaphore {
     fn shared(value: u32) -> Result<Self, Failure> {
-        let semaphore = memory::shared(1)?
-            .pointer(0, size_of::<libc::sem_t>())
-            .cast();
+        let semaphore = memory::shared(1)?.pointer(0, size_of::<libc::sem_t>()).cast();
         // SAFETY: aligned zeroed memory that stays mapped.
         checked("sem_init", unsafe { libc::sem_init(semaphore, 1, value) })?;
         Ok(Self(semaphore))
@@ -213,15 +176,11 @@ fn unnamed_semaphore_is_shared_by_processes() -> Outcome {
     for _ in 0..3 {
         children.push(process::spawn(|| Ok(semaphore.wait().map(drop)?))?);
     }
-    children
-        .iter()
-        .try_for_each(|child| child.wait_until_asleep())?;
+    children.iter().try_for_each(|child| child.wait_until_asleep())?;
     for _ in 0..3 {
         semaphore.post()?;
     }
-    children
-        .into_iter()
-        .try_for_each(process::Child::expect_success)?;
+    children.into_iter().try_for_each(process::Child::expect_success)?;
     expect_errno(semaphore.try_wait(), libc::EAGAIN)
 }
 
@@ -247,9 +206,7 @@ fn named_semaphore_is_found_by_name() -> Outcome {
         same.wait()?;
         expect_errno(same.try_wait(), libc::EAGAIN)
     });
-    let result = child
-        .map_err(Failure::from)
-        .and_then(process::Child::expect_success);
+    let result = child.map_err(Failure::from).and_then(process::Child::expect_success);
     // SAFETY: a C string.
     checked("sem_unlink", unsafe { libc::sem_unlink(name.as_ptr()) })?;
     result?;
@@ -286,9 +243,7 @@ fn semaphore_wait_is_interrupted_by_a_handler() -> Outcome {
 
 fn shm_open(name: &std::ffi::CStr, flags: i32) -> crate::sys::Sys<i32> {
     // SAFETY: a C string.
-    checked("shm_open", unsafe {
-        libc::shm_open(name.as_ptr(), flags, 0o600)
-    })
+    checked("shm_open", unsafe { libc::shm_open(name.as_ptr(), flags, 0o600) })
 }
 
 fn shm_unlink(name: &std::ffi::CStr) -> crate::sys::Sys<i32> {
@@ -311,11 +266,7 @@ fn shared_memory_object_is_found_by_name() -> Outcome {
     .and_then(process::Child::expect_success);
     shm_unlink(&name)?;
     result?;
-    expect_eq(
-        mapping.word(PAGE).load(Ordering::SeqCst),
-        31,
-        "the word that the child stored",
-    )
+    expect_eq(mapping.word(PAGE).load(Ordering::SeqCst), 31, "the word that the child stored")
 }
 
 fn shared_memory_object_lives_until_unmapped() -> Outcome {

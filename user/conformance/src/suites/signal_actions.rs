@@ -5,8 +5,7 @@ use crate::check::{Outcome, expect, expect_eq, expect_errno};
 use crate::sys::fd::{self, Pipe};
 use crate::sys::{process, signal};
 use libc::{
-    EINTR, EINVAL, SA_NODEFER, SA_RESETHAND, SA_RESTART, SIG_DFL, SIG_IGN, SIGCHLD, SIGKILL,
-    SIGSTOP, SIGUSR1, SIGUSR2,
+    EINTR, EINVAL, SA_NODEFER, SA_RESETHAND, SA_RESTART, SIG_DFL, SIG_IGN, SIGCHLD, SIGKILL, SIGSTOP, SIGUSR1, SIGUSR2,
 };
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
@@ -42,18 +41,10 @@ fn handler_is_told_who_sent_the_signal() -> Outcome {
     signal::count(SIGUSR1, 0)?;
     signal::raise(SIGUSR1)?;
     let told = (signal::last_code(), signal::last_sender());
-    expect_eq(
-        told,
-        (libc::SI_USER, process::getpid()),
-        "si_code and si_pid of kill",
-    )?;
+    expect_eq(told, (libc::SI_USER, process::getpid()), "si_code and si_pid of kill")?;
     process::tgkill(process::getpid(), process::gettid(), SIGUSR1)?;
     let told = (signal::last_code(), signal::last_sender());
-    expect_eq(
-        told,
-        (libc::SI_TKILL, process::getpid()),
-        "si_code and si_pid of tgkill",
-    )
+    expect_eq(told, (libc::SI_TKILL, process::getpid()), "si_code and si_pid of tgkill")
 }
 
 fn sigchld_handler_is_told_which_child_ended() -> Outcome {
@@ -83,51 +74,28 @@ fn sigaction_with_a_bad_signal_gives_einval() -> Outcome {
 }
 
 fn sigaction_returns_what_was_installed() -> Outcome {
-    expect_eq(
-        signal::disposition(SIGUSR1)?.0,
-        SIG_DFL,
-        "the first handler",
-    )?;
+    expect_eq(signal::disposition(SIGUSR1)?.0, SIG_DFL, "the first handler")?;
     signal::ignore(SIGUSR1)?;
-    expect_eq(
-        signal::disposition(SIGUSR1)?.0,
-        SIG_IGN,
-        "the handler when ignored",
-    )?;
+    expect_eq(signal::disposition(SIGUSR1)?.0, SIG_IGN, "the handler when ignored")?;
     signal::count(SIGUSR1, SA_RESTART | SA_NODEFER)?;
     let (handler, flags) = signal::disposition(SIGUSR1)?;
-    expect(
-        handler != SIG_DFL && handler != SIG_IGN,
-        "a handler is installed",
-    )?;
+    expect(handler != SIG_DFL && handler != SIG_IGN, "a handler is installed")?;
     let visible = libc::SA_SIGINFO | SA_RESTART | SA_NODEFER | SA_RESETHAND;
-    expect_eq(
-        flags & visible,
-        libc::SA_SIGINFO | SA_RESTART | SA_NODEFER,
-        "the flags",
-    )
+    expect_eq(flags & visible, libc::SA_SIGINFO | SA_RESTART | SA_NODEFER, "the flags")
 }
 
 fn reset_hand_restores_the_default_after_one_signal() -> Outcome {
     signal::count(SIGUSR1, SA_RESETHAND)?;
     signal::raise(SIGUSR1)?;
     expect_eq(signal::caught(SIGUSR1), 1, "handlers run")?;
-    expect_eq(
-        signal::disposition(SIGUSR1)?.0,
-        SIG_DFL,
-        "the handler afterwards",
-    )
+    expect_eq(signal::disposition(SIGUSR1)?.0, SIG_DFL, "the handler afterwards")
 }
 
 static DEPTH: AtomicU32 = AtomicU32::new(0);
 static DEEPEST: AtomicU32 = AtomicU32::new(0);
 
 /// Raises its own signal while it runs, down to the third level, and notes how deep handlers nest.
-extern "C" fn nesting_handler(
-    number: i32,
-    _info: *mut libc::siginfo_t,
-    _context: *mut libc::c_void,
-) {
+extern "C" fn nesting_handler(number: i32, _info: *mut libc::siginfo_t, _context: *mut libc::c_void) {
     let depth = DEPTH.fetch_add(1, Ordering::SeqCst) + 1;
     DEEPEST.fetch_max(depth, Ordering::SeqCst);
     if depth < 3 {
@@ -147,11 +115,7 @@ fn signal_is_blocked_while_its_handler_runs() -> Outcome {
 static RUNS: AtomicU32 = AtomicU32::new(0);
 
 /// Raises its signal once from inside; it must run after, not in, the first one.
-extern "C" fn once_again_handler(
-    number: i32,
-    _info: *mut libc::siginfo_t,
-    _context: *mut libc::c_void,
-) {
+extern "C" fn once_again_handler(number: i32, _info: *mut libc::siginfo_t, _context: *mut libc::c_void) {
     DEEPEST.fetch_max(DEPTH.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
     if RUNS.fetch_add(1, Ordering::SeqCst) == 0 {
         // A refusal shows as a handler that ran only once.
@@ -170,10 +134,7 @@ fn no_defer_lets_the_signal_nest() -> Outcome {
 static MASK_SEEN: AtomicUsize = AtomicUsize::new(0);
 
 extern "C" fn mask_handler(_signal: i32, _info: *mut libc::siginfo_t, _context: *mut libc::c_void) {
-    let bits = signal::mask().map(|mask| {
-        mask.into_iter()
-            .fold(0, |bits, number| bits | 1_usize << number)
-    });
+    let bits = signal::mask().map(|mask| mask.into_iter().fold(0, |bits, number| bits | 1_usize << number));
     MASK_SEEN.store(bits.unwrap_or(usize::MAX), Ordering::SeqCst);
 }
 
@@ -182,11 +143,7 @@ fn mask_of_the_action_is_blocked_while_the_handler_runs() -> Outcome {
     signal::handle(SIGUSR1, mask_handler, 0, &[SIGUSR2])?;
     signal::raise(SIGUSR1)?;
     let expected = 1 << SIGCHLD | 1 << SIGUSR1 | 1 << SIGUSR2;
-    expect_eq(
-        MASK_SEEN.load(Ordering::SeqCst),
-        expected,
-        "the mask in the handler, as bits",
-    )
+    expect_eq(MASK_SEEN.load(Ordering::SeqCst), expected, "the mask in the handler, as bits")
 }
 
 fn mask_is_restored_when_the_handler_returns() -> Outcome {
@@ -201,19 +158,11 @@ fn read_is_restarted_after_a_handler_with_sa_restart() -> Outcome {
     HANDLED_FD.store(handled.write.unsigned_abs() as usize, Ordering::SeqCst);
     let reader = process::spawn(|| {
         signal::handle(SIGUSR1, telling_handler, SA_RESTART, &[])?;
-        expect_eq(
-            fd::read_up_to(pipe.read, 4)?,
-            b"data",
-            "what the read returns in the end",
-        )
+        expect_eq(fd::read_up_to(pipe.read, 4)?, b"data", "what the read returns in the end")
     })?;
     reader.wait_until_asleep()?;
     reader.kill(SIGUSR1)?;
-    expect_eq(
-        fd::read_up_to(handled.read, 1)?,
-        b"h",
-        "what the handler says",
-    )?;
+    expect_eq(fd::read_up_to(handled.read, 1)?, b"h", "what the handler says")?;
     reader.wait_until_asleep()?;
     fd::write(pipe.write, b"data")?;
     reader.expect_success()
@@ -222,16 +171,9 @@ fn read_is_restarted_after_a_handler_with_sa_restart() -> Outcome {
 /// Where `telling_handler` writes.
 static HANDLED_FD: AtomicUsize = AtomicUsize::new(0);
 
-extern "C" fn telling_handler(
-    _signal: i32,
-    _info: *mut libc::siginfo_t,
-    _context: *mut libc::c_void,
-) {
+extern "C" fn telling_handler(_signal: i32, _info: *mut libc::siginfo_t, _context: *mut libc::c_void) {
     // A failure shows at the other end of the pipe.
-    let _ = fd::write(
-        i32::try_from(HANDLED_FD.load(Ordering::SeqCst)).unwrap_or(-1),
-        b"h",
-    );
+    let _ = fd::write(i32::try_from(HANDLED_FD.load(Ordering::SeqCst)).unwrap_or(-1), b"h");
 }
 
 fn read_gives_eintr_after_a_handler_without_sa_restart() -> Outcome {
@@ -262,11 +204,7 @@ fn ignored_signal_does_not_interrupt_a_read() -> Outcome {
 
 static FORKED: AtomicUsize = AtomicUsize::new(0);
 
-extern "C" fn forking_handler(
-    _signal: i32,
-    _info: *mut libc::siginfo_t,
-    _context: *mut libc::c_void,
-) {
+extern "C" fn forking_handler(_signal: i32, _info: *mut libc::siginfo_t, _context: *mut libc::c_void) {
     let pid = process::fork_then(|| 21).unwrap_or(0);
     FORKED.store(usize::try_from(pid).unwrap_or(0), Ordering::SeqCst);
 }
@@ -274,21 +212,11 @@ extern "C" fn forking_handler(
 fn handler_may_call_fork() -> Outcome {
     signal::handle(SIGUSR1, forking_handler, 0, &[])?;
     signal::raise(SIGUSR1)?;
-    let child = process::Child {
-        pid: i32::try_from(FORKED.load(Ordering::SeqCst)).unwrap_or(0),
-    };
-    expect_eq(
-        child.wait()?.exited(),
-        Some(21),
-        "the exit code of the handler's child",
-    )
+    let child = process::Child { pid: i32::try_from(FORKED.load(Ordering::SeqCst)).unwrap_or(0) };
+    expect_eq(child.wait()?.exited(), Some(21), "the exit code of the handler's child")
 }
 
-extern "C" fn unmasking_handler(
-    _signal: i32,
-    _info: *mut libc::siginfo_t,
-    context: *mut libc::c_void,
-) {
+extern "C" fn unmasking_handler(_signal: i32, _info: *mut libc::siginfo_t, context: *mut libc::c_void) {
     // SAFETY: with SA_SIGINFO the third argument is the ucontext that sigreturn restores.
     let context = unsafe { &mut *context.cast::<libc::ucontext_t>() };
     context.uc_sigmask = signal::set_of(&[SIGUSR2]);
@@ -297,9 +225,5 @@ extern "C" fn unmasking_handler(
 fn context_tells_the_mask_to_restore() -> Outcome {
     signal::handle(SIGUSR1, unmasking_handler, 0, &[])?;
     signal::raise(SIGUSR1)?;
-    expect_eq(
-        signal::mask()?,
-        [SIGUSR2],
-        "the mask that the handler put into its context",
-    )
+    expect_eq(signal::mask()?, [SIGUSR2], "the mask that the handler put into its context")
 }

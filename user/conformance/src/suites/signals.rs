@@ -27,11 +27,7 @@ fn blocked_signal_stays_pending_until_unblocked() -> Outcome {
     signal::count(SIGUSR1, 0)?;
     signal::block(&[SIGUSR1])?;
     signal::raise(SIGUSR1)?;
-    expect_eq(
-        signal::caught(SIGUSR1),
-        0,
-        "handlers run while it is blocked",
-    )?;
+    expect_eq(signal::caught(SIGUSR1), 0, "handlers run while it is blocked")?;
     expect_eq(signal::pending()?, [SIGUSR1], "the pending signals")?;
     signal::unblock(&[SIGUSR1])?;
     expect_eq(signal::caught(SIGUSR1), 1, "handlers run afterwards")?;
@@ -78,21 +74,9 @@ fn kill_and_stop_cannot_be_blocked() -> Outcome {
 }
 
 fn sigprocmask_blocks_unblocks_and_sets() -> Outcome {
-    expect_eq(
-        signal::block(&[SIGUSR1, SIGUSR2])?,
-        [],
-        "the mask before blocking",
-    )?;
-    expect_eq(
-        signal::unblock(&[SIGUSR1])?,
-        [SIGUSR1, SIGUSR2],
-        "the mask before unblocking",
-    )?;
-    expect_eq(
-        signal::set_mask(&[SIGTERM])?,
-        [SIGUSR2],
-        "the mask before setting",
-    )?;
+    expect_eq(signal::block(&[SIGUSR1, SIGUSR2])?, [], "the mask before blocking")?;
+    expect_eq(signal::unblock(&[SIGUSR1])?, [SIGUSR1, SIGUSR2], "the mask before unblocking")?;
+    expect_eq(signal::set_mask(&[SIGTERM])?, [SIGUSR2], "the mask before setting")?;
     expect_eq(signal::mask()?, [SIGTERM], "the mask in the end")
 }
 
@@ -142,14 +126,8 @@ fn sigtimedwait_takes_a_pending_signal_without_running_its_handler() -> Outcome 
 fn sigtimedwait_times_out_with_eagain() -> Outcome {
     signal::block(&[SIGUSR1])?;
     let start = Instant::now();
-    expect_errno(
-        signal::sigtimedwait(&[SIGUSR1], Duration::from_millis(20)),
-        libc::EAGAIN,
-    )?;
-    expect(
-        start.elapsed() >= Duration::from_millis(20),
-        "twenty milliseconds are over",
-    )
+    expect_errno(signal::sigtimedwait(&[SIGUSR1], Duration::from_millis(20)), libc::EAGAIN)?;
+    expect(start.elapsed() >= Duration::from_millis(20), "twenty milliseconds are over")
 }
 
 fn sigtimedwait_wakes_when_the_signal_comes() -> Outcome {
@@ -168,10 +146,7 @@ fn sigtimedwait_is_interrupted_by_another_signal() -> Outcome {
     let waiter = process::spawn(|| {
         signal::count(SIGUSR2, libc::SA_RESTART)?;
         signal::block(&[SIGUSR1])?;
-        expect_errno(
-            signal::sigtimedwait(&[SIGUSR1], Duration::from_secs(10)),
-            EINTR,
-        )
+        expect_errno(signal::sigtimedwait(&[SIGUSR1], Duration::from_secs(10)), EINTR)
     })?;
     waiter.wait_until_asleep()?;
     waiter.kill(SIGUSR2)?;

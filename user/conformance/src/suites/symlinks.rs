@@ -26,33 +26,17 @@ fn dot_dot_after_a_symlink_is_the_targets_parent() -> Outcome {
     path::mkdir("far", 0o755)?;
     path::mkdir("far/inner", 0o755)?;
     path::symlink("far/inner", "link")?;
-    expect_eq(
-        path::stat("link/..")?.st_ino,
-        path::stat("far")?.st_ino,
-        "the inode of link/..",
-    )
+    expect_eq(path::stat("link/..")?.st_ino, path::stat("far")?.st_ino, "the inode of link/..")
 }
 
 fn symlink_is_followed() -> Outcome {
     scratch::enter()?;
     fd::write(path::create("target")?, b"through")?;
     path::symlink("target", "link")?;
-    expect_eq(
-        fd::read_up_to(path::open("link", O_RDONLY, 0)?, 10)?,
-        b"through",
-        "the content",
-    )?;
-    expect_eq(
-        path::stat("link")?.st_mode & libc::S_IFMT,
-        libc::S_IFREG,
-        "what stat says",
-    )?;
+    expect_eq(fd::read_up_to(path::open("link", O_RDONLY, 0)?, 10)?, b"through", "the content")?;
+    expect_eq(path::stat("link")?.st_mode & libc::S_IFMT, libc::S_IFREG, "what stat says")?;
     let link = path::lstat("link")?;
-    expect_eq(
-        link.st_mode & libc::S_IFMT,
-        libc::S_IFLNK,
-        "what lstat says",
-    )?;
+    expect_eq(link.st_mode & libc::S_IFMT, libc::S_IFLNK, "what lstat says")?;
     expect_eq(link.st_size, 6, "the length of the target's name")
 }
 
@@ -63,16 +47,8 @@ fn relative_symlink_starts_at_its_own_directory() -> Outcome {
     path::symlink("../file", "inner/link")?;
     path::symlink(&format!("{}/file", directory.to_string_lossy()), "absolute")?;
     let inode = path::stat("file")?.st_ino;
-    expect_eq(
-        path::stat("inner/link")?.st_ino,
-        inode,
-        "the inode through the relative link",
-    )?;
-    expect_eq(
-        path::stat("absolute")?.st_ino,
-        inode,
-        "the inode through the absolute link",
-    )
+    expect_eq(path::stat("inner/link")?.st_ino, inode, "the inode through the relative link")?;
+    expect_eq(path::stat("absolute")?.st_ino, inode, "the inode through the absolute link")
 }
 
 fn chain_of_forty_symlinks_is_followed_and_forty_one_give_eloop() -> Outcome {
@@ -81,11 +57,7 @@ fn chain_of_forty_symlinks_is_followed_and_forty_one_give_eloop() -> Outcome {
     for number in 1..=41 {
         path::symlink(&(number - 1).to_string(), &number.to_string())?;
     }
-    expect_eq(
-        path::stat("40")?.st_ino,
-        path::stat("0")?.st_ino,
-        "the inode through forty links",
-    )?;
+    expect_eq(path::stat("40")?.st_ino, path::stat("0")?.st_ino, "the inode through forty links")?;
     expect_errno(path::stat("41"), ELOOP)
 }
 
@@ -106,11 +78,7 @@ fn dangling_symlink_gives_enoent_and_create_makes_the_target() -> Outcome {
     path::symlink("target", "link")?;
     expect_errno(path::open("link", O_RDONLY, 0), ENOENT)?;
     path::open("link", O_RDWR | O_CREAT, 0o644)?;
-    expect_eq(
-        path::lstat("target")?.st_mode & libc::S_IFMT,
-        libc::S_IFREG,
-        "the target's type",
-    )
+    expect_eq(path::lstat("target")?.st_mode & libc::S_IFMT, libc::S_IFREG, "the target's type")
 }
 
 fn creating_exclusively_over_a_symlink_gives_eexist() -> Outcome {
@@ -127,10 +95,7 @@ fn nofollow_on_a_symlink_gives_eloop() -> Outcome {
     path::symlink("target", "link")?;
     expect_errno(path::open("link", O_RDONLY | O_NOFOLLOW, 0), ELOOP)?;
     fd::close(path::open("target", O_RDONLY | O_NOFOLLOW, 0)?)?;
-    expect_errno(
-        path::open("link", O_RDONLY | O_NOFOLLOW | O_DIRECTORY, 0),
-        ENOTDIR,
-    )
+    expect_errno(path::open("link", O_RDONLY | O_NOFOLLOW | O_DIRECTORY, 0), ENOTDIR)
 }
 
 fn nofollow_follows_symlinks_in_the_middle() -> Outcome {
@@ -139,26 +104,14 @@ fn nofollow_follows_symlinks_in_the_middle() -> Outcome {
     path::create("directory/file")?;
     path::symlink("directory", "link")?;
     path::open("link/file", O_RDONLY | O_NOFOLLOW, 0)?;
-    expect_eq(
-        path::lstat("link/")?.st_mode & libc::S_IFMT,
-        libc::S_IFDIR,
-        "lstat of a link with a trailing slash",
-    )
+    expect_eq(path::lstat("link/")?.st_mode & libc::S_IFMT, libc::S_IFDIR, "lstat of a link with a trailing slash")
 }
 
 fn readlink_returns_the_target_cut_to_the_buffer() -> Outcome {
     scratch::enter()?;
     path::symlink("any/target at all", "link")?;
-    expect_eq(
-        path::readlink("link", 100)?,
-        b"any/target at all",
-        "the target",
-    )?;
-    expect_eq(
-        path::readlink("link", 5)?,
-        b"any/t",
-        "the target in a small buffer",
-    )
+    expect_eq(path::readlink("link", 100)?, b"any/target at all", "the target")?;
+    expect_eq(path::readlink("link", 5)?, b"any/t", "the target in a small buffer")
 }
 
 fn readlink_of_a_file_gives_einval() -> Outcome {

@@ -41,11 +41,7 @@ fn fifty_threads_run_and_are_joined() -> Outcome {
     for thread in threads {
         joined(thread)?;
     }
-    expect_eq(
-        counter.load(Ordering::SeqCst),
-        50,
-        "what the threads counted",
-    )
+    expect_eq(counter.load(Ordering::SeqCst), 50, "what the threads counted")
 }
 
 fn joined<T>(thread: std::thread::JoinHandle<T>) -> Result<T, Failure> {
@@ -73,11 +69,7 @@ fn thread_local_variables_are_each_threads_own() -> Outcome {
         })
         .collect();
     for thread in threads {
-        expect_eq(
-            joined(thread)?,
-            (7, true),
-            "the first value, and whether the own one stays",
-        )?;
+        expect_eq(joined(thread)?, (7, true), "the first value, and whether the own one stays")?;
     }
     expect_eq(LOCAL.get(), 1, "the main thread's value")
 }
@@ -89,11 +81,7 @@ fn threads_share_memory_descriptors_and_pid() -> Outcome {
     expect(same, "a thread has the process's pid")?;
     let pipe = pipe?;
     fd::write(pipe.write, b"x")?;
-    expect_eq(
-        fd::read_up_to(pipe.read, 1)?,
-        b"x",
-        "what comes through a pipe that a thread made",
-    )
+    expect_eq(fd::read_up_to(pipe.read, 1)?, b"x", "what comes through a pipe that a thread made")
 }
 
 fn threads_have_ids_of_their_own() -> Outcome {
@@ -125,9 +113,7 @@ fn mutex_excludes() -> Outcome {
             std::thread::spawn(move || {
                 let mut torn = false;
                 for _ in 0..1000 {
-                    let mut pair = shared
-                        .lock()
-                        .unwrap_or_else(std::sync::PoisonError::into_inner);
+                    let mut pair = shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                     torn |= pair.0 != pair.1;
                     pair.0 += 1;
                     std::hint::black_box(&mut pair);
@@ -140,9 +126,7 @@ fn mutex_excludes() -> Outcome {
     for thread in threads {
         expect(!joined(thread)?, "nobody sees a pair half changed")?;
     }
-    let pair = *shared
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let pair = *shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     expect_eq(pair, (4000, 4000), "the pair in the end")
 }
 
@@ -151,10 +135,7 @@ fn condition_variable_hands_over() -> Outcome {
     let shared = Arc::new((Mutex::new(0_u32), Condvar::new()));
     let turn = |shared: &(Mutex<u32>, Condvar), parity: u32| {
         for _ in 0..ROUNDS {
-            let guard = shared
-                .0
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            let guard = shared.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             let mut guard = shared
                 .1
                 .wait_while(guard, |count| *count % 2 != parity)
@@ -167,23 +148,15 @@ fn condition_variable_hands_over() -> Outcome {
     let thread = std::thread::spawn(move || turn(&other, 1));
     turn(&shared, 0);
     joined(thread)?;
-    let count = *shared
-        .0
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let count = *shared.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     expect_eq(count, 2 * ROUNDS, "the turns taken")
 }
 
 fn condition_variable_times_out() -> Outcome {
     let (mutex, condition) = (Mutex::new(()), Condvar::new());
-    let guard = mutex
-        .lock()
-        .map_err(|_| failed("a new mutex is poisoned"))?;
+    let guard = mutex.lock().map_err(|_| failed("a new mutex is poisoned"))?;
     let waited = condition.wait_timeout_while(guard, Duration::from_millis(20), |()| true);
-    expect(
-        waited.is_ok_and(|(_, result)| result.timed_out()),
-        "the wait times out",
-    )
+    expect(waited.is_ok_and(|(_, result)| result.timed_out()), "the wait times out")
 }
 
 fn channel_delivers_in_order() -> Outcome {
@@ -223,26 +196,15 @@ fn each_thread_has_its_own_signal_mask() -> Outcome {
         Ok((inherited, signal::mask()?))
     });
     let (inherited, own) = joined(thread)??;
-    expect_eq(
-        inherited,
-        [libc::SIGUSR1],
-        "the mask that a thread inherits",
-    )?;
+    expect_eq(inherited, [libc::SIGUSR1], "the mask that a thread inherits")?;
     expect_eq(own, [libc::SIGUSR2], "the mask that it sets")?;
     expect_eq(signal::mask()?, [libc::SIGUSR1], "the main thread's mask")
 }
 
 static HANDLING_THREAD: AtomicUsize = AtomicUsize::new(0);
 
-extern "C" fn thread_handler(
-    _signal: i32,
-    _info: *mut libc::siginfo_t,
-    _context: *mut libc::c_void,
-) {
-    HANDLING_THREAD.store(
-        usize::try_from(process::gettid()).unwrap_or(0),
-        Ordering::SeqCst,
-    );
+extern "C" fn thread_handler(_signal: i32, _info: *mut libc::siginfo_t, _context: *mut libc::c_void) {
+    HANDLING_THREAD.store(usize::try_from(process::gettid()).unwrap_or(0), Ordering::SeqCst);
 }
 
 fn signal_to_the_process_goes_to_a_thread_that_does_not_block_it() -> Outcome {
@@ -255,11 +217,7 @@ fn signal_to_the_process_goes_to_a_thread_that_does_not_block_it() -> Outcome {
     });
     signal::raise(libc::SIGUSR1)?;
     let thread = joined(thread)??;
-    expect_eq(
-        HANDLING_THREAD.load(Ordering::SeqCst),
-        thread,
-        "the thread that ran the handler",
-    )
+    expect_eq(HANDLING_THREAD.load(Ordering::SeqCst), thread, "the thread that ran the handler")
 }
 
 fn fork_in_a_thread_leaves_only_that_thread() -> Outcome {
@@ -271,20 +229,12 @@ fn fork_in_a_thread_leaves_only_that_thread() -> Outcome {
         Ok(())
     });
     joined(thread)??;
-    expect_eq(
-        counter.load(Ordering::SeqCst),
-        1,
-        "how often the code after the fork ran",
-    )
+    expect_eq(counter.load(Ordering::SeqCst), 1, "how often the code after the fork ran")
 }
 
 fn working_directory_is_shared_by_threads() -> Outcome {
     let directory = crate::scratch::enter()?;
     joined(std::thread::spawn(|| path::chdir("/")))??;
-    expect_eq(
-        path::getcwd(4096)?,
-        "/",
-        "the main thread's working directory",
-    )?;
+    expect_eq(path::getcwd(4096)?, "/", "the main thread's working directory")?;
     Ok(path::chdir(&directory.to_string_lossy())?)
 }

@@ -4,8 +4,7 @@ use crate::check::{Outcome, expect, expect_eq, expect_errno};
 use crate::sys::time::{clock_getres, clock_gettime, clock_nanosleep, nanosleep, timespec};
 use crate::sys::{process, signal, zeroed};
 use libc::{
-    CLOCK_MONOTONIC, CLOCK_PROCESS_CPUTIME_ID, CLOCK_REALTIME, CLOCK_THREAD_CPUTIME_ID, EINTR,
-    EINVAL, TIMER_ABSTIME,
+    CLOCK_MONOTONIC, CLOCK_PROCESS_CPUTIME_ID, CLOCK_REALTIME, CLOCK_THREAD_CPUTIME_ID, EINTR, EINVAL, TIMER_ABSTIME,
 };
 use std::time::Duration;
 
@@ -41,20 +40,11 @@ fn monotonic_clock_never_goes_back() -> Outcome {
 }
 
 fn monotonic_clock_goes_on_at_the_same_rate_as_the_realtime_clock() -> Outcome {
-    let before = (
-        clock_gettime(CLOCK_MONOTONIC)?,
-        clock_gettime(CLOCK_REALTIME)?,
-    );
+    let before = (clock_gettime(CLOCK_MONOTONIC)?, clock_gettime(CLOCK_REALTIME)?);
     nanosleep(timespec(Duration::from_millis(50))).0?;
-    let after = (
-        clock_gettime(CLOCK_MONOTONIC)?,
-        clock_gettime(CLOCK_REALTIME)?,
-    );
+    let after = (clock_gettime(CLOCK_MONOTONIC)?, clock_gettime(CLOCK_REALTIME)?);
     let (one, two) = (after.0 - before.0, after.1.saturating_sub(before.1));
-    expect(
-        one.abs_diff(two) < Duration::from_millis(40),
-        &format!("the same time passes: {one:?} and {two:?}"),
-    )
+    expect(one.abs_diff(two) < Duration::from_millis(40), &format!("the same time passes: {one:?} and {two:?}"))
 }
 
 fn realtime_clock_and_gettimeofday_agree() -> Outcome {
@@ -63,13 +53,9 @@ fn realtime_clock_and_gettimeofday_agree() -> Outcome {
     // SAFETY: room for the struct; no time zone is asked for.
     let value = unsafe { libc::gettimeofday(&raw mut time, std::ptr::null_mut()) };
     crate::sys::checked("gettimeofday", value)?;
-    let told = Duration::from_secs(time.tv_sec.unsigned_abs())
-        + Duration::from_micros(time.tv_usec.unsigned_abs());
+    let told = Duration::from_secs(time.tv_sec.unsigned_abs()) + Duration::from_micros(time.tv_usec.unsigned_abs());
     let after = clock_gettime(CLOCK_REALTIME)?;
-    expect(
-        told + Duration::from_micros(1) >= before && told <= after,
-        "it lies between two readings of the clock",
-    )
+    expect(told + Duration::from_micros(1) >= before && told <= after, "it lies between two readings of the clock")
 }
 
 fn unknown_clock_gives_einval() -> Outcome {
@@ -80,10 +66,7 @@ fn unknown_clock_gives_einval() -> Outcome {
 fn resolution_is_a_millisecond_or_finer() -> Outcome {
     for clock in [CLOCK_MONOTONIC, CLOCK_REALTIME] {
         let resolution = clock_getres(clock)?;
-        expect(
-            resolution > Duration::ZERO && resolution <= Duration::from_millis(1),
-            "the resolution is fine",
-        )?;
+        expect(resolution > Duration::ZERO && resolution <= Duration::from_millis(1), "the resolution is fine")?;
     }
     Ok(())
 }
@@ -93,10 +76,7 @@ fn processor_time_grows_with_work_and_not_with_sleep() -> Outcome {
         let before = clock_gettime(clock)?;
         nanosleep(timespec(Duration::from_millis(100))).0?;
         let slept = clock_gettime(clock)?;
-        expect(
-            slept - before < Duration::from_millis(60),
-            "sleeping costs little processor time",
-        )?;
+        expect(slept - before < Duration::from_millis(60), "sleeping costs little processor time")?;
         // Ends when the clock has moved; if it never does, the watchdog says so.
         while clock_gettime(clock)? < slept + Duration::from_millis(2) {
             std::hint::black_box(0);
@@ -109,10 +89,7 @@ fn nanosleep_sleeps_at_least_its_time() -> Outcome {
     for time in [Duration::from_micros(100), Duration::from_millis(15)] {
         let start = clock_gettime(CLOCK_MONOTONIC)?;
         nanosleep(timespec(time)).0?;
-        expect(
-            clock_gettime(CLOCK_MONOTONIC)? >= start + time,
-            "the time is over",
-        )?;
+        expect(clock_gettime(CLOCK_MONOTONIC)? >= start + time, "the time is over")?;
     }
     Ok(())
 }
@@ -124,10 +101,7 @@ fn nanosleep_of_zero_returns_at_once() -> Outcome {
 fn nanosleep_with_bad_nanoseconds_gives_einval() -> Outcome {
     for (tv_sec, tv_nsec) in [(0, 1_000_000_000), (0, -1), (-1, 0)] {
         expect_errno(nanosleep(libc::timespec { tv_sec, tv_nsec }).0, EINVAL)?;
-        expect_errno(
-            clock_nanosleep(CLOCK_MONOTONIC, 0, libc::timespec { tv_sec, tv_nsec }).0,
-            EINVAL,
-        )?;
+        expect_errno(clock_nanosleep(CLOCK_MONOTONIC, 0, libc::timespec { tv_sec, tv_nsec }).0, EINVAL)?;
     }
     Ok(())
 }
@@ -137,10 +111,7 @@ fn interrupted_nanosleep_tells_the_rest() -> Outcome {
         signal::count(libc::SIGUSR1, libc::SA_RESTART)?;
         let (result, left) = nanosleep(timespec(Duration::from_secs(100)));
         expect_errno(result, EINTR)?;
-        expect(
-            left > Duration::from_secs(60) && left < Duration::from_secs(100),
-            "most of the time is left",
-        )
+        expect(left > Duration::from_secs(60) && left < Duration::from_secs(100), "most of the time is left")
     })?;
     child.wait_until_asleep()?;
     child.kill(libc::SIGUSR1)?;
@@ -151,10 +122,7 @@ fn sleep_goes_on_after_an_ignored_signal() -> Outcome {
     let child = process::spawn(|| {
         let start = clock_gettime(CLOCK_MONOTONIC)?;
         nanosleep(timespec(Duration::from_millis(60))).0?;
-        expect(
-            clock_gettime(CLOCK_MONOTONIC)? >= start + Duration::from_millis(60),
-            "the time is over",
-        )
+        expect(clock_gettime(CLOCK_MONOTONIC)? >= start + Duration::from_millis(60), "the time is over")
     })?;
     child.wait_until_asleep()?;
     // Its default action is to ignore.
@@ -197,13 +165,8 @@ fn clock_nanosleep_with_an_unknown_clock_gives_einval() -> Outcome {
 
 fn monotonic_clock_agrees_between_processes() -> Outcome {
     let before = clock_gettime(CLOCK_MONOTONIC)?;
-    process::spawn(|| {
-        expect(
-            clock_gettime(CLOCK_MONOTONIC)? >= before,
-            "the child's reading is not smaller",
-        )
-    })?
-    .expect_success()
+    process::spawn(|| expect(clock_gettime(CLOCK_MONOTONIC)? >= before, "the child's reading is not smaller"))?
+        .expect_success()
 }
 
 fn times_returns_growing_ticks() -> Outcome {
@@ -214,26 +177,16 @@ fn times_returns_growing_ticks() -> Outcome {
     };
     let before = ticks()?;
     nanosleep(timespec(Duration::from_millis(30))).0?;
-    expect(
-        ticks()? > before,
-        "thirty milliseconds are more than a hundredth of a second",
-    )
+    expect(ticks()? > before, "thirty milliseconds are more than a hundredth of a second")
 }
 
 fn coarse_clocks_lag_little() -> Outcome {
-    for (coarse, fine) in [
-        (libc::CLOCK_MONOTONIC_COARSE, CLOCK_MONOTONIC),
-        (libc::CLOCK_REALTIME_COARSE, CLOCK_REALTIME),
-    ] {
+    for (coarse, fine) in
+        [(libc::CLOCK_MONOTONIC_COARSE, CLOCK_MONOTONIC), (libc::CLOCK_REALTIME_COARSE, CLOCK_REALTIME)]
+    {
         let (early, late) = (clock_gettime(coarse)?, clock_gettime(fine)?);
-        expect(
-            early <= late + Duration::from_millis(1),
-            "the coarse clock is not ahead",
-        )?;
-        expect(
-            late.saturating_sub(early) < Duration::from_secs(1),
-            "the coarse clock is near",
-        )?;
+        expect(early <= late + Duration::from_millis(1), "the coarse clock is not ahead")?;
+        expect(late.saturating_sub(early) < Duration::from_secs(1), "the coarse clock is near")?;
     }
     Ok(())
 }

@@ -4,8 +4,8 @@ use crate::check::{Outcome, expect, expect_eq, expect_errno};
 use crate::sys::memory::{self, PAGE};
 use crate::sys::{fd, path, process, ready, signal, socket};
 use libc::{
-    EAGAIN, EPIPE, MSG_DONTWAIT, MSG_NOSIGNAL, MSG_PEEK, MSG_TRUNC, MSG_WAITALL, POLLHUP, POLLIN,
-    POLLOUT, POLLRDHUP, SHUT_RD, SHUT_RDWR, SHUT_WR, SOCK_DGRAM, SOCK_SEQPACKET, SOCK_STREAM,
+    EAGAIN, EPIPE, MSG_DONTWAIT, MSG_NOSIGNAL, MSG_PEEK, MSG_TRUNC, MSG_WAITALL, POLLHUP, POLLIN, POLLOUT, POLLRDHUP,
+    SHUT_RD, SHUT_RDWR, SHUT_WR, SOCK_DGRAM, SOCK_SEQPACKET, SOCK_STREAM,
 };
 
 const TYPES: [i32; 3] = [SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET];
@@ -60,10 +60,7 @@ fn fstat_says_socket() -> Outcome {
     expect_eq(kind, libc::S_IFSOCK, "the file type")?;
     let link = std::fs::read_link(format!("/proc/self/fd/{a}"))?;
     let text = link.to_string_lossy().into_owned();
-    expect(
-        text.starts_with("socket:["),
-        "the link in /proc says socket",
-    )
+    expect(text.starts_with("socket:["), "the link in /proc says socket")
 }
 
 fn socketpair_sets_close_on_exec_and_nonblock() -> Outcome {
@@ -76,16 +73,9 @@ fn socketpair_sets_close_on_exec_and_nonblock() -> Outcome {
 }
 
 fn other_families_and_types_are_refused() -> Outcome {
-    expect_errno(
-        socket::family_pair(libc::AF_INET, SOCK_STREAM),
-        libc::EOPNOTSUPP,
-    )
-    .or_else(|_| {
+    expect_errno(socket::family_pair(libc::AF_INET, SOCK_STREAM), libc::EOPNOTSUPP).or_else(|_| {
         // Without an internet.
-        expect_errno(
-            socket::family_pair(libc::AF_INET, SOCK_STREAM),
-            libc::EAFNOSUPPORT,
-        )
+        expect_errno(socket::family_pair(libc::AF_INET, SOCK_STREAM), libc::EAFNOSUPPORT)
     })?;
     expect_errno(socket::pair(SOCK_STREAM | 1 << 20), libc::EINVAL)?;
     expect_errno(socket::pair(libc::SOCK_RDM), libc::ESOCKTNOSUPPORT)
@@ -119,11 +109,7 @@ fn message_that_does_not_fit_is_cut_and_flagged() -> Outcome {
         expect_eq(message.bytes, b"too", "the bytes")?;
         expect_eq(message.flags, MSG_TRUNC, "msg_flags")?;
         let message = socket::recvmsg(b, 9, 0)?;
-        expect_eq(
-            (message.bytes.as_slice(), message.flags),
-            (&b"next"[..], 0),
-            "the next message",
-        )?;
+        expect_eq((message.bytes.as_slice(), message.flags), (&b"next"[..], 0), "the next message")?;
     }
     Ok(())
 }
@@ -204,11 +190,7 @@ fn send_blocks_while_the_peer_does_not_receive() -> Outcome {
         let writer = process::spawn(|| expect_eq(socket::send(a, b"last", 0)?, 4, "bytes sent"))?;
         writer.wait_until_asleep()?;
         for _ in 0..messages {
-            expect_eq(
-                socket::recv(b, &mut [0; 1024], MSG_WAITALL)?,
-                1024,
-                "bytes received",
-            )?;
+            expect_eq(socket::recv(b, &mut [0; 1024], MSG_WAITALL)?, 1024, "bytes received")?;
         }
         writer.expect_success()?;
         expect_eq(socket::recv_up_to(b, 9, 0)?, b"last", "the blocked bytes")?;
@@ -220,10 +202,7 @@ fn full_nonblocking_socket_gives_eagain() -> Outcome {
     for kind in TYPES {
         let [a, b] = socket::pair(kind | libc::SOCK_NONBLOCK)?;
         let messages = fill(a)?;
-        expect(
-            messages > 50 && messages < 500,
-            "the default buffer holds some two hundred kilobytes",
-        )?;
+        expect(messages > 50 && messages < 500, "the default buffer holds some two hundred kilobytes")?;
         expect_errno(fd::write(a, b"x"), EAGAIN)?;
         expect_eq(ready::revents(a, POLLOUT)?, 0, "revents")?;
         fd::close(b)?;
@@ -281,19 +260,11 @@ fn send_to_a_closed_stream_gives_epipe_and_raises_sigpipe() -> Outcome {
     let [a, b] = socket::pair(SOCK_STREAM)?;
     fd::close(b)?;
     expect_errno(socket::send(a, b"x", MSG_NOSIGNAL), EPIPE)?;
-    expect_eq(
-        signal::caught(libc::SIGPIPE),
-        0,
-        "signals with MSG_NOSIGNAL",
-    )?;
+    expect_eq(signal::caught(libc::SIGPIPE), 0, "signals with MSG_NOSIGNAL")?;
     expect_errno(socket::send(a, b"x", 0), EPIPE)?;
     expect_eq(signal::caught(libc::SIGPIPE), 1, "signals of send")?;
     expect_errno(fd::write(a, b"x"), EPIPE)?;
-    expect_eq(
-        signal::caught(libc::SIGPIPE),
-        2,
-        "signals with that of write",
-    )
+    expect_eq(signal::caught(libc::SIGPIPE), 2, "signals with that of write")
 }
 
 fn send_to_a_closed_seqpacket_gives_epipe_without_sigpipe() -> Outcome {
@@ -328,10 +299,7 @@ fn shutdown_of_writing_is_the_peers_end_of_file() -> Outcome {
         socket::send(b, b"still", 0)?;
         expect_eq(socket::recv_up_to(a, 9, 0)?, b"still", "the other way")?;
     }
-    expect_errno(
-        socket::shutdown(socket::pair(SOCK_STREAM)?[0], 3),
-        libc::EINVAL,
-    )
+    expect_errno(socket::shutdown(socket::pair(SOCK_STREAM)?[0], 3), libc::EINVAL)
 }
 
 fn shutdown_of_reading_breaks_the_peers_writes() -> Outcome {
@@ -353,32 +321,16 @@ fn poll_says_what_each_end_means() -> Outcome {
         expect_eq(ready::revents(a, all)?, POLLOUT, "revents of an empty pair")?;
         socket::shutdown(b, SHUT_WR)?;
         let half = POLLIN | POLLOUT | POLLRDHUP;
-        expect_eq(
-            ready::revents(a, all)?,
-            half,
-            "revents when the peer sends no more",
-        )?;
+        expect_eq(ready::revents(a, all)?, half, "revents when the peer sends no more")?;
         expect_eq(ready::revents(b, all)?, POLLOUT, "revents of that peer")?;
         socket::shutdown(b, SHUT_RDWR)?;
-        expect_eq(
-            ready::revents(a, all)?,
-            half | POLLHUP,
-            "revents when it is over",
-        )?;
+        expect_eq(ready::revents(a, all)?, half | POLLHUP, "revents when it is over")?;
         fd::close(b)?;
-        expect_eq(
-            ready::revents(a, all)?,
-            half | POLLHUP,
-            "revents when it is closed",
-        )?;
+        expect_eq(ready::revents(a, all)?, half | POLLHUP, "revents when it is closed")?;
     }
     let [a, b] = socket::pair(SOCK_DGRAM)?;
     fd::close(b)?;
-    expect_eq(
-        ready::revents(a, all)?,
-        POLLOUT,
-        "revents of a datagram socket alone",
-    )
+    expect_eq(ready::revents(a, all)?, POLLOUT, "revents of a datagram socket alone")
 }
 
 fn poll_says_readable_when_something_was_sent_and_writable_when_there_is_room() -> Outcome {
@@ -387,23 +339,13 @@ fn poll_says_readable_when_something_was_sent_and_writable_when_there_is_room() 
         let [a, b] = socket::pair(kind)?;
         let messages = fill(a)?;
         expect_eq(ready::revents(b, both)?, both, "revents of the receiver")?;
-        let waiter = process::spawn(|| {
-            expect_eq(
-                ready::poll(&mut [ready::wanting(a, POLLOUT)], -1)?,
-                1,
-                "ready",
-            )
-        })?;
+        let waiter = process::spawn(|| expect_eq(ready::poll(&mut [ready::wanting(a, POLLOUT)], -1)?, 1, "ready"))?;
         waiter.wait_until_asleep()?;
         for _ in 0..messages {
             socket::recv(b, &mut [0; 1024], MSG_WAITALL)?;
         }
         waiter.expect_success()?;
-        expect_eq(
-            ready::revents(b, both)?,
-            POLLOUT,
-            "revents when all is received",
-        )?;
+        expect_eq(ready::revents(b, both)?, POLLOUT, "revents when all is received")?;
     }
     Ok(())
 }

@@ -2,10 +2,7 @@
 
 use crate::check::{Outcome, expect, expect_eq, expect_errno};
 use crate::sys::{fd, process, socket};
-use libc::{
-    EAGAIN, MSG_CTRUNC, MSG_DONTWAIT, MSG_PEEK, SO_PASSCRED, SOCK_DGRAM, SOCK_SEQPACKET,
-    SOCK_STREAM,
-};
+use libc::{EAGAIN, MSG_CTRUNC, MSG_DONTWAIT, MSG_PEEK, SO_PASSCRED, SOCK_DGRAM, SOCK_SEQPACKET, SOCK_STREAM};
 
 const TYPES: [i32; 3] = [SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET];
 
@@ -47,11 +44,7 @@ fn passed_descriptor_is_the_same_open_file() -> Outcome {
         expect_eq(message.fds.len(), 1, "descriptors")?;
         expect(message.fds[0] != pipe.read, "the number is a new one")?;
         fd::write(pipe.write, b"through")?;
-        expect_eq(
-            fd::read(message.fds[0], &mut [0; 9])?,
-            7,
-            "bytes through it",
-        )?;
+        expect_eq(fd::read(message.fds[0], &mut [0; 9])?, 7, "bytes through it")?;
     }
     Ok(())
 }
@@ -64,18 +57,12 @@ fn passed_descriptor_survives_the_senders_close() -> Outcome {
     let message = socket::recvmsg(b, 1, 0)?;
     fd::write(message.fds[0], b"x")?;
     fd::close(message.fds[0])?;
-    expect_eq(
-        fd::read_up_to(pipe.read, 9)?,
-        b"x",
-        "the byte, then the end",
-    )
+    expect_eq(fd::read_up_to(pipe.read, 9)?, b"x", "the byte, then the end")
 }
 
 fn several_descriptors_arrive_in_order() -> Outcome {
     let [a, b] = socket::pair(SOCK_SEQPACKET)?;
-    let events: Vec<i32> = (0..5)
-        .map(|value| fd::eventfd(value + 1, 0))
-        .collect::<Result<_, _>>()?;
+    let events: Vec<i32> = (0..5).map(|value| fd::eventfd(value + 1, 0)).collect::<Result<_, _>>()?;
     socket::send_fds(a, b"", &events)?;
     let message = socket::recvmsg(b, 1, 0)?;
     expect_eq(message.fds.len(), 5, "descriptors")?;
@@ -97,11 +84,7 @@ fn descriptors_without_room_are_closed_and_flagged() -> Outcome {
         expect_eq(message.fds.len(), fds, "descriptors")?;
     }
     fd::close(pipe.write)?;
-    expect_eq(
-        fd::read(pipe.read, &mut [0; 1])?,
-        0,
-        "bytes when no writer is left",
-    )
+    expect_eq(fd::read(pipe.read, &mut [0; 1])?, 0, "bytes when no writer is left")
 }
 
 fn read_closes_the_descriptors_that_come_along() -> Outcome {
@@ -110,11 +93,7 @@ fn read_closes_the_descriptors_that_come_along() -> Outcome {
     socket::send_fds(a, b"x", &[pipe.write])?;
     fd::close(pipe.write)?;
     expect_eq(fd::read(b, &mut [0; 9])?, 1, "bytes read")?;
-    expect_eq(
-        fd::read(pipe.read, &mut [0; 1])?,
-        0,
-        "bytes when no writer is left",
-    )
+    expect_eq(fd::read(pipe.read, &mut [0; 1])?, 0, "bytes when no writer is left")
 }
 
 fn cmsg_cloexec_marks_what_arrives() -> Outcome {
@@ -163,11 +142,7 @@ fn descriptors_that_nobody_received_are_closed_with_the_socket() -> Outcome {
         socket::send_fds(a, b"x", &[pipe.write])?;
         fd::close(pipe.write)?;
         fd::close(b)?;
-        expect_eq(
-            fd::read(pipe.read, &mut [0; 1])?,
-            0,
-            "bytes when no writer is left",
-        )?;
+        expect_eq(fd::read(pipe.read, &mut [0; 1])?, 0, "bytes when no writer is left")?;
         fd::close(a)?;
     }
     Ok(())
@@ -185,11 +160,7 @@ fn sockets_within_sockets_are_closed_however_deep() -> Outcome {
         inner = b;
     }
     fd::close(inner)?;
-    expect_eq(
-        fd::read(pipe.read, &mut [0; 1])?,
-        0,
-        "bytes when no writer is left",
-    )
+    expect_eq(fd::read(pipe.read, &mut [0; 1])?, 0, "bytes when no writer is left")
 }
 
 fn bad_descriptor_gives_ebadf_and_sends_nothing() -> Outcome {
@@ -235,36 +206,21 @@ fn passcred_tells_who_sent() -> Outcome {
         let message = socket::recvmsg(b, 9, 0)?;
         let [_, user, group] = own_credentials();
         let [pid, sent_user, sent_group] = message.sender.unwrap_or_default();
-        expect(
-            pid != process::getpid() && pid > 0,
-            "the process is the sender",
-        )?;
+        expect(pid != process::getpid() && pid > 0, "the process is the sender")?;
         expect_eq((sent_user, sent_group), (user, group), "user and group")?;
         let own = socket::control(libc::SCM_CREDENTIALS, &own_credentials());
         socket::sendmsg(a, b"y", &own)?;
         let message = socket::recvmsg(b, 9, 0)?;
-        expect_eq(
-            message.sender,
-            Some(own_credentials()),
-            "what the sender said",
-        )?;
+        expect_eq(message.sender, Some(own_credentials()), "what the sender said")?;
     }
     Ok(())
 }
 
 fn without_passcred_nobody_is_told() -> Outcome {
     let [a, b] = socket::pair(SOCK_STREAM)?;
-    socket::sendmsg(
-        a,
-        b"x",
-        &socket::control(libc::SCM_CREDENTIALS, &own_credentials()),
-    )?;
+    socket::sendmsg(a, b"x", &socket::control(libc::SCM_CREDENTIALS, &own_credentials()))?;
     let message = socket::recvmsg(b, 9, 0)?;
-    expect_eq(
-        (message.sender, message.flags),
-        (None, 0),
-        "sender and flags",
-    )
+    expect_eq((message.sender, message.flags), (None, 0), "sender and flags")
 }
 
 fn credentials_of_others_give_eperm() -> Outcome {
@@ -295,28 +251,16 @@ fn names_are_the_family_alone() -> Outcome {
     let [a, _] = socket::pair(SOCK_STREAM)?;
     let unnamed = (1, 2);
     expect_eq(socket::name(a)?, unnamed, "family and length of the name")?;
-    expect_eq(
-        socket::peer_name(a)?,
-        unnamed,
-        "family and length of the peer's",
-    )
+    expect_eq(socket::peer_name(a)?, unnamed, "family and length of the peer's")
 }
 
 fn type_domain_and_protocol_can_be_asked() -> Outcome {
     for kind in TYPES {
         let [a, _] = socket::pair(kind)?;
         expect_eq(socket::option(a, libc::SO_TYPE)?, [kind], "SO_TYPE")?;
-        expect_eq(
-            socket::option(a, libc::SO_DOMAIN)?,
-            [libc::AF_UNIX],
-            "SO_DOMAIN",
-        )?;
+        expect_eq(socket::option(a, libc::SO_DOMAIN)?, [libc::AF_UNIX], "SO_DOMAIN")?;
         expect_eq(socket::option(a, libc::SO_PROTOCOL)?, [0], "SO_PROTOCOL")?;
-        expect_eq(
-            socket::option(a, libc::SO_ACCEPTCONN)?,
-            [0],
-            "SO_ACCEPTCONN",
-        )?;
+        expect_eq(socket::option(a, libc::SO_ACCEPTCONN)?, [0], "SO_ACCEPTCONN")?;
     }
     Ok(())
 }
@@ -334,11 +278,7 @@ fn so_error_tells_once() -> Outcome {
     let [a, b] = socket::pair(SOCK_STREAM)?;
     socket::send(b, b"never read", 0)?;
     fd::close(a)?;
-    expect_eq(
-        socket::option(b, libc::SO_ERROR)?,
-        [libc::ECONNRESET],
-        "SO_ERROR",
-    )?;
+    expect_eq(socket::option(b, libc::SO_ERROR)?, [libc::ECONNRESET], "SO_ERROR")?;
     expect_eq(socket::option(b, libc::SO_ERROR)?, [0], "SO_ERROR, again")
 }
 

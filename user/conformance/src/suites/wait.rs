@@ -3,10 +3,7 @@
 use crate::check::{Outcome, expect, expect_eq, expect_errno};
 use crate::sys::process::{self, ChildInfo, wait4, waitid};
 use crate::sys::{fd, path, signal};
-use libc::{
-    CLD_EXITED, CLD_KILLED, ECHILD, EINVAL, P_ALL, P_PGID, P_PID, SIGCHLD, WEXITED, WNOHANG,
-    WNOWAIT,
-};
+use libc::{CLD_EXITED, CLD_KILLED, ECHILD, EINVAL, P_ALL, P_PGID, P_PID, SIGCHLD, WEXITED, WNOHANG, WNOWAIT};
 use std::time::Duration;
 
 crate::tests! {
@@ -42,21 +39,13 @@ crate::tests! {
 
 fn wait_returns_the_exit_code() -> Outcome {
     for code in [0, 1, 42, 255] {
-        expect_eq(
-            process::spawn_exit(code)?.wait()?.exited(),
-            Some(code),
-            "the exit code",
-        )?;
+        expect_eq(process::spawn_exit(code)?.wait()?.exited(), Some(code), "the exit code")?;
     }
     Ok(())
 }
 
 fn exit_code_keeps_only_eight_bits() -> Outcome {
-    expect_eq(
-        process::spawn_exit(0x1234)?.wait()?.exited(),
-        Some(0x34),
-        "the exit code",
-    )
+    expect_eq(process::spawn_exit(0x1234)?.wait()?.exited(), Some(0x34), "the exit code")
 }
 
 fn wait_returns_the_signal_that_killed() -> Outcome {
@@ -82,10 +71,7 @@ fn wait_blocks_until_the_child_ends() -> Outcome {
         child.expect_success()
     })?;
     waiter.wait_until_asleep()?;
-    expect(
-        wait4(waiter.pid, WNOHANG)?.is_none(),
-        "the waiter still waits",
-    )?;
+    expect(wait4(waiter.pid, WNOHANG)?.is_none(), "the waiter still waits")?;
     fd::close(gate.write)?;
     waiter.expect_success()
 }
@@ -127,11 +113,7 @@ fn wait_for_any_child_returns_each_once() -> Outcome {
             continue;
         };
         let place = started.iter().position(|started| *started == pid);
-        expect_eq(
-            status.exited(),
-            place.and_then(|place| i32::try_from(place).ok()),
-            "the exit code",
-        )?;
+        expect_eq(status.exited(), place.and_then(|place| i32::try_from(place).ok()), "the exit code")?;
     }
     expect_errno(wait4(-1, 0), ECHILD)
 }
@@ -140,21 +122,10 @@ fn wait_for_a_group_ignores_other_groups() -> Outcome {
     let outsider = process::spawn_exit(1)?;
     let member = process::spawn_sleeper()?;
     process::setpgid(member.pid, member.pid)?;
-    expect(
-        wait4(-member.pid, WNOHANG)?.is_none(),
-        "nobody of the group has ended",
-    )?;
+    expect(wait4(-member.pid, WNOHANG)?.is_none(), "nobody of the group has ended")?;
     member.kill(libc::SIGKILL)?;
-    expect_eq(
-        wait4(-member.pid, 0)?.map(|(pid, _)| pid),
-        Some(member.pid),
-        "who ended in the group",
-    )?;
-    expect_eq(
-        wait4(0, 0)?.map(|(pid, _)| pid),
-        Some(outsider.pid),
-        "who ended in the caller's group",
-    )
+    expect_eq(wait4(-member.pid, 0)?.map(|(pid, _)| pid), Some(member.pid), "who ended in the group")?;
+    expect_eq(wait4(0, 0)?.map(|(pid, _)| pid), Some(outsider.pid), "who ended in the caller's group")
 }
 
 fn wait_with_unknown_options_gives_einval() -> Outcome {
@@ -192,21 +163,14 @@ fn wait_goes_on_after_a_handler_with_sa_restart() -> Outcome {
     waiter.wait_until_asleep()?;
     fd::write(gate.write, b"x")?;
     waiter.expect_success()?;
-    expect_eq(
-        fd::fionread(handled.read)?,
-        1,
-        "what the waiter said at the end",
-    )
+    expect_eq(fd::fionread(handled.read)?, 1, "what the waiter said at the end")
 }
 
 fn ended_child_stays_a_zombie_until_waited_for() -> Outcome {
     let child = process::spawn_exit(0)?;
     process::wait_for_state(child.pid, 'Z')?;
     child.expect_success()?;
-    expect(
-        path::stat(&format!("/proc/{}", child.pid)).is_err(),
-        "the child is gone from /proc",
-    )
+    expect(path::stat(&format!("/proc/{}", child.pid)).is_err(), "the child is gone from /proc")
 }
 
 fn zombie_can_still_be_signalled() -> Outcome {
@@ -219,13 +183,7 @@ fn zombie_can_still_be_signalled() -> Outcome {
 fn waitid_fills_siginfo_for_an_exit() -> Outcome {
     let child = process::spawn_exit(9)?;
     let uid = process::geteuid();
-    let expected = ChildInfo {
-        signal: SIGCHLD,
-        code: CLD_EXITED,
-        pid: child.pid,
-        uid,
-        status: 9,
-    };
+    let expected = ChildInfo { signal: SIGCHLD, code: CLD_EXITED, pid: child.pid, uid, status: 9 };
     expect_eq(waitid(P_PID, child.pid, WEXITED)?, expected, "siginfo")
 }
 
@@ -233,24 +191,14 @@ fn waitid_fills_siginfo_for_a_kill() -> Outcome {
     let child = process::spawn_sleeper()?;
     child.kill(libc::SIGTERM)?;
     let uid = process::geteuid();
-    let expected = ChildInfo {
-        signal: SIGCHLD,
-        code: CLD_KILLED,
-        pid: child.pid,
-        uid,
-        status: libc::SIGTERM,
-    };
+    let expected = ChildInfo { signal: SIGCHLD, code: CLD_KILLED, pid: child.pid, uid, status: libc::SIGTERM };
     expect_eq(waitid(P_ALL, 0, WEXITED)?, expected, "siginfo")
 }
 
 fn waitid_with_wnowait_leaves_the_child_waitable() -> Outcome {
     let child = process::spawn_exit(3)?;
     for _ in 0..2 {
-        expect_eq(
-            waitid(P_PID, child.pid, WEXITED | WNOWAIT)?.status,
-            3,
-            "the exit code",
-        )?;
+        expect_eq(waitid(P_PID, child.pid, WEXITED | WNOWAIT)?.status, 3, "the exit code")?;
     }
     expect_eq(child.wait()?.exited(), Some(3), "the exit code")
 }
@@ -302,21 +250,14 @@ fn wait_reports_the_usage_of_the_child() -> Outcome {
     // SAFETY: a null status is allowed, and there is room for the usage.
     let pid = unsafe { libc::wait4(child.pid, std::ptr::null_mut(), 0, &raw mut usage) };
     expect_eq(pid, child.pid, "what wait4 returns")?;
-    expect(
-        usage.ru_maxrss >= 0 && usage.ru_utime.tv_sec >= 0,
-        "the usage has been filled in",
-    )
+    expect(usage.ru_maxrss >= 0 && usage.ru_utime.tv_sec >= 0, "the usage has been filled in")
 }
 
 fn exit_closes_the_descriptors() -> Outcome {
     let pipe = fd::Pipe::new()?;
     let child = process::spawn_exit(0)?;
     fd::close(pipe.write)?;
-    expect_eq(
-        fd::read(pipe.read, &mut [0; 1])?,
-        0,
-        "bytes read when the child is gone",
-    )?;
+    expect_eq(fd::read(pipe.read, &mut [0; 1])?, 0, "bytes read when the child is gone")?;
     child.expect_success()
 }
 

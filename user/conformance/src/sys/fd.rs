@@ -24,10 +24,7 @@ impl Pipe {
         let mut ends = [-1; 2];
         // SAFETY: the array has room for the two numbers.
         checked("pipe2", unsafe { libc::pipe2(ends.as_mut_ptr(), flags) })?;
-        Ok(Self {
-            read: ends[0],
-            write: ends[1],
-        })
+        Ok(Self { read: ends[0], write: ends[1] })
     }
 }
 
@@ -79,10 +76,7 @@ pub fn pwrite(fd: RawFd, bytes: &[u8], offset: i64) -> Sys<usize> {
 pub fn readv(fd: RawFd, buffers: &mut [&mut [u8]]) -> Sys<usize> {
     let vectors: Vec<libc::iovec> = buffers
         .iter_mut()
-        .map(|buffer| libc::iovec {
-            iov_base: buffer.as_mut_ptr().cast(),
-            iov_len: buffer.len(),
-        })
+        .map(|buffer| libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() })
         .collect();
     let count = i32::try_from(vectors.len()).unwrap_or(i32::MAX);
     // SAFETY: each vector describes one exclusive slice.
@@ -94,10 +88,7 @@ pub fn readv(fd: RawFd, buffers: &mut [&mut [u8]]) -> Sys<usize> {
 pub fn writev(fd: RawFd, buffers: &[&[u8]]) -> Sys<usize> {
     let vectors: Vec<libc::iovec> = buffers
         .iter()
-        .map(|buffer| libc::iovec {
-            iov_base: buffer.as_ptr().cast_mut().cast(),
-            iov_len: buffer.len(),
-        })
+        .map(|buffer| libc::iovec { iov_base: buffer.as_ptr().cast_mut().cast(), iov_len: buffer.len() })
         .collect();
     let count = i32::try_from(vectors.len()).unwrap_or(i32::MAX);
     // SAFETY: the kernel only reads what the vectors describe.
@@ -151,9 +142,7 @@ pub fn lseek(fd: RawFd, offset: i64, whence: i32) -> Sys<i64> {
 pub fn fionread(fd: RawFd) -> Sys<usize> {
     let mut count: i32 = 0;
     // SAFETY: the kernel writes one int.
-    checked("ioctl(FIONREAD)", unsafe {
-        libc::ioctl(fd, libc::FIONREAD, &raw mut count)
-    })?;
+    checked("ioctl(FIONREAD)", unsafe { libc::ioctl(fd, libc::FIONREAD, &raw mut count) })?;
     Ok(count.unsigned_abs() as usize)
 }
 

@@ -30,32 +30,17 @@ pub struct Request {
 impl Request {
     /// Private anonymous memory.
     pub fn private(length: usize) -> Self {
-        Self {
-            length,
-            protection: READ_WRITE,
-            flags: libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
-            fd: -1,
-            offset: 0,
-        }
+        Self { length, protection: READ_WRITE, flags: libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, fd: -1, offset: 0 }
     }
 
     /// Anonymous memory shared with children.
     pub fn shared(length: usize) -> Self {
-        Self {
-            flags: libc::MAP_SHARED | libc::MAP_ANONYMOUS,
-            ..Self::private(length)
-        }
+        Self { flags: libc::MAP_SHARED | libc::MAP_ANONYMOUS, ..Self::private(length) }
     }
 
     /// A file, `MAP_SHARED` or `MAP_PRIVATE`.
     pub fn file(fd: i32, length: usize, flags: i32) -> Self {
-        Self {
-            length,
-            protection: READ_WRITE,
-            flags,
-            fd,
-            offset: 0,
-        }
+        Self { length, protection: READ_WRITE, flags, fd, offset: 0 }
     }
 }
 
@@ -70,33 +55,11 @@ pub struct Mapping {
 
 /// `mmap` at an address of the kernel's choice.
 pub fn map(request: Request) -> Sys<Mapping> {
-    assert!(
-        request.flags & libc::MAP_FIXED == 0,
-        "MAP_FIXED goes through Mapping::replace"
-    );
-    let Request {
-        length,
-        protection,
-        flags,
-        fd,
-        offset,
-    } = request;
+    assert!(request.flags & libc::MAP_FIXED == 0, "MAP_FIXED goes through Mapping::replace");
+    let Request { length, protection, flags, fd, offset } = request;
     // SAFETY: without MAP_FIXED a new mapping cannot touch what is there.
-    let start = unsafe {
-        libc::syscall(
-            libc::SYS_mmap,
-            0_usize,
-            length,
-            protection,
-            flags,
-            fd,
-            offset,
-        )
-    };
-    Ok(Mapping {
-        address: counted("mmap", start)?,
-        length,
-    })
+    let start = unsafe { libc::syscall(libc::SYS_mmap, 0_usize, length, protection, flags, fd, offset) };
+    Ok(Mapping { address: counted("mmap", start)?, length })
 }
 
 /// Private anonymous memory of `pages` pages.
@@ -115,26 +78,17 @@ pub fn shared(pages: usize) -> Sys<Mapping> {
 pub fn before_hole(pages: usize) -> Sys<Mapping> {
     const GAP: usize = 16 << 20;
     let kept = pages * PAGE;
-    let whole = map(Request {
-        protection: libc::PROT_NONE,
-        ..Request::private(2 * GAP + kept)
-    })?;
+    let whole = map(Request { protection: libc::PROT_NONE, ..Request::private(2 * GAP + kept) })?;
     whole.protect(GAP, kept, READ_WRITE)?;
     whole.unmap(0, GAP)?;
     whole.unmap(GAP + kept, GAP)?;
-    Ok(Mapping {
-        address: whole.address + GAP,
-        length: kept + PAGE,
-    })
+    Ok(Mapping { address: whole.address + GAP, length: kept + PAGE })
 }
 
 impl Mapping {
     /// The address of `offset`, after checking that `length` bytes from there lie in the range.
     pub fn pointer(&self, offset: usize, length: usize) -> *mut u8 {
-        assert!(
-            offset + length <= self.length,
-            "a test reached outside its mapping"
-        );
+        assert!(offset + length <= self.length, "a test reached outside its mapping");
         std::ptr::with_exposed_provenance_mut(self.address + offset)
     }
 
@@ -161,9 +115,7 @@ impl Mapping {
 
     /// Loads `length` bytes.
     pub fn load_all(&self, offset: usize, length: usize) -> Vec<u8> {
-        (offset..offset + length)
-            .map(|place| self.load(place))
-            .collect()
+        (offset..offset + length).map(|place| self.load(place)).collect()
     }
 
     /// The word at `offset`, for futexes and for counting across processes.
@@ -193,38 +145,18 @@ impl Mapping {
     /// `mmap(MAP_FIXED)` over a part; `extra_flags` may add `MAP_FIXED_NOREPLACE`.
     pub fn replace(&self, offset: usize, request: Request, extra_flags: i32) -> Sys<Mapping> {
         let pointer = self.pointer(offset, request.length);
-        let Request {
-            length,
-            protection,
-            flags,
-            fd,
-            offset: file_offset,
-        } = request;
+        let Request { length, protection, flags, fd, offset: file_offset } = request;
         // SAFETY: the range holds nothing of Rust's.
-        let start = unsafe {
-            libc::syscall(
-                libc::SYS_mmap,
-                pointer,
-                length,
-                protection,
-                flags | extra_flags,
-                fd,
-                file_offset,
-            )
-        };
-        Ok(Mapping {
-            address: counted("mmap", start)?,
-            length,
-        })
+        let start =
+            unsafe { libc::syscall(libc::SYS_mmap, pointer, length, protection, flags | extra_flags, fd, file_offset) };
+        Ok(Mapping { address: counted("mmap", start)?, length })
     }
 }
 
 /// `memfd_create`.
 pub fn memfd(length: i64) -> Sys<i32> {
     // SAFETY: the name is a C string.
-    let fd = checked("memfd_create", unsafe {
-        libc::memfd_create(c"conformance".as_ptr(), 0)
-    })?;
+    let fd = checked("memfd_create", unsafe { libc::memfd_create(c"conformance".as_ptr(), 0) })?;
     super::path::ftruncate(fd, length)?;
     Ok(fd)
 }

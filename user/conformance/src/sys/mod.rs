@@ -30,22 +30,13 @@ pub type Sys<T> = Result<T, SysError>;
 
 impl fmt::Display for SysError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            out,
-            "{}: {}",
-            self.call,
-            std::io::Error::from_raw_os_error(self.errno)
-        )
+        write!(out, "{}: {}", self.call, std::io::Error::from_raw_os_error(self.errno))
     }
 }
 
 /// Turns libc's -1 into an error holding errno.
 pub fn checked<T: PartialEq + From<i8>>(call: &'static str, value: T) -> Sys<T> {
-    if value == T::from(-1) {
-        Err(last_error(call))
-    } else {
-        Ok(value)
-    }
+    if value == T::from(-1) { Err(last_error(call)) } else { Ok(value) }
 }
 
 /// The error that errno describes right now.
@@ -73,10 +64,7 @@ pub fn counted<T>(call: &'static str, value: T) -> Sys<usize>
 where
     T: PartialEq + From<i8> + TryInto<usize>,
 {
-    let overflow = SysError {
-        call,
-        errno: libc::EOVERFLOW,
-    };
+    let overflow = SysError { call, errno: libc::EOVERFLOW };
     checked(call, value)?.try_into().map_err(|_| overflow)
 }
 

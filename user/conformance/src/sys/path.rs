@@ -12,9 +12,7 @@ pub fn open(path: &str, flags: i32, mode: u32) -> Sys<RawFd> {
 pub fn openat(directory: RawFd, path: &str, flags: i32, mode: u32) -> Sys<RawFd> {
     let path = c_string(path);
     // SAFETY: a C string.
-    checked("openat", unsafe {
-        libc::openat(directory, path.as_ptr(), flags, mode)
-    })
+    checked("openat", unsafe { libc::openat(directory, path.as_ptr(), flags, mode) })
 }
 
 /// A new empty file open for reading and writing.
@@ -37,9 +35,7 @@ pub fn statat(directory: RawFd, path: &str, flags: i32) -> Sys<libc::stat> {
     let path = c_string(path);
     let mut status = zeroed();
     // SAFETY: a C string and room for the struct.
-    checked("fstatat", unsafe {
-        libc::fstatat(directory, path.as_ptr(), &raw mut status, flags)
-    })?;
+    checked("fstatat", unsafe { libc::fstatat(directory, path.as_ptr(), &raw mut status, flags) })?;
     Ok(status)
 }
 
@@ -83,10 +79,7 @@ pub fn link(old: &str, new: &str) -> Sys<()> {
 pub fn symlink(target: &str, path: &str) -> Sys<()> {
     let (target, path) = (c_string(target), c_string(path));
     // SAFETY: C strings.
-    checked("symlink", unsafe {
-        libc::symlink(target.as_ptr(), path.as_ptr())
-    })
-    .map(drop)
+    checked("symlink", unsafe { libc::symlink(target.as_ptr(), path.as_ptr()) }).map(drop)
 }
 
 /// `readlinkat` into a buffer of `room` bytes, by the raw call: musl's wrapper lets no room of zero through.
@@ -105,16 +98,7 @@ pub fn rename(old: &str, new: &str, flags: u32) -> Sys<()> {
     let (old, new) = (c_string(old), c_string(new));
     let here = libc::AT_FDCWD;
     // SAFETY: C strings; all arguments are widened to registers.
-    let value = unsafe {
-        libc::syscall(
-            libc::SYS_renameat2,
-            here,
-            old.as_ptr(),
-            here,
-            new.as_ptr(),
-            flags,
-        )
-    };
+    let value = unsafe { libc::syscall(libc::SYS_renameat2, here, old.as_ptr(), here, new.as_ptr(), flags) };
     checked("renameat2", value).map(drop)
 }
 
@@ -196,10 +180,7 @@ pub fn utimens(path: &str, access: (i64, i64), modification: (i64, i64)) -> Sys<
     let path = c_string(path);
     let times = [access, modification].map(|(tv_sec, tv_nsec)| libc::timespec { tv_sec, tv_nsec });
     // SAFETY: a C string and two structs.
-    checked("utimensat", unsafe {
-        libc::utimensat(libc::AT_FDCWD, path.as_ptr(), times.as_ptr(), 0)
-    })
-    .map(drop)
+    checked("utimensat", unsafe { libc::utimensat(libc::AT_FDCWD, path.as_ptr(), times.as_ptr(), 0) }).map(drop)
 }
 
 /// An entry of a directory.
@@ -222,39 +203,11 @@ pub fn getdents(fd: RawFd, room: usize) -> Sys<Vec<Entry>> {
     let mut entries = Vec::new();
     let mut rest = buffer.as_slice();
     // struct linux_dirent64: d_ino 8, d_off 8, d_reclen 2, d_type 1, d_name.
-    while let [
-        i0,
-        i1,
-        i2,
-        i3,
-        i4,
-        i5,
-        i6,
-        i7,
-        _,
-        _,
-        _,
-        _,
-        _,
-        _,
-        _,
-        _,
-        l0,
-        l1,
-        kind,
-        name @ ..,
-    ] = rest
-    {
+    while let [i0, i1, i2, i3, i4, i5, i6, i7, _, _, _, _, _, _, _, _, l0, l1, kind, name @ ..] = rest {
         let inode = u64::from_ne_bytes([*i0, *i1, *i2, *i3, *i4, *i5, *i6, *i7]);
         let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
-        entries.push(Entry {
-            name: String::from_utf8_lossy(name).into_owned(),
-            inode,
-            kind: *kind,
-        });
-        rest = rest
-            .get(usize::from(u16::from_ne_bytes([*l0, *l1]))..)
-            .unwrap_or_default();
+        entries.push(Entry { name: String::from_utf8_lossy(name).into_owned(), inode, kind: *kind });
+        rest = rest.get(usize::from(u16::from_ne_bytes([*l0, *l1]))..).unwrap_or_default();
     }
     Ok(entries)
 }

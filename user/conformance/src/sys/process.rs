@@ -47,9 +47,7 @@ pub fn spawn(body: impl FnOnce() -> Outcome) -> Sys<Child> {
 
 /// Starts a child that ends at once with `code`.
 pub fn spawn_exit(code: i32) -> Sys<Child> {
-    Ok(Child {
-        pid: fork_then(|| code)?,
-    })
+    Ok(Child { pid: fork_then(|| code)? })
 }
 
 /// Starts a child that sleeps until a signal ends it.
@@ -65,22 +63,14 @@ pub fn spawn_sleeper() -> Sys<Child> {
 impl Child {
     /// Waits for the end.
     pub fn wait(self) -> Result<Status, Failure> {
-        wait4(self.pid, 0)?
-            .map(|(_, status)| status)
-            .ok_or_else(|| failed("wait4 returned 0 without WNOHANG"))
+        wait4(self.pid, 0)?.map(|(_, status)| status).ok_or_else(|| failed("wait4 returned 0 without WNOHANG"))
     }
 
     /// Waits for the end and expects that the child's body returned `Ok`.
     #[track_caller]
     pub fn expect_success(self) -> Outcome {
         let status = self.wait()?;
-        expect(
-            status.exited() == Some(0),
-            &format!(
-                "the child's part succeeds (its wait status is {:#x})",
-                status.0
-            ),
-        )
+        expect(status.exited() == Some(0), &format!("the child's part succeeds (its wait status is {:#x})", status.0))
     }
 
     /// Sends a signal.
@@ -104,9 +94,7 @@ pub fn wait_for_state(pid: i32, state: char) -> Outcome {
             return Ok(());
         }
         if Instant::now() > deadline {
-            return Err(failed(format!(
-                "process {pid} is in state {now}, not {state}, after five seconds"
-            )));
+            return Err(failed(format!("process {pid} is in state {now}, not {state}, after five seconds")));
         }
         // /proc offers nothing to wait on; the pause only keeps the bounded wait from burning the processor.
         std::thread::sleep(Duration::from_millis(1));
@@ -118,18 +106,14 @@ pub fn state_of(pid: i32) -> Result<char, Failure> {
     let line = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
     // The second field is the name in parentheses, which may itself hold parentheses.
     let after = line.rsplit_once(") ").map(|(_, after)| after);
-    after
-        .and_then(|text| text.chars().next())
-        .ok_or_else(|| failed("/proc/PID/stat has no state letter"))
+    after.and_then(|text| text.chars().next()).ok_or_else(|| failed("/proc/PID/stat has no state letter"))
 }
 
 /// `wait4` without usage; `None` if WNOHANG found nobody.
 pub fn wait4(pid: i32, options: i32) -> Sys<Option<(i32, Status)>> {
     let mut status = 0;
     // SAFETY: room for the status; no usage is asked for.
-    let found = checked("wait4", unsafe {
-        libc::wait4(pid, &raw mut status, options, std::ptr::null_mut())
-    })?;
+    let found = checked("wait4", unsafe { libc::wait4(pid, &raw mut status, options, std::ptr::null_mut()) })?;
     Ok((found != 0).then_some((found, Status(status))))
 }
 
@@ -152,22 +136,14 @@ pub struct ChildInfo {
 pub fn waitid(kind: libc::idtype_t, id: i32, options: i32) -> Sys<ChildInfo> {
     let mut info: libc::siginfo_t = zeroed();
     // SAFETY: room for the struct.
-    checked("waitid", unsafe {
-        libc::waitid(kind, id.cast_unsigned(), &raw mut info, options)
-    })?;
+    checked("waitid", unsafe { libc::waitid(kind, id.cast_unsigned(), &raw mut info, options) })?;
     // SAFETY: waitid filled the SIGCHLD member or left it zero.
     let pid = unsafe { info.si_pid() };
     // SAFETY: as above.
     let uid = unsafe { info.si_uid() };
     // SAFETY: as above.
     let status = unsafe { info.si_status() };
-    Ok(ChildInfo {
-        signal: info.si_signo,
-        code: info.si_code,
-        pid,
-        uid,
-        status,
-    })
+    Ok(ChildInfo { signal: info.si_signo, code: info.si_code, pid, uid, status })
 }
 
 /// `kill`.
@@ -179,19 +155,13 @@ pub fn kill(pid: i32, signal: i32) -> Sys<()> {
 /// `tgkill`.
 pub fn tgkill(group: i32, thread: i32, signal: i32) -> Sys<()> {
     // SAFETY: takes no pointers.
-    checked("tgkill", unsafe {
-        libc::syscall(libc::SYS_tgkill, group, thread, signal)
-    })
-    .map(drop)
+    checked("tgkill", unsafe { libc::syscall(libc::SYS_tgkill, group, thread, signal) }).map(drop)
 }
 
 /// `tkill`.
 pub fn tkill(thread: i32, signal: i32) -> Sys<()> {
     // SAFETY: takes no pointers.
-    checked("tkill", unsafe {
-        libc::syscall(libc::SYS_tkill, thread, signal)
-    })
-    .map(drop)
+    checked("tkill", unsafe { libc::syscall(libc::SYS_tkill, thread, signal) }).map(drop)
 }
 
 /// `getpid`.
@@ -270,19 +240,11 @@ pub fn execve(path: &str, arguments: &[&str], environment: &[&str]) -> Sys<()> {
     let path = c_string(path);
     let arguments: Vec<CString> = arguments.iter().map(|text| c_string(text)).collect();
     let environment: Vec<CString> = environment.iter().map(|text| c_string(text)).collect();
-    let pointers = |strings: &[CString]| {
-        strings
-            .iter()
-            .map(|text| text.as_ptr())
-            .chain([std::ptr::null()])
-            .collect::<Vec<_>>()
-    };
+    let pointers =
+        |strings: &[CString]| strings.iter().map(|text| text.as_ptr()).chain([std::ptr::null()]).collect::<Vec<_>>();
     let (argv, envp) = (pointers(&arguments), pointers(&environment));
     // SAFETY: C strings and arrays that end with a null pointer.
-    checked("execve", unsafe {
-        libc::execve(path.as_ptr(), argv.as_ptr(), envp.as_ptr())
-    })
-    .map(drop)
+    checked("execve", unsafe { libc::execve(path.as_ptr(), argv.as_ptr(), envp.as_ptr()) }).map(drop)
 }
 
 /// A resource of `getrlimit`, whose type differs between C libraries.
@@ -296,21 +258,13 @@ pub type Resource = libc::c_int;
 pub fn getrlimit(resource: Resource) -> Sys<libc::rlimit> {
     let mut limit = zeroed();
     // SAFETY: room for the struct.
-    checked("getrlimit", unsafe {
-        libc::getrlimit(resource, &raw mut limit)
-    })?;
+    checked("getrlimit", unsafe { libc::getrlimit(resource, &raw mut limit) })?;
     Ok(limit)
 }
 
 /// `setrlimit` of the soft limit alone.
 pub fn set_soft_limit(resource: Resource, soft: u64) -> Sys<()> {
-    let limit = libc::rlimit {
-        rlim_cur: soft,
-        ..getrlimit(resource)?
-    };
+    let limit = libc::rlimit { rlim_cur: soft, ..getrlimit(resource)? };
     // SAFETY: the kernel reads one struct.
-    checked("setrlimit", unsafe {
-        libc::setrlimit(resource, &raw const limit)
-    })
-    .map(drop)
+    checked("setrlimit", unsafe { libc::setrlimit(resource, &raw const limit) }).map(drop)
 }

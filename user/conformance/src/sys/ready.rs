@@ -7,20 +7,14 @@ use std::time::Duration;
 
 /// A descriptor to poll for `events`.
 pub fn wanting(fd: RawFd, events: i16) -> libc::pollfd {
-    libc::pollfd {
-        fd,
-        events,
-        revents: 0,
-    }
+    libc::pollfd { fd, events, revents: 0 }
 }
 
 /// `poll`; `timeout_ms` -1 waits for ever.
 pub fn poll(entries: &mut [libc::pollfd], timeout_ms: i32) -> Sys<usize> {
     let count = entries.len() as libc::nfds_t;
     // SAFETY: the kernel writes into the entries only.
-    let ready = checked("poll", unsafe {
-        libc::poll(entries.as_mut_ptr(), count, timeout_ms)
-    })?;
+    let ready = checked("poll", unsafe { libc::poll(entries.as_mut_ptr(), count, timeout_ms) })?;
     Ok(ready.unsigned_abs() as usize)
 }
 
@@ -32,22 +26,14 @@ pub fn revents(fd: RawFd, events: i16) -> Sys<i16> {
 }
 
 /// `ppoll`; `mask` is the set of blocked signals during the call, `None` leaves it.
-pub fn ppoll(
-    entries: &mut [libc::pollfd],
-    timeout: Option<Duration>,
-    mask: Option<&[i32]>,
-) -> Sys<usize> {
+pub fn ppoll(entries: &mut [libc::pollfd], timeout: Option<Duration>, mask: Option<&[i32]>) -> Sys<usize> {
     let count = entries.len() as libc::nfds_t;
     let timeout = timeout.map(timespec);
     let mask = mask.map(signal::set_of);
-    let timeout = timeout
-        .as_ref()
-        .map_or(std::ptr::null(), std::ptr::from_ref);
+    let timeout = timeout.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
     let mask = mask.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
     // SAFETY: both pointers are null or lead to locals that outlive the call.
-    let ready = checked("ppoll", unsafe {
-        libc::ppoll(entries.as_mut_ptr(), count, timeout, mask)
-    })?;
+    let ready = checked("ppoll", unsafe { libc::ppoll(entries.as_mut_ptr(), count, timeout, mask) })?;
     Ok(ready.unsigned_abs() as usize)
 }
 
@@ -60,10 +46,7 @@ impl FdSet {
     pub fn of(fds: &[RawFd]) -> Self {
         let mut set: libc::fd_set = zeroed();
         for fd in fds {
-            assert!(
-                (0..1024).contains(fd),
-                "select takes descriptors below FD_SETSIZE"
-            );
+            assert!((0..1024).contains(fd), "select takes descriptors below FD_SETSIZE");
             // SAFETY: in the bounds of the set.
             unsafe { libc::FD_SET(*fd, &raw mut set) };
         }
@@ -87,22 +70,11 @@ pub fn pselect(
 ) -> Sys<i32> {
     let timeout = timeout.map(timespec);
     let mask = mask.map(signal::set_of);
-    let timeout = timeout
-        .as_ref()
-        .map_or(std::ptr::null(), std::ptr::from_ref);
+    let timeout = timeout.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
     let mask = mask.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
     let except = std::ptr::null_mut();
     // SAFETY: the sets outlive the call; the other pointers are null or lead to locals.
-    let ready = unsafe {
-        libc::pselect(
-            count,
-            &raw mut readers.0,
-            &raw mut writers.0,
-            except,
-            timeout,
-            mask,
-        )
-    };
+    let ready = unsafe { libc::pselect(count, &raw mut readers.0, &raw mut writers.0, except, timeout, mask) };
     checked("pselect", ready)
 }
 
@@ -119,35 +91,18 @@ pub fn epoll_create1(flags: i32) -> Sys<RawFd> {
 
 /// `epoll_ctl` with `EPOLL_CTL_*`, the events and the datum to get back.
 pub fn epoll_ctl(epoll: RawFd, operation: i32, fd: RawFd, events: i32, datum: u64) -> Sys<()> {
-    let mut event = libc::epoll_event {
-        events: events.cast_unsigned(),
-        u64: datum,
-    };
+    let mut event = libc::epoll_event { events: events.cast_unsigned(), u64: datum };
     // SAFETY: the kernel reads one struct.
-    checked("epoll_ctl", unsafe {
-        libc::epoll_ctl(epoll, operation, fd, &raw mut event)
-    })
-    .map(drop)
+    checked("epoll_ctl", unsafe { libc::epoll_ctl(epoll, operation, fd, &raw mut event) }).map(drop)
 }
 
 /// `epoll_ctl(EPOLL_CTL_ADD)` with the descriptor itself as datum.
 pub fn epoll_add(epoll: RawFd, fd: RawFd, events: i32) -> Sys<()> {
-    epoll_ctl(
-        epoll,
-        libc::EPOLL_CTL_ADD,
-        fd,
-        events,
-        u64::from(fd.cast_unsigned()),
-    )
+    epoll_ctl(epoll, libc::EPOLL_CTL_ADD, fd, events, u64::from(fd.cast_unsigned()))
 }
 
 /// `epoll_pwait`; pairs of (datum, events).
-pub fn epoll_pwait(
-    epoll: RawFd,
-    most: usize,
-    timeout_ms: i32,
-    mask: Option<&[i32]>,
-) -> Sys<Vec<(u64, i32)>> {
+pub fn epoll_pwait(epoll: RawFd, most: usize, timeout_ms: i32, mask: Option<&[i32]>) -> Sys<Vec<(u64, i32)>> {
     let mut events = vec![zeroed::<libc::epoll_event>(); most];
     let mask = mask.map(signal::set_of);
     let mask = mask.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
@@ -155,10 +110,7 @@ pub fn epoll_pwait(
     // SAFETY: room for `most` events; the mask is null or leads to a local.
     let count = unsafe { libc::epoll_pwait(epoll, events.as_mut_ptr(), room, timeout_ms, mask) };
     events.truncate(checked("epoll_pwait", count)?.unsigned_abs() as usize);
-    Ok(events
-        .iter()
-        .map(|event| (event.u64, event.events.cast_signed()))
-        .collect())
+    Ok(events.iter().map(|event| (event.u64, event.events.cast_signed())).collect())
 }
 
 /// What is ready right now.

@@ -15,11 +15,7 @@ static LAST_SENDER: AtomicI32 = AtomicI32::new(0);
 /// A handler that gets siginfo and the context.
 pub type InfoHandler = extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void);
 
-extern "C" fn counting_handler(
-    signal: libc::c_int,
-    info: *mut libc::siginfo_t,
-    _context: *mut libc::c_void,
-) {
+extern "C" fn counting_handler(signal: libc::c_int, info: *mut libc::siginfo_t, _context: *mut libc::c_void) {
     // SAFETY: with SA_SIGINFO the kernel passes a filled siginfo.
     let info = unsafe { &*info };
     LAST_CODE.store(info.si_code, Ordering::SeqCst);
@@ -32,9 +28,7 @@ extern "C" fn counting_handler(
 
 /// How often the counting handler ran for `signal`.
 pub fn caught(signal: i32) -> u32 {
-    CAUGHT
-        .get(signal.unsigned_abs() as usize)
-        .map_or(0, |counter| counter.load(Ordering::SeqCst))
+    CAUGHT.get(signal.unsigned_abs() as usize).map_or(0, |counter| counter.load(Ordering::SeqCst))
 }
 
 /// `si_code` of the last signal that the counting handler saw.
@@ -74,19 +68,14 @@ pub fn sigaction(signal: i32, handler: usize, flags: i32, blocked: &[i32]) -> Sy
     action.sa_flags = flags;
     action.sa_mask = set_of(blocked);
     // SAFETY: the handlers of this program use atomics and async-signal-safe calls only.
-    checked("sigaction", unsafe {
-        libc::sigaction(signal, &raw const action, std::ptr::null_mut())
-    })
-    .map(drop)
+    checked("sigaction", unsafe { libc::sigaction(signal, &raw const action, std::ptr::null_mut()) }).map(drop)
 }
 
 /// The disposition in force: handler address (or `SIG_DFL`, `SIG_IGN`) and flags.
 pub fn disposition(signal: i32) -> Sys<(usize, i32)> {
     let mut action: libc::sigaction = zeroed();
     // SAFETY: room for the struct.
-    checked("sigaction", unsafe {
-        libc::sigaction(signal, std::ptr::null(), &raw mut action)
-    })?;
+    checked("sigaction", unsafe { libc::sigaction(signal, std::ptr::null(), &raw mut action) })?;
     Ok((action.sa_sigaction, action.sa_flags))
 }
 
@@ -103,9 +92,7 @@ pub fn set_of(signals: &[i32]) -> libc::sigset_t {
 /// The members of a set, of the 31 classic signals.
 fn members(set: &libc::sigset_t) -> Vec<i32> {
     // SAFETY: a set that libc or the kernel filled.
-    (1..32)
-        .filter(|signal| unsafe { libc::sigismember(set, *signal) } == 1)
-        .collect()
+    (1..32).filter(|signal| unsafe { libc::sigismember(set, *signal) } == 1).collect()
 }
 
 /// `sigprocmask`; returns the mask before.
@@ -113,9 +100,7 @@ pub fn sigprocmask(how: i32, signals: &[i32]) -> Sys<Vec<i32>> {
     let set = set_of(signals);
     let mut before = zeroed();
     // SAFETY: room for both sets.
-    checked("sigprocmask", unsafe {
-        libc::sigprocmask(how, &raw const set, &raw mut before)
-    })?;
+    checked("sigprocmask", unsafe { libc::sigprocmask(how, &raw const set, &raw mut before) })?;
     Ok(members(&before))
 }
 
@@ -162,15 +147,7 @@ pub fn sigtimedwait(signals: &[i32], timeout: Duration) -> Sys<(i32, i32)> {
     let mut info: libc::siginfo_t = zeroed();
     let (set, filled, timeout) = (&raw const set, &raw mut info, &raw const timeout);
     // SAFETY: the kernel reads the first word of the set and the time, and fills the struct.
-    let value = unsafe {
-        libc::syscall(
-            libc::SYS_rt_sigtimedwait,
-            set,
-            filled,
-            timeout,
-            KERNEL_SET_SIZE,
-        )
-    };
+    let value = unsafe { libc::syscall(libc::SYS_rt_sigtimedwait, set, filled, timeout, KERNEL_SET_SIZE) };
     checked("rt_sigtimedwait", value)?;
     // SAFETY: the signals waited for come from kill or a child: both fill si_pid.
     Ok((info.si_signo, unsafe { info.si_pid() }))

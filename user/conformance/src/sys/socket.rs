@@ -18,9 +18,7 @@ pub fn pair(kind: i32) -> Sys<[RawFd; 2]> {
 pub fn family_pair(family: i32, kind: i32) -> Sys<[RawFd; 2]> {
     let mut fds = [-1; 2];
     // SAFETY: the array has room for the two numbers.
-    checked("socketpair", unsafe {
-        libc::socketpair(family, kind, 0, fds.as_mut_ptr())
-    })?;
+    checked("socketpair", unsafe { libc::socketpair(family, kind, 0, fds.as_mut_ptr()) })?;
     Ok(fds)
 }
 
@@ -106,17 +104,12 @@ fn header(vector: &mut libc::iovec, control: &mut [u64], control_length: usize) 
 
 /// `sendmsg` with these control messages.
 pub fn sendmsg(fd: RawFd, bytes: &[u8], control: &[u64]) -> Sys<usize> {
-    let mut vector = libc::iovec {
-        iov_base: bytes.as_ptr().cast_mut().cast(),
-        iov_len: bytes.len(),
-    };
+    let mut vector = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
     let mut control = control.to_vec();
     let length = size_of_val(control.as_slice());
     let message = header(&mut vector, &mut control, length);
     // SAFETY: the header describes live slices, which the kernel only reads.
-    counted("sendmsg", unsafe {
-        libc::sendmsg(fd, &raw const message, libc::MSG_NOSIGNAL)
-    })
+    counted("sendmsg", unsafe { libc::sendmsg(fd, &raw const message, libc::MSG_NOSIGNAL) })
 }
 
 /// `sendmsg` with descriptors.
@@ -132,25 +125,15 @@ pub fn recvmsg(fd: RawFd, room: usize, flags: i32) -> Sys<Message> {
 /// `recvmsg` with room for so many bytes of control messages.
 pub fn recvmsg_within(fd: RawFd, room: usize, control_room: usize, flags: i32) -> Sys<Message> {
     let mut bytes = vec![0_u8; room];
-    let mut vector = libc::iovec {
-        iov_base: bytes.as_mut_ptr().cast(),
-        iov_len: room,
-    };
+    let mut vector = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: room };
     let mut words = vec![0_u64; control_room.div_ceil(8)];
     let mut message = header(&mut vector, &mut words, control_room);
     // SAFETY: the header describes live slices, into which the kernel writes no more than it says.
-    let count = counted("recvmsg", unsafe {
-        libc::recvmsg(fd, &raw mut message, flags)
-    })?;
+    let count = counted("recvmsg", unsafe { libc::recvmsg(fd, &raw mut message, flags) })?;
     bytes.truncate(count);
     let used: usize = converted(message.msg_controllen);
     let control: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-    let mut received = Message {
-        bytes,
-        flags: message.msg_flags,
-        fds: Vec::new(),
-        sender: None,
-    };
+    let mut received = Message { bytes, flags: message.msg_flags, fds: Vec::new(), sender: None };
     take_control(&control[..used.min(control.len())], &mut received);
     Ok(received)
 }
@@ -158,9 +141,7 @@ pub fn recvmsg_within(fd: RawFd, room: usize, control_room: usize, flags: i32) -
 fn take_control(mut rest: &[u8], received: &mut Message) {
     let int = |bytes: &[u8]| i32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
     while rest.len() >= HEADER {
-        let length = usize::try_from(int(rest))
-            .unwrap_or(0)
-            .clamp(HEADER, rest.len());
+        let length = usize::try_from(int(rest)).unwrap_or(0).clamp(HEADER, rest.len());
         let values: Vec<i32> = rest[HEADER..length].chunks_exact(4).map(int).collect();
         match int(&rest[12..]) {
             libc::SCM_RIGHTS => received.fds = values,
@@ -177,13 +158,7 @@ pub fn option<const INTS: usize>(fd: RawFd, name: i32) -> Sys<[i32; INTS]> {
     let mut length = libc::socklen_t::try_from(size_of_val(&values)).unwrap_or(0);
     // SAFETY: the kernel writes at most `length` bytes.
     checked("getsockopt", unsafe {
-        libc::getsockopt(
-            fd,
-            libc::SOL_SOCKET,
-            name,
-            values.as_mut_ptr().cast(),
-            &raw mut length,
-        )
+        libc::getsockopt(fd, libc::SOL_SOCKET, name, values.as_mut_ptr().cast(), &raw mut length)
     })?;
     Ok(values)
 }
@@ -191,20 +166,16 @@ pub fn option<const INTS: usize>(fd: RawFd, name: i32) -> Sys<[i32; INTS]> {
 /// `setsockopt(SOL_SOCKET)` of an option that is an int.
 pub fn set_option(fd: RawFd, name: i32, value: i32) -> Sys<()> {
     // SAFETY: the kernel reads four bytes.
-    checked("setsockopt", unsafe {
-        libc::setsockopt(fd, libc::SOL_SOCKET, name, (&raw const value).cast(), 4)
-    })
-    .map(drop)
+    checked("setsockopt", unsafe { libc::setsockopt(fd, libc::SOL_SOCKET, name, (&raw const value).cast(), 4) })
+        .map(drop)
 }
 
 /// `setsockopt` of SO_RCVTIMEO or SO_SNDTIMEO.
 pub fn set_timeout(fd: RawFd, name: i32, milliseconds: i64) -> Sys<()> {
     let time = [milliseconds / 1000, milliseconds % 1000 * 1000];
     // SAFETY: the kernel reads a `struct timeval`, which is two 64-bit numbers.
-    checked("setsockopt", unsafe {
-        libc::setsockopt(fd, libc::SOL_SOCKET, name, (&raw const time).cast(), 16)
-    })
-    .map(drop)
+    checked("setsockopt", unsafe { libc::setsockopt(fd, libc::SOL_SOCKET, name, (&raw const time).cast(), 16) })
+        .map(drop)
 }
 
 /// What getsockname and getpeername are.
@@ -224,9 +195,7 @@ fn address(call_name: &'static str, call: NameCall, fd: RawFd) -> Sys<(u16, usiz
     let mut bytes = [0xff_u8; 110];
     let mut length = 110;
     // SAFETY: the kernel writes at most as many bytes as there are.
-    checked(call_name, unsafe {
-        call(fd, bytes.as_mut_ptr().cast(), &raw mut length)
-    })?;
+    checked(call_name, unsafe { call(fd, bytes.as_mut_ptr().cast(), &raw mut length) })?;
     let length = usize::try_from(length).unwrap_or(usize::MAX);
     Ok((u16::from_ne_bytes([bytes[0], bytes[1]]), length))
 }

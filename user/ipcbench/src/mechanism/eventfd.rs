@@ -23,17 +23,8 @@ impl Mechanism for EventFd {
 
     fn connect(&self, _message_bytes: usize) -> io::Result<(EventFdLink, EventFdLink)> {
         let (forward, backward) = (event_counter()?, event_counter()?);
-        let b = EventFdLink {
-            incoming: forward.try_clone()?,
-            outgoing: backward.try_clone()?,
-        };
-        Ok((
-            EventFdLink {
-                incoming: backward,
-                outgoing: forward,
-            },
-            b,
-        ))
+        let b = EventFdLink { incoming: forward.try_clone()?, outgoing: backward.try_clone()? };
+        Ok((EventFdLink { incoming: backward, outgoing: forward }, b))
     }
 }
 
@@ -65,8 +56,7 @@ impl Link for EventFdLink {
         let mut count = [0; 8];
         while read_some(&self.incoming, &mut count)? == 0 {}
         // Two messages read as one make a sum that need not be a byte's.
-        buffer[0] =
-            u8::try_from(u64::from_ne_bytes(count) - 1).map_err(|_| io::ErrorKind::InvalidData)?;
+        buffer[0] = u8::try_from(u64::from_ne_bytes(count) - 1).map_err(|_| io::ErrorKind::InvalidData)?;
         Ok(())
     }
 }

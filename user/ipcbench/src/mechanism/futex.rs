@@ -33,19 +33,8 @@ impl Mechanism for Futex {
 
     fn connect(&self, _message_bytes: usize) -> io::Result<(FutexLink, FutexLink)> {
         let mapping = Rc::new(SharedMapping::anonymous(4096)?);
-        let a = FutexLink {
-            mapping: Rc::clone(&mapping),
-            incoming: 0,
-            outgoing: WORDS_APART,
-        };
-        Ok((
-            a,
-            FutexLink {
-                mapping,
-                incoming: WORDS_APART,
-                outgoing: 0,
-            },
-        ))
+        let a = FutexLink { mapping: Rc::clone(&mapping), incoming: 0, outgoing: WORDS_APART };
+        Ok((a, FutexLink { mapping, incoming: WORDS_APART, outgoing: 0 }))
     }
 }
 

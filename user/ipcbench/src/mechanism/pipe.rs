@@ -53,13 +53,7 @@ mod tests {
         let _turn = alone();
         let (mut a, b) = Pipe.connect(1).expect("connects");
         drop(b);
-        assert_eq!(
-            a.receive(&mut [0]).expect_err("no peer").kind(),
-            io::ErrorKind::UnexpectedEof
-        );
-        assert_eq!(
-            a.send(&[0]).expect_err("no peer").kind(),
-            io::ErrorKind::BrokenPipe
-        );
+        assert_eq!(a.receive(&mut [0]).expect_err("no peer").kind(), io::ErrorKind::UnexpectedEof);
+        assert_eq!(a.send(&[0]).expect_err("no peer").kind(), io::ErrorKind::BrokenPipe);
     }
 }

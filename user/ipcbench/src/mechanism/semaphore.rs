@@ -81,25 +81,17 @@ impl FutexSemaphore {
     #[inline]
     fn try_down(&self) -> bool {
         let take = |word: u32| {
-            if word & !SLEEPER == 0 {
-                None
-            } else {
-                Some(word - 1)
-            }
+            if word & !SLEEPER == 0 { None } else { Some(word - 1) }
         };
         // Acquire: pairs with `up`, so that what was done before it is seen.
-        self.0
-            .fetch_update(Ordering::Acquire, Ordering::Relaxed, take)
-            .is_ok()
+        self.0.fetch_update(Ordering::Acquire, Ordering::Relaxed, take).is_ok()
     }
 
     #[cold]
     fn sleep_until_down(&self) {
         while !self.try_down() {
             // Fails when the mark is there already, and when the count has risen: then the wait returns at once.
-            let _ = self
-                .0
-                .compare_exchange(0, SLEEPER, Ordering::Relaxed, Ordering::Relaxed);
+            let _ = self.0.compare_exchange(0, SLEEPER, Ordering::Relaxed, Ordering::Relaxed);
             futex_wait(&self.0, SLEEPER);
         }
     }

@@ -74,17 +74,8 @@ impl<S: Semaphore> Mechanism for SharedMemory<S> {
     fn connect(&self, message_bytes: usize) -> io::Result<(Self::Link, Self::Link)> {
         let forward = Rc::new(Ring::create(message_bytes)?);
         let backward = Rc::new(Ring::create(message_bytes)?);
-        let b = SharedMemoryLink {
-            incoming: Rc::clone(&forward),
-            outgoing: Rc::clone(&backward),
-        };
-        Ok((
-            SharedMemoryLink {
-                incoming: backward,
-                outgoing: forward,
-            },
-            b,
-        ))
+        let b = SharedMemoryLink { incoming: Rc::clone(&forward), outgoing: Rc::clone(&backward) };
+        Ok((SharedMemoryLink { incoming: backward, outgoing: forward }, b))
     }
 
     fn warm_up_messages(&self, message_bytes: usize) -> u64 {
@@ -105,9 +96,7 @@ impl<S: Semaphore> Link for SharedMemoryLink<S> {
         if message.len() <= self.outgoing.slot_bytes {
             return self.outgoing.put(message);
         }
-        message
-            .chunks(self.outgoing.slot_bytes)
-            .try_for_each(|part| self.outgoing.put(part))
+        message.chunks(self.outgoing.slot_bytes).try_for_each(|part| self.outgoing.put(part))
     }
 
     #[inline]
@@ -115,9 +104,7 @@ impl<S: Semaphore> Link for SharedMemoryLink<S> {
         if buffer.len() <= self.incoming.slot_bytes {
             return self.incoming.take(buffer);
         }
-        buffer
-            .chunks_mut(self.incoming.slot_bytes)
-            .try_for_each(|part| self.incoming.take(part))
+        buffer.chunks_mut(self.incoming.slot_bytes).try_for_each(|part| self.incoming.take(part))
     }
 }
 
@@ -137,14 +124,8 @@ impl<S: Semaphore> Ring<S> {
     fn create(message_bytes: usize) -> io::Result<Self> {
         let slot_bytes = message_bytes.min(SLOT_BYTES_MAX);
         let stride = slot_bytes.next_multiple_of(align_of::<u32>()) + size_of::<u32>();
-        let mapping =
-            SharedMapping::posix_shared_memory(Self::SLOTS_OFFSET + SLOTS as usize * stride)?;
-        let ring = Self {
-            mapping,
-            semaphores: PhantomData,
-            slot_bytes,
-            stride,
-        };
+        let mapping = SharedMapping::posix_shared_memory(Self::SLOTS_OFFSET + SLOTS as usize * stride)?;
+        let ring = Self { mapping, semaphores: PhantomData, slot_bytes, stride };
         let control = ring.control();
         control.empty.start(SLOTS)?;
         control.full.start(0)?;
@@ -191,11 +172,7 @@ impl<S: Semaphore> Ring<S> {
         }
         control.mutex.up()?;
         control.empty.up()?;
-        if fits {
-            Ok(())
-        } else {
-            Err(io::ErrorKind::InvalidData.into())
-        }
+        if fits { Ok(()) } else { Err(io::ErrorKind::InvalidData.into()) }
     }
 
     /// The slot `index` names; moves `index` on. `mutex` is held.
@@ -206,11 +183,7 @@ impl<S: Semaphore> Ring<S> {
         // SAFETY: as above.
         unsafe { index.get().write((current + 1) % SLOTS) };
         // SAFETY: the mapping has SLOTS slots, and `current` is below that.
-        unsafe {
-            self.mapping
-                .base()
-                .add(Self::SLOTS_OFFSET + current as usize * self.stride)
-        }
+        unsafe { self.mapping.base().add(Self::SLOTS_OFFSET + current as usize * self.stride) }
     }
 
     /// Where `slot` keeps its message's length: the last word before the next slot.
@@ -267,10 +240,7 @@ mod tests {
     fn a_message_of_another_size_is_refused_and_the_slot_given_back() {
         let ring = Ring::<PosixSemaphore>::create(8).expect("creates");
         ring.put(&[1; 8]).expect("has a slot");
-        assert_eq!(
-            ring.take(&mut [0; 4]).expect_err("too small").kind(),
-            io::ErrorKind::InvalidData
-        );
+        assert_eq!(ring.take(&mut [0; 4]).expect_err("too small").kind(), io::ErrorKind::InvalidData);
         ring.put(&[2; 4]).expect("has a slot");
         let mut buffer = [0; 4];
         ring.take(&mut buffer).expect("has a message");

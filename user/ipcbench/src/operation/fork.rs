@@ -31,12 +31,7 @@ impl Subject for ForkExitWait {
         let child = unsafe { call5(libc::SYS_clone, [signal, 0, 0, 0, 0]) };
         if child == 0 {
             // SAFETY: exit_group does not return.
-            unsafe {
-                call5(
-                    libc::SYS_exit_group,
-                    [expected.unsigned_abs() as usize, 0, 0, 0, 0],
-                )
-            };
+            unsafe { call5(libc::SYS_exit_group, [expected.unsigned_abs() as usize, 0, 0, 0, 0]) };
         }
         let child = libc::pid_t::try_from(child).map_err(|_| io::ErrorKind::InvalidData)?;
         if child < 0 {
@@ -46,8 +41,6 @@ impl Subject for ForkExitWait {
         if status.code() == Some(expected) && status.signal().is_none() {
             return Ok(());
         }
-        Err(io::Error::other(format!(
-            "a child ended with {status} and not with {expected}"
-        )))
+        Err(io::Error::other(format!("a child ended with {status} and not with {expected}")))
     }
 }

@@ -27,11 +27,7 @@ pub struct Solo<S> {
 
 impl<S: Subject + 'static> Benchmark for Solo<S> {
     fn id(&self) -> Id {
-        Id {
-            mechanism: self.name.0,
-            load: self.name.1,
-            size_bytes: None,
-        }
+        Id { mechanism: self.name.0, load: self.name.1, size_bytes: None }
     }
 
     fn summary(&self) -> String {
@@ -43,14 +39,8 @@ impl<S: Subject + 'static> Benchmark for Solo<S> {
         let subject = self.subject;
         let body = move || {
             let measurement = measure(schedule, &mut subject()?)?;
-            Ok(Report {
-                measurement: Some(measurement),
-                checksum: None,
-            })
+            Ok(Report { measurement: Some(measurement), checksum: None })
         };
-        judge(
-            &supervise(cast(vec![Box::new(body)], plan.cpus), plan.deadline)?,
-            None,
-        )
+        judge(&supervise(cast(vec![Box::new(body)], plan.cpus), plan.deadline)?, None)
     }
 }

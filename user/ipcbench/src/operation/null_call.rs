@@ -12,11 +12,7 @@ pub const NULL_CALL: Solo<NullCall> = Solo {
     name: ("syscall", "null"),
     summary: "getppid(2), straight into the kernel",
     amount: Amount::Operations(100_000, 5_000),
-    subject: || {
-        Ok(NullCall {
-            parent: parent_process_id(),
-        })
-    },
+    subject: || Ok(NullCall { parent: parent_process_id() }),
 };
 
 /// Its subject.
@@ -27,10 +23,6 @@ pub struct NullCall {
 impl Subject for NullCall {
     #[inline]
     fn operate(&mut self, _sequence: u64) -> io::Result<()> {
-        if parent_process_id() == self.parent {
-            Ok(())
-        } else {
-            Err(io::ErrorKind::InvalidData.into())
-        }
+        if parent_process_id() == self.parent { Ok(()) } else { Err(io::ErrorKind::InvalidData.into()) }
     }
 }

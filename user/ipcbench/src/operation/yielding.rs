@@ -24,11 +24,7 @@ pub struct Yielding;
 
 impl Benchmark for Yielding {
     fn id(&self) -> Id {
-        Id {
-            mechanism: "process",
-            load: "yield",
-            size_bytes: None,
-        }
+        Id { mechanism: "process", load: "yield", size_bytes: None }
     }
 
     fn summary(&self) -> String {
@@ -42,23 +38,15 @@ impl Benchmark for Yielding {
         let cpu = cpu.map_err(|error| Failure::during("sched_getaffinity", &error))?;
         let mapping = Rc::new(SharedMapping::anonymous(4096)?);
         let shared = Rc::clone(&mapping);
-        let bodies: Vec<Body> = vec![
-            Box::new(move || first(schedule, &mapping)),
-            Box::new(move || Ok(second(&shared))),
-        ];
-        judge(
-            &supervise(cast(bodies, [Some(cpu); 2]), plan.deadline)?,
-            None,
-        )
+        let bodies: Vec<Body> =
+            vec![Box::new(move || first(schedule, &mapping)), Box::new(move || Ok(second(&shared)))];
+        judge(&supervise(cast(bodies, [Some(cpu); 2]), plan.deadline)?, None)
     }
 }
 
 /// Yields and measures, then stops the second process.
 fn first(schedule: Schedule, mapping: &SharedMapping) -> Result<Report, Failure> {
-    let mut yields = Yields {
-        peer: mapping.word(PEER_YIELDS),
-        at_settling: Vec::with_capacity(3),
-    };
+    let mut yields = Yields { peer: mapping.word(PEER_YIELDS), at_settling: Vec::with_capacity(3) };
     // The second process may not have been started yet; on this one CPU it gets to run through this.
     while yields.peer.load(Ordering::Relaxed) == 0 {
         yields.operate(0)?;
@@ -69,10 +57,7 @@ fn first(schedule: Schedule, mapping: &SharedMapping) -> Result<Report, Failure>
         return Err(Failure::new("the passes were not settled"));
     };
     measurement.operations += u64::from(after_bulk.wrapping_sub(before_bulk));
-    Ok(Report {
-        measurement: Some(measurement),
-        checksum: None,
-    })
+    Ok(Report { measurement: Some(measurement), checksum: None })
 }
 
 /// Yields until it is told to stop.
@@ -84,10 +69,7 @@ fn second(mapping: &SharedMapping) -> Report {
         yields.store(count, Ordering::Relaxed);
         std::thread::yield_now();
     }
-    Report {
-        measurement: None,
-        checksum: None,
-    }
+    Report { measurement: None, checksum: None }
 }
 
 /// The first process's yields, and what the second one's count was at the end of each pass.

@@ -7,50 +7,29 @@ use crate::options::Unit;
 /// A table of the figures per operation: a line for each load that more than one mechanism has carried, a
 /// column for each of these mechanisms. Empty when there is nothing to compare.
 pub fn lines(rows: &[Row], unit: Unit) -> Vec<String> {
-    let measured: Vec<&Row> = rows
-        .iter()
-        .filter(|row| row.per_operation().is_some())
-        .collect();
+    let measured: Vec<&Row> = rows.iter().filter(|row| row.per_operation().is_some()).collect();
     let mut loads = distinct(measured.iter().map(|row| load_of(row)));
     loads.retain(|load| measured.iter().filter(|row| load_of(row) == *load).count() > 1);
     let mut mechanisms = distinct(measured.iter().map(|row| row.id.mechanism));
-    mechanisms.retain(|name| {
-        measured
-            .iter()
-            .any(|row| row.id.mechanism == *name && loads.contains(&load_of(row)))
-    });
+    mechanisms.retain(|name| measured.iter().any(|row| row.id.mechanism == *name && loads.contains(&load_of(row))));
     if loads.is_empty() {
         return Vec::new();
     }
-    let head: String = mechanisms
-        .iter()
-        .map(|name| format!(" {name:>10}"))
-        .collect();
+    let head: String = mechanisms.iter().map(|name| format!(" {name:>10}")).collect();
     let mut lines = vec![format!("{:<18}{head}", format!("{}/op", unit.short_name()))];
     lines.extend(loads.iter().map(|load| {
         let figure = |name: &&str| {
-            let row = measured
-                .iter()
-                .find(|row| row.id.mechanism == *name && load_of(row) == *load);
-            format!(
-                " {:>10}",
-                decimal(row.and_then(|row| row.per_operation()), 1)
-            )
+            let row = measured.iter().find(|row| row.id.mechanism == *name && load_of(row) == *load);
+            format!(" {:>10}", decimal(row.and_then(|row| row.per_operation()), 1))
         };
-        format!(
-            "{load:<18}{}",
-            mechanisms.iter().map(figure).collect::<String>()
-        )
+        format!("{load:<18}{}", mechanisms.iter().map(figure).collect::<String>())
     }));
     lines
 }
 
 /// A row's load with its size.
 fn load_of(row: &Row) -> String {
-    let size = row
-        .id
-        .size_bytes
-        .map_or_else(String::new, |size| format!("/{size}"));
+    let size = row.id.size_bytes.map_or_else(String::new, |size| format!("/{size}"));
     format!("{}{size}", row.id.load)
 }
 
@@ -73,18 +52,9 @@ mod tests {
 
     #[test]
     fn mechanisms_with_the_same_load_share_a_line() {
-        let lines = lines(
-            &[streamed("pipe", 2_000_000), streamed("shm", 1_000_000)],
-            Unit::Ns,
-        );
-        assert_eq!(
-            lines[0].split_whitespace().collect::<Vec<_>>(),
-            ["ns/op", "pipe", "shm"]
-        );
-        assert_eq!(
-            lines[1].split_whitespace().collect::<Vec<_>>(),
-            ["messages/64", "2000.0", "1000.0"]
-        );
+        let lines = lines(&[streamed("pipe", 2_000_000), streamed("shm", 1_000_000)], Unit::Ns);
+        assert_eq!(lines[0].split_whitespace().collect::<Vec<_>>(), ["ns/op", "pipe", "shm"]);
+        assert_eq!(lines[1].split_whitespace().collect::<Vec<_>>(), ["messages/64", "2000.0", "1000.0"]);
         assert_eq!(lines.len(), 2);
     }
 

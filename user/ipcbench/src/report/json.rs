@@ -38,11 +38,7 @@ struct Line<'a> {
 pub fn line(row: &Row, unit: Unit) -> serde_json::Result<String> {
     let bulk = row.measurement();
     let spread = bulk.and_then(|bulk| bulk.spread);
-    let checksum = row
-        .result
-        .as_ref()
-        .ok()
-        .and_then(|outcome| outcome.checksum);
+    let checksum = row.result.as_ref().ok().and_then(|outcome| outcome.checksum);
     serde_json::to_string(&Line {
         schema: 1,
         benchmark: row.id.to_string(),

@@ -23,23 +23,18 @@ pub struct Row {
 
 impl Row {
     fn measurement(&self) -> Option<&Measurement> {
-        self.result
-            .as_ref()
-            .ok()
-            .map(|outcome| &outcome.measurement)
+        self.result.as_ref().ok().map(|outcome| &outcome.measurement)
     }
 
     /// The exact figure: the bulk loop's time, divided.
     fn per_operation(&self) -> Option<f64> {
-        self.measurement()
-            .and_then(|bulk| ratio(bulk.elapsed_ns, bulk.operations))
+        self.measurement().and_then(|bulk| ratio(bulk.elapsed_ns, bulk.operations))
     }
 
     /// The same for one byte of a stream.
     fn per_byte(&self) -> Option<f64> {
         let bytes = self.streamed_bytes?;
-        self.measurement()
-            .and_then(|bulk| ratio(bulk.elapsed_ns, bulk.operations * bytes))
+        self.measurement().and_then(|bulk| ratio(bulk.elapsed_ns, bulk.operations * bytes))
     }
 
     /// Operations (round trips, messages) a second, when the clock counts time.
@@ -52,8 +47,7 @@ impl Row {
     fn megabytes_per_second(&self, unit: Unit) -> Option<f64> {
         let bytes = self.streamed_bytes.filter(|_| unit == Unit::Ns)?;
         // Bytes per microsecond.
-        self.measurement()
-            .and_then(|bulk| ratio(bulk.operations * bytes * 1000, bulk.elapsed_ns))
+        self.measurement().and_then(|bulk| ratio(bulk.operations * bytes * 1000, bulk.elapsed_ns))
     }
 }
 
@@ -67,30 +61,12 @@ pub(crate) mod tests {
 
     /// 1000 messages of 64 bytes in 2 ms.
     pub(crate) fn streamed(mechanism: &'static str, elapsed_ns: u64) -> Row {
-        let spread = Summary {
-            samples: 1000,
-            min: 1,
-            median: 2,
-            p90: 3,
-            p99: 4,
-            max: 5,
-        };
-        let measurement = Measurement {
-            operations: 1000,
-            elapsed_ns,
-            spread: Some(spread),
-        };
+        let spread = Summary { samples: 1000, min: 1, median: 2, p90: 3, p99: 4, max: 5 };
+        let measurement = Measurement { operations: 1000, elapsed_ns, spread: Some(spread) };
         Row {
-            id: Id {
-                mechanism,
-                load: "messages",
-                size_bytes: Some(64),
-            },
+            id: Id { mechanism, load: "messages", size_bytes: Some(64) },
             streamed_bytes: Some(64),
-            result: Ok(Outcome {
-                measurement,
-                checksum: Some(0xabc),
-            }),
+            result: Ok(Outcome { measurement, checksum: Some(0xabc) }),
         }
     }
 

@@ -20,18 +20,12 @@ impl Progress {
     /// A bar over `total` benchmarks, shown if both outputs are terminals that can erase a line.
     pub fn for_table(total: usize) -> Self {
         let terminals = io::stdout().is_terminal() && io::stderr().is_terminal();
-        Self {
-            total,
-            shown: terminals && can_erase(std::env::var_os("TERM").as_deref()),
-        }
+        Self { total, shown: terminals && can_erase(std::env::var_os("TERM").as_deref()) }
     }
 
     /// No bar at all.
     pub fn none() -> Self {
-        Self {
-            total: 0,
-            shown: false,
-        }
+        Self { total: 0, shown: false }
     }
 
     /// `done` are finished and `name` begins.
@@ -50,11 +44,7 @@ impl Progress {
     /// # Errors
     /// The terminal's.
     pub fn hide(&self) -> io::Result<()> {
-        if self.shown {
-            write!(io::stderr(), "{ERASE}")
-        } else {
-            Ok(())
-        }
+        if self.shown { write!(io::stderr(), "{ERASE}") } else { Ok(()) }
     }
 }
 
@@ -65,12 +55,7 @@ fn can_erase(term: Option<&OsStr>) -> bool {
 
 fn bar(done: usize, total: usize, name: &str) -> String {
     let filled = CELLS * done / total.max(1);
-    format!(
-        "[{}{}] {}/{total} {name}",
-        "#".repeat(filled),
-        ".".repeat(CELLS - filled),
-        done + 1
-    )
+    format!("[{}{}] {}/{total} {name}", "#".repeat(filled), ".".repeat(CELLS - filled), done + 1)
 }
 
 #[cfg(test)]

@@ -15,10 +15,7 @@ pub struct Table {
 impl Table {
     /// A table for benchmarks called `names`.
     pub fn new<'a>(names: impl Iterator<Item = &'a String>, unit: Unit) -> Self {
-        Self {
-            name_width: names.map(String::len).max().unwrap_or(0),
-            unit,
-        }
+        Self { name_width: names.map(String::len).max().unwrap_or(0), unit }
     }
 
     /// The head: what the columns are.
@@ -35,19 +32,12 @@ impl Table {
     /// One benchmark's line.
     pub fn row(&self, row: &Row) -> String {
         let Ok(outcome) = &row.result else {
-            return format!(
-                "{:<width$} failed",
-                row.id.to_string(),
-                width = self.name_width
-            );
+            return format!("{:<width$} failed", row.id.to_string(), width = self.name_width);
         };
         let bulk = &outcome.measurement;
         let mut columns = vec![bulk.operations.to_string(), decimal(row.per_operation(), 1)];
         let spread = bulk.spread.map(|s| [s.min, s.median, s.p90, s.p99, s.max]);
-        columns.extend(spread.map_or_else(
-            || vec![dash(); 5],
-            |ranks| ranks.map(|rank| rank.to_string()).to_vec(),
-        ));
+        columns.extend(spread.map_or_else(|| vec![dash(); 5], |ranks| ranks.map(|rank| rank.to_string()).to_vec()));
         columns.push(decimal(row.per_byte(), 3));
         columns.push(decimal(row.operations_per_second(self.unit), 0));
         columns.push(decimal(row.megabytes_per_second(self.unit), 1));
@@ -55,10 +45,7 @@ impl Table {
     }
 
     fn line(&self, name: &str, columns: &[String]) -> String {
-        let figures: String = columns
-            .iter()
-            .map(|column| format!(" {column:>FIGURE$}"))
-            .collect();
+        let figures: String = columns.iter().map(|column| format!(" {column:>FIGURE$}")).collect();
         format!("{name:<width$}{figures}", width = self.name_width)
     }
 }
@@ -83,24 +70,8 @@ mod tests {
         let row = streamed("pipe", 2_000_000);
         let table = Table::new([row.id.to_string()].iter(), Unit::Ns);
         assert_eq!(table.head().len(), table.row(&row).len());
-        let figures: Vec<_> = table
-            .row(&row)
-            .split_whitespace()
-            .map(str::to_owned)
-            .collect();
-        let expected = [
-            "pipe/messages/64",
-            "1000",
-            "2000.0",
-            "1",
-            "2",
-            "3",
-            "4",
-            "5",
-            "31.250",
-            "500000",
-            "32.0",
-        ];
+        let figures: Vec<_> = table.row(&row).split_whitespace().map(str::to_owned).collect();
+        let expected = ["pipe/messages/64", "1000", "2000.0", "1", "2", "3", "4", "5", "31.250", "500000", "32.0"];
         assert_eq!(figures, expected);
     }
 

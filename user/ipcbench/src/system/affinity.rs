@@ -35,7 +35,5 @@ pub fn first_allowed() -> io::Result<usize> {
     }
     // SAFETY: CPU_ISSET checks the index against the mask's size.
     let allowed = |cpu: &usize| unsafe { libc::CPU_ISSET(*cpu, &mask) };
-    (0..CPU_LIMIT)
-        .find(allowed)
-        .ok_or_else(|| io::ErrorKind::NotFound.into())
+    (0..CPU_LIMIT).find(allowed).ok_or_else(|| io::ErrorKind::NotFound.into())
 }

@@ -29,8 +29,7 @@ impl SharedMapping {
     /// What those calls say.
     pub fn posix_shared_memory(bytes: usize) -> io::Result<Self> {
         let object = open_nameless_object()?;
-        let length = libc::off_t::try_from(bytes)
-            .map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
+        let length = libc::off_t::try_from(bytes).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
         // SAFETY: the descriptor is open and owned here.
         if unsafe { libc::ftruncate(object.as_raw_fd(), length) } != 0 {
             return Err(io::Error::last_os_error());
@@ -43,10 +42,7 @@ impl SharedMapping {
         // SAFETY: without MAP_FIXED a new mapping touches no memory that is in use.
         let base = unsafe { libc::mmap(ptr::null_mut(), bytes, protection, flags, fd, 0) };
         match NonNull::new(base) {
-            Some(base) if base.as_ptr() != libc::MAP_FAILED => Ok(Self {
-                base: base.cast(),
-                bytes,
-            }),
+            Some(base) if base.as_ptr() != libc::MAP_FAILED => Ok(Self { base: base.cast(), bytes }),
             _ => Err(io::Error::last_os_error()),
         }
     }
@@ -61,10 +57,7 @@ impl SharedMapping {
     /// # Panics
     /// When the mapping ends before it.
     pub fn word(&self, index: usize) -> &AtomicU32 {
-        assert!(
-            index < self.bytes / size_of::<AtomicU32>(),
-            "word outside the mapping"
-        );
+        assert!(index < self.bytes / size_of::<AtomicU32>(), "word outside the mapping");
         // SAFETY: the word lies inside the mapping, as just asserted.
         let word = unsafe { self.base.cast::<AtomicU32>().add(index) };
         // SAFETY: aligned (the base is a page's), initialised (zero-filled), alive as long as `self`, and only
@@ -108,10 +101,7 @@ mod tests {
 
     #[test]
     fn both_kinds_begin_as_zeroes_and_hold_what_is_stored() {
-        let kinds = [
-            SharedMapping::anonymous(8192),
-            SharedMapping::posix_shared_memory(8192),
-        ];
+        let kinds = [SharedMapping::anonymous(8192), SharedMapping::posix_shared_memory(8192)];
         for mapping in kinds.into_iter().map(|kind| kind.expect("maps")) {
             assert_eq!(mapping.word(2047).swap(9, Ordering::Relaxed), 0);
             assert_eq!(mapping.word(2047).load(Ordering::Relaxed), 9);

@@ -104,12 +104,7 @@ pub fn read(descriptor: RawFd, buffer: &mut [u8]) -> isize {
 pub fn futex_wait(word: &AtomicU32, value: u32) {
     let operation = libc::FUTEX_WAIT.unsigned_abs() as usize;
     // SAFETY: the word outlives the call, which only reads it; a null timeout means none.
-    unsafe {
-        call5(
-            libc::SYS_futex,
-            [word.as_ptr().addr(), operation, value as usize, 0, 0],
-        )
-    };
+    unsafe { call5(libc::SYS_futex, [word.as_ptr().addr(), operation, value as usize, 0, 0]) };
 }
 
 /// Wakes one sleeper on `word`: `FUTEX_WAKE`, shared between processes. Returns how many woke, or -errno.
@@ -128,10 +123,7 @@ mod tests {
 
     #[test]
     fn the_parent_is_the_one_libc_names() {
-        assert_eq!(
-            u32::try_from(parent_process_id()),
-            Ok(std::os::unix::process::parent_id())
-        );
+        assert_eq!(u32::try_from(parent_process_id()), Ok(std::os::unix::process::parent_id()));
     }
 
     #[test]

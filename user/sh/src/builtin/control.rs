@@ -20,11 +20,7 @@ fn leave_loop(shell: &mut Shell, arguments: &[Vec<u8>], flow: fn(usize) -> Flow)
         Some(text) => match number(text) {
             Some(levels @ 1..) => levels,
             _ => {
-                return shell.fatal(&format!(
-                    "{}: Illegal number: {}",
-                    shown(&arguments[0]),
-                    shown(text)
-                ));
+                return shell.fatal(&format!("{}: Illegal number: {}", shown(&arguments[0]), shown(text)));
             }
         },
     };
@@ -42,11 +38,7 @@ fn status_argument(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
     };
     match number(text).and_then(|status| i32::try_from(status).ok()) {
         Some(status) => Ok(status),
-        None => shell.fatal(&format!(
-            "{}: Illegal number: {}",
-            shown(&arguments[0]),
-            shown(text)
-        )),
+        None => shell.fatal(&format!("{}: Illegal number: {}", shown(&arguments[0]), shown(text))),
     }
 }
 
@@ -59,11 +51,7 @@ pub fn exit(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
 /// `return [status]`
 pub fn return_from(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
     shell.status = status_argument(shell, arguments)?;
-    Err(if shell.call_depth > 0 {
-        Flow::Return
-    } else {
-        Flow::Exit
-    })
+    Err(if shell.call_depth > 0 { Flow::Return } else { Flow::Exit })
 }
 
 /// `eval words`
@@ -80,9 +68,7 @@ pub fn source(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
         return usage(shell, ".: filename argument required");
     };
     let path = shell.find_program(name);
-    let text = path
-        .ok_or_else(|| std::io::Error::from_raw_os_error(libc::ENOENT))
-        .and_then(std::fs::read);
+    let text = path.ok_or_else(|| std::io::Error::from_raw_os_error(libc::ENOENT)).and_then(std::fs::read);
     let text = match text {
         Ok(text) => text,
         Err(error) => {
@@ -106,11 +92,7 @@ pub fn exec(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
         return Ok(0);
     }
     shell.status = shell.replace_process(&arguments[1..]);
-    Err(if shell.options.interactive {
-        Flow::Abort
-    } else {
-        Flow::Exit
-    })
+    Err(if shell.options.interactive { Flow::Abort } else { Flow::Exit })
 }
 
 /// `command [-v] name …`: a command, but no function of that name.
@@ -136,13 +118,9 @@ pub fn command(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
             Some(builtin) => (builtin.run)(shell, &arguments[1..]),
             None => {
                 let function = shell.functions.remove(name);
-                let words = arguments[1..]
-                    .iter()
-                    .map(|word| crate::ast::Word(vec![crate::ast::Part::Quoted(word.clone())]));
-                let simple = crate::ast::Simple {
-                    words: words.collect(),
-                    ..Default::default()
-                };
+                let words =
+                    arguments[1..].iter().map(|word| crate::ast::Word(vec![crate::ast::Part::Quoted(word.clone())]));
+                let simple = crate::ast::Simple { words: words.collect(), ..Default::default() };
                 let result = shell.run_simple(&simple, crate::execute::Place::Shell, name);
                 if let Some(body) = function {
                     shell.functions.insert(name.to_vec(), body);

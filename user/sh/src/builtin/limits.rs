@@ -12,9 +12,7 @@ pub fn umask(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
         set_umask(current);
         return Ok(shell.print(format!("{:04o}\n", current.bits()).as_bytes()));
     };
-    let bits = str::from_utf8(text)
-        .ok()
-        .and_then(|text| u32::from_str_radix(text, 8).ok());
+    let bits = str::from_utf8(text).ok().and_then(|text| u32::from_str_radix(text, 8).ok());
     match bits.filter(|bits| *bits <= 0o777) {
         Some(bits) => {
             set_umask(Mode::from_bits_truncate(bits));
@@ -34,18 +32,9 @@ pub fn times(shell: &mut Shell, _arguments: &[Vec<u8>]) -> Run<i32> {
             Err(error) => return self::usage(shell, &format!("times: {}", error.desc())),
         };
         let show = |time: nix::sys::time::TimeVal| {
-            format!(
-                "{}m{}.{:06}s",
-                time.tv_sec() / 60,
-                time.tv_sec() % 60,
-                time.tv_usec()
-            )
+            format!("{}m{}.{:06}s", time.tv_sec() / 60, time.tv_sec() % 60, time.tv_usec())
         };
-        text.push_str(&format!(
-            "{} {}\n",
-            show(usage.user_time()),
-            show(usage.system_time())
-        ));
+        text.push_str(&format!("{} {}\n", show(usage.user_time()), show(usage.system_time())));
     }
     Ok(shell.print(text.as_bytes()))
 }
@@ -53,21 +42,14 @@ pub fn times(shell: &mut Shell, _arguments: &[Vec<u8>]) -> Run<i32> {
 /// `ulimit [-n] [number|unlimited]`: open files, the one limit scripts change.
 pub fn ulimit(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
     use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit};
-    let operands: Vec<_> = arguments[1..]
-        .iter()
-        .filter(|argument| *argument != b"-n")
-        .collect();
+    let operands: Vec<_> = arguments[1..].iter().filter(|argument| *argument != b"-n").collect();
     let failed = |shell: &Shell, error: Errno| usage(shell, &format!("ulimit: {}", error.desc()));
     let (soft, hard) = match getrlimit(Resource::RLIMIT_NOFILE) {
         Ok(limits) => limits,
         Err(error) => return failed(shell, error),
     };
     let Some(text) = operands.first() else {
-        let text = if soft == RLIM_INFINITY {
-            "unlimited".to_owned()
-        } else {
-            soft.to_string()
-        };
+        let text = if soft == RLIM_INFINITY { "unlimited".to_owned() } else { soft.to_string() };
         return Ok(shell.print(format!("{text}\n").as_bytes()));
     };
     let wanted = match text.as_slice() {
@@ -75,10 +57,7 @@ pub fn ulimit(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
         text => str::from_utf8(text).ok().and_then(|text| text.parse().ok()),
     };
     let Some(wanted) = wanted else {
-        return usage(
-            shell,
-            &format!("ulimit: {}: only -n with a number is known", shown(text)),
-        );
+        return usage(shell, &format!("ulimit: {}: only -n with a number is known", shown(text)));
     };
     match setrlimit(Resource::RLIMIT_NOFILE, wanted, hard.min(wanted)) {
         Ok(()) => Ok(0),

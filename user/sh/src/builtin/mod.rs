@@ -29,19 +29,11 @@ pub struct Builtin {
 }
 
 const fn special(name: &'static str, run: fn(&mut Shell, &[Vec<u8>]) -> Run<i32>) -> Builtin {
-    Builtin {
-        name,
-        kind: Kind::Special,
-        run,
-    }
+    Builtin { name, kind: Kind::Special, run }
 }
 
 const fn ordinary(name: &'static str, run: fn(&mut Shell, &[Vec<u8>]) -> Run<i32>) -> Builtin {
-    Builtin {
-        name,
-        kind: Kind::Ordinary,
-        run,
-    }
+    Builtin { name, kind: Kind::Ordinary, run }
 }
 
 /// All built-ins, in the order `help` shows them.

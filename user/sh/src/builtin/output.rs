@@ -23,11 +23,7 @@ pub fn printf(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
     for message in &output.complaints {
         shell.complain(&format!("printf: {message}"));
     }
-    Ok(if output.complaints.is_empty() {
-        status
-    } else {
-        1
-    })
+    Ok(if output.complaints.is_empty() { status } else { 1 })
 }
 
 /// `test expression`
@@ -48,10 +44,8 @@ pub fn bracket(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
 
 /// `cd [-L|-P] [directory|-]`
 pub fn cd(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
-    let operands: Vec<_> = arguments[1..]
-        .iter()
-        .filter(|argument| !matches!(argument.as_slice(), b"-L" | b"-P" | b"--"))
-        .collect();
+    let operands: Vec<_> =
+        arguments[1..].iter().filter(|argument| !matches!(argument.as_slice(), b"-L" | b"-P" | b"--")).collect();
     let physical = arguments[1..].iter().any(|argument| argument == b"-P");
     let variable = |name: &[u8]| shell.variables.get(name).map(<[u8]>::to_vec);
     let (target, announce) = match operands.first().map(|operand| operand.as_slice()) {
@@ -69,25 +63,13 @@ pub fn cd(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
         logical_path(&current, Path::new(OsStr::from_bytes(&target)))
     };
     if let Err(error) = std::env::set_current_dir(&path) {
-        shell.complain(&format!(
-            "cd: {}: {}",
-            shown(&target),
-            system::describe(&error)
-        ));
+        shell.complain(&format!("cd: {}: {}", shown(&target), system::describe(&error)));
         return Ok(2);
     }
-    let now = if physical {
-        std::env::current_dir().unwrap_or(path)
-    } else {
-        path
-    };
+    let now = if physical { std::env::current_dir().unwrap_or(path) } else { path };
     shell.assign(b"OLDPWD", current.as_os_str().as_bytes())?;
     shell.assign(b"PWD", now.as_os_str().as_bytes())?;
-    if announce {
-        Ok(shell.print(&[now.as_os_str().as_bytes(), b"\n"].concat()))
-    } else {
-        Ok(0)
-    }
+    if announce { Ok(shell.print(&[now.as_os_str().as_bytes(), b"\n"].concat())) } else { Ok(0) }
 }
 
 /// The path with `.` and `..` taken out by the names alone, as POSIX wants for `cd -L`.
@@ -107,10 +89,7 @@ fn logical_path(current: &Path, target: &Path) -> PathBuf {
 
 /// `pwd [-L|-P]`
 pub fn pwd(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
-    let logical = shell
-        .variables
-        .get(b"PWD")
-        .filter(|_| arguments.get(1).is_none_or(|argument| argument != b"-P"));
+    let logical = shell.variables.get(b"PWD").filter(|_| arguments.get(1).is_none_or(|argument| argument != b"-P"));
     let path = match logical {
         Some(path) if is_here(path) => path.to_vec(),
         _ => match std::env::current_dir() {

@@ -30,10 +30,7 @@ fn job_argument(shell: &Shell, arguments: &[Vec<u8>]) -> Option<usize> {
 
 /// `fg [%n]`
 pub fn fg(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
-    let Some(job) = job_argument(shell, arguments)
-        .and_then(|number| shell.jobs.get(number))
-        .cloned()
-    else {
+    let Some(job) = job_argument(shell, arguments).and_then(|number| shell.jobs.get(number)).cloned() else {
         return usage(shell, "fg: no such job");
     };
     shell.print(&[job.text.as_slice(), b"\n"].concat());
@@ -49,10 +46,7 @@ pub fn fg(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
 
 /// `bg [%n]`
 pub fn bg(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
-    let Some(job) = job_argument(shell, arguments)
-        .and_then(|number| shell.jobs.get(number))
-        .cloned()
-    else {
+    let Some(job) = job_argument(shell, arguments).and_then(|number| shell.jobs.get(number)).cloned() else {
         return usage(shell, "bg: no such job");
     };
     if let Some(group) = job.group {
@@ -68,12 +62,7 @@ pub fn wait(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
     if arguments.len() == 1 {
         // A stopped job would keep the shell for ever.
         let waited = |job: &&crate::jobs::Job| !matches!(job.state(), State::Stopped(_));
-        let numbers: Vec<_> = shell
-            .jobs
-            .iter()
-            .filter(waited)
-            .map(|job| job.number)
-            .collect();
+        let numbers: Vec<_> = shell.jobs.iter().filter(waited).map(|job| job.number).collect();
         for number in numbers {
             if let Some(status) = wait_interruptibly(shell, number)? {
                 return Ok(status);
@@ -84,14 +73,8 @@ pub fn wait(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
     }
     let mut status = 0;
     for argument in &arguments[1..] {
-        let pid = str::from_utf8(argument)
-            .ok()
-            .and_then(|text| text.parse().ok())
-            .map(Pid::from_raw);
-        let job = pid.map_or_else(
-            || shell.jobs.named(argument),
-            |pid| shell.jobs.with_process(pid),
-        );
+        let pid = str::from_utf8(argument).ok().and_then(|text| text.parse().ok()).map(Pid::from_raw);
+        let job = pid.map_or_else(|| shell.jobs.named(argument), |pid| shell.jobs.with_process(pid));
         let Some(number) = job.map(|job| job.number) else {
             status = 127;
             continue;
@@ -99,10 +82,7 @@ pub fn wait(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
         if let Some(status) = wait_interruptibly(shell, number)? {
             return Ok(status);
         }
-        status = shell
-            .jobs
-            .get(number)
-            .map_or(127, |job| job.state().status());
+        status = shell.jobs.get(number).map_or(127, |job| job.state().status());
         shell.jobs.remove(number);
     }
     Ok(status)
@@ -110,11 +90,7 @@ pub fn wait(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
 
 /// Waits for a job; a signal with a trap ends the waiting, with that signal's status.
 fn wait_interruptibly(shell: &mut Shell, number: usize) -> Run<Option<i32>> {
-    while shell
-        .jobs
-        .get(number)
-        .is_some_and(|job| job.state() == State::Running)
-    {
+    while shell.jobs.get(number).is_some_and(|job| job.state() == State::Running) {
         match shell.jobs.wait_any() {
             Ok(()) => {}
             Err(Errno::EINTR) => {
@@ -141,10 +117,7 @@ fn signal_number(text: &[u8]) -> Option<i32> {
     }
     let name = text.to_ascii_uppercase();
     let name = name.strip_prefix("SIG").unwrap_or(&name);
-    format!("SIG{name}")
-        .parse::<Signal>()
-        .ok()
-        .map(|signal| signal as i32)
+    format!("SIG{name}").parse::<Signal>().ok().map(|signal| signal as i32)
 }
 
 /// `kill [-s signal|-signal] pid|%n…`, `kill -l`
@@ -153,9 +126,7 @@ pub fn kill(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
     let mut signal = Signal::SIGTERM as i32;
     match rest {
         [option, ..] if option == b"-l" => {
-            let names: Vec<_> = Signal::iterator()
-                .map(|signal| signal.as_str().trim_start_matches("SIG"))
-                .collect();
+            let names: Vec<_> = Signal::iterator().map(|signal| signal.as_str().trim_start_matches("SIG")).collect();
             return Ok(shell.print(format!("{}\n", names.join(" ")).as_bytes()));
         }
         [option, name, after @ ..] if option == b"-s" => {
@@ -194,25 +165,14 @@ fn signal_one(shell: &mut Shell, target: &[u8], number: i32) -> Result<(), Strin
             Some(group) => -group.as_raw(),
             None => job.processes.first().map_or(0, |(pid, _)| pid.as_raw()),
         },
-        None => str::from_utf8(target)
-            .ok()
-            .and_then(|text| text.parse().ok())
-            .ok_or("no such process or job")?,
+        None => str::from_utf8(target).ok().and_then(|text| text.parse().ok()).ok_or("no such process or job")?,
     };
-    let signal = if number == 0 {
-        None
-    } else {
-        Some(Signal::try_from(number).map_err(|error| error.desc().to_owned())?)
-    };
+    let signal =
+        if number == 0 { None } else { Some(Signal::try_from(number).map_err(|error| error.desc().to_owned())?) };
     send(Pid::from_raw(pid), signal).map_err(|error| error.desc().to_owned())?;
     // A stopped job would not notice before somebody lets it go on.
-    let stopped = shell
-        .jobs
-        .named(target)
-        .filter(|job| matches!(job.state(), State::Stopped(_)));
-    if let (Some(number), Some(Signal::SIGTERM | Signal::SIGHUP)) =
-        (stopped.map(|job| job.number), signal)
-    {
+    let stopped = shell.jobs.named(target).filter(|job| matches!(job.state(), State::Stopped(_)));
+    if let (Some(number), Some(Signal::SIGTERM | Signal::SIGHUP)) = (stopped.map(|job| job.number), signal) {
         send(Pid::from_raw(pid), Signal::SIGCONT).map_err(|error| error.desc().to_owned())?;
         shell.jobs.resume(number);
     }
@@ -224,12 +184,8 @@ pub fn trap(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
     let Some((action, signals)) = arguments[1..].split_first() else {
         let mut text = String::new();
         for (number, action) in &shell.traps {
-            let name = Signal::try_from(*number)
-                .map_or("EXIT", |signal| signal.as_str().trim_start_matches("SIG"));
-            text.push_str(&format!(
-                "trap -- '{}' {name}\n",
-                shown(action).replace('\'', "'\\''")
-            ));
+            let name = Signal::try_from(*number).map_or("EXIT", |signal| signal.as_str().trim_start_matches("SIG"));
+            text.push_str(&format!("trap -- '{}' {name}\n", shown(action).replace('\'', "'\\''")));
         }
         return Ok(shell.print(text.as_bytes()));
     };
@@ -257,14 +213,7 @@ pub fn trap(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
         }
         if let Ok(signal) = Signal::try_from(number) {
             let keeps_interrupt = reset && shell.options.interactive && signal == Signal::SIGINT;
-            system::set_disposition(
-                signal,
-                if keeps_interrupt {
-                    Disposition::Note
-                } else {
-                    disposition
-                },
-            );
+            system::set_disposition(signal, if keeps_interrupt { Disposition::Note } else { disposition });
         }
     }
     Ok(status)

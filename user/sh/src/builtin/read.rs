@@ -97,18 +97,12 @@ fn last_field<'a>(
     is_blank: &impl Fn(&Marked) -> bool,
 ) -> &'a [Marked] {
     let trim_end = |text: &'a [Marked]| {
-        let blanks = text
-            .iter()
-            .rev()
-            .take_while(|marked| is_blank(marked))
-            .count();
+        let blanks = text.iter().rev().take_while(|marked| is_blank(marked)).count();
         &text[..text.len() - blanks]
     };
     let text = trim_end(rest);
     match text.split_last() {
-        Some((last, before)) if is_separator(last) && !before.iter().any(is_separator) => {
-            trim_end(before)
-        }
+        Some((last, before)) if is_separator(last) && !before.iter().any(is_separator) => trim_end(before),
         _ => text,
     }
 }

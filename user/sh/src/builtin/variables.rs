@@ -6,24 +6,12 @@ use crate::word::is_name;
 
 /// `export [name[=value]…]`
 pub fn export(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
-    mark(
-        shell,
-        arguments,
-        "export",
-        |shell, name| shell.variables.export(name),
-        |variable| variable.exported,
-    )
+    mark(shell, arguments, "export", |shell, name| shell.variables.export(name), |variable| variable.exported)
 }
 
 /// `readonly [name[=value]…]`
 pub fn readonly(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
-    mark(
-        shell,
-        arguments,
-        "readonly",
-        |shell, name| shell.variables.protect(name),
-        |variable| variable.read_only,
-    )
+    mark(shell, arguments, "readonly", |shell, name| shell.variables.protect(name), |variable| variable.read_only)
 }
 
 fn mark(
@@ -33,17 +21,10 @@ fn mark(
     set_mark: fn(&mut Shell, &[u8]),
     has_mark: fn(&crate::variables::Variable) -> bool,
 ) -> Run<i32> {
-    let names: Vec<_> = arguments[1..]
-        .iter()
-        .filter(|argument| *argument != b"-p")
-        .collect();
+    let names: Vec<_> = arguments[1..].iter().filter(|argument| *argument != b"-p").collect();
     if names.is_empty() {
         let mut text = Vec::new();
-        for (name, variable) in shell
-            .variables
-            .iter()
-            .filter(|(_, variable)| has_mark(variable))
-        {
+        for (name, variable) in shell.variables.iter().filter(|(_, variable)| has_mark(variable)) {
             text.extend_from_slice(format!("{verb} {}", shown(name)).as_bytes());
             if let Some(value) = &variable.value {
                 text.push(b'=');
@@ -111,10 +92,7 @@ pub fn local(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
 /// `unset [-v|-f] name…`
 pub fn unset(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
     let functions = arguments.get(1).is_some_and(|argument| argument == b"-f");
-    for name in arguments[1..]
-        .iter()
-        .filter(|argument| !argument.starts_with(b"-"))
-    {
+    for name in arguments[1..].iter().filter(|argument| !argument.starts_with(b"-")) {
         if functions {
             shell.functions.remove(name);
         } else if let Err(message) = shell.variables.unset(name) {
@@ -156,28 +134,19 @@ pub fn set(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
             }
             b"-o" | b"+o" => {
                 let Some(letter) = rest.next().and_then(|name| long_option(name)) else {
-                    return usage(
-                        shell,
-                        "set: -o needs errexit, noglob, monitor, nounset or xtrace",
-                    );
+                    return usage(shell, "set: -o needs errexit, noglob, monitor, nounset or xtrace");
                 };
                 shell.set_option(letter, argument[0] == b'-');
             }
             [sign @ (b'-' | b'+'), letters @ ..] if !letters.is_empty() => {
                 for letter in letters {
                     if !shell.set_option(*letter, *sign == b'-') {
-                        return shell
-                            .fatal(&format!("set: Illegal option -{}", letter.escape_ascii()));
+                        return shell.fatal(&format!("set: Illegal option -{}", letter.escape_ascii()));
                     }
                 }
             }
             _ => {
-                operands = Some(
-                    std::iter::once(argument)
-                        .chain(rest.by_ref())
-                        .cloned()
-                        .collect(),
-                );
+                operands = Some(std::iter::once(argument).chain(rest.by_ref()).cloned().collect());
             }
         }
     }
@@ -212,19 +181,13 @@ fn option_switches(options: &mut Options) -> [(u8, &mut bool); 6] {
 impl Shell {
     /// Switches an option; `false` if there is none of that letter.
     pub fn set_option(&mut self, letter: u8, value: bool) -> bool {
-        let found = option_switches(&mut self.options)
-            .into_iter()
-            .find(|(own, _)| *own == letter);
+        let found = option_switches(&mut self.options).into_iter().find(|(own, _)| *own == letter);
         found.map(|(_, switch)| *switch = value).is_some()
     }
 
     /// The letters of the options that are on: `$-`.
     pub fn option_letters(&self) -> Vec<u8> {
         let mut options = self.options;
-        option_switches(&mut options)
-            .into_iter()
-            .filter(|(_, switch)| **switch)
-            .map(|(letter, _)| letter)
-            .collect()
+        option_switches(&mut options).into_iter().filter(|(_, switch)| **switch).map(|(letter, _)| letter).collect()
     }
 }

@@ -11,11 +11,7 @@ use std::process::{Command, Output, Stdio};
 /// Runs `script` in a directory of its own with three files, by one of the shells.
 fn run(shell: &str, script: &str, directory: &Path) -> Output {
     std::fs::create_dir_all(directory).expect("a temporary directory can be made");
-    for (name, text) in [
-        ("a.txt", "alpha\n"),
-        ("b.txt", "beta\n"),
-        ("c d", "gamma\n"),
-    ] {
+    for (name, text) in [("a.txt", "alpha\n"), ("b.txt", "beta\n"), ("c d", "gamma\n")] {
         std::fs::write(directory.join(name), text).expect("the directory is writable");
     }
     let mut child = Command::new(shell)
@@ -57,13 +53,7 @@ fn scripts_behave_as_in_the_reference_shell() {
         }
     }
     std::fs::remove_dir(&base).expect("only the scripts' directory was in it");
-    assert!(
-        wrong.is_empty(),
-        "{} of {} scripts differ:\n{}",
-        wrong.len(),
-        SCRIPTS.len(),
-        wrong.join("\n")
-    );
+    assert!(wrong.is_empty(), "{} of {} scripts differ:\n{}", wrong.len(), SCRIPTS.len(), wrong.join("\n"));
 }
 
 #[test]
@@ -74,14 +64,8 @@ fn endless_recursion_is_an_error_and_not_a_crash() {
         "x='eval \"$x\"'; eval \"$x\"",
         "f() { case x in x) if :; then { f; }; fi;; esac; }; f",
     ] {
-        let output = Command::new(env!("CARGO_BIN_EXE_sh"))
-            .args(["-c", script])
-            .output()
-            .expect("the shell starts");
+        let output = Command::new(env!("CARGO_BIN_EXE_sh")).args(["-c", script]).output().expect("the shell starts");
         assert_eq!(output.status.code(), Some(2), "{script}");
-        assert!(
-            String::from_utf8_lossy(&output.stderr).contains("too deeply"),
-            "{script}"
-        );
+        assert!(String::from_utf8_lossy(&output.stderr).contains("too deeply"), "{script}");
     }
 }

@@ -63,50 +63,26 @@ struct Case {
 }
 
 impl Case {
-    const fn new(
-        name: &'static str,
-        access: Access,
-        call: fn(&Fixture, usize) -> Sys<usize>,
-    ) -> Self {
-        Self {
-            name,
-            access,
-            null: Null::Bad,
-            straddle: Straddle::Faults,
-            call,
-        }
+    const fn new(name: &'static str, access: Access, call: fn(&Fixture, usize) -> Sys<usize>) -> Self {
+        Self { name, access, null: Null::Bad, straddle: Straddle::Faults, call }
     }
 
     /// A null pointer means "not given".
     const fn optional(self) -> Self {
-        Self {
-            null: Null::Absent,
-            ..self
-        }
+        Self { null: Null::Absent, ..self }
     }
 
     /// A range that runs into a hole may be done in part.
     const fn divisible(self) -> Self {
-        Self {
-            straddle: Straddle::MayReportPart,
-            ..self
-        }
+        Self { straddle: Straddle::MayReportPart, ..self }
     }
 }
 
 /// The tests: one for each case of the tables, and the odd ones.
 pub fn tests() -> Vec<Test> {
-    let tables = [
-        transfer::CASES,
-        names::CASES,
-        processes::CASES,
-        waiting::CASES,
-    ];
+    let tables = [transfer::CASES, names::CASES, processes::CASES, waiting::CASES];
     let cases = tables.into_iter().flatten().map(|case| Test {
-        name: format!(
-            "{}_that_cannot_be_used_gives_efault_and_changes_nothing",
-            case.name
-        ),
+        name: format!("{}_that_cannot_be_used_gives_efault_and_changes_nothing", case.name),
         body: Box::new(|| try_case(case)),
     });
     cases.chain(odd::tests()).collect()
@@ -148,26 +124,13 @@ impl Fixture {
         fd::write(pipe.write, b"12345678")?;
         ready::epoll_add(epoll, pipe.read, libc::EPOLLIN)?;
         let directory = path::open(".", libc::O_RDONLY | libc::O_DIRECTORY, 0)?;
-        let (good, no_access, read_only) = (
-            memory::private(1)?,
-            memory::private(1)?,
-            memory::private(1)?,
-        );
+        let (good, no_access, read_only) = (memory::private(1)?, memory::private(1)?, memory::private(1)?);
         for (offset, text) in [(FILE, "file"), (NEW, "new"), (LINK, "link"), (HERE, ".")] {
             good.store_all(offset, text.as_bytes());
         }
         no_access.protect(0, PAGE, libc::PROT_NONE)?;
         read_only.protect(0, PAGE, libc::PROT_READ)?;
-        Ok(Self {
-            pipe,
-            file,
-            directory,
-            epoll,
-            good,
-            hole: memory::before_hole(1)?,
-            no_access,
-            read_only,
-        })
+        Ok(Self { pipe, file, directory, epoll, good, hole: memory::before_hole(1)?, no_access, read_only })
     }
 
     fn good(&self, offset: usize) -> usize {
@@ -193,17 +156,9 @@ impl Fixture {
             Access::ReadsWord => 0,
         };
         if before_the_hole > 0 {
-            let filling: &[u8] = if case.access == Access::ReadsText {
-                b"aaaaa"
-            } else {
-                &[]
-            };
+            let filling: &[u8] = if case.access == Access::ReadsText { b"aaaaa" } else { &[] };
             self.hole.store_all(PAGE - before_the_hole, filling);
-            addresses.push((
-                "running into a hole",
-                self.hole.address + PAGE - before_the_hole,
-                before_the_hole,
-            ));
+            addresses.push(("running into a hole", self.hole.address + PAGE - before_the_hole, before_the_hole));
         }
         addresses
     }
@@ -232,10 +187,7 @@ impl Snapshot {
         let length = fd::pread(fixture.file, &mut file_content, 0)?;
         file_content.truncate(length);
         fd::lseek(fixture.directory, 0, libc::SEEK_SET)?;
-        let names = path::getdents(fixture.directory, 4096)?
-            .into_iter()
-            .map(|entry| entry.name)
-            .collect();
+        let names = path::getdents(fixture.directory, 4096)?.into_iter().map(|entry| entry.name).collect();
         fd::lseek(fixture.directory, 0, libc::SEEK_SET)?;
         let limit = process::getrlimit(libc::RLIMIT_NOFILE)?;
         Ok(Self {
@@ -261,29 +213,18 @@ fn try_case(case: &Case) -> Outcome {
         let result = (case.call)(&fixture, address);
         match result {
             Err(error) if error.errno == libc::EFAULT => {
-                expect_eq(
-                    Snapshot::of(&fixture)?,
-                    before,
-                    &format!("the state after an address {what}"),
-                )?;
+                expect_eq(Snapshot::of(&fixture)?, before, &format!("the state after an address {what}"))?;
             }
             // Part of the work is done and reported: the offset has moved on with it.
             Ok(count) if case.straddle == Straddle::MayReportPart && part > 0 => {
-                expect(
-                    count > 0 && count <= part,
-                    &format!("{count} bytes reported lie before the hole"),
-                )?;
+                expect(count > 0 && count <= part, &format!("{count} bytes reported lie before the hole"))?;
                 fd::lseek(fixture.file, 0, libc::SEEK_SET)?;
             }
             Err(error) => {
-                return Err(failed(format!(
-                    "an address {what}: expected EFAULT, got: {error}"
-                )));
+                return Err(failed(format!("an address {what}: expected EFAULT, got: {error}")));
             }
             Ok(value) => {
-                return Err(failed(format!(
-                    "an address {what}: expected EFAULT, got {value}"
-                )));
+                return Err(failed(format!("an address {what}: expected EFAULT, got {value}")));
             }
         }
     }

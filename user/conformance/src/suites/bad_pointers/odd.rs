@@ -20,12 +20,7 @@ crate::tests! {
 
 /// Addresses that nobody can use.
 fn bad_addresses(fixture: &Fixture) -> [usize; 4] {
-    [
-        fixture.hole.address + PAGE,
-        0xffff_8000_0000_0000,
-        fixture.no_access.address,
-        fixture.read_only.address,
-    ]
+    [fixture.hole.address + PAGE, 0xffff_8000_0000_0000, fixture.no_access.address, fixture.read_only.address]
 }
 
 fn clone_overlooks_a_parent_tid_that_cannot_be_written() -> Outcome {
@@ -36,11 +31,7 @@ fn clone_overlooks_a_parent_tid_that_cannot_be_written() -> Outcome {
             0 => process::exit(17),
             pid => i32::try_from(pid).unwrap_or(-1),
         };
-        expect_eq(
-            process::Child { pid }.wait()?.exited(),
-            Some(17),
-            "the exit code of the child",
-        )?;
+        expect_eq(process::Child { pid }.wait()?.exited(), Some(17), "the exit code of the child")?;
     }
     Ok(())
 }
@@ -49,11 +40,7 @@ fn robust_list_that_cannot_be_read_does_no_harm() -> Outcome {
     let fixture = Fixture::new()?;
     for address in bad_addresses(&fixture) {
         let child = process::spawn(|| {
-            expect_eq(
-                call(libc::SYS_set_robust_list, [address, 24])?,
-                0,
-                "what set_robust_list returns",
-            )
+            expect_eq(call(libc::SYS_set_robust_list, [address, 24])?, 0, "what set_robust_list returns")
         })?;
         // The kernel walks the list when the process ends.
         child.expect_success()?;
@@ -63,17 +50,13 @@ fn robust_list_that_cannot_be_read_does_no_harm() -> Outcome {
 
 fn robust_list_of_a_wrong_size_gives_einval() -> Outcome {
     let fixture = Fixture::new()?;
-    expect_errno(
-        call(libc::SYS_set_robust_list, [fixture.good(ROOM), 23]),
-        libc::EINVAL,
-    )
+    expect_errno(call(libc::SYS_set_robust_list, [fixture.good(ROOM), 23]), libc::EINVAL)
 }
 
 fn tid_address_that_cannot_be_written_does_no_harm() -> Outcome {
     let fixture = Fixture::new()?;
     for address in bad_addresses(&fixture) {
-        process::spawn(|| Ok(call(libc::SYS_set_tid_address, [address]).map(drop)?))?
-            .expect_success()?;
+        process::spawn(|| Ok(call(libc::SYS_set_tid_address, [address]).map(drop)?))?.expect_success()?;
     }
     Ok(())
 }
@@ -81,18 +64,8 @@ fn tid_address_that_cannot_be_written_does_no_harm() -> Outcome {
 fn futex_word_that_is_misaligned_gives_einval() -> Outcome {
     let fixture = Fixture::new()?;
     for offset in [1, 2, 3] {
-        for operation in [
-            libc::FUTEX_WAIT,
-            libc::FUTEX_WAKE,
-            libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG,
-        ] {
-            expect_errno(
-                call(
-                    libc::SYS_futex,
-                    [fixture.good(ROOM + offset), word(operation), 0, 0],
-                ),
-                libc::EINVAL,
-            )?;
+        for operation in [libc::FUTEX_WAIT, libc::FUTEX_WAKE, libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG] {
+            expect_errno(call(libc::SYS_futex, [fixture.good(ROOM + offset), word(operation), 0, 0]), libc::EINVAL)?;
         }
     }
     Ok(())
@@ -104,10 +77,7 @@ fn rest_of_an_interrupted_sleep_that_cannot_be_written_gives_efault() -> Outcome
         let child = process::spawn(|| {
             signal::count(libc::SIGUSR1, 0)?;
             fixture.good.store(ROOM, 100);
-            expect_errno(
-                call(libc::SYS_nanosleep, [fixture.good(ROOM), address]),
-                libc::EFAULT,
-            )
+            expect_errno(call(libc::SYS_nanosleep, [fixture.good(ROOM), address]), libc::EFAULT)
         })?;
         child.wait_until_asleep()?;
         child.kill(libc::SIGUSR1)?;
@@ -130,81 +100,45 @@ fn signal_frame_that_cannot_be_written_kills_with_sigsegv() -> Outcome {
         signal::count(libc::SIGUSR1, libc::SA_ONSTACK)?;
         Ok(signal::raise(libc::SIGUSR1)?)
     })?;
-    expect_eq(
-        child.wait()?.signalled(),
-        Some(libc::SIGSEGV),
-        "the signal that killed",
-    )
+    expect_eq(child.wait()?.signalled(), Some(libc::SIGSEGV), "the signal that killed")
 }
 
 fn structs_may_be_misaligned() -> Outcome {
     let fixture = Fixture::new()?;
     let odd = fixture.good(ROOM + 1);
     let clock = word(libc::CLOCK_MONOTONIC);
-    expect_eq(
-        call(libc::SYS_clock_gettime, [clock, odd])?,
-        0,
-        "what clock_gettime returns",
-    )?;
+    expect_eq(call(libc::SYS_clock_gettime, [clock, odd])?, 0, "what clock_gettime returns")?;
     expect_eq(call(libc::SYS_pipe2, [odd, 0])?, 0, "what pipe2 returns")?;
     let numbers = fixture.good.load_all(ROOM + 1, 8);
     let number = |bytes: &[u8]| i32::from_ne_bytes(bytes.try_into().unwrap_or_default());
     fd::write(number(&numbers[4..]), b"x")?;
-    expect_eq(
-        fd::read_up_to(number(&numbers[..4]), 1)?,
-        b"x",
-        "what comes through the pipe",
-    )
+    expect_eq(fd::read_up_to(number(&numbers[..4]), 1)?, b"x", "what comes through the pipe")
 }
 
 fn length_that_wraps_around_the_address_space_gives_efault() -> Outcome {
     let fixture = Fixture::new()?;
     let length = usize::MAX >> 1;
     // A length that no buffer can have is refused as a whole before anything moves.
-    expect_errno(
-        call(
-            libc::SYS_write,
-            [word(fixture.pipe.write), 0xffff_8000_0000_0000, length],
-        ),
-        libc::EFAULT,
-    )?;
-    expect_errno(
-        call(
-            libc::SYS_read,
-            [word(fixture.pipe.read), 0xffff_8000_0000_0000, length],
-        ),
-        libc::EFAULT,
-    )?;
+    expect_errno(call(libc::SYS_write, [word(fixture.pipe.write), 0xffff_8000_0000_0000, length]), libc::EFAULT)?;
+    expect_errno(call(libc::SYS_read, [word(fixture.pipe.read), 0xffff_8000_0000_0000, length]), libc::EFAULT)?;
     expect_eq(fd::fionread(fixture.pipe.read)?, 8, "bytes in the pipe")
 }
 
 fn vector_with_a_bad_second_buffer_moves_only_the_first() -> Outcome {
     let fixture = Fixture::new()?;
     let first = fixture.good(ROOM + 512);
-    for (place, value) in [first, 4, fixture.hole.address + PAGE, 4]
-        .into_iter()
-        .enumerate()
-    {
-        fixture
-            .good
-            .store_all(ROOM + 8 * place, &value.to_ne_bytes());
+    for (place, value) in [first, 4, fixture.hole.address + PAGE, 4].into_iter().enumerate() {
+        fixture.good.store_all(ROOM + 8 * place, &value.to_ne_bytes());
     }
     // What is reported as read has gone from the pipe, and nothing else.
-    let reported = match call(
-        libc::SYS_readv,
-        [word(fixture.pipe.read), fixture.good(ROOM), 2],
-    ) {
+    let reported = match call(libc::SYS_readv, [word(fixture.pipe.read), fixture.good(ROOM), 2]) {
         Ok(count) => count,
         Err(error) => {
             expect_eq(error.errno, libc::EFAULT, "errno")?;
             0
         }
     };
-    expect_eq(
-        fd::fionread(fixture.pipe.read)?,
-        8 - reported,
-        "bytes in the pipe",
-    )?;
+    expect_eq(fd::fionread(fixture.pipe.read)?, 8 - reported, "bytes in the pipe")?;
     let mut received = fixture.good.load_all(ROOM + 512, reported);
     received.extend(fd::read_up_to(fixture.pipe.read, 8 - reported)?);
     expect_eq(received, b"12345678", "the bytes")

@@ -11,11 +11,7 @@ fn with_ended_child(waits: impl FnOnce(i32) -> Sys<usize>) -> Sys<usize> {
     let result = waits(child.pid);
     // Linux has reaped the child when it finds out about the address; another kernel may leave it.
     match process::wait4(child.pid, 0) {
-        Err(SysError {
-            errno: libc::ECHILD,
-            ..
-        })
-        | Ok(_) => result,
+        Err(SysError { errno: libc::ECHILD, .. }) | Ok(_) => result,
         Err(error) => Err(error),
     }
 }
@@ -25,37 +21,21 @@ fn wait4(pid: i32, status: usize, usage: usize) -> Sys<usize> {
 }
 
 fn waitid(pid: i32, information: usize, usage: usize) -> Sys<usize> {
-    let (kind, options) = (
-        super::word(libc::P_PID.cast_signed()),
-        super::word(libc::WEXITED),
-    );
-    call(
-        libc::SYS_waitid,
-        [kind, super::word(pid), information, options, usage],
-    )
+    let (kind, options) = (super::word(libc::P_PID.cast_signed()), super::word(libc::WEXITED));
+    call(libc::SYS_waitid, [kind, super::word(pid), information, options, usage])
 }
 
 /// An execve of this very program with the vectors given; 0 stands for one that is empty.
 fn execve(fixture: &Fixture, arguments: usize, environment: usize) -> Sys<usize> {
-    let missing = SysError {
-        call: "finding this program",
-        errno: libc::ENOENT,
-    };
+    let missing = SysError { call: "finding this program", errno: libc::ENOENT };
     let program = probe::program().map_err(|_| missing)?;
     fixture.good.store_all(ROOM, program.as_bytes());
     fixture.good.store_all(ROOM + program.len(), &[0]);
     // Eight zero bytes in good memory are an empty vector.
     let vector = |address| {
-        if address == 0 {
-            fixture.good(super::ZERO_TIME)
-        } else {
-            address
-        }
+        if address == 0 { fixture.good(super::ZERO_TIME) } else { address }
     };
-    call(
-        libc::SYS_execve,
-        [fixture.good(ROOM), vector(arguments), vector(environment)],
-    )
+    call(libc::SYS_execve, [fixture.good(ROOM), vector(arguments), vector(environment)])
 }
 
 /// A vector in good memory whose one string lies at `address`.
@@ -75,72 +55,27 @@ const USAGE: usize = 144;
 const NOFILE: usize = 7;
 
 pub(super) const CASES: &[Case] = &[
-    Case::new("wait4_status", Writes(4), |_, at| {
-        with_ended_child(|pid| wait4(pid, at, 0))
-    })
-    .optional(),
-    Case::new("wait4_usage", Writes(USAGE), |_, at| {
-        with_ended_child(|pid| wait4(pid, 0, at))
-    })
-    .optional(),
-    Case::new("waitid_information", Writes(WRITTEN_OF_SIGINFO), |_, at| {
-        with_ended_child(|pid| waitid(pid, at, 0))
-    })
-    .optional(),
-    Case::new("waitid_usage", Writes(USAGE), |_, at| {
-        with_ended_child(|pid| waitid(pid, 0, at))
-    })
-    .optional(),
+    Case::new("wait4_status", Writes(4), |_, at| with_ended_child(|pid| wait4(pid, at, 0))).optional(),
+    Case::new("wait4_usage", Writes(USAGE), |_, at| with_ended_child(|pid| wait4(pid, 0, at))).optional(),
+    Case::new("waitid_information", Writes(WRITTEN_OF_SIGINFO), |_, at| with_ended_child(|pid| waitid(pid, at, 0)))
+        .optional(),
+    Case::new("waitid_usage", Writes(USAGE), |_, at| with_ended_child(|pid| waitid(pid, 0, at))).optional(),
     Case::new("execve_path", ReadsText, |f, at| {
-        call(
-            libc::SYS_execve,
-            [at, f.good(super::ZERO_TIME), f.good(super::ZERO_TIME)],
-        )
+        call(libc::SYS_execve, [at, f.good(super::ZERO_TIME), f.good(super::ZERO_TIME)])
     }),
     Case::new("execve_arguments", Reads(8), |f, at| execve(f, at, 0)).optional(),
     Case::new("execve_environment", Reads(8), |f, at| execve(f, 0, at)).optional(),
     // A null pointer in the vector is its end.
-    Case::new("execve_argument", ReadsText, |f, at| {
-        execve(f, vector_of(f, at), 0)
-    })
-    .optional(),
-    Case::new("execve_variable", ReadsText, |f, at| {
-        execve(f, 0, vector_of(f, at))
-    })
-    .optional(),
-    Case::new(
-        "uname_names",
-        Writes(size_of::<libc::utsname>()),
-        |_, at| call(libc::SYS_uname, [at]),
-    ),
-    Case::new("sysinfo_information", Writes(SYSINFO), |_, at| {
-        call(libc::SYS_sysinfo, [at])
-    }),
-    Case::new("times_buffer", Writes(32), |_, at| {
-        call(libc::SYS_times, [at])
-    })
-    .optional(),
-    Case::new("getrusage_usage", Writes(USAGE), |_, at| {
-        call(libc::SYS_getrusage, [0, at])
-    }),
-    Case::new("prlimit64_new_limit", Reads(16), |_, at| {
-        call(libc::SYS_prlimit64, [0, NOFILE, at, 0])
-    })
-    .optional(),
-    Case::new("prlimit64_old_limit", Writes(16), |_, at| {
-        call(libc::SYS_prlimit64, [0, NOFILE, 0, at])
-    })
-    .optional(),
-    Case::new("getrlimit_limit", Writes(16), |_, at| {
-        call(libc::SYS_getrlimit, [NOFILE, at])
-    }),
-    Case::new("setrlimit_limit", Reads(16), |_, at| {
-        call(libc::SYS_setrlimit, [NOFILE, at])
-    }),
-    Case::new("sched_getaffinity_mask", Writes(8), |_, at| {
-        call(libc::SYS_sched_getaffinity, [0, 128, at])
-    }),
-    Case::new("sched_setaffinity_mask", Reads(8), |_, at| {
-        call(libc::SYS_sched_setaffinity, [0, 8, at])
-    }),
+    Case::new("execve_argument", ReadsText, |f, at| execve(f, vector_of(f, at), 0)).optional(),
+    Case::new("execve_variable", ReadsText, |f, at| execve(f, 0, vector_of(f, at))).optional(),
+    Case::new("uname_names", Writes(size_of::<libc::utsname>()), |_, at| call(libc::SYS_uname, [at])),
+    Case::new("sysinfo_information", Writes(SYSINFO), |_, at| call(libc::SYS_sysinfo, [at])),
+    Case::new("times_buffer", Writes(32), |_, at| call(libc::SYS_times, [at])).optional(),
+    Case::new("getrusage_usage", Writes(USAGE), |_, at| call(libc::SYS_getrusage, [0, at])),
+    Case::new("prlimit64_new_limit", Reads(16), |_, at| call(libc::SYS_prlimit64, [0, NOFILE, at, 0])).optional(),
+    Case::new("prlimit64_old_limit", Writes(16), |_, at| call(libc::SYS_prlimit64, [0, NOFILE, 0, at])).optional(),
+    Case::new("getrlimit_limit", Writes(16), |_, at| call(libc::SYS_getrlimit, [NOFILE, at])),
+    Case::new("setrlimit_limit", Reads(16), |_, at| call(libc::SYS_setrlimit, [NOFILE, at])),
+    Case::new("sched_getaffinity_mask", Writes(8), |_, at| call(libc::SYS_sched_getaffinity, [0, 128, at])),
+    Case::new("sched_setaffinity_mask", Reads(8), |_, at| call(libc::SYS_sched_setaffinity, [0, 8, at])),
 ];

@@ -16,67 +16,29 @@ fn pipe2(_: &Fixture, address: usize) -> Sys<usize> {
 }
 
 pub(super) const CASES: &[Case] = &[
-    Case::new("read_buffer_from_a_pipe", Writes(8), |f, at| {
-        call(libc::SYS_read, [word(f.pipe.read), at, 8])
-    })
-    .divisible(),
-    Case::new("read_buffer_from_a_file", Writes(8), |f, at| {
-        call(libc::SYS_read, [word(f.file), at, 8])
-    })
-    .divisible(),
-    Case::new("write_buffer_to_a_pipe", Reads(8), |f, at| {
-        call(libc::SYS_write, [word(f.pipe.write), at, 8])
-    })
-    .divisible(),
-    Case::new("write_buffer_to_a_file", Reads(8), |f, at| {
-        call(libc::SYS_write, [word(f.file), at, 8])
-    })
-    .divisible(),
-    Case::new("pread64_buffer", Writes(8), |f, at| {
-        call(libc::SYS_pread64, [word(f.file), at, 8, 1])
-    })
-    .divisible(),
-    Case::new("pwrite64_buffer", Reads(8), |f, at| {
-        call(libc::SYS_pwrite64, [word(f.file), at, 8, 1])
-    })
-    .divisible(),
-    Case::new("readv_vector", Reads(16), |f, at| {
-        call(libc::SYS_readv, [word(f.pipe.read), at, 1])
-    }),
-    Case::new("writev_vector", Reads(16), |f, at| {
-        call(libc::SYS_writev, [word(f.pipe.write), at, 1])
-    }),
-    Case::new("readv_buffer", Writes(8), |f, at| {
-        call(libc::SYS_readv, [word(f.pipe.read), vector(f, at, 8), 1])
-    })
-    .divisible(),
-    Case::new("writev_buffer", Reads(8), |f, at| {
-        call(libc::SYS_writev, [word(f.pipe.write), vector(f, at, 8), 1])
-    })
-    .divisible(),
+    Case::new("read_buffer_from_a_pipe", Writes(8), |f, at| call(libc::SYS_read, [word(f.pipe.read), at, 8]))
+        .divisible(),
+    Case::new("read_buffer_from_a_file", Writes(8), |f, at| call(libc::SYS_read, [word(f.file), at, 8])).divisible(),
+    Case::new("write_buffer_to_a_pipe", Reads(8), |f, at| call(libc::SYS_write, [word(f.pipe.write), at, 8]))
+        .divisible(),
+    Case::new("write_buffer_to_a_file", Reads(8), |f, at| call(libc::SYS_write, [word(f.file), at, 8])).divisible(),
+    Case::new("pread64_buffer", Writes(8), |f, at| call(libc::SYS_pread64, [word(f.file), at, 8, 1])).divisible(),
+    Case::new("pwrite64_buffer", Reads(8), |f, at| call(libc::SYS_pwrite64, [word(f.file), at, 8, 1])).divisible(),
+    Case::new("readv_vector", Reads(16), |f, at| call(libc::SYS_readv, [word(f.pipe.read), at, 1])),
+    Case::new("writev_vector", Reads(16), |f, at| call(libc::SYS_writev, [word(f.pipe.write), at, 1])),
+    Case::new("readv_buffer", Writes(8), |f, at| call(libc::SYS_readv, [word(f.pipe.read), vector(f, at, 8), 1]))
+        .divisible(),
+    Case::new("writev_buffer", Reads(8), |f, at| call(libc::SYS_writev, [word(f.pipe.write), vector(f, at, 8), 1]))
+        .divisible(),
     // Linux notices that it cannot write the offset back only when the bytes have gone: read-only memory is not tried.
-    Case::new("sendfile_offset", Reads(8), |f, at| {
-        call(
-            libc::SYS_sendfile,
-            [word(f.pipe.write), word(f.file), at, 4],
-        )
-    })
-    .optional(),
+    Case::new("sendfile_offset", Reads(8), |f, at| call(libc::SYS_sendfile, [word(f.pipe.write), word(f.file), at, 4]))
+        .optional(),
     Case::new("pipe2_descriptors", Writes(8), pipe2),
-    Case::new("fstat_status", Writes(size_of::<libc::stat>()), |f, at| {
-        call(libc::SYS_fstat, [word(f.file), at])
-    }),
-    Case::new("getdents64_buffer", Writes(64), |f, at| {
-        call(libc::SYS_getdents64, [word(f.directory), at, 4096])
-    })
-    .divisible(),
-    Case::new("getcwd_buffer", Writes(8), |_, at| {
-        call(libc::SYS_getcwd, [at, 4096])
-    }),
-    Case::new("getrandom_buffer", Writes(64), |_, at| {
-        call(libc::SYS_getrandom, [at, 64, 0])
-    })
-    .divisible(),
+    Case::new("fstat_status", Writes(size_of::<libc::stat>()), |f, at| call(libc::SYS_fstat, [word(f.file), at])),
+    Case::new("getdents64_buffer", Writes(64), |f, at| call(libc::SYS_getdents64, [word(f.directory), at, 4096]))
+        .divisible(),
+    Case::new("getcwd_buffer", Writes(8), |_, at| call(libc::SYS_getcwd, [at, 4096])),
+    Case::new("getrandom_buffer", Writes(64), |_, at| call(libc::SYS_getrandom, [at, 64, 0])).divisible(),
     Case::new("fionread_count", Writes(4), |f, at| {
         let request = 0x541b;
         call(libc::SYS_ioctl, [word(f.pipe.read), request, at])

@@ -13,24 +13,14 @@ const MONOTONIC: usize = word(libc::CLOCK_MONOTONIC);
 
 /// A pollfd in good memory that asks for the pipe's bytes.
 fn pollfd(fixture: &Fixture) -> usize {
-    fixture
-        .good
-        .store_all(ROOM, &fixture.pipe.read.to_ne_bytes());
+    fixture.good.store_all(ROOM, &fixture.pipe.read.to_ne_bytes());
     fixture.good.store_all(ROOM + 4, &[1, 0, 0, 0]);
     fixture.good(ROOM)
 }
 
-fn pselect6(
-    fixture: &Fixture,
-    sets: [usize; 3],
-    timeout: Option<usize>,
-    mask: usize,
-) -> Sys<usize> {
+fn pselect6(fixture: &Fixture, sets: [usize; 3], timeout: Option<usize>, mask: usize) -> Sys<usize> {
     let timeout = timeout.unwrap_or(fixture.good(ZERO_TIME));
-    call(
-        libc::SYS_pselect6,
-        [64, sets[0], sets[1], sets[2], timeout, mask],
-    )
+    call(libc::SYS_pselect6, [64, sets[0], sets[1], sets[2], timeout, mask])
 }
 
 /// The sixth argument of pselect6, in good memory: where the set lies, and its size.
@@ -41,12 +31,7 @@ fn mask_argument(fixture: &Fixture, set: usize) -> usize {
 }
 
 fn epoll_ctl(fixture: &Fixture, event: usize) -> Sys<usize> {
-    let arguments = [
-        word(fixture.epoll),
-        word(libc::EPOLL_CTL_ADD),
-        word(fixture.pipe.write),
-        event,
-    ];
+    let arguments = [word(fixture.epoll), word(libc::EPOLL_CTL_ADD), word(fixture.pipe.write), event];
     call(libc::SYS_epoll_ctl, arguments)
 }
 
@@ -55,138 +40,58 @@ fn futex(operation: i32, address: usize, timeout: usize) -> Sys<usize> {
 }
 
 pub(super) const CASES: &[Case] = &[
-    Case::new("ppoll_entries", Writes(8), |f, at| {
-        call(libc::SYS_ppoll, [at, 1, f.good(ZERO_TIME), 0, 0])
+    Case::new("ppoll_entries", Writes(8), |f, at| call(libc::SYS_ppoll, [at, 1, f.good(ZERO_TIME), 0, 0])),
+    Case::new("ppoll_timeout", Reads(16), |f, at| call(libc::SYS_ppoll, [pollfd(f), 1, at, 0, 0])).optional(),
+    Case::new("ppoll_mask", Reads(SET), |f, at| call(libc::SYS_ppoll, [pollfd(f), 1, f.good(ZERO_TIME), at, SET]))
+        .optional(),
+    Case::new("pselect6_readers", Writes(8), |f, at| pselect6(f, [at, 0, 0], None, 0)).optional(),
+    Case::new("pselect6_writers", Writes(8), |f, at| pselect6(f, [0, at, 0], None, 0)).optional(),
+    Case::new("pselect6_exceptions", Writes(8), |f, at| pselect6(f, [0, 0, at], None, 0)).optional(),
+    Case::new("pselect6_timeout", Reads(16), |f, at| pselect6(f, [0; 3], Some(at), 0)).optional(),
+    Case::new("pselect6_mask_argument", Reads(16), |f, at| pselect6(f, [0; 3], None, at)).optional(),
+    Case::new("pselect6_mask", Reads(SET), |f, at| pselect6(f, [0; 3], None, mask_argument(f, at))).optional(),
+    Case::new("epoll_ctl_event", Reads(size_of::<libc::epoll_event>()), epoll_ctl),
+    Case::new("epoll_pwait_events", Writes(size_of::<libc::epoll_event>()), |f, at| {
+        call(libc::SYS_epoll_pwait, [word(f.epoll), at, 1, 0, 0, SET])
     }),
-    Case::new("ppoll_timeout", Reads(16), |f, at| {
-        call(libc::SYS_ppoll, [pollfd(f), 1, at, 0, 0])
-    })
-    .optional(),
-    Case::new("ppoll_mask", Reads(SET), |f, at| {
-        call(libc::SYS_ppoll, [pollfd(f), 1, f.good(ZERO_TIME), at, SET])
-    })
-    .optional(),
-    Case::new("pselect6_readers", Writes(8), |f, at| {
-        pselect6(f, [at, 0, 0], None, 0)
-    })
-    .optional(),
-    Case::new("pselect6_writers", Writes(8), |f, at| {
-        pselect6(f, [0, at, 0], None, 0)
-    })
-    .optional(),
-    Case::new("pselect6_exceptions", Writes(8), |f, at| {
-        pselect6(f, [0, 0, at], None, 0)
-    })
-    .optional(),
-    Case::new("pselect6_timeout", Reads(16), |f, at| {
-        pselect6(f, [0; 3], Some(at), 0)
-    })
-    .optional(),
-    Case::new("pselect6_mask_argument", Reads(16), |f, at| {
-        pselect6(f, [0; 3], None, at)
-    })
-    .optional(),
-    Case::new("pselect6_mask", Reads(SET), |f, at| {
-        pselect6(f, [0; 3], None, mask_argument(f, at))
-    })
-    .optional(),
-    Case::new(
-        "epoll_ctl_event",
-        Reads(size_of::<libc::epoll_event>()),
-        epoll_ctl,
-    ),
-    Case::new(
-        "epoll_pwait_events",
-        Writes(size_of::<libc::epoll_event>()),
-        |f, at| call(libc::SYS_epoll_pwait, [word(f.epoll), at, 1, 0, 0, SET]),
-    ),
     Case::new("epoll_pwait_mask", Reads(SET), |f, at| {
-        call(
-            libc::SYS_epoll_pwait,
-            [word(f.epoll), f.good(ROOM), 1, 0, at, SET],
-        )
+        call(libc::SYS_epoll_pwait, [word(f.epoll), f.good(ROOM), 1, 0, at, SET])
     })
     .optional(),
-    Case::new("rt_sigaction_new_action", Reads(ACTION), |_, at| {
-        call(libc::SYS_rt_sigaction, [USR1, at, 0, SET])
-    })
-    .optional(),
-    Case::new("rt_sigaction_old_action", Writes(ACTION), |_, at| {
-        call(libc::SYS_rt_sigaction, [USR1, 0, at, SET])
-    })
-    .optional(),
+    Case::new("rt_sigaction_new_action", Reads(ACTION), |_, at| call(libc::SYS_rt_sigaction, [USR1, at, 0, SET]))
+        .optional(),
+    Case::new("rt_sigaction_old_action", Writes(ACTION), |_, at| call(libc::SYS_rt_sigaction, [USR1, 0, at, SET]))
+        .optional(),
     Case::new("rt_sigprocmask_new_set", Reads(SET), |_, at| {
-        call(
-            libc::SYS_rt_sigprocmask,
-            [word(libc::SIG_BLOCK), at, 0, SET],
-        )
+        call(libc::SYS_rt_sigprocmask, [word(libc::SIG_BLOCK), at, 0, SET])
     })
     .optional(),
     Case::new("rt_sigprocmask_old_set", Writes(SET), |_, at| {
-        call(
-            libc::SYS_rt_sigprocmask,
-            [word(libc::SIG_BLOCK), 0, at, SET],
-        )
+        call(libc::SYS_rt_sigprocmask, [word(libc::SIG_BLOCK), 0, at, SET])
     })
     .optional(),
-    Case::new("rt_sigpending_set", Writes(SET), |_, at| {
-        call(libc::SYS_rt_sigpending, [at, SET])
-    }),
-    Case::new("rt_sigsuspend_set", Reads(SET), |_, at| {
-        call(libc::SYS_rt_sigsuspend, [at, SET])
-    }),
+    Case::new("rt_sigpending_set", Writes(SET), |_, at| call(libc::SYS_rt_sigpending, [at, SET])),
+    Case::new("rt_sigsuspend_set", Reads(SET), |_, at| call(libc::SYS_rt_sigsuspend, [at, SET])),
     Case::new("rt_sigtimedwait_set", Reads(SET), |f, at| {
         call(libc::SYS_rt_sigtimedwait, [at, 0, f.good(ZERO_TIME), SET])
     }),
-    Case::new(
-        "sigaltstack_new_stack",
-        Reads(size_of::<libc::stack_t>()),
-        |_, at| call(libc::SYS_sigaltstack, [at, 0]),
-    )
-    .optional(),
-    Case::new(
-        "sigaltstack_old_stack",
-        Writes(size_of::<libc::stack_t>()),
-        |_, at| call(libc::SYS_sigaltstack, [0, at]),
-    )
-    .optional(),
-    Case::new("nanosleep_time", Reads(16), |_, at| {
-        call(libc::SYS_nanosleep, [at, 0])
-    }),
-    Case::new("clock_nanosleep_time", Reads(16), |_, at| {
-        call(libc::SYS_clock_nanosleep, [MONOTONIC, 0, at, 0])
-    }),
-    Case::new("clock_gettime_time", Writes(16), |_, at| {
-        call(libc::SYS_clock_gettime, [MONOTONIC, at])
-    }),
-    Case::new("clock_getres_time", Writes(16), |_, at| {
-        call(libc::SYS_clock_getres, [MONOTONIC, at])
+    Case::new("sigaltstack_new_stack", Reads(size_of::<libc::stack_t>()), |_, at| call(libc::SYS_sigaltstack, [at, 0]))
+        .optional(),
+    Case::new("sigaltstack_old_stack", Writes(size_of::<libc::stack_t>()), |_, at| {
+        call(libc::SYS_sigaltstack, [0, at])
     })
     .optional(),
-    Case::new("gettimeofday_time", Writes(16), |_, at| {
-        call(libc::SYS_gettimeofday, [at, 0])
-    })
-    .optional(),
-    Case::new("getitimer_timer", Writes(32), |_, at| {
-        call(libc::SYS_getitimer, [0, at])
-    }),
+    Case::new("nanosleep_time", Reads(16), |_, at| call(libc::SYS_nanosleep, [at, 0])),
+    Case::new("clock_nanosleep_time", Reads(16), |_, at| call(libc::SYS_clock_nanosleep, [MONOTONIC, 0, at, 0])),
+    Case::new("clock_gettime_time", Writes(16), |_, at| call(libc::SYS_clock_gettime, [MONOTONIC, at])),
+    Case::new("clock_getres_time", Writes(16), |_, at| call(libc::SYS_clock_getres, [MONOTONIC, at])).optional(),
+    Case::new("gettimeofday_time", Writes(16), |_, at| call(libc::SYS_gettimeofday, [at, 0])).optional(),
+    Case::new("getitimer_timer", Writes(32), |_, at| call(libc::SYS_getitimer, [0, at])),
     // A null new value stops the timer on Linux.
-    Case::new("setitimer_new_timer", Reads(32), |_, at| {
-        call(libc::SYS_setitimer, [0, at, 0])
-    })
-    .optional(),
-    Case::new("futex_wait_word", ReadsWord, |f, at| {
-        futex(libc::FUTEX_WAIT, at, f.good(ZERO_TIME))
-    }),
+    Case::new("setitimer_new_timer", Reads(32), |_, at| call(libc::SYS_setitimer, [0, at, 0])).optional(),
+    Case::new("futex_wait_word", ReadsWord, |f, at| futex(libc::FUTEX_WAIT, at, f.good(ZERO_TIME))),
     Case::new("futex_private_wait_word", ReadsWord, |f, at| {
-        futex(
-            libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG,
-            at,
-            f.good(ZERO_TIME),
-        )
+        futex(libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG, at, f.good(ZERO_TIME))
     }),
-    Case::new("futex_timeout", Reads(16), |f, at| {
-        futex(libc::FUTEX_WAIT, f.good(ROOM), at)
-    })
-    .optional(),
+    Case::new("futex_timeout", Reads(16), |f, at| futex(libc::FUTEX_WAIT, f.good(ROOM), at)).optional(),
 ];

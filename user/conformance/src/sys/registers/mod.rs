@@ -8,15 +8,9 @@ mod aarch64;
 mod x86_64;
 
 #[cfg(target_arch = "aarch64")]
-pub use aarch64::{
-    GENERAL, VECTOR_WORDS, clobber, general_across_tgkill, vectors_across_tgkill,
-    vectors_across_yield,
-};
+pub use aarch64::{GENERAL, VECTOR_WORDS, clobber, general_across_tgkill, vectors_across_tgkill, vectors_across_yield};
 #[cfg(target_arch = "x86_64")]
-pub use x86_64::{
-    GENERAL, VECTOR_WORDS, clobber, general_across_tgkill, vectors_across_tgkill,
-    vectors_across_yield,
-};
+pub use x86_64::{GENERAL, VECTOR_WORDS, clobber, general_across_tgkill, vectors_across_tgkill, vectors_across_yield};
 
 /// A number that depends on every bit of its index.
 pub fn pattern(index: usize) -> u64 {

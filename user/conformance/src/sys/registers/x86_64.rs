@@ -34,11 +34,7 @@ pub fn general_across_tgkill(mut words: [u64; GENERAL], signal: i32) -> [u64; GE
     words
 }
 
-fn vectors_across(
-    mut words: [u64; VECTOR_WORDS],
-    call: libc::c_long,
-    arguments: [u64; 3],
-) -> [u64; VECTOR_WORDS] {
+fn vectors_across(mut words: [u64; VECTOR_WORDS], call: libc::c_long, arguments: [u64; 3]) -> [u64; VECTOR_WORDS] {
     // SAFETY: touches the words and registers that are declared; the call takes numbers only.
     unsafe {
         asm!(
@@ -58,9 +54,7 @@ fn vectors_across(
 
 /// As `general_across_tgkill`, for xmm0 to xmm7.
 pub fn vectors_across_tgkill(words: [u64; VECTOR_WORDS], signal: i32) -> [u64; VECTOR_WORDS] {
-    let [pid, thread, signal] = [process::getpid(), process::gettid(), signal]
-        .map(i32::cast_unsigned)
-        .map(u64::from);
+    let [pid, thread, signal] = [process::getpid(), process::gettid(), signal].map(i32::cast_unsigned).map(u64::from);
     vectors_across(words, libc::SYS_tgkill, [pid, thread, signal])
 }
 
