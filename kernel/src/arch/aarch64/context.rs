@@ -1,6 +1,8 @@
 //! Kernel stacks switched, and the FP/SIMD registers of user programs.
 
-use core::arch::{asm, global_asm};
+use aarch64_cpu::registers::CPACR_EL1;
+use core::arch::global_asm;
+use tock_registers::interfaces::Writeable;
 
 global_asm!(include_str!("context.s"), options(raw));
 
@@ -68,13 +70,11 @@ pub unsafe fn continue_on(stack_top: usize, function: extern "C" fn(usize) -> !,
 
 /// Lets EL0 use FP/SIMD registers, or makes its first use trap.
 pub fn set_user_fp(access: UserFp) {
-    let bits: usize = match access {
-        UserFp::Enabled => 3 << 20,
-        UserFp::Trapped => 1 << 20,
-    };
     // EL1 keeps access in both (it needs it to save and restore). The return to EL0 synchronises.
-    // SAFETY: CPACR_EL1.FPEN only.
-    unsafe { asm!("msr cpacr_el1, {}", in(reg) bits, options(nomem, nostack)) };
+    CPACR_EL1.write(match access {
+        UserFp::Enabled => CPACR_EL1::FPEN::TrapNothing,
+        UserFp::Trapped => CPACR_EL1::FPEN::TrapEl0,
+    });
 }
 
 /// Whether EL0 may touch FP/SIMD registers.

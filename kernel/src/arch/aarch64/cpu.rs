@@ -1,7 +1,10 @@
 //! One CPU: who it is, its block of per-CPU facts (TPIDR_EL1), interrupt masking, waiting.
 
+use super::exception::address;
+use aarch64_cpu::registers::{CNTKCTL_EL1, MPIDR_EL1, TPIDR_EL0, TPIDR_EL1};
 use core::arch::asm;
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+use tock_registers::interfaces::{Readable, Writeable};
 
 /// The most CPUs the kernel drives (GICv3's reach is far wider; the design's is eight).
 pub const MAX_CPUS: usize = 8;
@@ -31,20 +34,16 @@ static BLOCKS: [CpuBlock; MAX_CPUS] = [const {
 pub fn init(index: usize) {
     let block = &BLOCKS[index];
     block.index.store(index, Ordering::Relaxed);
-    let mpidr: usize;
-    // SAFETY: reading an identification register has no effect.
-    unsafe { asm!("mrs {}, mpidr_el1", out(reg) mpidr, options(nomem, nostack)) };
-    block.mpidr.store(mpidr & 0xff_00ff_ffff, Ordering::Relaxed);
-    let address = (&raw const *block).addr();
-    // SAFETY: TPIDR_EL1 is the kernel's own; only `block()` interprets it.
-    unsafe { asm!("msr tpidr_el1, {}", in(reg) address, options(nomem, nostack)) };
+    // The affinity fields; on this target a register is a usize.
+    block.mpidr.store(MPIDR_EL1.get() as usize & 0xff_00ff_ffff, Ordering::Relaxed);
+    let address = (&raw const *block).expose_provenance();
+    // TPIDR_EL1 is the kernel's own; only `block()` interprets it.
+    TPIDR_EL1.set(address as u64);
 }
 
 fn block() -> &'static CpuBlock {
-    let block: *const CpuBlock;
-    // Not `pure`: a task may migrate whenever it sleeps, so every use must read the register.
-    // SAFETY: reading TPIDR_EL1 has no effect.
-    unsafe { asm!("mrs {}, tpidr_el1", out(reg) block, options(nomem, nostack, preserves_flags)) };
+    // Read anew every time: a task may migrate whenever it sleeps.
+    let block = core::ptr::with_exposed_provenance::<CpuBlock>(address(TPIDR_EL1.get()));
     // SAFETY: `init` stored the address of a `'static` block, before any other code ran on this CPU.
     unsafe { &*block }
 }
@@ -122,20 +121,16 @@ pub fn frame_pointer() -> usize {
 
 /// The user's thread pointer (TPIDR_EL0), which a switch carries along.
 pub fn user_thread_pointer() -> usize {
-    let value: usize;
-    // SAFETY: reading a register the kernel gives no meaning to.
-    unsafe { asm!("mrs {}, tpidr_el0", out(reg) value, options(nomem, nostack, preserves_flags)) };
-    value
+    address(TPIDR_EL0.get())
 }
 
 /// Sets the user's thread pointer.
 pub fn set_user_thread_pointer(value: usize) {
-    // SAFETY: only user programs interpret it.
-    unsafe { asm!("msr tpidr_el0, {}", in(reg) value, options(nomem, nostack, preserves_flags)) };
+    // Only user programs interpret it.
+    TPIDR_EL0.set(value as u64);
 }
 
 /// Lets EL0 read the virtual counter (for the vDSO), and nothing else of the timer.
 pub fn allow_user_counter() {
-    // SAFETY: CNTKCTL_EL1.EL0VCTEN only.
-    unsafe { asm!("msr cntkctl_el1, {}", in(reg) 2_usize, options(nomem, nostack)) };
+    CNTKCTL_EL1.write(CNTKCTL_EL1::EL0VCTEN::SET);
 }

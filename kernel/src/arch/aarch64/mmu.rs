@@ -1,6 +1,8 @@
 //! Translation table entries and the TLB. Who maps what is `mm`'s business.
 
+use aarch64_cpu::registers::{ID_AA64MMFR0_EL1, TTBR1_EL1};
 use core::arch::asm;
+use tock_registers::interfaces::Readable;
 
 /// log2 of the page size.
 pub const PAGE_SHIFT: usize = 12;
@@ -101,18 +103,12 @@ pub unsafe fn set_user_table(root: usize, asid: u16) {
 
 /// The physical address of the kernel's table, for a starting CPU.
 pub fn kernel_table() -> usize {
-    let value: u64;
-    // SAFETY: reading a register.
-    unsafe { asm!("mrs {}, ttbr1_el1", out(reg) value, options(nomem, nostack)) };
-    super::exception::address(value & ADDRESS_MASK)
+    super::exception::address(TTBR1_EL1.get() & ADDRESS_MASK)
 }
 
 /// How many ASIDs the CPU tells apart.
 pub fn asid_count() -> u32 {
-    let features: u64;
-    // SAFETY: reading an identification register.
-    unsafe { asm!("mrs {}, id_aa64mmfr0_el1", out(reg) features, options(nomem, nostack)) };
-    if features >> 4 & 0xf == 2 { 1 << 16 } else { 1 << 8 }
+    if ID_AA64MMFR0_EL1.matches_all(ID_AA64MMFR0_EL1::ASIDBits::Bits_16) { 1 << 16 } else { 1 << 8 }
 }
 
 /// Makes code just written at `[start, start + length)` (a kernel address) visible to instruction fetches.

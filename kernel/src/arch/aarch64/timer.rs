@@ -1,7 +1,9 @@
 //! The virtual timer: the only clock. Under `-icount shift=0` a nanosecond is an instruction.
 
+use aarch64_cpu::registers::{CNTFRQ_EL0, CNTV_CTL_EL0, CNTV_CVAL_EL0, CNTVCT_EL0};
 use core::arch::asm;
 use core::sync::atomic::{AtomicU64, Ordering};
+use tock_registers::interfaces::{Readable, Writeable};
 
 /// The virtual timer's private interrupt on every GIC system (PPI 11).
 pub const INTERRUPT: u32 = 27;
@@ -23,10 +25,7 @@ pub fn init() {
 
 /// The counter's frequency.
 pub fn frequency_hz() -> u64 {
-    let hz: u64;
-    // SAFETY: reading CNTFRQ_EL0 has no effect.
-    unsafe { asm!("mrs {}, cntfrq_el0", out(reg) hz, options(nomem, nostack)) };
-    hz
+    CNTFRQ_EL0.get()
 }
 
 /// The fixed-point factor of [`now_ns`], for the vDSO: ns = ticks * factor >> 32.
@@ -44,10 +43,7 @@ pub fn ticks() -> u64 {
 
 /// The counter, read without a barrier: near enough for accounting.
 pub fn ticks_unordered() -> u64 {
-    let ticks: u64;
-    // SAFETY: reading a counter.
-    unsafe { asm!("mrs {}, cntvct_el0", out(reg) ticks, options(nomem, nostack)) };
-    ticks
+    CNTVCT_EL0.get()
 }
 
 /// Nanoseconds in `ticks`.
@@ -66,14 +62,11 @@ pub fn set_deadline(deadline_ns: u64) {
     let factor = TICKS_PER_NS.load(Ordering::Relaxed);
     #[expect(clippy::cast_possible_truncation, reason = "the counter is not faster than 1 GHz")]
     let ticks = ((u128::from(deadline_ns) * u128::from(factor)) >> 32) as u64 + 1;
-    // SAFETY: programs this CPU's comparator and enables it.
-    unsafe {
-        asm!("msr cntv_cval_el0, {}", "msr cntv_ctl_el0, {}", in(reg) ticks, in(reg) 1_u64, options(nomem, nostack))
-    };
+    CNTV_CVAL_EL0.set(ticks);
+    CNTV_CTL_EL0.write(CNTV_CTL_EL0::ENABLE::SET);
 }
 
 /// No interrupt is wanted any more.
 pub fn cancel() {
-    // SAFETY: disables this CPU's comparator.
-    unsafe { asm!("msr cntv_ctl_el0, xzr", options(nomem, nostack)) };
+    CNTV_CTL_EL0.set(0);
 }
