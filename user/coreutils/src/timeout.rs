@@ -72,7 +72,7 @@ fn start_timer(limit: std::time::Duration) -> Result<(), Errno> {
         it_interval: libc::timeval { tv_sec: 0, tv_usec: 0 },
         it_value: libc::timeval { tv_sec: 0, tv_usec: 0 },
     };
-    timer.it_value.tv_sec = limit.as_secs().try_into().unwrap_or(libc::time_t::MAX);
+    timer.it_value.tv_sec = limit.as_secs().try_into().unwrap_or(i64::MAX);
     timer.it_value.tv_usec = limit.subsec_micros().max(u32::from(limit.as_secs() == 0)).into();
     // SAFETY: the timer is read during the call only; the old value is not asked for.
     let result = unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const timer, std::ptr::null_mut()) };

@@ -34,8 +34,8 @@ static BLOCKS: [CpuBlock; MAX_CPUS] = [const {
 pub fn init(index: usize) {
     let block = &BLOCKS[index];
     block.index.store(index, Ordering::Relaxed);
-    // The affinity fields; on this target a register is a usize.
-    block.mpidr.store(MPIDR_EL1.get() as usize & 0xff_00ff_ffff, Ordering::Relaxed);
+    // The affinity fields.
+    block.mpidr.store(address(MPIDR_EL1.get()) & 0xff_00ff_ffff, Ordering::Relaxed);
     let address = (&raw const *block).expose_provenance();
     // TPIDR_EL1 is the kernel's own; only `block()` interprets it.
     TPIDR_EL1.set(address as u64);
