@@ -31,6 +31,27 @@ pub const HELLO_IOC_GET_SLOTS: u32 = ioctl::ior::<u32>(HELLO_IOC_MAGIC, 3);
 /// Tells the state of the ring that the file is bound to.
 pub const HELLO_IOC_STAT: u32 = ioctl::ior::<HelloStat>(HELLO_IOC_MAGIC, 4);
 
+/// Makes the file one side of a ring in shared memory ([`crate::ring`]), which `mmap(2)` from offset 0 then maps; the argument
+/// points to the role, one of [`HELLO_ROLE_PRODUCER`] and [`HELLO_ROLE_CONSUMER`]. The answer is the bytes to be mapped. The
+/// file must have been opened with `O_RDWR`, and from now on counts as a writer only, or as a reader only. The other side is
+/// another file: one that has the other role, or whoever calls write(2) or read(2).
+///
+/// EINVAL: no such role. EBADF: not opened with `O_RDWR`. EBUSY: the role is taken, the file has one already, or the ring is
+/// not mapped yet and holds data. ENOMEM.
+pub const HELLO_IOC_RING: u32 = ioctl::iow::<u32>(HELLO_IOC_MAGIC, 5);
+/// For [`HELLO_IOC_RING`]: the side that fills slots.
+pub const HELLO_ROLE_PRODUCER: u32 = 1;
+/// For [`HELLO_IOC_RING`]: the side that drains slots.
+pub const HELLO_ROLE_CONSUMER: u32 = 2;
+
+/// Wakes who waits for the other side of a mapped ring. EINVAL: the file has no role. EIO: the ring makes no sense.
+pub const HELLO_IOC_DOORBELL: u32 = ioctl::io(HELLO_IOC_MAGIC, 6);
+
+/// Sleeps until this side of a mapped ring can go on, or never will. The answer is what poll(2) would say.
+///
+/// EINVAL: the file has no role. EAGAIN: `O_NONBLOCK`, and it cannot. EINTR. EIO: the ring makes no sense.
+pub const HELLO_IOC_WAIT: u32 = ioctl::io(HELLO_IOC_MAGIC, 7);
+
 /// What [`HELLO_IOC_STAT`] tells. Counters begin when the instance is made, and run on over closings and openings.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[cfg_attr(
@@ -81,5 +102,6 @@ mod tests {
         assert_eq!(size_of::<HelloStat>(), 160);
         let numbers = [HELLO_IOC_CHANNEL, HELLO_IOC_SET_SLOTS, HELLO_IOC_GET_SLOTS, HELLO_IOC_STAT];
         assert_eq!(numbers, [0x4040_6801, 0x4004_6802, 0x8004_6803, 0x80a0_6804]);
+        assert_eq!([HELLO_IOC_RING, HELLO_IOC_DOORBELL, HELLO_IOC_WAIT], [0x4004_6805, 0x6806, 0x6807]);
     }
 }

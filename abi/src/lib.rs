@@ -6,3 +6,4 @@
 
 pub mod hello;
 pub mod ioctl;
+pub mod ring;

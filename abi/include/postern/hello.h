@@ -35,4 +35,13 @@ struct hello_stat {
 #define HELLO_IOC_GET_SLOTS _IOR(HELLO_IOC_MAGIC, 3, __u32)
 #define HELLO_IOC_STAT _IOR(HELLO_IOC_MAGIC, 4, struct hello_stat)
 
+/* Makes the file, opened with O_RDWR, one side of a mapped ring; returns the bytes to map. See hello_ring.h. */
+#define HELLO_IOC_RING _IOW(HELLO_IOC_MAGIC, 5, __u32)
+#define HELLO_ROLE_PRODUCER 1
+#define HELLO_ROLE_CONSUMER 2
+/* Wakes who waits for the other side. */
+#define HELLO_IOC_DOORBELL _IO(HELLO_IOC_MAGIC, 6)
+/* Sleeps until this side can go on; returns poll(2)'s mask. */
+#define HELLO_IOC_WAIT _IO(HELLO_IOC_MAGIC, 7)
+
 #endif

@@ -1,17 +1,26 @@
-//! The locks and wait queues under loom, which needs a build of its own: `cargo test` at the root runs that too.
+//! What is model-checked with loom, which needs a build of its own: `cargo test` at the root runs that too.
 //!
 //! The verdict is the exit status of the inner cargo. It builds beside the outer one's artefacts, under other names.
 
 use std::path::Path;
 use std::process::Command;
 
-#[test]
-fn every_interleaving_that_loom_explores_passes() {
+fn every_interleaving_passes(package: &str) {
     let status = Command::new("cargo")
-        .args(["test", "--quiet", "--release", "--package", "postern-sync", "--test", "models"])
+        .args(["test", "--quiet", "--release", "--package", package, "--test", "models"])
         .env("RUSTFLAGS", "--cfg loom")
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))
         .status()
         .expect("cargo starts");
     assert!(status.success(), "{status}");
+}
+
+#[test]
+fn every_interleaving_of_locks_and_wait_queues_that_loom_explores_passes() {
+    every_interleaving_passes("postern-sync");
+}
+
+#[test]
+fn every_interleaving_of_the_mapped_ring_that_loom_explores_passes() {
+    every_interleaving_passes("postern-abi");
 }
