@@ -35,6 +35,7 @@ const KERNEL_PARAMETERS: &[&str] = &[
     "maxcpus",
     "mem",
     "mitigations",
+    "module_blacklist",
     "nokaslr",
     "noinitrd",
     "norandmaps",
@@ -173,7 +174,7 @@ fn set_variable(environment: &mut Vec<String>, parameter: &Parameter<'_>) {
 }
 
 /// Keys are equal if they differ in nothing but dashes for underscores.
-fn same_key(one: &str, other: &str) -> bool {
+pub(crate) fn same_key(one: &str, other: &str) -> bool {
     let plain = |byte: u8| if byte == b'-' { b'_' } else { byte };
     one.bytes().map(plain).eq(other.bytes().map(plain))
 }

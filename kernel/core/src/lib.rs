@@ -21,6 +21,8 @@ pub mod fd_table;
 pub mod gzip;
 pub mod identity;
 pub mod line_discipline;
+pub mod module_image;
+pub mod module_parameter;
 pub mod newc;
 pub mod page_ring;
 pub mod path;

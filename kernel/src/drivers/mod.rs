@@ -6,7 +6,9 @@
 
 pub mod console;
 pub mod kmsg;
+pub mod mailbox;
 pub mod memory;
+pub mod module;
 pub mod pl011;
 pub mod rtc;
 pub mod tty;
@@ -59,7 +61,6 @@ pub trait CharDriver: Send + Sync {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Major {
     /// Any free one, from 254 down.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for drivers without a number in devices.txt"))]
     Dynamic,
     /// This one, by devices.txt.
     Fixed(u32),
@@ -107,7 +108,8 @@ pub fn init() -> Result<()> {
     special::set_char_device_opener(&TableOpener);
     procfs::add_text("devices", show_devices)?;
     memory::register()?;
-    tty::register()
+    tty::register()?;
+    module::init()
 }
 
 /// A device interrupts: the UART, which is the only one that may.
@@ -187,7 +189,6 @@ fn remove_nodes(names: &[String]) {
 ///
 /// # Errors
 /// ENOENT; EBUSY while one of its devices is open.
-#[cfg_attr(not(test), expect(dead_code, reason = "for drivers that can be taken out"))]
 pub fn unregister(major: u32, first_minor: u32) -> Result<()> {
     let mut table = TABLE.lock();
     let found = table.iter().position(|known| known.major == major && known.minors.start == first_minor);
@@ -200,6 +201,13 @@ pub fn unregister(major: u32, first_minor: u32) -> Result<()> {
     drop(table);
     remove_nodes(&region.nodes);
     Ok(())
+}
+
+/// How many open file descriptions, and mappings of such, the registration of `major` that starts at `first_minor` has.
+pub fn openings(major: u32, first_minor: u32) -> usize {
+    let table = TABLE.lock();
+    let found = table.iter().find(|known| known.major == major && known.minors.start == first_minor);
+    found.map_or(0, |region| region.openings.load(Ordering::Relaxed))
 }
 
 /// Counts an opening for as long as it lives.

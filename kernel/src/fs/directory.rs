@@ -18,7 +18,7 @@ const COMPUTED_BASE: u64 = 1 << 40;
 /// Cursor positions of `.` and `..`; entries follow.
 const DOT: u64 = 0;
 const DOT_DOT: u64 = 1;
-const FIRST_ORDINAL: u64 = 2;
+pub(super) const FIRST_ORDINAL: u64 = 2;
 
 /// The names which code computes, looked at after those in memory.
 pub trait Computed: Send + Sync {

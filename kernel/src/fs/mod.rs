@@ -16,7 +16,7 @@
 //! | `mount`, `types` | mounts; types of file system | MOUNTS, MOUNT_PLACE |
 //! | `walk`, `namespace`, `open`, `change_attributes` | what calls do with paths | through the above |
 //! | `context`, `permission` | root, cwd, umask; who may what | FS_CONTEXT |
-//! | `devfs`, `procfs`, `initramfs`, `anonymous` | particular trees | – |
+//! | `devfs`, `procfs`, `sysfs`, `initramfs`, `anonymous` | particular trees | – |
 //! | `special` | openers of devices and FIFOs | OBJECT |
 //! | `flock`, `record_lock` | flock(2); the locks of fcntl(2) | OBJECT |
 //!
@@ -53,6 +53,7 @@ pub mod poll;
 pub mod procfs;
 pub mod record_lock;
 pub mod special;
+pub mod sysfs;
 pub mod types;
 pub mod walk;
 
@@ -60,7 +61,7 @@ use alloc::sync::Arc;
 use context::FsContext;
 use postern_core::errno::Result;
 
-/// Makes the root file system, devtmpfs and procfs. Once, at boot, after memory and before drivers. The first process's view.
+/// Makes the root file system, devtmpfs, procfs and sysfs. Once, at boot, after memory and before drivers. The first process's view.
 ///
 /// # Errors
 /// EBUSY the second time.
@@ -68,5 +69,6 @@ pub fn init() -> Result<Arc<FsContext>> {
     let root = mount::set_root(types::new_ramfs())?;
     devfs::init()?;
     procfs::init()?;
+    sysfs::init()?;
     Ok(FsContext::at(root))
 }

@@ -6,10 +6,10 @@ use crate::arch::mmu::PAGE_SIZE;
 use crate::fs::devfs;
 use crate::fs::file_system::{Changes, FileSystem, Options};
 use crate::fs::inode::Owner;
-use crate::fs::procfs;
+use crate::fs::{procfs, sysfs};
 use crate::mm::frame;
 use alloc::sync::Arc;
-use linux_raw_sys::general::{RAMFS_MAGIC, SYSFS_MAGIC, TMPFS_MAGIC};
+use linux_raw_sys::general::{RAMFS_MAGIC, TMPFS_MAGIC};
 use postern_core::errno::{Errno, Result};
 
 /// A type of file system.
@@ -26,7 +26,7 @@ static BUILT_IN: [FileSystemType; 5] = [
     FileSystemType { name: "tmpfs", make: make_tmpfs },
     FileSystemType { name: "devtmpfs", make: |_| Ok(devfs::instance().clone()) },
     FileSystemType { name: "proc", make: |_| Ok(procfs::instance().clone()) },
-    FileSystemType { name: "sysfs", make: |_| make_sysfs() },
+    FileSystemType { name: "sysfs", make: |_| Ok(sysfs::instance().clone()) },
 ];
 
 /// All types.
@@ -64,23 +64,6 @@ pub fn new_ramfs() -> Arc<FileSystem> {
 
 fn make_ramfs(_: &[u8]) -> Result<Arc<FileSystem>> {
     Ok(new_ramfs())
-}
-
-fn make_sysfs() -> Result<Arc<FileSystem>> {
-    let file_system = FileSystem::new(Options {
-        type_name: "sysfs",
-        magic: SYSFS_MAGIC,
-        limit_pages: 0,
-        limit_inodes: usize::MAX,
-        changes: Changes::ByKernel,
-        owner: Owner::ROOT,
-        permissions: 0o555,
-        computed: None,
-    });
-    for path in ["devices", "fs/cgroup", "kernel"] {
-        crate::fs::kernel_tree::make_directories(&file_system, path)?;
-    }
-    Ok(file_system)
 }
 
 /// tmpfs's options, see tmpfs(5).

@@ -64,17 +64,17 @@ pub const TESTS: &[(&str, fn())] = &[
     ("a_hung_up_terminal_is_at_its_end", terminal::hang_up),
 ];
 
-type Job = Box<dyn FnOnce() + Send>;
+pub(super) type Job = Box<dyn FnOnce() + Send>;
 
 static JOBS: SpinLock<Vec<Option<Job>>> = SpinLock::new(rank::OBJECT, Vec::new());
 static DONE: AtomicUsize = AtomicUsize::new(0);
 static DONE_QUEUE: WaitQueue = WaitQueue::new();
 
 /// Tasks that run jobs; to be joined.
-struct Tasks(Vec<Arc<Task>>);
+pub(super) struct Tasks(Vec<Arc<Task>>);
 
 /// Starts a task for each job. One set at a time.
-fn start(jobs: Vec<Job>) -> Tasks {
+pub(super) fn start(jobs: Vec<Job>) -> Tasks {
     extern "C" fn run(index: usize) -> ! {
         let job = JOBS.lock()[index].take();
         job.unwrap()();
@@ -103,7 +103,7 @@ impl Tasks {
     }
 
     /// Waits until all have, and are gone.
-    fn join(mut self) {
+    pub(super) fn join(mut self) {
         self.wait_until_done(self.0.len());
         while let Some(task) = self.0.pop() {
             // The next task on its CPU gives its stack back.

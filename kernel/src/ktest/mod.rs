@@ -9,6 +9,8 @@ mod ipc;
 #[cfg(test)]
 mod memory;
 #[cfg(test)]
+mod modules;
+#[cfg(test)]
 mod runner;
 #[cfg(test)]
 mod scheduling;

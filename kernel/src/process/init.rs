@@ -74,10 +74,12 @@ pub fn is_beginning() -> bool {
     process.pid() == tree::INIT && !process.has_executed.load(core::sync::atomic::Ordering::Relaxed)
 }
 
-/// Unpacks the initramfs, opens the console, runs the program; a failure ends the machine with a message.
+/// Unpacks the initramfs, loads modules, opens the console, runs the program; a failure ends the machine with a message.
 pub fn begin(frame: &mut TrapFrame) {
     let Some(boot) = BOOT.get() else { return };
     unpack(boot.initramfs.clone());
+    crate::drivers::module::at_boot(boot.command_line);
+    current().with_caller(crate::drivers::module::publish_images);
     open_console();
     let command = CommandLine::new(boot.command_line).init();
     if let Err(error) = run(frame, &command) {

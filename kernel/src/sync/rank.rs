@@ -4,6 +4,8 @@
 use postern_sync::Rank;
 
 // Sleeping: may be held over a user copy, whose fault takes ADDRESS_SPACE and then PAGES.
+/// Loading and unloading of modules: one at a time, over all that they do.
+pub const LOADING: Rank = Rank::sleeping(5, "loading");
 /// Rename, mount and unmount: one at a time.
 pub const NAMESPACE: Rank = Rank::sleeping(10, "namespace");
 /// `exec` and `fork` of one process exclude each other.
@@ -18,6 +20,8 @@ pub const DIRECTORY: Rank = Rank::sleeping(37, "directory");
 pub const EPOLL: Rank = Rank::sleeping(38, "epoll");
 /// Which epoll instance waits for which: changes of that.
 pub const EPOLL_NESTING: Rank = Rank::sleeping(33, "epoll nesting");
+/// The parameters of a module: set with the position of their file held.
+pub const MODULE_PARAMETERS: Rank = Rank::sleeping(39, "module parameters");
 /// One direction of a pair of sockets.
 pub const SOCKET: Rank = Rank::sleeping(42, "socket");
 /// An eventfd's counter.
@@ -25,7 +29,6 @@ pub const EVENTFD: Rank = Rank::sleeping(41, "eventfd");
 /// A pipe's ring.
 pub const PIPE: Rank = Rank::sleeping(40, "pipe");
 /// A driver's instance.
-#[expect(dead_code, reason = "for the drivers to come: the place of their locks in the order")]
 pub const DRIVER: Rank = Rank::sleeping(45, "driver");
 /// A terminal.
 pub const TTY: Rank = Rank::sleeping(48, "tty");

@@ -11,6 +11,7 @@ pub mod futex;
 pub mod identity;
 pub mod ipc;
 pub mod memory;
+pub mod module;
 pub mod poll;
 pub mod process;
 pub mod sched;
@@ -329,6 +330,7 @@ table! {
         __NR_sethostname => system::sethostname,
         __NR_setdomainname => system::setdomainname,
         __NR_syslog => system::syslog,
+        __NR_delete_module => module::delete_module,
     }
     // Calls that leave kernel objects behind: refused while only the kernel's reserve of memory is left.
     allocating {
@@ -342,6 +344,8 @@ table! {
         __NR_renameat2 => fs::renameat2,
         __NR_memfd_create => fs::memfd_create,
         __NR_mount => fs::mount,
+        __NR_init_module => module::init_module,
+        __NR_finit_module => module::finit_module,
         __NR_pipe2 => ipc::pipe2,
         __NR_eventfd2 => ipc::eventfd2,
         __NR_epoll_create1 => poll::epoll_create1,

@@ -64,14 +64,14 @@ pub const TESTS: &[(&str, fn())] = &[
 ];
 
 /// A tree of its own, with somebody who looks at it.
-struct World {
+pub(super) struct World {
     context: Arc<FsContext>,
     credentials: Credentials,
 }
 
 impl World {
     /// An empty tree, seen by the superuser.
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self::limited(usize::MAX)
     }
 
@@ -107,7 +107,7 @@ impl World {
         Self { context: self.context.clone(), credentials }
     }
 
-    fn caller(&self) -> Caller<'_> {
+    pub(super) fn caller(&self) -> Caller<'_> {
         self.context.caller(&self.credentials, 0)
     }
 
