@@ -4,7 +4,7 @@
 //! on the names, as with cargo's own test programs; `--list` shows them. No lock is held: cargo has given up its own on
 //! the build folder before a test program starts, so suites may call cargo.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
@@ -23,6 +23,9 @@ struct Suite {
     cpus: u8,
     output: Output,
     words: &'static [&'static str],
+    /// What is typed at the console, all at once, before anybody asks for it.
+    keys: &'static str,
+    timeout_s: &'static str,
 }
 
 const KERNEL: &[&str] =
@@ -30,14 +33,54 @@ const KERNEL: &[&str] =
 const CONFORMANCE: &[&str] = &["make", "run", "CMD=conformance"];
 const BENCHMARK: &[&str] = &["make", "run", "CMD=ipcbench --quick"];
 
+const SHELL: &[&str] = &["make", "run"];
+
+/// Each line that is lost, or read by the wrong program, ends in a guest that fails or never powers off.
+const LINES: &str = "sh -c 'read a; read b; test $a$b = onetwo' || echo 1 >/proc/postern/exit_status
+one
+two
+read line; test $line = three || echo 2 >/proc/postern/exit_status
+three
+poweroff
+";
+
 const SUITES: &[Suite] = &[
-    Suite { name: "kernel_1_cpu", cpus: 1, output: Output::Ktap, words: KERNEL },
-    Suite { name: "kernel_4_cpus", cpus: 4, output: Output::Ktap, words: KERNEL },
-    Suite { name: "conformance_1_cpu", cpus: 1, output: Output::Ktap, words: CONFORMANCE },
-    Suite { name: "conformance_4_cpus", cpus: 4, output: Output::Ktap, words: CONFORMANCE },
+    Suite { name: "kernel_1_cpu", cpus: 1, output: Output::Ktap, words: KERNEL, keys: "", timeout_s: BOOT_TIMEOUT_S },
+    Suite { name: "kernel_4_cpus", cpus: 4, output: Output::Ktap, words: KERNEL, keys: "", timeout_s: BOOT_TIMEOUT_S },
+    Suite {
+        name: "conformance_1_cpu",
+        cpus: 1,
+        output: Output::Ktap,
+        words: CONFORMANCE,
+        keys: "",
+        timeout_s: BOOT_TIMEOUT_S,
+    },
+    Suite {
+        name: "conformance_4_cpus",
+        cpus: 4,
+        output: Output::Ktap,
+        words: CONFORMANCE,
+        keys: "",
+        timeout_s: BOOT_TIMEOUT_S,
+    },
     // Small runs, so that the benchmarks cannot rot.
-    Suite { name: "ipcbench_1_cpu", cpus: 1, output: Output::Free, words: BENCHMARK },
-    Suite { name: "ipcbench_4_cpus", cpus: 4, output: Output::Free, words: BENCHMARK },
+    Suite {
+        name: "ipcbench_1_cpu",
+        cpus: 1,
+        output: Output::Free,
+        words: BENCHMARK,
+        keys: "",
+        timeout_s: BOOT_TIMEOUT_S,
+    },
+    Suite {
+        name: "ipcbench_4_cpus",
+        cpus: 4,
+        output: Output::Free,
+        words: BENCHMARK,
+        keys: "",
+        timeout_s: BOOT_TIMEOUT_S,
+    },
+    Suite { name: "typed_ahead", cpus: 1, output: Output::Free, words: SHELL, keys: LINES, timeout_s: "60" },
 ];
 
 /// For one boot of the built image; the kernel's own tests have their limit in their runner.
@@ -89,8 +132,8 @@ fn run(suite: &Suite) -> (Count, Option<String>) {
     let child = command(suite.words)
         .env("POSTERN_SMP", &cpus)
         .env("SMP", &cpus)
-        .env("TIMEOUT", BOOT_TIMEOUT_S)
-        .stdin(Stdio::null())
+        .env("TIMEOUT", suite.timeout_s)
+        .stdin(if suite.keys.is_empty() { Stdio::null() } else { Stdio::piped() })
         .stdout(Stdio::piped())
         .spawn();
     let mut child = match child {
@@ -99,6 +142,10 @@ fn run(suite: &Suite) -> (Count, Option<String>) {
             return (count, Some(format!("{} did not start: {error}", suite.words[0])));
         }
     };
+    if let Some(mut keyboard) = child.stdin.take() {
+        // A suite that ends before it has taken the keys has a status that says why.
+        let _ = keyboard.write_all(suite.keys.as_bytes());
+    }
     if let Some(output) = child.stdout.take() {
         // The console is bytes: a line that is not UTF-8 is shown as well as it can be.
         for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {

@@ -142,3 +142,45 @@ fn an_error_costs_the_line_only() {
     terminal.wait_for("ready> ");
     terminal.line("echo al\\ive", "alive");
 }
+
+#[test]
+fn lines_typed_at_once_all_run() {
+    let mut terminal = Terminal::start();
+    terminal.press("echo fir\\st\recho sec\\ond\necho thi\\rd\r");
+    for output in ["first", "second", "third"] {
+        terminal.wait_for(&format!("\n{output}\r\n"));
+    }
+    terminal.press("sh -c 'exit 3'\rexit $?\r");
+    let status = terminal.shell.wait().expect("the shell is our child");
+    assert_eq!(status.code(), Some(3));
+}
+
+#[test]
+fn what_is_typed_while_a_command_runs_is_run_after_it() {
+    let mut terminal = Terminal::start();
+    terminal.press("echo run\\ning; read line; echo got $line\r");
+    terminal.wait_for("\nrunning\r\n");
+    terminal.press("answer\recho af\\ter\recho la\\st\r");
+    terminal.wait_for("\ngot answer\r\n");
+    terminal.wait_for("\nafter\r\n");
+    terminal.wait_for("\nlast\r\n");
+}
+
+#[test]
+fn a_program_gets_the_lines_typed_behind_its_own() {
+    let mut terminal = Terminal::start();
+    terminal.press("sh -c 'read a; read b; echo $b-$a'\none\ntwo\necho af\\ter\n");
+    terminal.wait_for("\ntwo-one\r\n");
+    terminal.wait_for("\nafter\r\n");
+    terminal.wait_for("ready> ");
+}
+
+#[test]
+fn the_end_key_ends_the_shell_on_an_empty_line_only() {
+    let mut terminal = Terminal::start();
+    terminal.press("echo st\\ill\u{4}\r");
+    terminal.wait_for("\nstill\r\n");
+    terminal.press("sh -c 'exit 5'\r\u{4}");
+    let status = terminal.shell.wait().expect("the shell is our child");
+    assert_eq!(status.code(), Some(5));
+}
