@@ -15,7 +15,7 @@ mod identity;
 mod invocation;
 mod list;
 mod machine;
-mod mode;
+pub mod mode;
 mod moment;
 mod mounting;
 mod names;

@@ -58,7 +58,7 @@ pub fn chmod(invocation: &Invocation) -> Outcome {
 }
 
 /// `old` changed by the symbolic or octal `mode`; `None` if that is invalid.
-fn changed(mode: &str, old: u32, is_directory: bool) -> Option<u32> {
+pub fn changed(mode: &str, old: u32, is_directory: bool) -> Option<u32> {
     if mode.starts_with(|first: char| first.is_ascii_digit()) {
         return u32::from_str_radix(mode, 8).ok().filter(|mode| *mode <= 0o7777);
     }

@@ -152,7 +152,7 @@ fn convert(conversion: u8, layout: &Layout, arguments: &mut Arguments<'_>, outpu
             let value = arguments.next().map_or(0.0, |argument| real(argument, output));
             let precision = layout.precision.unwrap_or(6);
             let digits = match conversion {
-                b'e' => format!("{:.precision$e}", value.abs()),
+                b'e' => exponential(value.abs(), precision),
                 b'g' if layout.precision.is_none() => value.abs().to_string(),
                 _ => format!("{:.precision$}", value.abs()),
             };
@@ -165,6 +165,18 @@ fn convert(conversion: u8, layout: &Layout, arguments: &mut Arguments<'_>, outpu
         }
     }
     false
+}
+
+/// As in C: the exponent with its sign and at least two digits.
+fn exponential(value: f64, precision: usize) -> String {
+    let text = format!("{value:.precision$e}");
+    match text.split_once('e') {
+        Some((digits, exponent)) => match exponent.strip_prefix('-') {
+            Some(exponent) => format!("{digits}e-{exponent:0>2}"),
+            None => format!("{digits}e+{exponent:0>2}"),
+        },
+        None => text,
+    }
 }
 
 fn pad_text(text: &[u8], layout: &Layout, output: &mut Output) {

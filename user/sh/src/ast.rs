@@ -197,8 +197,10 @@ pub struct Redirection {
 pub enum Target {
     /// `< file`
     Read(Word),
-    /// `> file`, `>| file`
+    /// `> file`
     Write(Word),
+    /// `>| file`: also with `set -C`.
+    Overwrite(Word),
     /// `>> file`
     Append(Word),
     /// `<> file`

@@ -19,6 +19,9 @@ impl Shell {
     /// Runs a list.
     pub fn run_list(&mut self, list: &List) -> Run {
         for item in &list.0 {
+            if self.options.no_execution && !self.options.interactive {
+                return Ok(());
+            }
             self.check_signals()?;
             match item.mode {
                 Mode::Foreground => self.run_and_or(&item.and_or)?,

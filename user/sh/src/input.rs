@@ -155,6 +155,8 @@ impl Shell {
     pub fn run_standard_input(&mut self) -> Run {
         let mut lines = Lines::open(self);
         let mut pending = Vec::new();
+        // Number of the first pending line.
+        let mut first_line = 1;
         loop {
             let prompt = if pending.is_empty() { Prompt::First } else { Prompt::Continued };
             if prompt == Prompt::First && self.options.interactive {
@@ -169,18 +171,24 @@ impl Shell {
                 }
                 Input::End if pending.is_empty() => return Ok(()),
                 Input::End => {
-                    let error = Parser::new(&pending, 0).complete_command().err();
-                    let error = error.unwrap_or(SyntaxError::Incomplete("command"));
-                    return self.syntax_error(&error, None);
+                    return match Parser::new(&pending, 0).complete_command() {
+                        Ok(list) => self.run_list(&list.unwrap_or_default()),
+                        Err(error) => self.syntax_error(&error, Some(first_line)),
+                    };
                 }
             }
-            self.run_pending(&mut pending, &mut lines)?;
+            let lines_pending = pending.split_inclusive(|byte| *byte == b'\n').count();
+            let line = (!self.options.interactive).then_some(first_line + lines_pending - 1);
+            self.run_pending(&mut pending, &mut lines, line)?;
+            if pending.is_empty() {
+                first_line += lines_pending;
+            }
         }
     }
 
-    /// Runs the command read so far, if it is complete.
-    fn run_pending(&mut self, pending: &mut Vec<u8>, lines: &mut Lines) -> Run {
-        let result = match Parser::new(pending, 0).complete_command() {
+    /// Runs the command read so far, if it is complete. `line` is for messages: the number of the last line.
+    fn run_pending(&mut self, pending: &mut Vec<u8>, lines: &mut Lines, line: Option<usize>) -> Run {
+        let result = match Parser::new(pending, 0).command_so_far() {
             Err(SyntaxError::Incomplete(_)) => return Ok(()),
             Ok(list) => {
                 lines.remember(pending);
@@ -190,7 +198,7 @@ impl Shell {
             Err(error) => {
                 lines.remember(pending);
                 pending.clear();
-                self.syntax_error(&error, None)
+                self.syntax_error(&error, line)
             }
         };
         match result {

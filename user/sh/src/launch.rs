@@ -172,9 +172,11 @@ impl Shell {
         } else {
             self.jobs.remove(number);
         }
-        if let (State::Killed(signal), true) = (state, self.options.interactive) {
+        if let State::Killed(signal) = state {
             if signal == Signal::SIGINT as i32 {
-                self.notify("");
+                if self.options.interactive {
+                    self.notify("");
+                }
             } else if signal != Signal::SIGPIPE as i32 {
                 self.notify(&signal_description(signal));
             }

@@ -68,6 +68,7 @@ pub struct Lexer<'a> {
     pub(crate) position: usize,
     pending: Vec<PendingDocument>,
     depth: usize,
+    continued: bool,
 }
 
 /// Nesting beyond this is refused, so that hostile input cannot exhaust the stack.
@@ -76,12 +77,23 @@ const DEPTH_MAX: usize = 200;
 impl<'a> Lexer<'a> {
     /// A lexer at byte `position` of `source`, inside `depth` levels of nesting.
     pub fn new(source: &'a [u8], position: usize, depth: usize) -> Self {
-        Self { source, position, pending: Vec::new(), depth }
+        Self { source, position, pending: Vec::new(), depth, continued: false }
     }
 
     /// How many levels of nesting are around the position.
     pub fn depth(&self) -> usize {
         self.depth
+    }
+
+    /// Whether the source ends with a line that a backslash continues, outside of quotes and comments.
+    pub fn is_continued(&self) -> bool {
+        self.continued
+    }
+
+    /// Steps over a backslash and the newline behind it.
+    pub(crate) fn join_lines(&mut self) {
+        self.position += 2;
+        self.continued |= self.position == self.source.len();
     }
 
     /// Goes one level deeper.
@@ -115,7 +127,7 @@ impl<'a> Lexer<'a> {
         loop {
             match self.peek_byte(0) {
                 Some(b' ' | b'\t') => self.position += 1,
-                Some(b'\\') if self.peek_byte(1) == Some(b'\n') => self.position += 2,
+                Some(b'\\') if self.peek_byte(1) == Some(b'\n') => self.join_lines(),
                 Some(b'#') => {
                     while self.peek_byte(0).is_some_and(|byte| byte != b'\n') {
                         self.position += 1;

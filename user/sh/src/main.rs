@@ -91,7 +91,7 @@ fn parse(arguments: &[Vec<u8>]) -> Result<Invocation, String> {
                 b'c' => is_text = true,
                 b'l' => login = true,
                 b's' => is_standard = true,
-                b'e' | b'f' | b'i' | b'm' | b'u' | b'x' => options.push((*letter, sign)),
+                b'C' | b'a' | b'e' | b'f' | b'i' | b'm' | b'n' | b'u' | b'x' => options.push((*letter, sign)),
                 other => return Err(format!("Illegal option -{}", other.escape_ascii())),
             }
         }

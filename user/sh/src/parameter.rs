@@ -93,7 +93,12 @@ impl Shell {
     /// Sets a variable; a read-only one ends the script.
     pub fn assign(&mut self, name: &[u8], value: &[u8]) -> Run {
         match self.variables.set(name, value) {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                if self.options.export_all {
+                    self.variables.export(name);
+                }
+                Ok(())
+            }
             Err(message) => self.fatal(&message),
         }
     }

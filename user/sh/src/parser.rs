@@ -34,6 +34,15 @@ impl<'a> Parser<'a> {
         self.taken_to
     }
 
+    /// One command of a source that may go on: [`SyntaxError::Incomplete`] also if its last line is continued.
+    ///
+    /// # Errors
+    /// What is wrong with the command, or that it is not all there.
+    pub fn command_so_far(&mut self) -> Syntax<Option<List>> {
+        let list = self.complete_command()?;
+        if self.lexer.is_continued() { Err(SyntaxError::Incomplete("line continuation")) } else { Ok(list) }
+    }
+
     /// The rest of the source as one list.
     pub fn program(&mut self) -> Syntax<List> {
         let list = self.list()?;
@@ -102,6 +111,11 @@ impl<'a> Parser<'a> {
             Token::End => Err(SyntaxError::Incomplete(what)),
             token => Err(unexpected(&token)),
         }
+    }
+
+    /// Whether `name` is a word of the grammar.
+    pub fn is_reserved(name: &[u8]) -> bool {
+        RESERVED.iter().any(|word| word.as_bytes() == name)
     }
 
     pub(crate) fn reserved(&mut self) -> Syntax<Option<&'static str>> {
@@ -297,7 +311,8 @@ impl<'a> Parser<'a> {
         };
         let target = match operator {
             "<" => Target::Read(word),
-            ">" | ">|" => Target::Write(word),
+            ">" => Target::Write(word),
+            ">|" => Target::Overwrite(word),
             ">>" => Target::Append(word),
             "<>" => Target::ReadWrite(word),
             "<<" | "<<-" => Target::HereDocument(self.lexer.expect_document(&word, operator == "<<-")),

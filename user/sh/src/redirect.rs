@@ -81,7 +81,10 @@ impl Shell {
                 return Ok(result.map_err(|error| (b"here-document".to_vec(), error)));
             }
             Target::Read(word) => (word, OpenOptions::new().read(true).to_owned()),
-            Target::Write(word) | Target::WriteBoth(word) => {
+            Target::Write(word) | Target::WriteBoth(word) if self.options.no_clobber => {
+                (word, OpenOptions::new().write(true).create_new(true).to_owned())
+            }
+            Target::Write(word) | Target::Overwrite(word) | Target::WriteBoth(word) => {
                 (word, OpenOptions::new().write(true).create(true).truncate(true).to_owned())
             }
             Target::Append(word) | Target::AppendBoth(word) => {
@@ -92,13 +95,23 @@ impl Shell {
             }
         };
         let path = self.expand_whole(word)?;
-        let opened = options.open(OsStr::from_bytes(&path));
+        let opened = options.open(OsStr::from_bytes(&path)).or_else(|error| match redirection.target {
+            // Only regular files are spared by `set -C`.
+            Target::Write(_) | Target::WriteBoth(_) if self.options.no_clobber && is_device(&path) => {
+                OpenOptions::new().write(true).open(OsStr::from_bytes(&path))
+            }
+            _ => Err(error),
+        });
         let mut result = opened.and_then(|file| install(file.into(), descriptor, saved));
         if result.is_ok() && matches!(redirection.target, Target::WriteBoth(_) | Target::AppendBoth(_)) {
             result = saved.save(2).and_then(|()| system::duplicate(descriptor, 2));
         }
         Ok(result.map_err(|error| (path, error)))
     }
+}
+
+fn is_device(path: &[u8]) -> bool {
+    std::fs::metadata(OsStr::from_bytes(path)).is_ok_and(|data| !data.is_file())
 }
 
 /// Moves an open file to `descriptor`.

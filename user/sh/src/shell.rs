@@ -35,6 +35,12 @@ pub struct Options {
     pub trace: bool,
     /// `-u`: an unset parameter is an error.
     pub refuse_unset: bool,
+    /// `-a`: every variable that is set is exported.
+    pub export_all: bool,
+    /// `-C`: `>` does not overwrite a file.
+    pub no_clobber: bool,
+    /// `-n`: commands are read and not run; at a terminal it has no effect.
+    pub no_execution: bool,
     /// `-f`: no pathname expansion.
     pub no_glob: bool,
     /// `-i`, or found at start-up: prompts and messages about jobs.
@@ -61,6 +67,8 @@ pub struct Shell {
     pub last_background: Option<i32>,
     /// `$$`
     pub process_id: u32,
+    /// Where `getopts` is.
+    pub option_cursor: crate::builtin::Cursor,
     /// The options of `set`.
     pub options: Options,
     /// Background and stopped jobs.
@@ -102,6 +110,7 @@ impl Shell {
             substituted: None,
             last_background: None,
             process_id: std::process::id(),
+            option_cursor: crate::builtin::Cursor::default(),
             options: Options::default(),
             jobs: Jobs::default(),
             traps: BTreeMap::new(),

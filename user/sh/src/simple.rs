@@ -173,8 +173,12 @@ impl Shell {
     /// A text file without `#!` is a script for this shell.
     fn run_script_here(&mut self, path: &Path, arguments: &[Vec<u8>]) -> i32 {
         match std::fs::read(path) {
-            // A NUL byte in the first line means that this is no text but some other machine's program.
-            Ok(text) if text.iter().take_while(|byte| **byte != b'\n').all(|byte| *byte != 0) => {
+            // A NUL byte in the first line means that this is no text but some other machine's program,
+            // and so do the first bytes of a broken one.
+            Ok(text)
+                if !text.starts_with(b"\x7fELF")
+                    && text.iter().take_while(|byte| **byte != b'\n').all(|byte| *byte != 0) =>
+            {
                 self.name.clone_from(&arguments[0]);
                 self.positional = arguments[1..].to_vec();
                 self.functions.clear();

@@ -95,7 +95,7 @@ impl Lexer<'_> {
             Context::Document | Context::Arithmetic => matches!(next, Some(b'$' | b'`' | b'\\')),
         };
         match next {
-            Some(b'\n') => self.position += 2,
+            Some(b'\n') => self.join_lines(),
             Some(byte) if special => {
                 self.position += 2;
                 parts.push(Part::Quoted(vec![byte]));

@@ -1,6 +1,7 @@
 //! Built-ins that change where execution goes on.
 
 use super::{find, number, shown, usage};
+use crate::parser::Parser;
 use crate::shell::{Flow, Run, Shell};
 use crate::system;
 
@@ -99,10 +100,11 @@ pub fn exec(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
 pub fn command(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
     match arguments.get(1).map(Vec::as_slice) {
         None => Ok(0),
-        Some(b"-v" | b"-V") => {
+        Some(b"-V") => super::output::describe_command(shell, &arguments[1..]),
+        Some(b"-v") => {
             let mut status = 127;
             for name in &arguments[2..] {
-                let text = if shell.functions.contains_key(name) || find(name).is_some() {
+                let text = if shell.functions.contains_key(name) || find(name).is_some() || Parser::is_reserved(name) {
                     Some(name.clone())
                 } else {
                     let path = shell.find_program(name).filter(|path| path.exists());

@@ -5,14 +5,22 @@ use crate::shell::{Run, Shell};
 use nix::errno::Errno;
 use nix::sys::stat::{Mode, umask as set_umask};
 
-/// `umask [mode]`
+/// `umask [-S] [mode]`: the mode in octal, or as symbols that say what is let through.
 pub fn umask(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
     let Some(text) = arguments.get(1) else {
         let current = set_umask(Mode::empty());
         set_umask(current);
         return Ok(shell.print(format!("{:04o}\n", current.bits()).as_bytes()));
     };
-    let bits = str::from_utf8(text).ok().and_then(|text| u32::from_str_radix(text, 8).ok());
+    let current = set_umask(Mode::empty());
+    set_umask(current);
+    let allowed = !u32::from(current.bits()) & 0o777;
+    if text == b"-S" {
+        return Ok(shell.print(format!("{}\n", symbolic(allowed)).as_bytes()));
+    }
+    let octal = text.first().is_some_and(u8::is_ascii_digit);
+    let bits = str::from_utf8(text).ok().and_then(|text| coreutils::mode::changed(text, allowed, false));
+    let bits = if octal { bits } else { bits.map(|allowed| !allowed & 0o777) };
     match bits.filter(|bits| *bits <= 0o777) {
         Some(bits) => {
             set_umask(Mode::from_bits_truncate(bits));
@@ -20,6 +28,15 @@ pub fn umask(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
         }
         None => usage(shell, &format!("umask: Illegal mode: {}", shown(text))),
     }
+}
+
+/// What the mode lets through, for each class.
+fn symbolic(allowed: u32) -> String {
+    let class = |(letter, shift): (char, u32)| {
+        let rights = "rwx".chars().zip([4, 2, 1]).filter(|(_, bit)| (allowed >> shift) & bit != 0);
+        format!("{letter}={}", rights.map(|(right, _)| right).collect::<String>())
+    };
+    [('u', 6), ('g', 3), ('o', 0)].map(class).join(",")
 }
 
 /// `times`: user and system time of the shell and of its children.

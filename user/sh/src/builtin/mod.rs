@@ -1,6 +1,7 @@
 //! The commands the shell runs itself. Owns the table; one file per family.
 
 mod control;
+mod getopts;
 mod limits;
 mod output;
 mod process;
@@ -8,6 +9,8 @@ mod read;
 mod variables;
 
 use crate::shell::{Run, Shell};
+
+pub use getopts::Cursor;
 
 /// What a built-in is to the grammar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +56,7 @@ pub const TABLE: &[Builtin] = &[
     special("export", variables::export),
     ordinary("false", |_, _| Ok(1)),
     ordinary("fg", process::fg),
+    ordinary("getopts", getopts::getopts),
     ordinary("help", output::help),
     ordinary("jobs", process::jobs),
     ordinary("kill", process::kill),

@@ -2,6 +2,7 @@
 //! programs of the same names. Also the working directory and `type`.
 
 use super::{TABLE, find, shown, usage};
+use crate::parser::Parser;
 use crate::shell::{Run, Shell};
 use crate::system;
 use std::ffi::OsStr;
@@ -112,7 +113,9 @@ fn is_here(path: &[u8]) -> bool {
 pub fn describe_command(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
     let mut status = 0;
     for name in &arguments[1..] {
-        let kind = if shell.functions.contains_key(name) {
+        let kind = if Parser::is_reserved(name) {
+            "is a shell keyword".to_owned()
+        } else if shell.functions.contains_key(name) {
             "is a shell function".to_owned()
         } else if find(name).is_some() {
             "is a shell builtin".to_owned()
@@ -120,7 +123,8 @@ pub fn describe_command(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
             format!("is {}", path.display())
         } else {
             status = 127;
-            "not found".to_owned()
+            shell.complain(&format!("type: {}: not found", shown(name)));
+            continue;
         };
         shell.print(format!("{} {kind}\n", shown(name)).as_bytes());
     }

@@ -1,6 +1,6 @@
 //! Built-ins about jobs and signals.
 
-use super::{shown, usage};
+use super::{number, shown, usage};
 use crate::jobs::State;
 use crate::launch::job_line;
 use crate::shell::{Run, Shell};
@@ -76,6 +76,9 @@ pub fn wait(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
         let pid = str::from_utf8(argument).ok().and_then(|text| text.parse().ok()).map(Pid::from_raw);
         let job = pid.map_or_else(|| shell.jobs.named(argument), |pid| shell.jobs.with_process(pid));
         let Some(number) = job.map(|job| job.number) else {
+            if pid.is_none() {
+                return usage(shell, &format!("wait: {}: no such job", shown(argument)));
+            }
             status = 127;
             continue;
         };
@@ -106,6 +109,11 @@ fn wait_interruptibly(shell: &mut Shell, number: usize) -> Run<Option<i32>> {
     Ok(None)
 }
 
+/// The name without `SIG`.
+fn short_name(signal: Signal) -> &'static str {
+    signal.as_str().trim_start_matches("SIG")
+}
+
 /// A signal by name or number, with or without `SIG`.
 fn signal_number(text: &[u8]) -> Option<i32> {
     let text = str::from_utf8(text).ok()?;
@@ -120,13 +128,23 @@ fn signal_number(text: &[u8]) -> Option<i32> {
     format!("SIG{name}").parse::<Signal>().ok().map(|signal| signal as i32)
 }
 
-/// `kill [-s signal|-signal] pid|%n…`, `kill -l`
+/// `kill [-s signal|-signal] pid|%n…`, `kill -l [number|name]`
 pub fn kill(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
     let mut rest = &arguments[1..];
     let mut signal = Signal::SIGTERM as i32;
     match rest {
-        [option, ..] if option == b"-l" => {
-            let names: Vec<_> = Signal::iterator().map(|signal| signal.as_str().trim_start_matches("SIG")).collect();
+        [option, name, ..] if option == b"-l" => {
+            // A number may be a status of `$?`.
+            let by_number = number(name).and_then(|number| i32::try_from(number % 128).ok());
+            let signal = by_number.or_else(|| signal_number(name)).and_then(|number| Signal::try_from(number).ok());
+            let Some(signal) = signal else {
+                return usage(shell, &format!("kill: {}: invalid signal", shown(name)));
+            };
+            let text = if by_number.is_some() { short_name(signal).to_owned() } else { (signal as i32).to_string() };
+            return Ok(shell.print(format!("{text}\n").as_bytes()));
+        }
+        [option] if option == b"-l" => {
+            let names: Vec<_> = Signal::iterator().map(short_name).collect();
             return Ok(shell.print(format!("{}\n", names.join(" ")).as_bytes()));
         }
         [option, name, after @ ..] if option == b"-s" => {
@@ -184,7 +202,7 @@ pub fn trap(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
     let Some((action, signals)) = arguments[1..].split_first() else {
         let mut text = String::new();
         for (number, action) in &shell.traps {
-            let name = Signal::try_from(*number).map_or("EXIT", |signal| signal.as_str().trim_start_matches("SIG"));
+            let name = Signal::try_from(*number).map_or("EXIT", short_name);
             text.push_str(&format!("trap -- '{}' {name}\n", shown(action).replace('\'', "'\\''")));
         }
         return Ok(shell.print(text.as_bytes()));

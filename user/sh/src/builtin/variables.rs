@@ -1,6 +1,6 @@
 //! Built-ins about variables, positional parameters and options.
 
-use super::{number, shown, usage};
+use super::{number, shown};
 use crate::shell::{Options, Run, Shell};
 use crate::word::is_name;
 
@@ -93,6 +93,9 @@ pub fn local(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
 pub fn unset(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
     let functions = arguments.get(1).is_some_and(|argument| argument == b"-f");
     for name in arguments[1..].iter().filter(|argument| !argument.starts_with(b"-")) {
+        if !is_name(name) {
+            return shell.fatal(&format!("unset: {}: bad variable name", shown(name)));
+        }
         if functions {
             shell.functions.remove(name);
         } else if let Err(message) = shell.variables.unset(name) {
@@ -114,7 +117,7 @@ pub fn shift(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
     Ok(0)
 }
 
-/// `set [-efmux] [+efmux] [-o name] [--] [arguments]`
+/// `set [-Caefmnux] [+Caefmnux] [-o name] [--] [arguments]`
 pub fn set(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
     if arguments.len() == 1 {
         let mut text = Vec::new();
@@ -133,10 +136,14 @@ pub fn set(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
                 operands = Some(rest.by_ref().cloned().collect());
             }
             b"-o" | b"+o" => {
-                let Some(letter) = rest.next().and_then(|name| long_option(name)) else {
-                    return usage(shell, "set: -o needs errexit, noglob, monitor, nounset or xtrace");
+                let Some(name) = rest.next() else {
+                    let list = list_options(shell.options);
+                    return Ok(shell.print(&list));
                 };
-                shell.set_option(letter, argument[0] == b'-');
+                let Some((_, letter)) = LONG_OPTIONS.iter().find(|(long, _)| long.as_bytes() == name) else {
+                    return shell.fatal(&format!("set: Illegal option -o {}", shown(name)));
+                };
+                shell.set_option(*letter, argument[0] == b'-');
             }
             [sign @ (b'-' | b'+'), letters @ ..] if !letters.is_empty() => {
                 for letter in letters {
@@ -156,23 +163,37 @@ pub fn set(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
     Ok(0)
 }
 
-fn long_option(name: &[u8]) -> Option<u8> {
-    match name {
-        b"errexit" => Some(b'e'),
-        b"noglob" => Some(b'f'),
-        b"monitor" => Some(b'm'),
-        b"nounset" => Some(b'u'),
-        b"xtrace" => Some(b'x'),
-        _ => None,
+/// The names of `set -o`.
+const LONG_OPTIONS: &[(&str, u8)] = &[
+    ("allexport", b'a'),
+    ("errexit", b'e'),
+    ("monitor", b'm'),
+    ("noclobber", b'C'),
+    ("noexec", b'n'),
+    ("noglob", b'f'),
+    ("nounset", b'u'),
+    ("xtrace", b'x'),
+];
+
+/// The options with a name, and which are on.
+fn list_options(mut options: Options) -> Vec<u8> {
+    let mut text = String::from("Current option settings\n");
+    for (name, letter) in LONG_OPTIONS {
+        let on = option_switches(&mut options).into_iter().any(|(own, switch)| own == *letter && *switch);
+        text.push_str(&format!("{name:<15} {}\n", if on { "on" } else { "off" }));
     }
+    text.into_bytes()
 }
 
-fn option_switches(options: &mut Options) -> [(u8, &mut bool); 6] {
+fn option_switches(options: &mut Options) -> [(u8, &mut bool); 9] {
     [
+        (b'C', &mut options.no_clobber),
+        (b'a', &mut options.export_all),
         (b'e', &mut options.exit_on_error),
         (b'f', &mut options.no_glob),
         (b'i', &mut options.interactive),
         (b'm', &mut options.job_control),
+        (b'n', &mut options.no_execution),
         (b'u', &mut options.refuse_unset),
         (b'x', &mut options.trace),
     ]

@@ -69,3 +69,47 @@ fn endless_recursion_is_an_error_and_not_a_crash() {
         assert!(String::from_utf8_lossy(&output.stderr).contains("too deeply"), "{script}");
     }
 }
+
+#[test]
+fn scripts_on_standard_input_are_read_line_by_line() {
+    let scripts = [
+        "echo one \\\n two \\\n three\n",
+        "on\\\ne=1; echo \"a\\\nb\" # c \\\necho next\n",
+        "echo a && \\\necho b | \\\ncat\n",
+        "cat <<EOF\nbody \\\nmore\nEOF\n",
+        "echo no newline",
+        "echo continued \\",
+    ];
+    for script in scripts {
+        let output = |shell: &str| {
+            let mut child = Command::new(shell)
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::null())
+                .spawn()
+                .expect("the shell starts");
+            child.stdin.take().expect("a pipe").write_all(script.as_bytes()).expect("the shell reads");
+            child.wait_with_output().expect("the shell ends")
+        };
+        let (expected, found) = (output("/bin/sh"), output(env!("CARGO_BIN_EXE_sh")));
+        assert_eq!(String::from_utf8_lossy(&found.stdout), String::from_utf8_lossy(&expected.stdout), "{script}");
+        assert_eq!(found.status.code(), expected.status.code(), "{script}");
+    }
+}
+
+#[test]
+fn a_syntax_error_has_its_line() {
+    let script = "echo one\n\nif true; then\nfi fi\n";
+    let path = std::env::temp_dir().join(format!("sh-syntax-{}", std::process::id()));
+    std::fs::write(&path, script).expect("the directory is writable");
+    let by_name = Command::new(env!("CARGO_BIN_EXE_sh")).arg(&path).output().expect("the shell starts");
+    let input = std::fs::File::open(&path).expect("it was just written");
+    let by_input = Command::new(env!("CARGO_BIN_EXE_sh")).stdin(input).output().expect("the shell starts");
+    std::fs::remove_file(&path).expect("it was just written");
+    for output in [by_name, by_input] {
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(message.contains(": 4: Syntax error"), "{message}");
+        assert_eq!(output.status.code(), Some(2));
+        assert_eq!(output.stdout, b"one\n");
+    }
+}
