@@ -14,7 +14,7 @@ pub fn umask(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
     };
     let current = set_umask(Mode::empty());
     set_umask(current);
-    let allowed = !u32::from(current.bits()) & 0o777;
+    let allowed = !current.bits() & 0o777;
     if text == b"-S" {
         return Ok(shell.print(format!("{}\n", symbolic(allowed)).as_bytes()));
     }
