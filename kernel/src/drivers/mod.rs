@@ -32,7 +32,8 @@ use postern_core::errno::{Errno, Result};
 
 /// Who opens a device, and how.
 pub struct OpenContext<'a> {
-    /// The control group of the opener; 0 is the root group.
+    /// The control group of the opener; the root group's is 1. It may be removed at any time: `process::cgroup` says how a
+    /// driver keeps something for each group.
     #[expect(dead_code, reason = "for drivers with an instance for each control group")]
     pub cgroup: u64,
     /// For reading, for writing.

@@ -96,7 +96,12 @@ impl FileSystem {
             (Removal::File, true) => return Err(Errno::EISDIR),
             (Removal::Directory, false) => return Err(Errno::ENOTDIR),
             _ if victim.is_covered() => return Err(Errno::EBUSY),
-            (Removal::Directory, true) => victim.inode().directory()?.close()?,
+            (Removal::Directory, true) => {
+                if let Some(keeper) = self.keeper() {
+                    keeper.remove(victim.inode())?;
+                }
+                victim.inode().directory()?.close()?;
+            }
             (Removal::File, false) => {}
         }
         // Computed entries are not there to be taken.
@@ -104,6 +109,11 @@ impl FileSystem {
         let lost = detach(&victim);
         entry_changed(entry.directory, lost);
         drop(namespace);
+        if removal == Removal::Directory
+            && let Some(keeper) = self.keeper()
+        {
+            keeper.removed(victim.inode());
+        }
         // The last reference may free much memory: not under the lock.
         drop((victim, taken));
         Ok(())

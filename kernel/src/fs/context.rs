@@ -81,7 +81,7 @@ impl FsContext {
 pub struct Caller<'a> {
     /// Who.
     pub credentials: &'a Credentials,
-    /// The control group, for drivers; 0 is the root group.
+    /// The control group's id, for drivers.
     pub cgroup: u64,
     /// Where absolute paths start, and `..` ends.
     pub root: Location,

@@ -1,6 +1,6 @@
 //! File systems: one tree of inodes in memory with a budget and a device number of its own.
 //!
-//! Every type (ramfs, tmpfs, devtmpfs, proc, sysfs) is this one structure; they differ in limits, in who may change the tree,
+//! Every type (ramfs, tmpfs, devtmpfs, proc, sysfs, cgroup2) is this one structure; they differ in limits, in who may change the tree,
 //! and in computed entries. Lock: NAMESPACE (sleeping) puts changes of the tree in order, see `change`.
 //! Specification: statfs(2), tmpfs(5).
 
@@ -17,12 +17,48 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use postern_core::errno::{Errno, Result};
 
 /// Who may create, remove and rename.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy)]
 pub enum Changes {
     /// Programs, as permissions allow.
     ByPrograms,
     /// The kernel alone.
     ByKernel,
+    /// Programs may make and remove directories, of which somebody keeps account, and nothing else.
+    Directories(&'static dyn DirectoryKeeper),
+}
+
+/// What of a tree is to be changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Change {
+    /// A directory is made or removed.
+    Directory,
+    /// Anything else.
+    Other,
+}
+
+/// For whom directories stand for something.
+pub trait DirectoryKeeper: Send + Sync {
+    /// Makes the inode of a directory that is going to be `name` in `parent`. If it cannot be entered, it is dropped.
+    ///
+    /// # Errors
+    /// What mkdir(2) should say.
+    fn make(
+        &self,
+        file_system: &FileSystem,
+        parent: &Inode,
+        name: &[u8],
+        owner: Owner,
+        permissions: u32,
+    ) -> Result<Arc<Inode>>;
+
+    /// The directory is to be removed, and is if this succeeds. NAMESPACE is locked.
+    ///
+    /// # Errors
+    /// What rmdir(2) should say.
+    fn remove(&self, directory: &Inode) -> Result<()>;
+
+    /// It was removed. No lock is held.
+    fn removed(&self, directory: &Inode);
 }
 
 /// What a new file system is to be like.
@@ -105,12 +141,20 @@ impl FileSystem {
         &self.root
     }
 
-    /// Checks that programs may change the tree.
+    /// Checks that programs may change that of the tree.
     ///
     /// # Errors
     /// EPERM.
-    pub fn check_changes(&self) -> Result<()> {
-        if self.changes == Changes::ByPrograms { Ok(()) } else { Err(Errno::EPERM) }
+    pub fn check_changes(&self, change: Change) -> Result<()> {
+        match (self.changes, change) {
+            (Changes::ByPrograms, _) | (Changes::Directories(_), Change::Directory) => Ok(()),
+            (Changes::ByKernel, _) | (Changes::Directories(_), Change::Other) => Err(Errno::EPERM),
+        }
+    }
+
+    /// Who keeps account of the directories.
+    pub fn keeper(&self) -> Option<&'static dyn DirectoryKeeper> {
+        if let Changes::Directories(keeper) = self.changes { Some(keeper) } else { None }
     }
 
     /// A new inode without a name.

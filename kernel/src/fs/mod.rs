@@ -16,7 +16,7 @@
 //! | `mount`, `types` | mounts; types of file system | MOUNTS, MOUNT_PLACE |
 //! | `walk`, `namespace`, `open`, `change_attributes` | what calls do with paths | through the above |
 //! | `context`, `permission` | root, cwd, umask; who may what | FS_CONTEXT |
-//! | `devfs`, `procfs`, `sysfs`, `initramfs`, `anonymous` | particular trees | – |
+//! | `devfs`, `procfs`, `sysfs`, `cgroupfs`, `initramfs`, `anonymous` | particular trees | – |
 //! | `special` | openers of devices and FIFOs | OBJECT |
 //! | `flock`, `record_lock` | flock(2); the locks of fcntl(2) | OBJECT |
 //!
@@ -28,6 +28,7 @@ pub mod anonymous;
 pub mod attributes;
 pub mod blocking;
 pub mod budget;
+pub mod cgroupfs;
 pub mod change;
 pub mod change_attributes;
 pub mod context;

@@ -8,6 +8,7 @@ use crate::fs::change::{Entry, Removal, Rename};
 use crate::fs::context::Caller;
 use crate::fs::dentry::Location;
 use crate::fs::directory::Directory;
+use crate::fs::file_system::Change;
 use crate::fs::inode::{Inode, Node, Owner};
 use crate::fs::permission::{self, Access};
 use crate::fs::special::Attachment;
@@ -20,10 +21,10 @@ use postern_core::path::PATH_MAX;
 
 impl Caller<'_> {
     /// Checks that the entries of `directory` may be changed.
-    fn check_change(&self, directory: &Location) -> Result<()> {
+    fn check_change(&self, directory: &Location, change: Change) -> Result<()> {
         directory.mount.check_writable()?;
         directory.inode().check(self.credentials, Access::WRITE | Access::EXECUTE)?;
-        directory.mount.file_system().check_changes()
+        directory.mount.file_system().check_changes(change)
     }
 
     /// The name a resolved path gives to what is to be made there.
@@ -37,7 +38,8 @@ impl Caller<'_> {
         if resolved.must_be_directory && kind != FileType::Directory {
             return Err(Errno::ENOENT);
         }
-        self.check_change(&resolved.directory)?;
+        let change = if kind == FileType::Directory { Change::Directory } else { Change::Other };
+        self.check_change(&resolved.directory, change)?;
         Ok((resolved.directory, name))
     }
 
@@ -54,7 +56,13 @@ impl Caller<'_> {
             permissions |= inherits;
         }
         let file_system = directory.mount.file_system();
-        let inode = file_system.new_inode(node, Owner { uid: self.credentials.fsuid, gid }, permissions)?;
+        let owner = Owner { uid: self.credentials.fsuid, gid };
+        let inode = match (file_system.keeper(), &node) {
+            (Some(keeper), Node::Directory(_)) => {
+                keeper.make(file_system, directory.inode(), name, owner, permissions)?
+            }
+            _ => file_system.new_inode(node, owner, permissions)?,
+        };
         let dentry = file_system.insert(Entry { directory: &directory.dentry, name }, inode)?;
         Ok(directory.with_dentry(dentry))
     }
@@ -143,7 +151,8 @@ impl Caller<'_> {
         if resolved.must_be_directory && !found.inode().is_directory() {
             return Err(Errno::ENOTDIR);
         }
-        self.check_change(&resolved.directory)?;
+        let change = if removal == Removal::Directory { Change::Directory } else { Change::Other };
+        self.check_change(&resolved.directory, change)?;
         if !Arc::ptr_eq(&found.mount, &resolved.directory.mount) {
             return Err(Errno::EBUSY);
         }
@@ -187,8 +196,8 @@ impl Caller<'_> {
         if covered(&old.found) || covered(&new.found) {
             return Err(Errno::EBUSY);
         }
-        self.check_change(&old.directory)?;
-        self.check_change(&new.directory)?;
+        self.check_change(&old.directory, Change::Other)?;
+        self.check_change(&new.directory, Change::Other)?;
         // A directory that moves gets another `..`.
         if is_directory && !Arc::ptr_eq(&old.directory.dentry, &new.directory.dentry) {
             source.inode().check(self.credentials, Access::WRITE)?;

@@ -6,6 +6,7 @@
 use crate::fs::attributes::FileType;
 use crate::fs::context::Caller;
 use crate::fs::dentry::Location;
+use crate::fs::file_system::Change;
 use crate::fs::flags::{AccessMode, OpenFlags};
 use crate::fs::inode::Node;
 use crate::fs::mount::MountFlags;
@@ -137,7 +138,7 @@ impl Caller<'_> {
         directory.mount.check_writable()?;
         directory.inode().check(self.credentials, Access::WRITE | Access::EXECUTE)?;
         // Linux says EACCES here, where mkdir(2) says EPERM.
-        directory.mount.file_system().check_changes().map_err(|_| Errno::EACCES)?;
+        directory.mount.file_system().check_changes(Change::Other).map_err(|_| Errno::EACCES)?;
         let node = Node::File(PageFile::new(directory.mount.file_system().budget().clone()));
         match self.enter(directory, name, node, how.permissions) {
             Ok(place) => Ok((place, Origin::Created)),

@@ -3,6 +3,7 @@
 //! Owns the list of types. No locks; sleeps only to make the tree of a new file system. Specification: mount(2), tmpfs(5), filesystems(5).
 
 use crate::arch::mmu::PAGE_SIZE;
+use crate::fs::cgroupfs;
 use crate::fs::devfs;
 use crate::fs::file_system::{Changes, FileSystem, Options};
 use crate::fs::inode::Owner;
@@ -21,12 +22,13 @@ pub struct FileSystemType {
     pub make: fn(&[u8]) -> Result<Arc<FileSystem>>,
 }
 
-static BUILT_IN: [FileSystemType; 5] = [
+static BUILT_IN: [FileSystemType; 6] = [
     FileSystemType { name: "ramfs", make: make_ramfs },
     FileSystemType { name: "tmpfs", make: make_tmpfs },
     FileSystemType { name: "devtmpfs", make: |_| Ok(devfs::instance().clone()) },
     FileSystemType { name: "proc", make: |_| Ok(procfs::instance().clone()) },
     FileSystemType { name: "sysfs", make: |_| Ok(sysfs::instance().clone()) },
+    FileSystemType { name: "cgroup2", make: cgroupfs::make },
 ];
 
 /// All types.

@@ -64,6 +64,7 @@ pub const TESTS: &[(&str, fn())] = &[
     ("a_hung_up_terminal_is_at_its_end", terminal::hang_up),
 ];
 
+/// What a task of a test does.
 pub(super) type Job = Box<dyn FnOnce() + Send>;
 
 static JOBS: SpinLock<Vec<Option<Job>>> = SpinLock::new(rank::OBJECT, Vec::new());
@@ -115,7 +116,7 @@ impl Tasks {
 }
 
 /// Lets others run until `condition` holds.
-fn yield_until(mut condition: impl FnMut() -> bool) {
+pub(super) fn yield_until(mut condition: impl FnMut() -> bool) {
     while !condition() {
         sched::yield_now();
         sched::preemption_point();

@@ -3,6 +3,8 @@
 //! frames, heap bytes, tasks, timers and waiters as it found.
 
 #[cfg(test)]
+mod cgroup;
+#[cfg(test)]
 mod fs;
 #[cfg(test)]
 mod ipc;

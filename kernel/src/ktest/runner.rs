@@ -1,7 +1,7 @@
 //! Runs the table of tests on a kernel task, and powers off with the verdict.
 //! A test that fails panics, which ends the machine with a failure status and a backtrace.
 
-use super::{fs, ipc, memory, modules, scheduling, signal, user_access};
+use super::{cgroup, fs, ipc, memory, modules, scheduling, signal, user_access};
 use crate::mm::{frame, heap, kernel_space};
 use crate::process::tree;
 use crate::sched::{self, Task};
@@ -18,6 +18,7 @@ const SUITES: &[Suite] = &[
     ("fs", fs::TESTS),
     ("modules", modules::TESTS),
     ("signal", signal::TESTS),
+    ("cgroup", cgroup::TESTS),
 ];
 
 /// What a suite must leave as it found it.

@@ -4,7 +4,7 @@
 use super::process::{NewProcess, Process};
 use super::signal::ThreadSignals;
 use super::thread::{NewThread, Thread, VforkDone};
-use super::{current, limits::Resource, tree};
+use super::{cgroup, current, limits::Resource, tree};
 use crate::arch::exception::TrapFrame;
 use crate::mm::user::UserPtr;
 use crate::sched::{self, Task};
@@ -196,7 +196,7 @@ fn new_process(parent: &Process, request: &CloneRequest, pid: Tid) -> Arc<Proces
 }
 
 /// Puts the child where signals and waits find it. ERESTARTNOINTR if the parent is being killed meanwhile, or was sent a
-/// signal with others since there had been `joint_signals` of them: the new process would miss it.
+/// signal with others since there had been `joint_signals` of them: the new process would miss it. EAGAIN if a control group is full.
 fn announce(task: &Arc<Task>, flags: CloneFlags, joint_signals: u32) -> Result<()> {
     let thread = task.thread();
     let process = thread.process();
@@ -209,13 +209,22 @@ fn announce(task: &Arc<Task>, flags: CloneFlags, joint_signals: u32) -> Result<(
             return Err(Errno::ERESTARTNOINTR);
         }
     }
-    {
+    let charged = {
         let mut threads = process.threads.lock();
         // Nobody may slip past an exec or exit_group that has already told the others to go.
         if threads.ending.is_some() || threads.survivor.is_some() {
             return Err(Errno::ERESTARTNOINTR);
         }
-        threads.tasks.push(task.clone());
+        let charged = cgroup::on_fork(parent.process(), process);
+        if charged.is_ok() {
+            threads.tasks.push(task.clone());
+        }
+        charged
+    };
+    if let Err(refused) = charged {
+        drop(tree);
+        refused.announce();
+        return Err(Errno::EAGAIN);
     }
     tree.add_thread(thread.tid(), task.clone());
     if !flags.contains(CloneFlags::THREAD) {

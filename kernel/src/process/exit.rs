@@ -139,6 +139,8 @@ fn end_process(process: &Arc<Process>, status: i32) {
     let run_ns = process.dead_threads_ns.load(Ordering::Relaxed) + process.children_ns();
     let uid = current().credentials().uid;
     let departure = tree::lock().end_process(pid, Ended { status, uid, run_ns });
+    // Before its parent: who has waited for a process finds its group empty.
+    departure.cgroups.announce();
     for notice in departure.notices {
         notify(notice);
     }

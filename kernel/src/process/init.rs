@@ -59,6 +59,7 @@ pub fn start(boot: Boot) -> Result<()> {
     });
     let task = Task::new_user(thread, AddressSpace::new()?, &TrapFrame::default(), 0, &FpState::new())?;
     process.threads.lock().tasks.push(task.clone());
+    super::cgroup::on_first_process(&process);
     let mut tree = tree::lock();
     tree.add_thread(pid, task.clone());
     tree.add_process(process, 0);

@@ -10,6 +10,7 @@
 //! | `exit` | the end of threads and processes | PROCESS_TREE |
 //! | `wait` | reaping children | PROCESS_TREE |
 //! | `signal` | sending and delivering signals | SIGNALS |
+//! | `cgroup` | control groups: who is in which | CGROUPS, CGROUP_CHANGES, CGROUP_LISTENERS |
 //! | `fault` | what a program's fault means | – |
 //! | `vdso` | the page of kernel code in every program | – |
 //!
@@ -17,6 +18,7 @@
 //! A [`Thread`] is part of its task; the scheduler carries it and never looks inside.
 
 pub mod attributes;
+pub mod cgroup;
 pub mod clock;
 pub mod clone;
 pub mod credentials;

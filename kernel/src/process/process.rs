@@ -2,6 +2,7 @@
 //! Locks: PROCESS around the thread list and the image's names, SIGNALS around what is pending.
 
 use super::attributes::ProcessAttributes;
+use super::cgroup::{CgroupId, Membership};
 use super::limits::{Limit, Limits, Resource};
 use super::signal::{ProcessSignals, SharedActions};
 use crate::mm::AddressSpace;
@@ -36,6 +37,8 @@ pub struct Process {
     /// How many signals were sent to many processes, this among them. Written under PROCESS_TREE.
     pub(super) joint_signals: AtomicU32,
     pub(super) actions: SpinLock<Arc<SharedActions>>,
+    /// Its control group, and what is charged there. Written with CGROUPS locked.
+    pub(super) cgroup: Membership,
     start_ns: u64,
     /// CPU time of threads that have ended.
     pub(super) dead_threads_ns: AtomicU64,
@@ -100,6 +103,7 @@ impl Process {
             signals: ProcessSignals::new(),
             joint_signals: AtomicU32::new(0),
             actions: SpinLock::new(rank::PROCESS, new.actions),
+            cgroup: Membership::new(),
             start_ns: crate::arch::timer::now_ns(),
             dead_threads_ns: AtomicU64::new(0),
             children_ns: AtomicU64::new(0),
@@ -131,6 +135,11 @@ impl Process {
     /// Whatever clone(2) was asked for, its end is told by SIGCHLD from now on: it has executed or was adopted.
     pub(super) fn end_with_sigchld(&self) {
         self.exit_signal.store(Signal::CHLD.number().to_le_bytes()[0], Ordering::Relaxed);
+    }
+
+    /// Its control group's id.
+    pub fn cgroup(&self) -> CgroupId {
+        self.cgroup.group()
     }
 
     /// When it began, in nanoseconds since boot.

@@ -7,7 +7,7 @@ mod memory;
 
 use super::process::Process;
 use super::tree::{self, Ended};
-use super::{current, signal};
+use super::{cgroup, current, signal};
 use crate::arch::timer::now_ns;
 use crate::fs::context::FsContext;
 use crate::fs::dentry::Location;
@@ -109,6 +109,16 @@ impl ProcessView for Process {
 
     fn fs(&self) -> Option<Arc<FsContext>> {
         self.any_thread().and_then(|task| task.thread().fs_if_any())
+    }
+
+    fn cgroup(&self) -> Vec<u8> {
+        let hierarchy = cgroup::hierarchy();
+        let id = Self::cgroup(self);
+        let mut path = hierarchy.path(id);
+        if !hierarchy.is_alive(id) {
+            path.extend_from_slice(b" (deleted)");
+        }
+        path
     }
 
     fn executable(&self) -> Option<Location> {

@@ -168,7 +168,7 @@ impl Thread {
     /// Runs `f` with what a call with a path needs to know of the caller.
     pub fn with_caller<R>(&self, f: impl FnOnce(&Caller<'_>) -> R) -> R {
         let credentials = self.credentials();
-        f(&self.fs().caller(&credentials, 0))
+        f(&self.fs().caller(&credentials, self.process.cgroup()))
     }
 
     /// Its name, NUL-padded.

@@ -4,6 +4,7 @@
 //! into [`Process`] for the calls that only ask for one.
 //! Specification: fork(2), wait(2), setpgid(2), setsid(2).
 
+use super::cgroup;
 use super::process::Process;
 use crate::sched::Task;
 use crate::sync::{SpinGuard, SpinLock, rank};
@@ -59,6 +60,8 @@ pub struct Departure {
     pub notices: Vec<Notice>,
     /// What was forgotten at once: its drop may sleep.
     pub forgotten: Vec<Node>,
+    /// Who is to hear that a control group is empty now.
+    pub cgroups: cgroup::Notices,
 }
 
 /// A parent is to hear of the end of a child.
@@ -166,6 +169,9 @@ impl Tree {
         let task = self.threads.remove(&tid);
         if !self.nodes.contains_key(&tid) {
             self.numbers.release(tid);
+            if let Some(task) = &task {
+                cgroup::on_thread_gone(task.thread().process());
+            }
         }
         task
     }
@@ -174,6 +180,7 @@ impl Tree {
     pub fn rename_thread(&mut self, from: Tid, to: Tid) {
         if let Some(task) = self.threads.remove(&from) {
             task.thread().set_tid(to);
+            cgroup::on_exec_rename(task.thread().process());
             self.threads.insert(to, task);
             self.numbers.release(from);
         }
@@ -202,7 +209,8 @@ impl Tree {
         };
         node.ended = Some(ended);
         let children = core::mem::take(&mut node.children);
-        let mut departure = Departure::default();
+        let cgroups = cgroup::on_process_end(&node.process);
+        let mut departure = Departure { cgroups, ..Departure::default() };
         for child in &children {
             if let Some(node) = self.nodes.get(child) {
                 node.process.parent.store(INIT, Ordering::Relaxed);
@@ -240,6 +248,7 @@ impl Tree {
             parent.children.retain(|child| *child != pid);
         }
         self.numbers.release(pid);
+        cgroup::on_reap(&node.process);
         Some(node)
     }
 

@@ -16,6 +16,10 @@ pub const FILE_POSITION: Rank = Rank::sleeping(35, "file position");
 pub const FILE_WRITE: Rank = Rank::sleeping(36, "file write");
 /// A directory's entries: read with the position of the open directory held.
 pub const DIRECTORY: Rank = Rank::sleeping(37, "directory");
+/// Moving processes between control groups, making and removing these.
+pub const CGROUP_CHANGES: Rank = Rank::sleeping(39, "cgroup changes");
+/// Who hears that a control group has gone: held while they are told.
+pub const CGROUP_LISTENERS: Rank = Rank::sleeping(32, "cgroup listeners");
 /// An epoll instance.
 pub const EPOLL: Rank = Rank::sleeping(38, "epoll");
 /// Which epoll instance waits for which: changes of that.
@@ -54,6 +58,8 @@ pub const FS_CONTEXT: Rank = Rank::spinning(20, "fs context");
 pub const PROCESS_TREE: Rank = Rank::spinning(30, "process tree");
 /// The state of one process.
 pub const PROCESS: Rank = Rank::spinning(35, "process");
+/// Control groups: counts and memberships.
+pub const CGROUPS: Rank = Rank::spinning(36, "cgroups");
 /// A table of file descriptors: looked into with the thread's reference to it locked.
 pub const FD_TABLE: Rank = Rank::spinning(37, "fd table");
 /// Pending signals and dispositions.

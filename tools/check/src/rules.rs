@@ -57,10 +57,13 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ("fs::blocking", "process::signal"),
     // The first process's start is where boot meets the devices, its console among them.
     ("process::init", "drivers"),
-    // These two file systems show what the other rooms hold.
+    // These file systems show what the other rooms hold.
     ("fs::procfs", "process"),
     ("fs::procfs", "drivers"),
     ("fs::devfs", "drivers"),
+    ("fs::cgroupfs", "process"),
+    // A driver may keep something for each control group.
+    ("drivers", "process::cgroup"),
 ];
 
 /// Below `kernel/`: everywhere else the keyword itself is refused.

@@ -59,9 +59,10 @@ const fn link(name: &'static str, target: Target) -> Entry {
 }
 
 /// The entries of both directories; `task` is the process's alone.
-static ENTRIES: [Entry; 15] = [
+static ENTRIES: [Entry; 16] = [
     Entry { name: "task", permissions: 0o555, kind: Kind::Threads },
     Entry { name: "fd", permissions: 0o500, kind: Kind::Descriptors },
+    text("cgroup", 0o444, content::control_group),
     text("cmdline", 0o444, content::arguments),
     Entry { name: "comm", permissions: 0o644, kind: Kind::Setting(content::name, content::set_name) },
     link("cwd", Target::WorkingDirectory),

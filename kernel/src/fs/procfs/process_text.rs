@@ -32,6 +32,14 @@ pub fn maps(subject: &Subject, text: &mut Text) -> Result<()> {
     subject.process.show(Show::Maps, text)
 }
 
+/// `cgroup`: hierarchy 0 is cgroup2's, see cgroups(7).
+pub fn control_group(subject: &Subject, text: &mut Text) -> Result<()> {
+    text.push(b"0::");
+    text.push(&subject.process.cgroup());
+    text.push(b"\n");
+    Ok(())
+}
+
 /// `comm`
 pub fn name(subject: &Subject, text: &mut Text) -> Result<()> {
     text.push(&thread(subject)?.name);

@@ -117,6 +117,8 @@ pub trait ProcessView: Send + Sync {
     fn files(&self) -> Option<Arc<Files>>;
     /// Its root, working directory, umask; `None` for a zombie.
     fn fs(&self) -> Option<Arc<FsContext>>;
+    /// The path of its control group, with ` (deleted)` if that was removed.
+    fn cgroup(&self) -> Vec<u8>;
     /// The file it executes.
     fn executable(&self) -> Option<Location>;
     /// Some of its memory as text. Empty for a zombie.

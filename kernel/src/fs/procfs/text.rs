@@ -116,17 +116,22 @@ pub struct TextNode(pub Arc<dyn TextSource>);
 
 impl Openable for TextNode {
     fn open(&self, _: &OpenRequest<'_>) -> Result<Opened> {
-        let text = SpinLock::new(rank::OBJECT, None);
-        Ok(Opened::plain(Arc::new(TextFile { source: self.0.clone(), text })))
+        Ok(Opened::plain(Arc::new(TextFile::new(self.0.clone()))))
     }
 }
 
-struct TextFile {
+/// An open file of text.
+pub struct TextFile {
     source: Arc<dyn TextSource>,
     text: SpinLock<Option<Arc<Text>>>,
 }
 
 impl TextFile {
+    /// One whose text comes from `source`.
+    pub fn new(source: Arc<dyn TextSource>) -> Self {
+        Self { source, text: SpinLock::new(rank::OBJECT, None) }
+    }
+
     fn text_for(&self, offset: u64) -> Result<Arc<Text>> {
         if offset != 0
             && let Some(text) = self.text.lock().clone()

@@ -39,7 +39,12 @@ pub fn send_to_thread(task: &Arc<Task>, info: SignalInfo) {
 
 /// Sends a signal of the kernel's to a process group: what a terminal does. ESRCH if nobody is in it.
 pub fn send_to_group(group: u32, signal: Signal) -> Result<()> {
-    let is_meant = |process: &Process| process.group() == group;
+    send_to_each(|process| process.group() == group, signal)
+}
+
+/// Sends a signal of the kernel's to every process that is meant, those included that one of them is just making. ESRCH if
+/// there is none.
+pub fn send_to_each(is_meant: impl Fn(&Process) -> bool, signal: Signal) -> Result<()> {
     let results = post_to_each(is_meant, |node| match node.ended {
         Some(_) => Err(Errno::ESRCH),
         None => Ok(Some(SignalInfo::kernel(signal))),
