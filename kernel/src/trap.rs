@@ -3,19 +3,14 @@
 use crate::arch::exception::{self, Fault, Remaining, TrapFrame};
 use crate::arch::gic::{self, Interrupt};
 use crate::arch::user_access;
-use crate::sched::{self, Work};
+use crate::sched;
 use crate::{drivers, process, syscall};
-use core::sync::atomic::Ordering;
 
 /// A program executed SVC. The frame lacks x19 to x29: calls that need them are left to
 /// [`on_unfinished_syscall`].
 #[inline]
 pub fn on_syscall(frame: &mut TrapFrame) -> Remaining {
-    if syscall::dispatch(frame) {
-        Remaining::work(sched::current().work().load(Ordering::Relaxed))
-    } else {
-        Remaining::CALL
-    }
+    if syscall::dispatch(frame) { Remaining::work(sched::current().requests().bits()) } else { Remaining::CALL }
 }
 
 /// The rest of a system call, with a whole frame.
@@ -42,8 +37,8 @@ pub fn on_irq() {
 /// On the way back to a program: whatever was asked of the task meanwhile.
 #[inline]
 pub fn on_return_to_user(frame: &mut TrapFrame) {
-    // Relaxed: the slow path orders what follows; a bit set now is seen at the next entry, which its kick causes.
-    while sched::current().work().load(Ordering::Relaxed) != 0 {
+    // A bit set from now on is seen at the next entry, which the asker's interrupt causes.
+    while sched::current().requests().bits() != 0 {
         do_work(frame);
     }
 }
@@ -51,7 +46,7 @@ pub fn on_return_to_user(frame: &mut TrapFrame) {
 #[cold]
 fn do_work(frame: &mut TrapFrame) {
     sched::reschedule_if_asked();
-    if sched::current().work().load(Ordering::Acquire) & Work::SIGNAL.bits() != 0 {
+    if sched::current().is_interrupted() {
         process::signal::deliver(frame);
     }
 }

@@ -3,7 +3,7 @@
 //! Owns nothing: the pipe hangs on the inode. Lock: PIPE, through the pipe. Sleeps, interruptibly, until the other side comes.
 //! Specification: fifo(7), open(2) ENXIO; fifo_open in fs/pipe.c of Linux.
 
-use super::pipe::{Naming, Pipe, PipeEnd};
+use super::pipe::{Naming, Pipe, PipeEnd, writer_opens};
 use crate::fs::flags::{AccessMode, OpenFlags};
 use crate::fs::inode::Node;
 use crate::fs::special::{Attachment, OpenRequest, Openable, Opened};
@@ -39,7 +39,7 @@ fn pipe_of(attachment: &Attachment) -> Result<Arc<Pipe>> {
 fn open_reader(pipe: Arc<Pipe>, flags: OpenFlags) -> Result<PipeEnd> {
     let mut unseen = None;
     let ticket = pipe.open_if(End::Read, |state| {
-        unseen = (state.writers() == 0).then(|| pipe.writer_opens());
+        unseen = (state.writers() == 0).then(|| writer_opens(state));
         Ok(())
     })?;
     // A writer that was there has been met, even if it is gone by now.

@@ -16,12 +16,13 @@ use crate::mm::user::{Sink, Source, UserPtr};
 use crate::process::Credentials;
 use crate::sync::{Mutex, WaitQueue, rank};
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, Ordering};
 use linux_raw_sys::ioctl::FIONREAD;
 use postern_core::effects::{Step, Wake, Wakes};
 use postern_core::errno::{Errno, Result};
 use postern_core::page_ring::{Framing, HeadTail, PAGE_SIZE, Recycle};
 use postern_core::pipe::{DEFAULT_CAPACITY_SLOTS, End, OpenTicket, PipeState};
+use postern_sync::Glimpse;
 
 /// Heap that a slot takes, about.
 const SLOT_BYTES: usize = 16;
@@ -42,12 +43,9 @@ pub enum Naming {
 /// A pipe.
 pub struct Pipe {
     state: Mutex<PipeState<Frame>>,
-    /// The ring's indices as of the last change: all that a read or a write changes of what poll says.
-    head_tail: AtomicU64,
-    /// The rest of it, as of the last opening, closing or resizing.
-    shape: AtomicU64,
-    /// How often the write end was opened; wraps.
-    writer_opens: AtomicU32,
+    /// The ring's indices, which are all that a read or a write changes of what poll says; and the rest of it, the shape,
+    /// which openings, closings and resizings change.
+    glimpse: Glimpse,
     /// Somebody waits for edges.
     edge_waiters: AtomicBool,
     /// Wait for data.
@@ -67,12 +65,10 @@ impl Pipe {
     pub fn try_new(naming: Naming) -> Result<Arc<Self>> {
         heap::admit(size_of::<Self>() + DEFAULT_CAPACITY_SLOTS * SLOT_BYTES)?;
         let state = PipeState::try_new(DEFAULT_CAPACITY_SLOTS, Recycle::Release)?;
-        let (head_tail, shape) = (AtomicU64::new(state.head_tail().word()), AtomicU64::new(shape_of(&state)));
+        let glimpse = Glimpse::new(state.head_tail().word(), shape_of(&state));
         Ok(Arc::new(Self {
             state: Mutex::new(rank::PIPE, state),
-            head_tail,
-            shape,
-            writer_opens: AtomicU32::new(0),
+            glimpse,
             edge_waiters: AtomicBool::new(false),
             readers: WaitQueue::new(),
             writers: WaitQueue::new(),
@@ -91,8 +87,7 @@ impl Pipe {
     fn change<T>(&self, change: impl FnOnce(&mut PipeState<Frame>) -> Result<Step<T>>) -> Result<T> {
         let mut state = self.state.lock();
         let step = change(&mut state);
-        // Relaxed: who looks for a change looks after a fence of the wait queue's, or takes the lock.
-        self.head_tail.store(state.head_tail().word(), Ordering::Relaxed);
+        self.glimpse.publish_moving(state.head_tail().word());
         drop(state);
         Ok(step?.settle(|wakes| self.wake(wakes)))
     }
@@ -101,17 +96,17 @@ impl Pipe {
     fn reshape<T>(&self, change: impl FnOnce(&mut PipeState<Frame>) -> Result<Step<T>>) -> Result<T> {
         self.change(|state| {
             let step = change(state);
-            self.shape.store(shape_of(state), Ordering::Relaxed);
+            self.glimpse.publish(state.head_tail().word(), shape_of(state));
             step
         })
     }
 
-    /// What poll says of both ends, united (they have no bit in common). Without the lock: who needs to know for certain
-    /// looks again after he has queued himself, or tries.
+    /// What poll says of both ends, united (they have no bit in common), and how often the write end was opened. Without the
+    /// lock: who needs to know for certain looks again after he has queued himself, or tries.
     #[inline]
-    fn readiness(&self) -> Readiness {
-        let ring = HeadTail::from_word(self.head_tail.load(Ordering::Relaxed));
-        let shape = self.shape.load(Ordering::Relaxed);
+    fn look(&self) -> (Readiness, u32) {
+        let (moving, shape) = self.glimpse.both();
+        let ring = HeadTail::from_word(moving);
         let mut ready = Readiness::from_bits_truncate((shape & CLOSED_ENDS) as u32);
         if !ring.is_empty() {
             ready |= Readiness::READABLE;
@@ -119,7 +114,7 @@ impl Pipe {
         if !ring.is_full((shape >> CAPACITY_SHIFT) as u32) {
             ready |= Readiness::WRITABLE;
         }
-        ready
+        (ready, (shape & WRITER_OPENS) as u32)
     }
 
     #[inline(always)]
@@ -140,9 +135,6 @@ impl Pipe {
     ) -> Result<OpenTicket> {
         self.reshape(|state| {
             condition(state)?;
-            if end == End::Write {
-                self.writer_opens.fetch_add(1, Ordering::Relaxed);
-            }
             Ok(state.open(end))
         })
     }
@@ -171,11 +163,6 @@ impl Pipe {
         waited.map_err(|_| Errno::ERESTARTSYS)
     }
 
-    /// How often the write end was opened; wraps.
-    pub(super) fn writer_opens(&self) -> u32 {
-        self.writer_opens.load(Ordering::Relaxed)
-    }
-
     /// Bytes that wait to be read.
     pub fn bytes(&self) -> usize {
         self.state.lock().bytes()
@@ -196,15 +183,24 @@ impl Pipe {
     }
 }
 
-/// In the lower half of a shape: HUP and ERR as they stand in a poll mask.
-const CLOSED_ENDS: u64 = 0xffff_ffff;
+/// In a shape: HUP and ERR as they stand in a poll mask.
+const CLOSED_ENDS: u64 = Readiness::HUP.union(Readiness::ERR).bits() as u64;
+/// Above them, where they stand: how often the write end was opened.
+const WRITER_OPENS: u64 = 0xffff_ff00;
 /// In the upper half: the slots of the ring.
 const CAPACITY_SHIFT: u32 = 32;
 
+const _: () = assert!(CLOSED_ENDS & WRITER_OPENS == 0 && WRITER_OPENS >> CAPACITY_SHIFT == 0);
+
 fn shape_of(state: &PipeState<Frame>) -> u64 {
-    let ends = (state.readiness(End::Read) | state.readiness(End::Write)) & (Readiness::HUP | Readiness::ERR);
+    let ends = u64::from((state.readiness(End::Read) | state.readiness(End::Write)).bits()) & CLOSED_ENDS;
     let slots = (state.size_bytes() / PAGE_SIZE) as u64;
-    slots << CAPACITY_SHIFT | u64::from(ends.bits())
+    slots << CAPACITY_SHIFT | u64::from(writer_opens(state)) | ends
+}
+
+/// How often the write end was opened, as it stands in a shape: only good to be compared; wraps.
+pub(super) fn writer_opens(state: &PipeState<Frame>) -> u32 {
+    state.writer_opens() << WRITER_OPENS.trailing_zeros()
 }
 
 #[inline(always)]
@@ -226,7 +222,8 @@ pub struct PipeEnd {
     access: AccessMode,
     /// The readiness bits of its ends.
     visible: Readiness,
-    /// The write end's count of openings when this came, if it did not wait for a writer: no hang-up before it changes.
+    /// The write end's openings ([`writer_opens`]) when this came, if it did not wait for a writer: no hang-up before that
+    /// changes.
     unseen_writers: Option<u32>,
 }
 
@@ -238,17 +235,13 @@ impl PipeEnd {
         visible.set(FOR_WRITERS, access.contains(AccessMode::WRITE));
         Self { pipe, access, visible, unseen_writers }
     }
-
-    fn ready(&self) -> Readiness {
-        self.pipe.readiness() & self.visible
-    }
 }
 
 impl FileOps for PipeEnd {
     fn try_read(&self, _: &Io, sink: &mut Sink<'_>) -> Result<usize> {
         // Not now, as can be seen from outside: neither bytes nor the end.
-        if HeadTail::from_word(self.pipe.head_tail.load(Ordering::Relaxed)).is_empty()
-            && !self.pipe.readiness().contains(Readiness::HUP)
+        if HeadTail::from_word(self.pipe.glimpse.moving()).is_empty()
+            && self.pipe.glimpse.settled() & u64::from(Readiness::HUP.bits()) == 0
             && sink.remaining() != 0
         {
             return Err(Errno::EAGAIN);
@@ -261,6 +254,8 @@ impl FileOps for PipeEnd {
     fn try_write(&self, io: &Io, source: &mut Source<'_>) -> Result<usize> {
         let framing = if io.flags.contains(OpenFlags::DIRECT) { Framing::Packet } else { Framing::Stream };
         self.pipe.change(|state| {
+            // Relaxed: it decides about waking only where bytes wait already. Who has just begun to wait for edges finds
+            // those by the look that follows, and when they have been read, with the lock, this is seen.
             if self.pipe.edge_waiters.load(Ordering::Relaxed) {
                 state.note_poller();
             }
@@ -271,10 +266,10 @@ impl FileOps for PipeEnd {
     }
 
     fn readiness(&self) -> Readiness {
-        let ready = self.ready();
+        let (ready, writer_opens) = self.pipe.look();
         match self.unseen_writers {
-            Some(opens) if opens == self.pipe.writer_opens() => ready - Readiness::HUP,
-            _ => ready,
+            Some(opens) if opens == writer_opens => (ready & self.visible) - Readiness::HUP,
+            _ => ready & self.visible,
         }
     }
 
@@ -286,6 +281,7 @@ impl FileOps for PipeEnd {
     }
 
     fn note_edge_waiter(&self) {
+        // Relaxed: a look follows, behind a fence; see `try_write`.
         self.pipe.edge_waiters.store(true, Ordering::Relaxed);
     }
 

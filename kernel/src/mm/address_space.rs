@@ -3,7 +3,7 @@
 //! Lock: ADDRESS_SPACE (sleeping) around both. Methods may sleep, also in the page source of a file.
 //! Specification: mmap(2), munmap(2), mprotect(2), brk(2), mremap(2), madvise(2) of Linux.
 
-use super::asid::{self, Context};
+use super::asid;
 use super::frame::{Frame, Purpose};
 use super::layout::{self, USER_HIGH, USER_LOW, page_up};
 use super::page_table::{address_of, find_or_add, flags_of, for_each, free_tables, is_valid};
@@ -17,6 +17,7 @@ use core::ops::Range;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use postern_core::areas::{Area, AreaFlags, Areas, Backing, BreakChange, Layout, Protection, Remap, RemapRequest};
 use postern_core::errno::{Errno, Result};
+use postern_sync::AsidContext;
 
 /// Where the pages of an area come from.
 #[derive(Clone)]
@@ -49,7 +50,9 @@ pub struct Map {
 pub struct AddressSpace {
     map: Mutex<Map>,
     root: usize,
-    context: Context,
+    context: AsidContext,
+    // Entries of the tables are changed with `map` locked, hence Relaxed (`page_table` says more). So are these three: values
+    // that stand for themselves.
     /// Pages present: VmRSS.
     resident_pages: AtomicUsize,
     /// RLIMIT_STACK of the program, for growth of its stack.
@@ -79,12 +82,16 @@ pub fn init() {
 
 /// Makes this CPU use no program's address space.
 pub fn leave() {
+    install_empty_table();
+    asid::deactivate();
+}
+
+/// Puts the empty table into TTBR0.
+pub(super) fn install_empty_table() {
     if let Some(empty) = EMPTY.get() {
         // SAFETY: the empty table is never freed.
         unsafe { mmu::set_user_table(*empty, 0) };
     }
-    // Only now: until then the number was in use.
-    asid::deactivate();
 }
 
 fn take_table() -> Result<usize> {
@@ -106,7 +113,7 @@ impl AddressSpace {
         let space = Arc::new(Self {
             map: Mutex::new(rank::ADDRESS_SPACE, Map { areas, root }),
             root,
-            context: Context::new(),
+            context: AsidContext::new(),
             resident_pages: AtomicUsize::new(0),
             stack_limit_bytes: AtomicUsize::new(8 << 20),
             size_limit_bytes: AtomicU64::new(u64::MAX),
@@ -245,13 +252,11 @@ impl AddressSpace {
         // The tables before the question whether a CPU walks them: one that activates the space from here
         // on sees the new entries.
         mmu::publish_tables();
-        if !self.context.is_used() {
-            return;
-        }
+        let Some(asid) = self.context.asid() else { return };
         match pages {
             0 => {}
-            1 => mmu::flush_page(self.context.asid(), address),
-            _ => mmu::flush_asid(self.context.asid()),
+            1 => mmu::flush_page(asid, address),
+            _ => mmu::flush_asid(asid),
         }
     }
 

@@ -79,8 +79,8 @@ pub fn exit() -> ! {
 /// Does what an interrupt asked of the current task: give up the CPU. Called on the way to user mode.
 pub fn reschedule_if_asked() {
     let task = current();
-    if task.work().load(Ordering::Relaxed) & Work::RESCHEDULE.bits() != 0 {
-        task.work().fetch_and(!Work::RESCHEDULE.bits(), Ordering::Relaxed);
+    if task.requests().bits() & Work::RESCHEDULE.bits() != 0 {
+        task.requests().take_back(Work::RESCHEDULE.bits());
         run_queue::on_time_given_up();
         if run_queue::has_ready() || !run_queue::is_allowed_here(&task) {
             switch_away(Leaving::Yielding);
@@ -102,6 +102,8 @@ pub fn barrier_on_every_cpu() {
     let affinity = task.affinity();
     let mut left = run_queue::online();
     while left != 0 {
+        // SeqCst: the barrier of this CPU, in the name of whatever program ran here before. What the caller did earlier and
+        // does later is ordered by the run queues' locks, through which it travels.
         fence(Ordering::SeqCst);
         left &= !(1 << cpu::index());
         if left != 0 {

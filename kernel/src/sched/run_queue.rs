@@ -15,9 +15,10 @@ use crate::arch::cpu::{self, MAX_CPUS};
 use crate::arch::gic;
 use crate::sync::{PerCpu, SpinLock, rank};
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
+use core::sync::atomic::{AtomicU64, Ordering};
 use intrusive_collections::LinkedList;
 use postern_core::run_queue::slice_ns;
+use postern_sync::{IdleCpus, ReadyCount};
 
 /// How long a task that has woken waits for one that computes, or for an idle CPU to take it.
 const SHORT_SLICE_NS: u64 = 1_000_000;
@@ -32,7 +33,7 @@ struct RunQueue {
 struct Slot {
     queue: SpinLock<RunQueue>,
     /// Tasks in both lists, readable without the lock.
-    ready: AtomicUsize,
+    ready: ReadyCount,
 }
 
 static QUEUES: [Slot; MAX_CPUS] = [const {
@@ -45,14 +46,14 @@ static QUEUES: [Slot; MAX_CPUS] = [const {
                 expired_first: false,
             },
         ),
-        ready: AtomicUsize::new(0),
+        ready: ReadyCount::new(),
     }
 }; MAX_CPUS];
 
 /// CPUs that run the kernel, a bit each.
 static ONLINE: AtomicU64 = AtomicU64::new(0);
-/// CPUs that wait for work, a bit each.
-static IDLE: AtomicU64 = AtomicU64::new(0);
+/// CPUs that wait for work.
+static IDLE: IdleCpus = IdleCpus::new();
 
 struct Local {
     /// When the current slice ends; 0 while nobody else is ready.
@@ -66,7 +67,8 @@ static LOCAL: PerCpu<Local> = PerCpu::new([const { Local { slice_end_ns: 0, runn
 
 /// Announces this CPU.
 pub fn set_online() {
-    ONLINE.fetch_or(1 << cpu::index(), Ordering::Relaxed);
+    // Release: whoever sends this CPU an interrupt finds it ready for that. (Readers only choose by the bit: Relaxed.)
+    ONLINE.fetch_or(1 << cpu::index(), Ordering::Release);
 }
 
 /// CPUs that run the kernel, a bit each.
@@ -76,7 +78,7 @@ pub fn online() -> u64 {
 
 /// Tasks ready on this CPU beside the current one.
 pub fn has_ready() -> bool {
-    QUEUES[cpu::index()].ready.load(Ordering::Relaxed) != 0
+    QUEUES[cpu::index()].ready.get() != 0
 }
 
 /// Whether `task` may run on this CPU.
@@ -86,7 +88,7 @@ pub(super) fn is_allowed_here(task: &Task) -> bool {
 
 /// Tasks ready on all CPUs, the running ones not counted.
 pub fn ready_count() -> usize {
-    QUEUES.iter().map(|slot| slot.ready.load(Ordering::Relaxed)).sum()
+    QUEUES.iter().map(|slot| slot.ready.get()).sum()
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -102,8 +104,7 @@ fn push(index: usize, task: Arc<Task>, list: List) {
         List::Woken => queue.woken.push_back(task),
         List::Expired => queue.expired.push_back(task),
     }
-    // Written under the lock only: a plain add.
-    slot.ready.store(slot.ready.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    slot.ready.add_one();
 }
 
 /// Takes the next task this CPU may run. Tasks that may not run here any more are passed on.
@@ -137,8 +138,7 @@ fn take_from(index: usize) -> Option<(Arc<Task>, List, bool)> {
             List::Expired => queue.expired.pop_front(),
         };
         if let Some(task) = taken {
-            let left = slot.ready.load(Ordering::Relaxed) - 1;
-            slot.ready.store(left, Ordering::Relaxed);
+            let left = slot.ready.take_one();
             return Some((task, list, left != 0));
         }
     }
@@ -165,16 +165,23 @@ pub(super) fn enqueue_new(task: Arc<Task>) {
 }
 
 fn enqueue_on(target: usize, task: Arc<Task>, list: List) {
-    push(target, task, list);
     if target == cpu::index() {
+        push(target, task, list);
         // The current task goes on, for at most its slice: not to the first wake-up, or a sender and its
-        // receiver would take turns at every message.
+        // receiver would take turns at every message. An idle CPU is told when the slice ends.
         begin_slice(&current());
     } else {
-        // Pairs with the fence in `begin_idle`: either that CPU sees the task, or we see it idle.
+        let allowed = task.affinity();
+        push(target, task, list);
+        let idle = IDLE.after_queueing();
         // A busy CPU is told too: it must start a slice.
-        fence(Ordering::SeqCst);
         gic::send_reschedule(target);
+        // Whoever has gone idle since the CPU was chosen takes the task from that one.
+        if idle & 1 << target == 0
+            && let Some(helper) = first_of(idle & allowed)
+        {
+            gic::send_reschedule(helper);
+        }
     }
 }
 
@@ -187,19 +194,19 @@ fn choose_cpu(task: &Task) -> usize {
     if allowed & 1 << last != 0 {
         // On the waker's own CPU it waits: wakers usually sleep next, and then it runs without a
         // journey. If not, the balance timer finds it.
-        if last == me || IDLE.load(Ordering::Relaxed) & 1 << last != 0 {
+        if last == me || IDLE.guess() & 1 << last != 0 {
             return last;
         }
-        return first_of(IDLE.load(Ordering::Relaxed) & allowed).unwrap_or(last);
+        return first_of(IDLE.guess() & allowed).unwrap_or(last);
     }
-    first_of(IDLE.load(Ordering::Relaxed) & allowed).or_else(|| first_of(allowed)).unwrap_or(me)
+    first_of(IDLE.guess() & allowed).or_else(|| first_of(allowed)).unwrap_or(me)
 }
 
 fn least_loaded(allowed: u64) -> Option<usize> {
-    let idle = IDLE.load(Ordering::Relaxed);
+    let idle = IDLE.guess();
     let load = |index: usize| {
         let running = usize::from(idle & 1 << index == 0);
-        QUEUES[index].ready.load(Ordering::Relaxed) + running
+        QUEUES[index].ready.get() + running
     };
     let me = cpu::index();
     // This CPU on a tie: what the new task needs is in its cache.
@@ -210,14 +217,6 @@ fn first_of(mask: u64) -> Option<usize> {
     (mask != 0).then(|| mask.trailing_zeros() as usize)
 }
 
-/// Makes the CPU that runs `task` look at the task's work.
-pub fn kick(task: &Task) {
-    let target = task.last_cpu();
-    if target != cpu::index() {
-        gic::send_reschedule(target);
-    }
-}
-
 /// Starts the slice clock if somebody waits and it does not run yet.
 ///
 /// An idle task needs no slice: whoever it switches to gets one in [`take_next`].
@@ -226,7 +225,7 @@ fn begin_slice(running: &Task) {
     if started || !running.user_half {
         return;
     }
-    let short = LOCAL.with(|local| local.running_expired) || IDLE.load(Ordering::Relaxed) != 0;
+    let short = LOCAL.with(|local| local.running_expired) || IDLE.guess() != 0;
     let slice = if short { SHORT_SLICE_NS } else { slice_ns(running.nice()) };
     let end = crate::arch::timer::now_ns() + slice;
     LOCAL.with(|local| local.slice_end_ns = end);
@@ -244,11 +243,12 @@ pub(super) fn on_slice_end() {
     if !has_ready() {
         return;
     }
-    let idle = IDLE.load(Ordering::Relaxed) & !(1 << cpu::index());
+    // What waits here was left to this moment (`enqueue_on`).
+    let idle = IDLE.after_queueing() & !(1 << cpu::index());
     if let Some(target) = first_of(idle) {
         gic::send_reschedule(target);
     }
-    current().work().fetch_or(Work::RESCHEDULE.bits(), Ordering::Relaxed);
+    current().requests().ask_here(Work::RESCHEDULE.bits());
 }
 
 /// The current task gives up the CPU because its time is over.
@@ -265,31 +265,28 @@ pub fn on_reschedule_request() {
     }
 }
 
-/// This CPU is about to wait for work.
+/// This CPU is about to wait for work: it has to look for some after this.
 pub(super) fn begin_idle() {
-    IDLE.fetch_or(1 << cpu::index(), Ordering::Relaxed);
-    // Pairs with the fence in `enqueue_on`.
-    fence(Ordering::SeqCst);
+    IDLE.begin(cpu::index());
 }
 
 /// This CPU has work, or looks for it.
 pub(super) fn end_idle() {
-    IDLE.fetch_and(!(1 << cpu::index()), Ordering::Relaxed);
+    IDLE.end(cpu::index());
 }
 
 /// Takes one waiting task from the CPU with the most to do. True if there is one now.
 pub(super) fn steal() -> bool {
     let me = cpu::index();
-    let victim =
-        (0..MAX_CPUS).filter(|index| *index != me).max_by_key(|index| QUEUES[*index].ready.load(Ordering::Relaxed));
-    let Some(victim) = victim.filter(|index| QUEUES[*index].ready.load(Ordering::Relaxed) != 0) else {
+    let victim = (0..MAX_CPUS).filter(|index| *index != me).max_by_key(|index| QUEUES[*index].ready.get());
+    let Some(victim) = victim.filter(|index| QUEUES[*index].ready.get() != 0) else {
         return false;
     };
     let slot = &QUEUES[victim];
     let mut queue = slot.queue.lock();
     let taken = remove_first_allowed(&mut queue.expired, me).or_else(|| remove_first_allowed(&mut queue.woken, me));
     let Some(task) = taken else { return false };
-    slot.ready.store(slot.ready.load(Ordering::Relaxed) - 1, Ordering::Relaxed);
+    slot.ready.take_one();
     drop(queue);
     push(me, task, List::Woken);
     true

@@ -209,9 +209,10 @@ pub fn switch_away(how: Leaving) {
     let from = unsafe { previous.as_ref() };
     // SAFETY: `next` was handed to this CPU by the run queue, with a reference.
     let to = unsafe { next.as_ref() };
+    // Before the address space is activated, whose fence this needs (`Requests`).
+    to.set_last_cpu(cpu::index());
     exchange_user_state(from, to);
     account(from);
-    to.set_last_cpu(cpu::index());
     cpu::set_current(next.as_ptr().cast());
     let save = from.private.0.get();
     // SAFETY: this CPU owns `from`'s private part until finish_switch.
@@ -287,6 +288,7 @@ pub(super) fn with_held_mutexes(f: impl FnOnce(&mut HeldLocks)) {
 impl Task {
     /// Puts the address space of this task, which is about to run here, into TTBR0.
     fn activate_address_space(&self) {
+        // Relaxed: see the field.
         match NonNull::new(self.space_pointer.load(Ordering::Relaxed)) {
             // SAFETY: the task keeps its address space alive, and only the task itself replaces it.
             Some(space) => unsafe { space.as_ref() }.activate(),

@@ -3,8 +3,9 @@
 
 use super::switch::Private;
 use crate::arch::context::FpState;
-use crate::arch::cpu::MAX_CPUS;
+use crate::arch::cpu::{self, MAX_CPUS};
 use crate::arch::exception::TrapFrame;
+use crate::arch::gic;
 use crate::arch::mmu::PAGE_SIZE;
 use crate::arch::timer;
 use crate::mm::AddressSpace;
@@ -14,10 +15,10 @@ use crate::process::Thread;
 use crate::sync::{SpinLock, rank};
 use alloc::sync::Arc;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicI32, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicI32, AtomicPtr, AtomicU8, AtomicU64, Ordering};
 use intrusive_collections::{LinkedListAtomicLink, intrusive_adapter};
 use postern_core::errno::Result;
-use postern_sync::ParkState;
+use postern_sync::{ParkState, Requests};
 
 bitflags::bitflags! {
     /// What a task must look at before it returns to user mode.
@@ -35,15 +36,16 @@ pub struct Task {
     pub(super) link: LinkedListAtomicLink,
     pub(super) private: Private,
     park_state: ParkState,
-    work: AtomicU32,
+    requests: Requests,
+    // Relaxed, these four: values that stand for themselves. A new affinity is followed by a request, which carries it.
     activity: AtomicU8,
-    last_cpu: AtomicUsize,
     affinity: AtomicU64,
     nice: AtomicI32,
     run_ticks: AtomicU64,
     pub(super) user_half: bool,
     address_space: SpinLock<Option<Arc<AddressSpace>>>,
-    /// The same, for the switch: null if there is none.
+    /// The same, for the switch: null if there is none. Relaxed: the task itself changes it, and who switches to the task has
+    /// what it did. Others only compare (`address_space_key`).
     pub(super) space_pointer: AtomicPtr<AddressSpace>,
     thread: Option<Thread>,
     // Last: unmapped after everything else has been dropped.
@@ -123,9 +125,8 @@ impl Task {
             link: LinkedListAtomicLink::new(),
             private,
             park_state: ParkState::new(),
-            work: AtomicU32::new(0),
+            requests: Requests::new(),
             activity: AtomicU8::new(Activity::Running as u8),
-            last_cpu: AtomicUsize::new(0),
             affinity: AtomicU64::new(EVERY_CPU),
             nice: AtomicI32::new(0),
             run_ticks: AtomicU64::new(0),
@@ -147,22 +148,22 @@ impl Task {
         &self.park_state
     }
 
-    /// [`Work`] bits. Setting one from another CPU needs a kick as well, see [`Task::ask`].
-    pub fn work(&self) -> &AtomicU32 {
-        &self.work
+    /// [`Work`] bits. To ask from elsewhere, see [`Task::ask`].
+    pub fn requests(&self) -> &Requests {
+        &self.requests
     }
 
     /// Sets work bits and makes the task notice soon, wherever it runs.
     pub fn ask(&self, work: Work) {
-        // Release: what the bit is about is visible to the task that sees it.
-        self.work.fetch_or(work.bits(), Ordering::Release);
-        super::run_queue::kick(self);
+        let target = self.requests.ask(work.bits());
+        if target != cpu::index() {
+            gic::send_reschedule(target);
+        }
     }
 
     /// Whether an interruptible sleep must end.
     pub fn is_interrupted(&self) -> bool {
-        // Acquire: pairs with `ask`.
-        self.work.load(Ordering::Acquire) & Work::SIGNAL.bits() != 0
+        self.requests.contains(Work::SIGNAL.bits())
     }
 
     /// What it does, for reports.
@@ -180,11 +181,11 @@ impl Task {
 
     /// The CPU it runs on, or last ran on.
     pub fn last_cpu(&self) -> usize {
-        self.last_cpu.load(Ordering::Relaxed)
+        self.requests.cpu()
     }
 
     pub(super) fn set_last_cpu(&self, index: usize) {
-        self.last_cpu.store(index, Ordering::Relaxed);
+        self.requests.move_to(index);
     }
 
     /// CPUs it may run on, a bit each.

@@ -55,6 +55,7 @@ pub fn call_at(deadline_ns: u64, callback: Arc<dyn Expire>) -> Timer {
 
 fn add(deadline_ns: u64, target: Target) -> Timer {
     let cpu = cpu::index();
+    // Relaxed: it only tells keys apart.
     let key = (deadline_ns, SEQUENCE.fetch_add(1, Ordering::Relaxed));
     let mut timers = TIMERS[cpu].lock();
     timers.queue.insert(key, target);

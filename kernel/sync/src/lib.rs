@@ -12,6 +12,10 @@
 //! | [`Registration`] | never | a callback that stays on a queue (`epoll`) |
 //! | [`ParkState`] | never | the scheduler's per-task wake-up token |
 //! | [`HeldLocks`] | never | lock order, debug builds |
+//! | [`Glimpse`], [`Interest`] | never | looking at a state without its lock; hearing of its changes |
+//! | [`Asids`] | never | address space identifiers, and when a TLB must be flushed |
+//! | [`IdleCpus`], [`ReadyCount`] | never | no CPU waits for work while work waits for a CPU |
+//! | [`Requests`] | never | what a task must look at before it returns to user mode |
 //!
 //! The kernel runs with interrupts masked and is not preempted while it holds a [`SpinLock`], so no lock here saves or
 //! restores the interrupt state.
@@ -31,18 +35,26 @@ macro_rules! const_unless_loom {
     };
 }
 
+mod asid;
 mod atomic;
+mod glimpse;
+mod idle;
 mod mutex;
 mod park;
 mod platform;
 mod rank;
+mod requests;
 mod spin_lock;
 mod wait;
 
+pub use asid::{AsidContext, Asids, TranslationControl};
+pub use glimpse::{Glimpse, Interest};
+pub use idle::{IdleCpus, ReadyCount};
 pub use mutex::{Mutex, MutexGuard};
 pub use park::{Notify, ParkState, SwitchOut};
 pub use platform::Platform;
 pub use rank::{HeldLocks, Rank};
+pub use requests::Requests;
 #[cfg(not(loom))]
 pub use spin_lock::Relax;
 pub use spin_lock::{SpinGuard, SpinLock};

@@ -1,5 +1,5 @@
 //! Model checks: every interleaving (up to a bound on preemptions) of small programs on the real primitives, with the
-//! weak memory that loom knows. `RUSTFLAGS="--cfg loom" cargo test -p postern-sync --release`
+//! weak memory that loom knows. `RUSTFLAGS="--cfg loom" cargo test -p postern-sync --release --test models`
 //!
 //! A lost wake-up shows as loom's report of a deadlock.
 #![cfg(loom)]
@@ -9,46 +9,16 @@
 #[path = "platforms/model.rs"]
 mod model;
 
-use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU32, Ordering};
 use loom::thread;
-use model::{Model, ModelTask, Scheduled, let_time_pass};
+use model::{Model, ModelTask, Scheduled, Unprotected, explore, let_time_pass};
 use postern_sync::{
-    ANY_EVENT, Mode, Mutex, Notify, ParkState, Platform, Poller, Rank, Registration, Sleep, SpinLock, WaitError,
-    WaitQueue, WakeCallback,
+    ANY_EVENT, Glimpse, Interest, Mode, Mutex, Notify, ParkState, Platform, Poller, Rank, Registration, Sleep,
+    SpinLock, WaitError, WaitQueue, WakeCallback,
 };
 
 const RANK: Rank = Rank::sleeping(0, "test");
-
-/// Explores all interleavings with at most `preemptions` forced switches.
-fn explore(preemptions: usize, body: impl Fn() + Sync + Send + 'static) {
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(preemptions);
-    builder.check(body);
-}
-
-/// A number without any protection of its own: loom fails the test when two accesses race.
-struct Unprotected(UnsafeCell<u32>);
-
-// SAFETY: loom, which runs one thread at a time, reports every race.
-unsafe impl Sync for Unprotected {}
-
-impl Unprotected {
-    fn zero() -> Self {
-        Self(UnsafeCell::new(0))
-    }
-
-    fn add(&self, number: u32) {
-        // SAFETY: loom passes a valid pointer, to which there is no other reference.
-        self.0.with_mut(|value| unsafe { *value += number });
-    }
-
-    fn get(&self) -> u32 {
-        // SAFETY: as above.
-        self.0.with(|value| unsafe { *value })
-    }
-}
 
 /// Units to be had, one each, and those who wait for them. The count is relaxed throughout: all ordering must come from
 /// the wait queue's protocol.
@@ -429,6 +399,113 @@ fn a_callback_is_not_called_once_its_registration_is_gone() {
         let woken = waker.join().unwrap();
         assert_eq!(woken, calls.load(Ordering::Relaxed) as usize);
         assert_eq!(calls_so_far, calls.load(Ordering::Relaxed));
+    });
+}
+
+/// A ring of bytes, as far as a reader that only looks is concerned: how many came, and whether the writer is gone.
+struct Bytes {
+    glimpse: Glimpse,
+    readers: WaitQueue<Model>,
+}
+
+impl Bytes {
+    fn none() -> Arc<Self> {
+        Arc::new(Self { glimpse: Glimpse::new(0, 0), readers: WaitQueue::new() })
+    }
+
+    /// What a pipe does with its lock held, and then without.
+    fn write(&self) {
+        self.glimpse.publish_moving(1);
+        self.readers.wake_one(ANY_EVENT);
+    }
+
+    fn close(&self) {
+        self.glimpse.publish(1, 1);
+        self.readers.wake_all(ANY_EVENT);
+    }
+}
+
+#[test]
+fn who_looks_without_the_lock_misses_no_wake_up() {
+    explore(4, || {
+        let bytes = Bytes::none();
+        let writer = thread::spawn({
+            let bytes = bytes.clone();
+            move || bytes.write()
+        });
+        bytes.readers.wait(Mode::Exclusive, || (bytes.glimpse.moving() == 1).then_some(()));
+        writer.join().unwrap();
+    });
+}
+
+#[test]
+fn a_poller_that_looks_without_the_lock_misses_no_hang_up() {
+    explore(3, || {
+        let bytes = Bytes::none();
+        let writer = thread::spawn({
+            let bytes = bytes.clone();
+            move || bytes.close()
+        });
+        Poller::scope(|poller| {
+            poller.join(&bytes.readers, ANY_EVENT).unwrap();
+            let look = || (bytes.glimpse.both().1 == 1).then_some(());
+            poller.wait_until(Sleep::Uninterruptible, None, look).unwrap();
+        });
+        writer.join().unwrap();
+    });
+}
+
+#[test]
+fn who_sees_that_the_writer_is_gone_sees_what_it_wrote() {
+    explore(4, || {
+        let bytes = Bytes::none();
+        let writer = thread::spawn({
+            let bytes = bytes.clone();
+            move || {
+                bytes.glimpse.publish_moving(1);
+                bytes.glimpse.publish(1, 1);
+            }
+        });
+        let (written, closed) = bytes.glimpse.both();
+        assert!(closed == 0 || written == 1);
+        writer.join().unwrap();
+    });
+}
+
+/// Notes that it was called with a key of interest.
+struct Listener {
+    interest: Arc<Interest>,
+    heard: Arc<AtomicU32>,
+}
+
+impl WakeCallback for Listener {
+    fn on_wake(&self, key: u32) {
+        if self.interest.keys() & key != 0 {
+            self.heard.store(1, Ordering::Relaxed);
+        }
+    }
+}
+
+#[test]
+fn a_change_is_heard_by_a_callback_or_seen_by_the_look_after_the_interest_was_set() {
+    explore(4, || {
+        let queue = std::sync::Arc::new(WaitQueue::<Model>::new());
+        let (interest, heard) = (Arc::new(Interest::new(0)), Arc::new(AtomicU32::new(0)));
+        let listener = Listener { interest: interest.clone(), heard: heard.clone() };
+        let registration = Registration::new(queue.clone(), |queue| queue, ANY_EVENT, listener).unwrap();
+        let state = Arc::new(AtomicU32::new(0));
+        let waker = thread::spawn({
+            let (queue, state) = (queue.clone(), state.clone());
+            move || {
+                state.store(1, Ordering::Relaxed);
+                queue.wake_all(1);
+            }
+        });
+        interest.set(1);
+        let seen = state.load(Ordering::Relaxed) == 1;
+        waker.join().unwrap();
+        assert!(seen || heard.load(Ordering::Relaxed) == 1);
+        drop(registration);
     });
 }
 

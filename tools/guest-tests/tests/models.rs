@@ -5,9 +5,9 @@
 use std::path::Path;
 use std::process::Command;
 
-fn every_interleaving_passes(package: &str) {
+fn every_interleaving_passes(package: &str, tests: &str) {
     let status = Command::new("cargo")
-        .args(["test", "--quiet", "--release", "--package", package, "--test", "models"])
+        .args(["test", "--quiet", "--release", "--package", package, "--test", tests])
         .env("RUSTFLAGS", "--cfg loom")
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))
         .status()
@@ -17,10 +17,15 @@ fn every_interleaving_passes(package: &str) {
 
 #[test]
 fn every_interleaving_of_locks_and_wait_queues_that_loom_explores_passes() {
-    every_interleaving_passes("postern-sync");
+    every_interleaving_passes("postern-sync", "models");
+}
+
+#[test]
+fn every_interleaving_of_the_protocols_between_cpus_that_loom_explores_passes() {
+    every_interleaving_passes("postern-sync", "cpu_models");
 }
 
 #[test]
 fn every_interleaving_of_the_mapped_ring_that_loom_explores_passes() {
-    every_interleaving_passes("postern-abi");
+    every_interleaving_passes("postern-abi", "models");
 }

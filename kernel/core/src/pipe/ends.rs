@@ -33,6 +33,12 @@ impl<P> PipeState<P> {
         Step::new(ticket, Wakes { openers: Wake::all_if(first), ..Wakes::NONE })
     }
 
+    /// How often the write end was opened; wraps.
+    #[must_use]
+    pub fn writer_opens(&self) -> u32 {
+        self.writers.opens
+    }
+
     /// Whether the other end is open, or was at any time since this ticket was given.
     ///
     /// A blocking opener of a FIFO waits for it. A reader that did not wait sees no `HUP` before it.

@@ -74,10 +74,16 @@ pub fn flush_kernel_page(address: usize) {
     };
 }
 
-/// Forgets everything, on all CPUs.
-pub fn flush_all() {
+/// Forgets everything, on this CPU.
+pub fn flush_this_cpu() {
     // SAFETY: as above.
-    unsafe { asm!("dsb ishst", "tlbi vmalle1is", "dsb ish", "isb", options(nostack, preserves_flags)) };
+    unsafe { asm!("dsb nshst", "tlbi vmalle1", "dsb nsh", "isb", options(nostack, preserves_flags)) };
+}
+
+/// A full barrier between this CPU's accesses before it and whatever comes after it, walks of translation tables included.
+pub fn fence_walks() {
+    // SAFETY: barriers.
+    unsafe { asm!("dsb ish", "isb", options(nostack, preserves_flags)) };
 }
 
 /// Makes `root` (physical) the kernel's table.

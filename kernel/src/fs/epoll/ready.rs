@@ -8,18 +8,18 @@ use crate::fs::file::{FileOps, Readiness};
 use crate::sync::{SpinLock, WaitQueue, rank};
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use postern_core::errno::{Errno, Result};
-use postern_sync::WakeCallback;
+use postern_sync::{Interest, WakeCallback};
 
 /// A file and what is wanted of it. Changed with the set locked; looked at by callbacks without.
 pub(super) struct Item {
     ops: Arc<dyn FileOps>,
     /// Zero from the telling of a one-shot until it is modified.
-    interest: AtomicU32,
+    interest: Interest,
     flags: AtomicU32,
     data: AtomicU64,
-    /// Changed with the list locked.
+    /// Changed with the list locked, hence Relaxed.
     is_listed: AtomicBool,
 }
 
@@ -27,7 +27,7 @@ impl Item {
     pub(super) fn new(ops: Arc<dyn FileOps>, event: Event) -> Self {
         let item = Self {
             ops,
-            interest: AtomicU32::new(0),
+            interest: Interest::new(0),
             flags: AtomicU32::new(0),
             data: AtomicU64::new(0),
             is_listed: AtomicBool::new(false),
@@ -47,19 +47,17 @@ impl Item {
     /// What is wanted from now on. A look has to follow.
     pub(super) fn set(&self, event: Event) {
         let always = Readiness::ERR | Readiness::HUP;
+        // Relaxed: they are read with the set locked.
         self.data.store(event.data, Ordering::Relaxed);
         self.flags.store(event.flags.bits(), Ordering::Relaxed);
-        self.interest.store(((event.events | always) - Readiness::NVAL).bits(), Ordering::Relaxed);
         if event.flags.contains(Flags::EDGE) {
             self.ops.note_edge_waiter();
         }
-        // SeqCst: pairs with the fence of every wake-up. Either the callback sees this interest, or the look that follows
-        // sees what the wake-up was for.
-        fence(Ordering::SeqCst);
+        self.interest.set(((event.events | always) - Readiness::NVAL).bits());
     }
 
     fn interest(&self) -> Readiness {
-        Readiness::from_bits_retain(self.interest.load(Ordering::Relaxed))
+        Readiness::from_bits_retain(self.interest.keys())
     }
 
     /// What is ready of what is wanted.
@@ -77,7 +75,7 @@ impl Item {
     pub(super) fn told(&self) -> bool {
         let flags = self.flags();
         if flags.contains(Flags::ONE_SHOT) {
-            self.interest.store(0, Ordering::Relaxed);
+            self.interest.clear();
         }
         !flags.intersects(Flags::ONE_SHOT | Flags::EDGE)
     }

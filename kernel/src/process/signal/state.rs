@@ -10,7 +10,6 @@ use crate::process::{Process, Thread, current, exit};
 use crate::sched::{self, Work};
 use crate::sync::{SpinGuard, SpinLock, rank};
 use alloc::sync::Arc;
-use core::sync::atomic::Ordering;
 use postern_core::errno::Result;
 use postern_core::pending_signals::PendingSignals;
 use postern_core::signal_action::{Disposition, SignalAction, SignalActions};
@@ -180,8 +179,8 @@ pub fn refresh() {
             ask_current();
             return;
         }
-        // Acquire: if this takes back the bit of somebody who ends the process, the question below sees that.
-        task.work().fetch_and(!Work::SIGNAL.bits(), Ordering::AcqRel);
+        // If this takes back the bit of somebody who ends the process, the question below sees that.
+        task.requests().take_back(Work::SIGNAL.bits());
     }
     if exit::must_end().is_some() {
         ask_current();
@@ -191,7 +190,7 @@ pub fn refresh() {
 /// Lets the current thread pass through [`deliver`](super::deliver) before it returns to user mode, whether or not there is
 /// a signal: a call wants to be restarted, or a mask to be put back.
 pub fn ask_current() {
-    sched::current().work().fetch_or(Work::SIGNAL.bits(), Ordering::Relaxed);
+    sched::current().requests().ask_here(Work::SIGNAL.bits());
 }
 
 /// The current thread is about to end: what others may still take is theirs, no stop waits for it, and timers do not

@@ -1,7 +1,9 @@
 //! Two platforms of loom threads: [`Model`] parks on a plain token, which keeps the state space small; [`Scheduled`] goes
 //! through a [`ParkState`], as the kernel does. (loom's own `park` loses a token that comes while its thread is blocked
 //! on a lock.)
+#![allow(dead_code, reason = "each test uses its part")]
 
+use loom::cell::UnsafeCell;
 use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::sync::{Condvar, Mutex};
 use loom::thread;
@@ -132,4 +134,33 @@ impl Platform for Scheduled {
     fn lock_acquired(_rank: Rank) {}
 
     fn lock_released(_rank: Rank) {}
+}
+
+/// Explores all interleavings with at most `preemptions` forced switches.
+pub fn explore(preemptions: usize, body: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(preemptions);
+    builder.check(body);
+}
+
+/// A number without any protection of its own: loom fails the test when two accesses race.
+pub struct Unprotected(UnsafeCell<u32>);
+
+// SAFETY: loom, which runs one thread at a time, reports every race.
+unsafe impl Sync for Unprotected {}
+
+impl Unprotected {
+    pub fn zero() -> Self {
+        Self(UnsafeCell::new(0))
+    }
+
+    pub fn add(&self, number: u32) {
+        // SAFETY: loom passes a valid pointer, to which there is no other reference.
+        self.0.with_mut(|value| unsafe { *value += number });
+    }
+
+    pub fn get(&self) -> u32 {
+        // SAFETY: as above.
+        self.0.with(|value| unsafe { *value })
+    }
 }
