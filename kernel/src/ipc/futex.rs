@@ -4,7 +4,7 @@
 //! Waiters lie by value in a bucket chosen by the word's key. A waiter first queues itself, then
 //! looks at the word: whoever changes the word and then wakes either is seen by that look or finds
 //! the waiter. A waiter that is no longer in its bucket has been woken.
-//! Lock: FUTEX, one a bucket; never held over an access to user memory. Waiting sleeps.
+//! Locks: FUTEX, one a bucket, and FUTEX_MOVE around them; never held over an access to user memory. Waiting sleeps.
 
 use crate::arch::timer::now_ns;
 use crate::mm::PageSource;
@@ -104,6 +104,7 @@ pub fn wait(address: usize, sharing: Sharing, expected: u32, bits: u32, deadline
         return Err(Errno::EINVAL);
     }
     let word = word_at(address, sharing)?;
+    // Relaxed: it only tells waits apart.
     let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
     {
         let mut bucket = TABLE[word.key.bucket()].lock();
@@ -131,16 +132,26 @@ pub fn wait(address: usize, sharing: Sharing, expected: u32, bits: u32, deadline
 /// Whether the wait has not been ended by a waker. A requeued waiter is in another bucket.
 fn is_waiting(id: u64, key: Key) -> bool {
     let here = TABLE[key.bucket()].lock().waiters.iter().any(|waiter| waiter.id == id);
-    here || REQUEUES.load(Ordering::Acquire) != 0 && find_elsewhere(id).is_some()
+    here || any_moved() && {
+        let _moving = MOVING.lock();
+        find_elsewhere(id).is_some()
+    }
 }
 
-/// How many waiters have ever been moved between buckets: while 0, nobody looks elsewhere.
+/// Held while waiters are moved between buckets, and by whoever looks for one in all of them: it can be missed only so.
+static MOVING: SpinLock<()> = SpinLock::new(rank::FUTEX_MOVE, ());
+/// How many waiters have ever been moved: while 0, nobody looks elsewhere.
 static REQUEUES: AtomicU64 = AtomicU64::new(0);
 
+/// Asked by a waiter that has not found itself in its bucket.
+fn any_moved() -> bool {
+    // Relaxed: whoever moved it counted that with the bucket locked, before the caller locked it.
+    REQUEUES.load(Ordering::Relaxed) != 0
+}
+
+/// The bucket in which a waiter is. The caller holds MOVING.
 fn find_elsewhere(id: u64) -> Option<usize> {
-    // A requeue holds both buckets' locks while it moves, in order of their indices, so a scan in
-    // that order cannot miss a waiter that moves up; one that moves down is found by the second turn.
-    (0..BUCKETS).chain(0..BUCKETS).find(|bucket| TABLE[*bucket].lock().waiters.iter().any(|waiter| waiter.id == id))
+    (0..BUCKETS).find(|bucket| TABLE[*bucket].lock().waiters.iter().any(|waiter| waiter.id == id))
 }
 
 /// Takes a wait back. False if a waker was first.
@@ -153,15 +164,12 @@ fn remove(key: Key, id: u64) -> bool {
     if take(key.bucket()) {
         return true;
     }
-    if REQUEUES.load(Ordering::Acquire) == 0 {
+    if !any_moved() {
         return false;
     }
-    while let Some(bucket) = find_elsewhere(id) {
-        if take(bucket) {
-            return true;
-        }
-    }
-    false
+    let _moving = MOVING.lock();
+    // Between the two a waker may be first.
+    find_elsewhere(id).is_some_and(take)
 }
 
 /// FUTEX_WAKE(_BITSET): wakes up to `count` waiters in the order they came; how many.
@@ -208,6 +216,7 @@ pub fn requeue(
         return Err(Errno::EAGAIN);
     }
     let (low, high) = (from.key.bucket().min(to.key.bucket()), from.key.bucket().max(to.key.bucket()));
+    let _moving = MOVING.lock();
     let mut first = TABLE[low].lock();
     let mut second = (low != high).then(|| TABLE[high].lock_nested());
     let source = if from.key.bucket() == low { &mut first } else { second.as_mut().ok_or(Errno::EINVAL)? };
@@ -223,7 +232,8 @@ pub fn requeue(
     }
     let total = woken + moved.len();
     if !moved.is_empty() {
-        REQUEUES.fetch_add(moved.len() as u64, Ordering::Release);
+        // Relaxed: see `any_moved`.
+        REQUEUES.fetch_add(moved.len() as u64, Ordering::Relaxed);
     }
     let destination = if to.key.bucket() == low { &mut first } else { second.as_mut().ok_or(Errno::EINVAL)? };
     destination.waiters.append(&mut moved);

@@ -64,6 +64,8 @@ pub const CGROUPS: Rank = Rank::spinning(36, "cgroups");
 pub const FD_TABLE: Rank = Rank::spinning(37, "fd table");
 /// Pending signals and dispositions.
 pub const SIGNALS: Rank = Rank::spinning(40, "signals");
+/// Waiters move between futex buckets.
+pub const FUTEX_MOVE: Rank = Rank::spinning(44, "futex move");
 /// A futex bucket.
 pub const FUTEX: Rank = Rank::spinning(45, "futex");
 /// A terminal's line, as its interrupt handler sees it.
