@@ -37,6 +37,7 @@ pub fn uart() -> Option<&'static Uart> {
 
 /// Keeps records from the UART (the `quiet` parameter); warnings and errors are still shown.
 pub fn set_quiet(quiet: bool) {
+    // Relaxed: it orders nothing, and a line more or less does no harm.
     QUIET.store(quiet, Ordering::Relaxed);
 }
 

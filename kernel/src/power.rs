@@ -7,6 +7,7 @@ static EXIT_STATUS: AtomicU8 = AtomicU8::new(0);
 
 /// The status the emulator is to exit with at power-off.
 pub fn set_exit_status(status: u8) {
+    // Relaxed: the CPU that ends the machine has set it, or has been told by who did.
     EXIT_STATUS.store(status, Ordering::Relaxed);
 }
 

@@ -22,6 +22,7 @@ pub fn init_this_cpu() {
 
 /// Starts all CPUs but this one. One that does not start is reported, and done without.
 pub fn start_others(mpidrs: &[u64], image: usize) {
+    cpu::set_mpidrs(mpidrs);
     for (index, mpidr) in mpidrs.iter().enumerate().skip(1) {
         let idle = crate::new_idle_task();
         let start = STARTS[index].call_once(|| SecondaryStart {

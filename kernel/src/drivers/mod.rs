@@ -194,7 +194,8 @@ pub fn unregister(major: u32, first_minor: u32) -> Result<()> {
     let mut table = TABLE.lock();
     let found = table.iter().position(|known| known.major == major && known.minors.start == first_minor);
     let index = found.ok_or(Errno::ENOENT)?;
-    // Openings are counted with the table locked.
+    // Openings are counted with the table locked. Acquire: pairs with the Release of a closing, after which the driver is not in
+    // use any more.
     if table[index].openings.load(Ordering::Acquire) != 0 {
         return Err(Errno::EBUSY);
     }
@@ -216,6 +217,7 @@ struct Opening(Arc<AtomicUsize>);
 
 impl Drop for Opening {
     fn drop(&mut self) {
+        // Release: see `unregister`.
         self.0.fetch_sub(1, Ordering::Release);
     }
 }
@@ -227,6 +229,7 @@ fn find(device: DeviceNumber) -> Result<(Arc<dyn CharDriver>, Opening)> {
         .iter()
         .find(|known| known.major == device.major && known.minors.contains(&device.minor))
         .ok_or(Errno::ENXIO)?;
+    // Relaxed: the table is locked.
     region.openings.fetch_add(1, Ordering::Relaxed);
     Ok((region.driver.clone(), Opening(region.openings.clone())))
 }

@@ -36,6 +36,7 @@ pub struct Dentry {
     inode: Arc<Inode>,
     place: SpinLock<Place>,
     /// How many mounts cover it, so that path walks look into the mount table only where there is something.
+    /// Release and Acquire: who sees that something is mounted here finds it in the mount table.
     covers: AtomicU32,
 }
 

@@ -88,6 +88,7 @@ pub struct FileSystem {
     device: DeviceNumber,
     changes: Changes,
     budget: Arc<Budget>,
+    /// Relaxed, as the next: they only tell things apart.
     next_number: AtomicU64,
     root: Arc<Dentry>,
     /// Held by whoever checks and changes names.

@@ -71,6 +71,7 @@ fn try_acquire(file: &OpenFile, lock: Lock) -> bool {
     let Some(holders) = held.get_mut(&key(file)) else {
         let descriptions = vec![identity(file)];
         held.insert(key(file), Holders { lock, descriptions });
+        // Relaxed, here and below: see `release_unless`.
         COUNT.fetch_add(1, Ordering::Relaxed);
         return true;
     };
@@ -91,7 +92,8 @@ pub fn release(file: &OpenFile) {
 
 /// Unlocks, unless the description holds `kept` already.
 fn release_unless(file: &OpenFile, kept: Option<Lock>) {
-    // Relaxed: a description that holds a lock has counted it itself.
+    // Relaxed: whoever locked by this description has counted it, and the caller is that one or has heard from it. Otherwise the
+    // two calls race, and this one is the first.
     if COUNT.load(Ordering::Relaxed) == 0 {
         return;
     }

@@ -297,6 +297,7 @@ pub struct WriteAccess {
 
 impl Drop for WriteAccess {
     fn drop(&mut self) {
+        // Relaxed: as above.
         self.inode.write_access.fetch_sub(self.change, Ordering::Relaxed);
     }
 }

@@ -53,12 +53,14 @@ pub struct Mount {
     file_system: Arc<FileSystem>,
     root: Arc<Dentry>,
     source: Vec<u8>,
+    /// Relaxed: a remount concerns whoever asks later.
     flags: AtomicU32,
     /// What it covers; `None` for the root, for what was unmounted, and for what never was in the tree.
     on: SpinLock<Option<Location>>,
 }
 
 static TABLE: SpinLock<Vec<Arc<Mount>>> = SpinLock::new(rank::MOUNTS, Vec::new());
+// Relaxed: it only tells mounts apart.
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 impl Mount {

@@ -52,6 +52,7 @@ pub struct OpenFile {
     seeking: Seeking,
     location: Location,
     access: AccessMode,
+    /// Relaxed: flags that stand for themselves.
     status: AtomicU32,
     position: Mutex<u64>,
     /// The epoll instances that it leaves when it goes.

@@ -55,9 +55,10 @@ impl Span {
 pub struct PageFile {
     budget: Arc<Budget>,
     pages: Mutex<BTreeMap<usize, Frame>>,
-    /// Changed with `pages` locked only; read without.
+    /// Changed with `pages` locked only; read without. Release and Acquire: who sees a length sees what was stored within it
+    /// before it was set.
     size: AtomicU64,
-    /// How many pages the map holds, for stat(2).
+    /// How many pages the map holds, for stat(2). Relaxed, as the seals: they stand for themselves.
     held: AtomicU64,
     seals: AtomicU32,
 }

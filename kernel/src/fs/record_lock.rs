@@ -138,6 +138,7 @@ impl Table {
     }
 
     fn count(&self) {
+        // Relaxed: see `release`.
         COUNT.store(self.held.len(), Ordering::Relaxed);
     }
 }
@@ -189,7 +190,8 @@ pub fn acquire(inode: &Arc<Inode>, wanted: &Record) -> Result<()> {
 
 /// Unlocks the owner's locks of these bytes.
 pub fn release(inode: &Arc<Inode>, owner: Owner, span: Span) {
-    // Relaxed: an owner that holds a lock has counted it itself.
+    // Relaxed: an owner that holds a lock has counted it itself, in this thread or in one that this has heard from. Otherwise the
+    // two calls race, and this one is the first.
     if COUNT.load(Ordering::Relaxed) == 0 {
         return;
     }
@@ -207,6 +209,7 @@ pub fn release_file(inode: &Arc<Inode>, owner: Owner) {
 
 /// Unlocks all that the owner has locked of any file: it is gone.
 pub fn release_all(owner: Owner) {
+    // Relaxed: as in `release`; the owner's last thread has heard from all others.
     if COUNT.load(Ordering::Relaxed) == 0 {
         return;
     }

@@ -104,6 +104,7 @@ impl AddressSpace {
                 Ok(frame.into_physical())
             })
         }?;
+        // Relaxed: the map is locked. Release, where a page is put in: the walker must see its contents.
         let old = entry.load(Ordering::Relaxed);
         if is_valid(old) {
             return self.upgrade(entry, old, area, page, access);

@@ -92,7 +92,7 @@ struct Local {
 
 static LOCAL: PerCpu<Local> =
     PerCpu::new([const { Local { lists: [const { FreeList::new() }; CLASSES], growth_forbidden: 0 } }; MAX_CPUS]);
-/// Bytes handed out by each CPU less bytes freed there; only the sum means anything.
+/// Bytes handed out by each CPU less bytes freed there; only the sum means anything. Written by its CPU alone: Relaxed.
 static IN_USE: PerCpu<AtomicI64> = PerCpu::new([const { AtomicI64::new(0) }; MAX_CPUS]);
 
 fn account(bytes: usize, sign: i64) {

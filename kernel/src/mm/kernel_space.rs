@@ -84,6 +84,7 @@ fn take_page_of(take: &mut dyn FnMut() -> Result<usize>) -> usize {
 fn map_page(root: usize, address: usize, physical: usize, flags: EntryFlags, take: &mut dyn FnMut() -> Result<usize>) {
     // SAFETY: `root` is the table being built, by one CPU.
     let Ok(entry) = (unsafe { find_or_add(root, address, 3, take) }) else { panic!("no memory for tables") };
+    // Release, here and below: as in `page_table`.
     entry.store(page_entry(physical, flags), Ordering::Release);
 }
 
@@ -111,6 +112,7 @@ fn map_direct(root: usize, range: &Range<usize>, image: usize, take: &mut dyn Fn
 }
 
 /// Frames that became tables of the kernel's half, which stay for ever.
+// Relaxed: a sum.
 static TABLES: AtomicUsize = AtomicUsize::new(0);
 
 /// Frames that the kernel keeps for good: its tables, and what the heap has grown by. For leak counts.
@@ -149,6 +151,7 @@ fn unmap(root: usize, start: usize, bytes: usize) {
     for address in (start..start + bytes).step_by(PAGE_SIZE) {
         // SAFETY: the kernel's root; the caller holds its lock.
         let Some(entry) = (unsafe { find(root, address) }) else { continue };
+        // Relaxed: the flush orders it.
         let old = entry.swap(0, Ordering::Relaxed);
         mmu::flush_kernel_page(address);
         // SAFETY: the entry held the reference that `map_fresh` gave it, and nobody can reach it any more.

@@ -50,6 +50,10 @@ fn is_table(entry: u64) -> bool {
     entry & 3 == 3
 }
 
+// Loads are Relaxed: the kernel reads a table under the lock with which it changes it (or while nobody else has it). Only the
+// CPUs' walkers read without; for them a store of an entry that leads somewhere is Release, and `mmu::publish_tables` and the
+// flushes follow.
+
 /// Finds the level-3 entry of `address`; `None` where a table is missing or a block in the way.
 ///
 /// # Safety

@@ -71,7 +71,7 @@ impl Policy {
     }
 }
 
-/// What a thread says of itself.
+/// What a thread says of itself. Values that stand for themselves: Relaxed.
 pub struct ThreadAttributes {
     /// The signal it gets when its parent ends; 0 for none (PR_SET_PDEATHSIG).
     pub parent_death_signal: AtomicU32,
@@ -118,7 +118,7 @@ impl ThreadAttributes {
     }
 }
 
-/// What a process says of itself.
+/// What a process says of itself. Values that stand for themselves: Relaxed.
 pub struct ProcessAttributes {
     /// PR_SET_DUMPABLE: kept only, there are no core dumps.
     pub dumpable: AtomicBool,

@@ -75,9 +75,11 @@ pub fn sleep_until(deadline_ns: u64) -> core::result::Result<(), Interrupted> {
 /// [`Interrupted`].
 pub fn sleep_until_realtime(deadline_ns: u64) -> core::result::Result<(), Interrupted> {
     while time::realtime_ns() < deadline_ns {
+        // Acquire: with this count comes the offset that it stands for, or a newer one. Set later than that, the count differs.
         let seen = TIMES_SET.load(Ordering::Acquire);
         let monotonic = deadline_ns.saturating_sub(time::realtime_offset_ns()).min(NS_MAX);
-        let set_or_due = || (TIMES_SET.load(Ordering::Acquire) != seen || now_ns() >= monotonic).then_some(());
+        // Relaxed: the wait queue's fence comes before it.
+        let set_or_due = || (TIMES_SET.load(Ordering::Relaxed) != seen || now_ns() >= monotonic).then_some(());
         match REALTIME_SLEEPERS.wait_until(Mode::Shared, Sleep::Interruptible, Some(monotonic), set_or_due) {
             Ok(()) | Err(WaitError::TimedOut) => {}
             Err(WaitError::Interrupted) => return Err(Interrupted),

@@ -19,10 +19,12 @@ use postern_core::tid_allocator::Tid;
 pub struct Process {
     pid: Tid,
     // Copies of what the tree knows, for the calls that only ask. Written under PROCESS_TREE.
+    // Relaxed: written under PROCESS_TREE, and whoever reads them without it gets a number that may be outdated at once.
     pub(super) parent: AtomicU32,
     pub(super) group: AtomicU32,
     pub(super) session: AtomicU32,
     /// The signal its parent gets when it ends; 0 for none. SIGCHLD again once it executes or is adopted.
+    // Relaxed: read under PROCESS_TREE once the process has ended, which comes after its last change.
     pub(super) exit_signal: AtomicU8,
     pub(super) threads: SpinLock<Threads>,
     /// Threads wait here for others of their process to go (exec).
@@ -34,19 +36,21 @@ pub struct Process {
     pub(super) image: SpinLock<Image>,
     limits: SpinLock<Limits>,
     pub(super) signals: ProcessSignals,
-    /// How many signals were sent to many processes, this among them. Written under PROCESS_TREE.
+    /// How many signals were sent to many processes, this among them. Written under PROCESS_TREE, and compared there: Relaxed.
     pub(super) joint_signals: AtomicU32,
     pub(super) actions: SpinLock<Arc<SharedActions>>,
     /// Its control group, and what is charged there. Written with CGROUPS locked.
     pub(super) cgroup: Membership,
     start_ns: u64,
+    // Relaxed, both: sums that order nothing else.
     /// CPU time of threads that have ended.
     pub(super) dead_threads_ns: AtomicU64,
     /// CPU time of children that have been waited for.
     pub(super) children_ns: AtomicU64,
     /// What it says of itself (prctl).
     pub attributes: ProcessAttributes,
-    /// It has called exec since it was forked (setpgid asks).
+    /// It has called exec since it was forked (setpgid asks). Relaxed: a parent that must not miss it has heard of it by
+    /// other means, whose ordering this has.
     pub(super) has_executed: AtomicBool,
 }
 

@@ -20,6 +20,7 @@ pub const NAME_SIZE: usize = 16;
 
 /// The process side of a task.
 pub struct Thread {
+    /// Relaxed: only an exec changes it, when no other thread is left.
     tid: AtomicU32,
     process: Arc<Process>,
     files: SpinLock<Option<Arc<Files>>>,
@@ -28,6 +29,7 @@ pub struct Thread {
     name: SpinLock<[u8; NAME_SIZE]>,
     /// Signals sent to this thread, its mask.
     pub signals: ThreadSignals,
+    // Relaxed, these three: the thread itself reads and writes them, but for a look from outside (get_robust_list).
     /// Where to store 0 and wake a futex when the thread ends (set_tid_address, CLONE_CHILD_CLEARTID).
     pub clear_child_tid: AtomicUsize,
     /// Where to store the number before the thread first runs (CLONE_CHILD_SETTID).
@@ -81,6 +83,7 @@ impl VforkDone {
     /// Sleeps until the child is done, or the current thread must end ([`Thread::wake_from_vfork`] says so). No other
     /// signal ends that. The child may outlive the parent: it keeps the memory and this by references of its own.
     fn wait(&self) {
+        // Acquire: pairs with `complete`.
         let is_over = || self.done.load(Ordering::Acquire) || exit::must_end().is_some();
         self.queue.wait(postern_sync::Mode::Exclusive, || is_over().then_some(()));
     }

@@ -28,17 +28,29 @@ static BLOCKS: [CpuBlock; MAX_CPUS] = [const {
     }
 }; MAX_CPUS];
 
-// Relaxed throughout: a block is written by its own CPU, and `mpidr` before the CPU is announced.
+// Relaxed throughout: a block is its own CPU's alone, but for `mpidr`, which is written before any other CPU starts (and by that
+// CPU once more, the same).
 
 /// Makes the executing CPU number `index`. Called once on each CPU, before anything else.
 pub fn init(index: usize) {
     let block = &BLOCKS[index];
     block.index.store(index, Ordering::Relaxed);
-    // The affinity fields.
-    block.mpidr.store(address(MPIDR_EL1.get()) & 0xff_00ff_ffff, Ordering::Relaxed);
+    set_mpidr(block, MPIDR_EL1.get());
     let address = (&raw const *block).expose_provenance();
     // TPIDR_EL1 is the kernel's own; only `block()` interprets it.
     TPIDR_EL1.set(address as u64);
+}
+
+/// Notes the MPIDR of every CPU, by index. Called once, before any other CPU starts.
+pub fn set_mpidrs(mpidrs: &[u64]) {
+    for (block, mpidr) in BLOCKS.iter().zip(mpidrs) {
+        set_mpidr(block, *mpidr);
+    }
+}
+
+fn set_mpidr(block: &CpuBlock, mpidr: u64) {
+    const AFFINITY_FIELDS: usize = 0xff_00ff_ffff;
+    block.mpidr.store(address(mpidr) & AFFINITY_FIELDS, Ordering::Relaxed);
 }
 
 fn block() -> &'static CpuBlock {

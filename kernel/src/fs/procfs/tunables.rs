@@ -22,6 +22,7 @@ const LONGEST_NAME: usize = 64;
 
 /// A number with bounds.
 pub struct Tunable {
+    /// Relaxed: it stands for itself.
     value: AtomicU64,
     min: u64,
     max: u64,

@@ -23,6 +23,7 @@ const FOR_WRITERS: Readiness = Readiness::WRITABLE.union(Readiness::WRBAND).unio
 /// One direction.
 pub(super) struct Channel {
     queue: Mutex<Queue>,
+    // Relaxed, all four: who must not miss a change looks after a fence of the wait queue's, or takes the lock.
     /// What the queue says of its readiness, as of its last change.
     readiness: AtomicU32,
     /// The number of the error that the receiver was not told yet, or 0 (SO_ERROR).

@@ -21,6 +21,7 @@ const FOREVER_NS: u64 = u64::MAX;
 
 /// A socket's options.
 pub(super) struct Options {
+    // Relaxed: values that stand for themselves.
     receive_timeout_ns: AtomicU64,
     send_timeout_ns: AtomicU64,
     /// Remembered and shown; what bounds the way here is the sender's capacity.

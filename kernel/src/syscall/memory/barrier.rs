@@ -14,6 +14,7 @@ const REGISTER_PRIVATE: u32 = abi::MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED as 
 /// membarrier(2). The private barrier is the global one: no faster.
 pub fn membarrier(command: u32, flags: u32) -> Result<usize> {
     let thread = process::current();
+    // Relaxed below: it permits, and orders nothing.
     let registered = &thread.process().attributes.wants_private_barriers;
     if flags != 0 {
         return Err(Errno::EINVAL);

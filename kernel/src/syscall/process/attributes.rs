@@ -28,6 +28,7 @@ pub fn prctl(number: u32, first: usize, second: usize, third: usize, fourth: usi
             if signal != 0 {
                 Signal::from_number(signal)?;
             }
+            // Relaxed, here and below: values that stand for themselves.
             attributes.parent_death_signal.store(signal.cast_unsigned(), Ordering::Relaxed);
             Ok(0)
         }
