@@ -1,22 +1,23 @@
 //! `grep`: lines that match. The matching is `regex-lite`'s; what is owned here is the translation
 //! of POSIX regular expressions (XBD 9) into its syntax.
 
+use crate::grep_context::Context;
 use crate::invocation::{At, Failure, Invocation, Options, Outcome, Output, finish, open, output};
 use regex_lite::{Regex, RegexBuilder};
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 
-/// `grep [-EFGHRchilnoqrsvwx] [-e pattern] [pattern] [file…]`: status 0 if something matched, 1 if
+/// `grep [-EFGHLRachilnoqrsvwx] [-A n] [-B n] [-C n] [-m n] [-e pattern] [pattern] [file…]`: status 0 if something matched, 1 if
 /// nothing did, 2 after an error.
 pub fn grep(invocation: &Invocation) -> Outcome {
-    let options = invocation.options("EFGHRchilnoqrsvwxm:e:")?;
+    let options = invocation.options("EFGHLRachilnoqrsvwxA:B:C:m:e:")?;
     let mut operands = options.operands.clone();
     let mut patterns: Vec<OsString> = options.values('e').cloned().collect();
     if patterns.is_empty() {
         if operands.is_empty() {
-            return Err(Failure::usage("usage: grep [-EFHchilnoqrsvwx] pattern [file...]"));
+            return Err(Failure::usage("usage: grep [-EFHLachilnoqrsvwx] [-ABCm number] pattern [file...]"));
         }
         patterns.push(operands.remove(0));
     }
@@ -26,7 +27,8 @@ pub fn grep(invocation: &Invocation) -> Outcome {
         operands.push(if recursive { ".".into() } else { "-".into() });
     }
     let named = !options.has('h') && (options.has('H') || operands.len() > 1 || recursive);
-    let mut search = Search { invocation, options: &options, regex, named, matched: false, output: output()? };
+    let context = Context::from_options(&options)?;
+    let mut search = Search { invocation, options: &options, regex, named, context, matched: false, output: output()? };
     for operand in &operands {
         if recursive && Path::new(operand).is_dir() {
             search.tree(Path::new(operand))?;
@@ -70,6 +72,7 @@ struct Search<'a> {
     options: &'a Options,
     regex: Regex,
     named: bool,
+    context: Context,
     matched: bool,
     output: Output,
 }
@@ -98,7 +101,10 @@ impl Search<'_> {
     fn file(&mut self, path: &OsStr) -> Result<(), Failure> {
         match open(path).map(BufReader::new) {
             Ok(reader) => self.lines(reader, path),
-            Err(error) if self.options.has('s') && error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(_) if self.options.has('s') => {
+                self.invocation.fail();
+                Ok(())
+            }
             Err(error) => {
                 self.invocation.report(path, error);
                 Ok(())
@@ -108,7 +114,7 @@ impl Search<'_> {
 
     fn lines(&mut self, mut reader: impl BufRead, path: &OsStr) -> Result<(), Failure> {
         let name = if path == "-" { "(standard input)".into() } else { path.to_string_lossy() };
-        let prefix = if self.named { format!("{name}:") } else { String::new() };
+        self.context.start_file();
         let count_max = self.options.parsed('m')?.unwrap_or(u64::MAX);
         let (mut number, mut count) = (0_u64, 0_u64);
         let mut line = Vec::new();
@@ -125,12 +131,15 @@ impl Search<'_> {
             let bytes = line.strip_suffix(b"\n").unwrap_or(&line);
             let text = String::from_utf8_lossy(bytes);
             if self.regex.is_match(&text) == self.options.has('v') {
+                if self.options.last_of("qlLc").is_none() && self.context.pass(number, bytes) {
+                    self.show(&name, number, '-', bytes)?;
+                }
                 continue;
             }
             count += 1;
             self.matched = true;
-            match self.options.last_of("qlc") {
-                Some('q') => return Ok(()),
+            match self.options.last_of("qlLc") {
+                Some('q' | 'L') => return Ok(()),
                 Some('l') => {
                     writeln!(self.output, "{name}")?;
                     return Ok(());
@@ -138,19 +147,41 @@ impl Search<'_> {
                 Some(_) => continue,
                 None => {}
             }
-            let place = if self.options.has('n') { format!("{prefix}{number}:") } else { prefix.clone() };
+            let (separated, before) = self.context.meet(number);
+            if separated {
+                self.output.write_all(b"--\n")?;
+            }
+            for (number, line) in before {
+                self.show(&name, number, '-', &line)?;
+            }
             if self.options.has('o') {
-                for found in self.regex.find_iter(&text).filter(|found| !found.is_empty()) {
-                    writeln!(self.output, "{place}{}", found.as_str())?;
+                let regex = self.regex.clone();
+                for found in regex.find_iter(&text).filter(|found| !found.is_empty()) {
+                    self.show(&name, number, ':', found.as_str().as_bytes())?;
                 }
             } else {
-                self.output.write_all(&[place.as_bytes(), bytes, b"\n"].concat())?;
+                self.show(&name, number, ':', bytes)?;
             }
         }
-        if self.options.last_of("qlc") == Some('c') {
-            writeln!(self.output, "{prefix}{count}")?;
+        match self.options.last_of("qlLc") {
+            Some('c') if self.named => writeln!(self.output, "{name}:{count}")?,
+            Some('c') => writeln!(self.output, "{count}")?,
+            Some('L') if count == 0 => writeln!(self.output, "{name}")?,
+            _ => {}
         }
         Ok(())
+    }
+
+    /// Prints a line, with the file and the number if they are wanted; `mark` tells a match from its context.
+    fn show(&mut self, name: &str, number: u64, mark: char, line: &[u8]) -> Result<(), Failure> {
+        if self.named {
+            write!(self.output, "{name}{mark}")?;
+        }
+        if self.options.has('n') {
+            write!(self.output, "{number}{mark}")?;
+        }
+        self.output.write_all(line)?;
+        Ok(self.output.write_all(b"\n")?)
     }
 }
 

@@ -1,7 +1,8 @@
 //! Users and groups: names for numbers, `id`, `chown`.
 
 use crate::invocation::{At, Failure, Invocation, Outcome, finish, output};
-use nix::unistd::{Gid, Group, Uid, User, getegid, geteuid, getgid, getgroups, getuid};
+use nix::unistd::{Gid, Group, Uid, User, getegid, geteuid, getgid, getgrouplist, getgroups, getuid};
+use std::ffi::CString;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{chown as change_owner, lchown};
@@ -29,13 +30,23 @@ pub fn group_name(number: u32) -> String {
     )
 }
 
-/// `id [-ugGn]`
+/// `id [-ugGnr] [user]`
 pub fn id(invocation: &Invocation) -> Outcome {
     let options = invocation.options("ugGnr")?;
-    let (uid, gid) = if options.has('r') { (getuid(), getgid()) } else { (geteuid(), getegid()) };
+    let (uid, gid, others) = match options.operands.as_slice() {
+        [] if options.has('r') => (getuid(), getgid(), getgroups()),
+        [] => (geteuid(), getegid(), getgroups()),
+        [name] => {
+            let user = name.to_str().and_then(|name| User::from_name(name).ok().flatten());
+            let user = user.ok_or_else(|| Failure::new(format!("{}: no such user", name.display())))?;
+            let name = CString::new(user.name).unwrap_or_default();
+            (user.uid, user.gid, getgrouplist(&name, user.gid))
+        }
+        _ => return Err(Failure::usage("usage: id [-u|-g|-G] [-nr] [user]")),
+    };
     let mut groups = vec![gid.as_raw()];
     // A kernel without supplementary groups leaves the primary one.
-    for group in getgroups().unwrap_or_default() {
+    for group in others.unwrap_or_default() {
         if !groups.contains(&group.as_raw()) {
             groups.push(group.as_raw());
         }

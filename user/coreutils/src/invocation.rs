@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::ffi::{OsStr, OsString};
 use std::fmt::Display;
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 
@@ -93,6 +93,11 @@ impl Invocation {
     pub fn complain(&self, message: impl Display) {
         self.failed.set(true);
         eprintln!("{}: {message}", self.name);
+    }
+
+    /// Makes the status 1 in the end, without a word.
+    pub fn fail(&self) {
+        self.failed.set(true);
     }
 
     /// Reports what went wrong with one object; the applet goes on with the others.
@@ -241,6 +246,22 @@ pub fn output() -> Result<Output, Failure> {
 pub fn finish(invocation: &Invocation, mut output: Output) -> Outcome {
     output.flush()?;
     Ok(invocation.status())
+}
+
+/// Asks on standard error whether to do something, and reads the answer, one line, from standard input.
+///
+/// # Errors
+/// Those of read(2). The end of input means no.
+pub fn confirmed(invocation: &Invocation, action: &str, object: &OsStr) -> Result<bool, Failure> {
+    eprint!("{}: {action} '{}'? ", invocation.name, object.display());
+    // Without a buffer: what is typed behind the answer is somebody else's.
+    let mut input = open(OsStr::new("-"))?;
+    let mut answer = Vec::new();
+    let mut byte = [0];
+    while input.read(&mut byte).at("standard input")? == 1 && byte[0] != b'\n' {
+        answer.push(byte[0]);
+    }
+    Ok(answer.starts_with(b"y") || answer.starts_with(b"Y"))
 }
 
 /// Opens a file for reading; `-` is standard input.

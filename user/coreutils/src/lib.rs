@@ -11,6 +11,7 @@ pub mod expression;
 mod find;
 mod find_expression;
 mod grep;
+mod grep_context;
 mod identity;
 mod invocation;
 mod list;

@@ -1,8 +1,8 @@
 //! Applets that make, move and remove names: mkdir, rmdir, rm, mv, ln, readlink, touch, mkfifo,
 //! basename, dirname.
 
-use crate::copy::copy_tree;
-use crate::invocation::{At, Failure, Invocation, Outcome, finish, inside, output};
+use crate::copy::{Attributes, copy_tree};
+use crate::invocation::{At, Failure, Invocation, Outcome, confirmed, finish, inside, output};
 use nix::sys::stat::Mode;
 use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, OpenOptions};
@@ -45,22 +45,32 @@ pub fn rmdir(invocation: &Invocation) -> Outcome {
     Ok(invocation.status())
 }
 
-/// `rm [-rf] file…`
+/// Whether `path` is the root, `.` or `..`, by its last name: what nobody means to remove.
+fn is_protected(path: &OsStr) -> bool {
+    let trimmed = path.as_bytes().trim_ascii_end();
+    let length = trimmed.iter().rposition(|byte| *byte != b'/').map_or(0, |at| at + 1);
+    let name = trimmed[..length].rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+    matches!(name, b"." | b"..") || name.is_empty() && !path.is_empty()
+}
+
+/// `rm [-rfi] file…`: with `-i` it asks once for each operand.
 pub fn rm(invocation: &Invocation) -> Outcome {
     let options = invocation.options("rRfi")?;
-    let (recursive, force) = (options.has('r') || options.has('R'), options.has('f'));
+    let recursive = options.last_of("rR").is_some();
+    let (force, ask) = (options.has('f'), options.last_of("fi") == Some('i'));
     if options.operands.is_empty() && force {
         return Ok(0);
     }
     for path in options.required()? {
-        if matches!(
-            Path::new(path).components().next_back(),
-            None | Some(std::path::Component::RootDir | std::path::Component::ParentDir)
-        ) {
+        if is_protected(path) {
             invocation.complain(format_args!("refusing to remove '{}'", path.display()));
             continue;
         }
-        let result = fs::symlink_metadata(path).and_then(|data| match (data.is_dir(), recursive) {
+        let there = fs::symlink_metadata(path);
+        if ask && there.is_ok() && !confirmed(invocation, "remove", path)? {
+            continue;
+        }
+        let result = there.and_then(|data| match (data.is_dir(), recursive) {
             (false, _) => fs::remove_file(path),
             (true, true) => fs::remove_dir_all(path),
             (true, false) => Err(io::Error::from_raw_os_error(libc::EISDIR)),
@@ -74,7 +84,7 @@ pub fn rm(invocation: &Invocation) -> Outcome {
     Ok(invocation.status())
 }
 
-/// `mv [-fn] source… target`
+/// `mv [-fin] source… target`
 pub fn mv(invocation: &Invocation) -> Outcome {
     let options = invocation.options("fin")?;
     let Some((target, sources @ [_, ..])) = options.operands.split_last() else {
@@ -85,7 +95,13 @@ pub fn mv(invocation: &Invocation) -> Outcome {
     }
     for source in sources {
         let target = inside(target, source);
-        if options.has('n') && fs::symlink_metadata(&target).is_ok() {
+        let there = fs::symlink_metadata(&target).is_ok();
+        let goes_on = match options.last_of("fin") {
+            Some('n') => !there,
+            Some('i') => !there || confirmed(invocation, "overwrite", target.as_os_str())?,
+            _ => true,
+        };
+        if !goes_on {
             continue;
         }
         match fs::rename(source, &target) {
@@ -102,7 +118,7 @@ pub fn mv(invocation: &Invocation) -> Outcome {
 /// Another file system: copy, and remove the source once the copy is complete.
 fn move_across(invocation: &Invocation, source: &Path, target: &Path) {
     let before = invocation.status();
-    copy_tree(invocation, source, target);
+    copy_tree(invocation, source, target, Attributes::Kept);
     if invocation.status() != before {
         return;
     }

@@ -49,7 +49,9 @@ pub fn timeout(invocation: &Invocation) -> Outcome {
     let status = wait(child);
     TIMED_PROCESS.store(0, Ordering::Relaxed);
     let timed_out = TIMED_OUT.load(Ordering::Relaxed) != 0;
-    status.map(|status| if timed_out { TIMED_OUT_STATUS } else { status_of(status) }).at("wait")
+    // Nothing survives SIGKILL to look at the 124, so that signal shows in the status, as everywhere else.
+    let own = timed_out && signal != libc::SIGKILL;
+    status.map(|status| if own { TIMED_OUT_STATUS } else { status_of(status) }).at("wait")
 }
 
 /// Waits without reaping first, so that the alarm never meets a number that was given away.

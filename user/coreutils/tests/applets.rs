@@ -377,7 +377,7 @@ fn programs_that_run_others() {
     assert_eq!(folder.text("nohup echo x"), "x\n");
     assert_eq!(folder.status("timeout 10 false"), Some(1));
     assert_eq!(folder.status("timeout 0.05 sleep 10"), Some(124));
-    assert_eq!(folder.status("timeout -s KILL 0.05 sleep 10"), Some(124));
+    assert_eq!(folder.status("timeout -s KILL 0.05 sleep 10"), Some(137));
     assert_eq!(folder.text("taskset 1 nproc").trim(), "1");
     assert_eq!(folder.text("taskset 1 echo x"), "x\n");
     assert_eq!(folder.status("time false"), Some(1));
@@ -442,4 +442,73 @@ fn a_closed_pipe_ends_the_writer() {
     drop(child.stdout.take());
     let status = child.wait().expect("the child is ours");
     assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(13));
+}
+
+#[test]
+fn rm_and_mv_ask_and_refuse() {
+    let folder = Folder::new("asking");
+    for name in ["a", "b", "c"] {
+        folder.write(name, name);
+    }
+    assert_eq!(folder.status("rm -rf ."), Some(1));
+    assert_eq!(folder.status("rm -r ./ .."), Some(1));
+    assert!(folder.has("a") && folder.has("b"));
+    folder.filter("rm -i a b", "n\ny\nnot read\n");
+    assert!(folder.has("a") && !folder.has("b"));
+    folder.filter("mv -i a c", "no\n");
+    assert_eq!(folder.read("c"), "c");
+    folder.filter("mv -i a c", "yes\n");
+    assert_eq!(folder.read("c"), "a");
+}
+
+#[test]
+fn an_answer_takes_one_line_of_the_input() {
+    let folder = Folder::new("answer");
+    folder.write("a", "");
+    folder.write("answers", "y\nrest\n");
+    let program = env!("CARGO_BIN_EXE_coreutils");
+    let script = format!("{{ {program} rm -i a; {program} cat; }} <answers");
+    let output = Command::new("sh").args(["-c", &script]).current_dir(&folder.0).output().expect("a shell is there");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "rest\n");
+    assert!(!folder.has("a"));
+}
+
+#[test]
+fn a_copy_keeps_times_if_asked() {
+    let folder = Folder::new("times");
+    folder.write("old", "x");
+    folder.text("touch -d @1000000000 old");
+    folder.text("mkdir d");
+    folder.text("cp -p old new");
+    folder.text("cp -p old d");
+    folder.text("cp -a d e");
+    for name in ["new", "d/old", "e/old"] {
+        assert_eq!(folder.text(&format!("stat -c %Y {name}")), "1000000000\n", "{name}");
+    }
+    folder.text("cp old now");
+    assert_ne!(folder.text("stat -c %Y now"), "1000000000\n");
+}
+
+#[test]
+fn users_are_looked_up() {
+    let folder = Folder::new("users");
+    assert_eq!(folder.text("id -u root"), "0\n");
+    assert_eq!(folder.status("id no-such-user"), Some(1));
+    assert_eq!(folder.status("grep -s x no-such-file"), Some(2));
+    assert_eq!(folder.status("timeout -s KILL 0.05 sleep 5"), Some(137));
+    assert_eq!(folder.status("timeout 0.05 sleep 5"), Some(124));
+}
+
+#[test]
+fn grep_shows_the_lines_around() {
+    let folder = Folder::new("context");
+    folder.write("n", "1\n2\n3\n4\n5\n6\n7\n8\n9\n");
+    folder.write("none", "x\n");
+    assert_eq!(folder.text("grep -A1 -n 2 n"), "2:2\n3-3\n");
+    assert_eq!(folder.text("grep -B 1 [29] n"), "1\n2\n--\n8\n9\n");
+    assert_eq!(folder.text("grep -C1 [24] n"), "1\n2\n3\n4\n5\n");
+    assert_eq!(folder.text("grep -H -C1 1 n"), "n:1\nn-2\n");
+    assert_eq!(folder.text("grep -c -C9 5 n"), "1\n");
+    assert_eq!(folder.filter("grep -L 5 n none", ""), "none\n");
+    assert_eq!(folder.status("grep -A x 5 n"), Some(2));
 }
