@@ -170,12 +170,16 @@ impl Shell {
                     continue;
                 }
                 Input::End if pending.is_empty() => return Ok(()),
-                Input::End => {
-                    return match Parser::new(&pending, 0).complete_command() {
-                        Ok(list) => self.run_list(&list.unwrap_or_default()),
-                        Err(error) => self.syntax_error(&error, Some(first_line)),
-                    };
-                }
+                Input::End => match Parser::new(&pending, 0).complete_command() {
+                    Ok(list) => return self.run_list(&list.unwrap_or_default()),
+                    // At a terminal ^D gives up the command, not the session.
+                    Err(error) if self.options.interactive => {
+                        let _ = self.syntax_error(&error, None);
+                        pending.clear();
+                        continue;
+                    }
+                    Err(error) => return self.syntax_error(&error, Some(first_line)),
+                },
             }
             let lines_pending = pending.split_inclusive(|byte| *byte == b'\n').count();
             let line = (!self.options.interactive).then_some(first_line + lines_pending - 1);

@@ -5,13 +5,25 @@ use crate::jobs::State;
 use crate::shell::{Flow, Run, Shell};
 use crate::system::{self, Disposition};
 use nix::errno::Errno;
-use nix::sys::signal::Signal;
+use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use nix::unistd::{Pid, setpgid};
 use std::fs::File;
 use std::os::fd::AsRawFd;
 
 /// Signals an interactive shell ignores and its children do not.
 const SHELL_IGNORES: &[Signal] = &[Signal::SIGQUIT, Signal::SIGTERM, Signal::SIGTSTP, Signal::SIGTTIN, Signal::SIGTTOU];
+
+/// Blocks the signals that an interactive shell treats otherwise than its children do; returns the mask before.
+fn hold_signals() -> SigSet {
+    let signals: SigSet = [Signal::SIGINT].iter().chain(SHELL_IGNORES).copied().collect();
+    // Refused only for a wrong `how`.
+    signals.thread_swap_mask(SigmaskHow::SIG_BLOCK).unwrap_or_else(|_| SigSet::empty())
+}
+
+fn release_signals(mask: SigSet) {
+    // The same.
+    let _ = mask.thread_set_mask();
+}
 
 /// What the children are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,17 +67,22 @@ impl Launch {
     /// Forks; `true` in the child, which is set up as a subshell.
     pub fn start(&mut self, shell: &mut Shell) -> Run<bool> {
         let interactive = shell.options.interactive;
+        // A signal sent to the child before it has its own dispositions must wait: what the shell ignores would be lost.
+        let held = interactive.then(hold_signals);
         match system::fork() {
             Ok(Some(child)) => {
+                held.into_iter().for_each(release_signals);
                 self.place(child);
                 self.children.push(child);
                 Ok(false)
             }
             Ok(None) => {
                 self.set_up_child(shell, interactive);
+                held.into_iter().for_each(release_signals);
                 Ok(true)
             }
             Err(error) => {
+                held.into_iter().for_each(release_signals);
                 shell.complain(&format!("cannot fork: {}", system::describe(&error)));
                 // The stages already running would have nobody to wait for them.
                 if !self.children.is_empty() {

@@ -122,14 +122,21 @@ pub fn pipe() -> io::Result<(i32, i32)> {
 /// Those of read(2) but EINTR.
 pub fn read(descriptor: i32, buffer: &mut [u8]) -> io::Result<usize> {
     loop {
-        // SAFETY: the kernel writes at most `len` bytes into the buffer.
-        let result = unsafe { libc::read(descriptor, buffer.as_mut_ptr().cast(), buffer.len()) };
-        match Errno::result(result) {
-            Ok(count) => return Ok(count.cast_unsigned()),
-            Err(Errno::EINTR) => {}
-            Err(error) => return Err(error.into()),
+        match read_interruptibly(descriptor, buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
         }
     }
+}
+
+/// Reads into `buffer`.
+///
+/// # Errors
+/// Those of read(2), EINTR too.
+pub fn read_interruptibly(descriptor: i32, buffer: &mut [u8]) -> io::Result<usize> {
+    // SAFETY: the kernel writes at most `len` bytes into the buffer.
+    let result = unsafe { libc::read(descriptor, buffer.as_mut_ptr().cast(), buffer.len()) };
+    Ok(Errno::result(result)?.cast_unsigned())
 }
 
 /// Writes all of `bytes`.

@@ -184,3 +184,29 @@ fn the_end_key_ends_the_shell_on_an_empty_line_only() {
     let status = terminal.shell.wait().expect("the shell is our child");
     assert_eq!(status.code(), Some(5));
 }
+
+#[test]
+fn the_interrupt_key_ends_reading_and_waiting() {
+    let mut terminal = Terminal::start();
+    terminal.press("echo rea\\dy; read line\r");
+    terminal.wait_for("\nready\r\n");
+    terminal.press("\u{3}");
+    terminal.wait_for("ready> ");
+    terminal.line("echo status-$?", "status-130");
+    terminal.press("yes | cat >/dev/null & echo sta\\rted; wait; echo no\r");
+    terminal.wait_for("\nstarted\r\n");
+    terminal.press("\u{3}");
+    terminal.wait_for("ready> ");
+    terminal.line("kill %1; wait; echo go\\ne", "gone");
+}
+
+#[test]
+fn the_end_key_inside_a_command_costs_the_command_only() {
+    let mut terminal = Terminal::start();
+    terminal.press("cat <<E\r");
+    terminal.wait_for("> ");
+    terminal.press("\u{4}");
+    terminal.wait_for("Syntax error");
+    terminal.wait_for("ready> ");
+    terminal.line("echo al\\ive", "alive");
+}

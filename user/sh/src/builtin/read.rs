@@ -5,6 +5,7 @@ use super::usage;
 use crate::shell::{Run, Shell};
 use crate::system;
 use crate::word::is_name;
+use std::io;
 
 /// `read [-r] [-p prompt] name…`
 pub fn read(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
@@ -26,7 +27,7 @@ pub fn read(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
     if names.is_empty() {
         return usage(shell, "read: arg count");
     }
-    let (line, complete) = match read_line(raw) {
+    let (line, complete) = match read_line(shell, raw)? {
         Ok(result) => result,
         Err(error) => {
             shell.complain(&format!("read: {}", system::describe(&error)));
@@ -41,15 +42,24 @@ pub fn read(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
 type Marked = (u8, bool);
 
 /// Reads up to a newline, byte by byte, since what follows belongs to the next command. The flag
-/// says whether the newline came.
-fn read_line(raw: bool) -> std::io::Result<(Vec<Marked>, bool)> {
+/// says whether the newline came. A signal runs its trap; ^C at a terminal gives up.
+fn read_line(shell: &mut Shell, raw: bool) -> Run<io::Result<(Vec<Marked>, bool)>> {
     let mut line = Vec::new();
     let mut escaped = false;
     let mut byte = [0];
-    while system::read(0, &mut byte)? == 1 {
+    loop {
+        match system::read_interruptibly(0, &mut byte) {
+            Ok(0) => return Ok(Ok((line, false))),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                shell.check_signals()?;
+                continue;
+            }
+            Err(error) => return Ok(Err(error)),
+        }
         match byte[0] {
             b'\n' if escaped => escaped = false,
-            b'\n' => return Ok((line, true)),
+            b'\n' => return Ok(Ok((line, true))),
             b'\\' if !raw && !escaped => escaped = true,
             0 => {}
             other => {
@@ -58,7 +68,6 @@ fn read_line(raw: bool) -> std::io::Result<(Vec<Marked>, bool)> {
             }
         }
     }
-    Ok((line, false))
 }
 
 /// Gives each name a field, and the last one all that is left.
