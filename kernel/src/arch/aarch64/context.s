@@ -24,7 +24,11 @@ context_switch:
     ret
 
 // Where a new task's first switch returns to: x19 = function, x20 = its argument.
+.cfi_sections .debug_frame
 .global task_trampoline
+.cfi_startproc simple
+.cfi_def_cfa sp, 0
+.cfi_undefined x30                  // gdb: nobody called it
 task_trampoline:
     bl      task_started
     mov     x0, x20
@@ -32,6 +36,7 @@ task_trampoline:
     mov     x30, xzr
     blr     x19
     brk     #0xdead                 // the function never returns
+    .cfi_endproc
 
 // call_on_stack(x0 = stack top, x1 = function, x2 = argument): never returns
 .global call_on_stack

@@ -58,6 +58,25 @@
     mov     x30, xzr
 .endm
 
+// For gdb alone: unwind tables that stay in the ELF file. Without them it takes the saved state for a
+// frame of the procedure call standard and never finds the end of a backtrace.
+.cfi_sections .debug_frame
+
+.macro outermost_frame
+    .cfi_startproc simple
+    .cfi_def_cfa sp, 0
+    .cfi_undefined x30
+.endm
+
+// True from the end of `enter_kernel_trap`: what was interrupted is the caller.
+.macro interrupting_frame
+    .cfi_startproc simple
+    .cfi_signal_frame
+    .cfi_def_cfa x29, FRAME_SIZE + 16
+    .cfi_offset x29, -(FRAME_SIZE + 16)
+    .cfi_offset x30, -(FRAME_SIZE + 8)
+.endm
+
 .macro vector label
     .balign 0x80
     b       \label
@@ -87,6 +106,7 @@ exception_vectors:
 // A system call saves what the procedure call standard lets Rust destroy. The rest (x19 to x29) is
 // in its registers all the time, and goes into the frame only for those who need a whole one:
 // faults, clone, execve, rt_sigreturn, signals to be delivered.
+outermost_frame
 user_sync:
     sub     sp, sp, #FRAME_SIZE
     stp     x0, x1, [sp, #0]
@@ -172,6 +192,7 @@ user_serror:
     mrs     x2, far_el1
     bl      unexpected_entry
     b       return_to_user
+    .cfi_endproc
 
 // The first return of a new task to EL0: SP already points to its frame.
 .global enter_user
@@ -204,6 +225,7 @@ enter_user:
     eret
 .endm
 
+interrupting_frame
 kernel_sync:
     enter_kernel_trap
     mrs     x1, esr_el1
@@ -215,7 +237,9 @@ kernel_irq:
     enter_kernel_trap
     bl      kernel_irq_entry
     leave_kernel_trap
+    .cfi_endproc
 
+outermost_frame
 unexpected:
     sub     sp, sp, #FRAME_SIZE
     stp     x0, x1, [sp, #0]
@@ -238,6 +262,7 @@ stack_overflow:
     mov     x29, xzr
     bl      stack_overflow_entry
     b       .
+    .cfi_endproc
 
 .section .bss
 .balign 32768
