@@ -13,6 +13,8 @@ OUT := target/postern
 
 # For the guest; also accepted in the environment.
 export SMP MEM TIMEOUT
+# tools/setup has installed what is needed, or built what rustup cannot download: no cargo should try again.
+export RUSTUP_AUTO_INSTALL := 0
 # More programs or files in the initramfs, as options of `image initramfs`.
 EXTRA ?=
 BENCH ?= ipcbench --unit instructions
@@ -30,8 +32,9 @@ setup: ## Install QEMU and both targets' standard library (once; quick when done
 	@tools/setup
 
 image: setup ## Build target/postern/Image and target/postern/initramfs.cpio
-	@cargo build --quiet --release --package postern --target $(KERNEL_TARGET)
-	@cargo build --quiet --release --target $(GUEST_TARGET) $(PROGRAMS:%=--package %)
+	@cargo build --package image --package coreutils
+	@cargo build --release --package postern --target $(KERNEL_TARGET)
+	@cargo build --release --target $(GUEST_TARGET) $(PROGRAMS:%=--package %)
 	@cargo run --quiet --package image -- kernel $(KERNEL_ELF) $(OUT)/Image
 	@tools/make-initramfs $(OUT)/initramfs.cpio $(BUILD)/$(GUEST_TARGET)/release $(EXTRA)
 
@@ -45,7 +48,8 @@ bench: image ## Run the benchmarks counted in instructions: the same output ever
 	@tools/run --bench $(call quoted,BENCH)
 
 debug: image ## Boot and wait for gdb; prints the line that attaches it, with symbols
-	@echo "In another terminal: gdb-multiarch -ex 'target remote localhost:1234' $(KERNEL_ELF)"
+	@command -v gdb-multiarch >/dev/null || echo "debug: no gdb-multiarch here; as root: apt-get install gdb-multiarch" >&2
+	@echo "In another terminal: gdb-multiarch -ex 'target remote localhost:1234' '$(abspath $(KERNEL_ELF))'"
 	@./qemu.sh --gdb $(if $(SMP),--smp $(SMP)) $(if $(MEM),--mem $(MEM))
 
 check: setup ## Check formatting, lints, the direction of imports and the places of unsafe code

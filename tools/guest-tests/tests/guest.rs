@@ -28,8 +28,7 @@ struct Suite {
     timeout_s: &'static str,
 }
 
-const KERNEL: &[&str] =
-    &["cargo", "test", "--quiet", "--package", "postern", "--target", "aarch64-unknown-none-softfloat"];
+const KERNEL: &[&str] = &["cargo", "test", "--package", "postern", "--target", "aarch64-unknown-none-softfloat"];
 const CONFORMANCE: &[&str] = &["make", "run", "CMD=conformance"];
 const BENCHMARK: &[&str] = &["make", "run", "CMD=ipcbench --quick"];
 
