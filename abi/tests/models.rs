@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
 
 use loom::cell::UnsafeCell;
+use loom::sync::atomic::AtomicU32;
 use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
 use postern_abi::ring::protocol::{Consumer, Doorbell, Producer, Shared, Verdict, Words, standing_before_sleep};
@@ -41,8 +42,10 @@ impl Bell {
 }
 
 struct Ring {
-    producer: Words,
-    consumer: Words,
+    head: AtomicU32,
+    producer_waits: AtomicU32,
+    tail: AtomicU32,
+    consumer_waits: AtomicU32,
     slots: [UnsafeCell<u32>; SLOTS as usize],
     for_producer: Bell,
     for_consumer: Bell,
@@ -56,8 +59,10 @@ unsafe impl Send for Ring {}
 impl Ring {
     fn new() -> Arc<Self> {
         Arc::new(Self {
-            producer: Words::default(),
-            consumer: Words::default(),
+            head: AtomicU32::new(0),
+            producer_waits: AtomicU32::new(0),
+            tail: AtomicU32::new(0),
+            consumer_waits: AtomicU32::new(0),
             slots: [UnsafeCell::new(0), UnsafeCell::new(0)],
             for_producer: Bell::default(),
             for_consumer: Bell::default(),
@@ -65,7 +70,10 @@ impl Ring {
     }
 
     fn shared(&self) -> Shared<'_> {
-        Shared { producer: &self.producer, consumer: &self.consumer }
+        Shared {
+            producer: Words { index: &self.head, waiting: &self.producer_waits },
+            consumer: Words { index: &self.tail, waiting: &self.consumer_waits },
+        }
     }
 
     fn slot(&self, index: u32) -> &UnsafeCell<u32> {
@@ -77,7 +85,7 @@ impl Ring {
             let rings = self.for_producer.rings();
             if side.prepare_wait(self.shared()).unwrap() == Verdict::Sleep {
                 self.for_producer.wait_beyond(rings);
-                self.producer.clear_waiting();
+                self.shared().producer.clear_waiting();
             }
         }
         // SAFETY: loom checks that nobody else is at the slot.
@@ -92,7 +100,7 @@ impl Ring {
             let rings = self.for_consumer.rings();
             if side.prepare_wait(self.shared()).unwrap() == Verdict::Sleep {
                 self.for_consumer.wait_beyond(rings);
-                self.consumer.clear_waiting();
+                self.shared().consumer.clear_waiting();
             }
         }
         // SAFETY: loom checks that nobody writes the slot.

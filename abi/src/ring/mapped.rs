@@ -50,21 +50,29 @@ impl Mapping {
         unsafe { self.base.add(offset) }
     }
 
-    fn shared(&self) -> Shared<'_> {
-        let [consumer, producer] =
-            [CONSUMER_PAGE, PRODUCER_PAGE].map(|page| self.at(page as usize * PAGE_SIZE).cast::<Words>());
-        // SAFETY: mapped for as long as `self` is used; at the start of a page, so aligned; every access anywhere is atomic.
-        let producer = unsafe { producer.as_ref() };
-        // SAFETY: as above.
-        let consumer = unsafe { consumer.as_ref() };
-        Shared { producer, consumer }
+    /// The atomic `offset` bytes into the ring, a multiple of four.
+    #[inline]
+    fn atomic(&self, offset: usize) -> &AtomicU32 {
+        let pointer = self.at(offset).cast::<AtomicU32>();
+        // SAFETY: mapped for as long as `self` is used; aligned, for the mapping starts with a page; every access to the words
+        // and descriptors, by anybody, is atomic.
+        unsafe { pointer.as_ref() }
     }
 
+    #[inline]
+    fn words(&self, first_page: u32) -> Words<'_> {
+        let start = first_page as usize * PAGE_SIZE;
+        Words { index: self.atomic(start), waiting: self.atomic(start + size_of::<u32>()) }
+    }
+
+    #[inline]
+    fn shared(&self) -> Shared<'_> {
+        Shared { producer: self.words(PRODUCER_PAGE), consumer: self.words(CONSUMER_PAGE) }
+    }
+
+    #[inline]
     fn descriptor(&self, slot: usize) -> &AtomicU32 {
-        let pointer =
-            self.at(PRODUCER_PAGE as usize * PAGE_SIZE + self.geometry.descriptor_offset(slot)).cast::<AtomicU32>();
-        // SAFETY: mapped for as long as `self` is used; a multiple of four; every access anywhere is atomic.
-        unsafe { pointer.as_ref() }
+        self.atomic(PRODUCER_PAGE as usize * PAGE_SIZE + self.geometry.descriptor_offset(slot))
     }
 
     fn page(&self, slot: usize) -> NonNull<u8> {

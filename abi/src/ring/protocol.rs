@@ -23,22 +23,21 @@ use core::sync::atomic::{AtomicU32, Ordering, fence};
 use loom::sync::atomic::{AtomicU32, Ordering, fence};
 
 /// What one side publishes. It alone writes it, but for the kernel, which waits on its behalf.
-#[derive(Debug, Default)]
-#[repr(C)]
-pub struct Words {
-    /// The producer's head, or the consumer's tail.
-    pub index: AtomicU32,
-    /// Not 0: it sleeps, or is about to look once more and then sleep.
-    pub waiting: AtomicU32,
+#[derive(Clone, Copy, Debug)]
+pub struct Words<'a> {
+    /// The producer's head, or the consumer's tail. The first word of the side's pages.
+    pub index: &'a AtomicU32,
+    /// Not 0: it sleeps, or is about to look once more and then sleep. The second word.
+    pub waiting: &'a AtomicU32,
 }
 
 /// The words of both sides.
 #[derive(Clone, Copy, Debug)]
 pub struct Shared<'a> {
     /// The producer's.
-    pub producer: &'a Words,
+    pub producer: Words<'a>,
     /// The consumer's.
-    pub consumer: &'a Words,
+    pub consumer: Words<'a>,
 }
 
 /// What the other side needs after a publication.
@@ -60,22 +59,30 @@ pub enum Verdict {
     Proceed,
 }
 
-impl Words {
+impl<'a> Words<'a> {
+    /// The words at the start of a side's pages.
+    #[inline]
+    #[must_use]
+    pub fn at_start_of(words: &'a [AtomicU32]) -> Option<Self> {
+        let [index, waiting, ..] = words else { return None };
+        Some(Self { index, waiting })
+    }
+
     /// Says that this side waits, before it looks once more.
-    fn announce(&self) {
+    fn announce(self) {
         self.waiting.store(1, Ordering::Relaxed);
         // SeqCst: between the announcement and the look at the other's index; pairs with the fence of `publish`.
         fence(Ordering::SeqCst);
     }
 
     /// This side does not wait any more. Relaxed: who misses it rings once too often.
-    pub fn clear_waiting(&self) {
+    pub fn clear_waiting(self) {
         self.waiting.store(0, Ordering::Relaxed);
     }
 
     /// Publishes `index`; whether the other side, whose words are `other`, saw the ring at the edge `edge` when it went to
     /// sleep.
-    fn publish(&self, index: u32, other: &Self, edge: u32) -> Doorbell {
+    fn publish(self, index: u32, other: Self, edge: u32) -> Doorbell {
         // Release: what was done to the slots comes before.
         self.index.store(index, Ordering::Release);
         // SeqCst: between our index and the look at `waiting`; pairs with the fence of `announce`.
@@ -238,7 +245,7 @@ impl Consumer {
     }
 }
 
-fn verdict(own: &Words, slots_to_go_on_with: u32) -> Verdict {
+fn verdict(own: Words<'_>, slots_to_go_on_with: u32) -> Verdict {
     if slots_to_go_on_with == 0 {
         return Verdict::Sleep;
     }

@@ -58,7 +58,7 @@ pub struct OpenFile {
     /// The epoll instances that it leaves when it goes.
     watched_by: WatchedBy,
     /// Counts the opening with a driver or an inode; mappings keep it too. Dropped last: a driver may go then.
-    hold: Option<Hold>,
+    _hold: Option<Hold>,
 }
 
 impl OpenFile {
@@ -72,7 +72,7 @@ impl OpenFile {
             status: AtomicU32::new(flags.difference(OpenFlags::CREATION).bits()),
             position: Mutex::new(rank::FILE_POSITION, 0),
             watched_by: WatchedBy::nobody(),
-            hold: opened.hold,
+            _hold: opened.hold,
         })
     }
 
@@ -278,13 +278,13 @@ impl OpenFile {
         }
     }
 
-    /// The pages behind a mapping, which keep the mount busy. Access is the caller's affair.
+    /// The pages behind a mapping, which keep the file open. Access is the caller's affair.
     ///
     /// # Errors
     /// ENODEV, EPERM (sealed), and what a driver says.
-    pub fn map(&self, request: &MapRequest) -> Result<Arc<dyn PageSource>> {
+    pub fn map(self: &Arc<Self>, request: &MapRequest) -> Result<Arc<dyn PageSource>> {
         let pages = self.ops.clone().map(request)?;
-        Ok(Arc::new(FileMapping { pages, location: self.location.clone(), _hold: self.hold.clone() }))
+        Ok(Arc::new(FileMapping { pages, file: self.clone() }))
     }
 }
 
@@ -331,11 +331,10 @@ impl FileOps for PathOnly {
     }
 }
 
-/// A mapped file: its pages, and its name for /proc/PID/maps.
+/// A mapped file: its pages, and the description it was mapped from, which stays open and has the name for /proc/PID/maps.
 struct FileMapping {
     pages: Arc<dyn PageSource>,
-    location: Location,
-    _hold: Option<Hold>,
+    file: Arc<OpenFile>,
 }
 
 impl PageSource for FileMapping {
@@ -347,10 +346,15 @@ impl PageSource for FileMapping {
         self.pages.identity()
     }
 
+    fn merge_identity(&self) -> usize {
+        Arc::as_ptr(&self.file).addr()
+    }
+
     fn description(&self) -> Option<(u64, u64, Vec<u8>)> {
-        let metadata = self.location.inode().metadata();
+        let location = &self.file.location;
+        let metadata = location.inode().metadata();
         let path = match crate::fs::mount::root() {
-            Ok(root) => self.location.path_from(&root).for_proc(),
+            Ok(root) => location.path_from(&root).for_proc(),
             Err(_) => Vec::new(),
         };
         Some((u64::from(metadata.device.encode()), metadata.number, path))

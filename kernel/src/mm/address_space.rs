@@ -32,11 +32,17 @@ impl Backing for PageBacking {
     fn can_merge(&self, end_offset: u64, next: &Self, next_offset: u64) -> bool {
         match (self, next) {
             (Self::Anonymous, Self::Anonymous) => true,
-            (Self::Object(one), Self::Object(other)) => one.identity() == other.identity() && end_offset == next_offset,
+            (Self::Object(one), Self::Object(other)) => {
+                one.merge_identity() == other.merge_identity() && end_offset == next_offset
+            }
             _ => false,
         }
     }
 }
+
+/// Areas that were taken out. Declared before the map is locked, and so dropped after: what backs them may be the last
+/// reference to an open file, whose release takes locks and may sleep.
+type Removed = alloc::vec::Vec<Area<PageBacking>>;
 
 /// Areas and tables, changed together.
 pub struct Map {
@@ -174,9 +180,10 @@ impl AddressSpace {
         }
         let length = length.checked_next_multiple_of(PAGE_SIZE).ok_or(Errno::ENOMEM)?;
         super::heap::admit(PAGE_SIZE)?;
+        let mut removed = Removed::new();
         let mut map = self.map.lock();
         self.check_size(&map.areas, length)?;
-        let start = self.place(&mut map, placement, length)?;
+        let start = self.place(&mut map, placement, length, &mut removed)?;
         let backing = match backing {
             PageBacking::Anonymous if flags.contains(AreaFlags::SHARED) => {
                 PageBacking::Object(SharedPages::new(length / PAGE_SIZE))
@@ -187,7 +194,7 @@ impl AddressSpace {
         Ok(start)
     }
 
-    fn place(&self, map: &mut Map, placement: Placement, length: usize) -> Result<usize> {
+    fn place(&self, map: &mut Map, placement: Placement, length: usize, removed: &mut Removed) -> Result<usize> {
         match placement {
             Placement::Hint(hint) => map.areas.find_gap(length, hint),
             Placement::Exact(start) | Placement::Replace(start) => {
@@ -199,7 +206,7 @@ impl AddressSpace {
                     return Err(Errno::EPERM);
                 }
                 if matches!(placement, Placement::Replace(_)) {
-                    self.remove(map, start..end)?;
+                    self.remove(map, start..end, removed)?;
                 } else if !map.areas.is_free(start..end) {
                     return Err(Errno::EEXIST);
                 }
@@ -215,18 +222,18 @@ impl AddressSpace {
             .and_then(|length| start.checked_add(length))
             .filter(|end| *end <= layout::USER_HIGH + PAGE_SIZE && length != 0 && start.is_multiple_of(PAGE_SIZE))
             .ok_or(Errno::EINVAL)?;
+        let mut removed = Removed::new();
         let mut map = self.map.lock();
-        self.remove(&mut map, start..end.min(USER_HIGH))
+        self.remove(&mut map, start..end.min(USER_HIGH), &mut removed)
     }
 
-    fn remove(&self, map: &mut Map, range: Range<usize>) -> Result<()> {
+    fn remove(&self, map: &mut Map, range: Range<usize>, removed: &mut Removed) -> Result<()> {
         if range.is_empty() || map.areas.is_free(range.clone()) {
             return Ok(());
         }
-        // The backings of removed areas go when the vector does, after the pages.
-        let mut removed = alloc::vec::Vec::new();
+        let before = removed.len();
         map.areas.remove(range, |area| removed.push(area))?;
-        for area in &removed {
+        for area in &removed[before..] {
             self.clear_pages(map.root, area.range());
         }
         Ok(())
@@ -297,6 +304,7 @@ impl AddressSpace {
 
     /// brk(2): the new break, or the old one if it cannot be had.
     pub fn set_break(&self, requested: usize, data_limit_bytes: u64) -> usize {
+        let mut removed = Removed::new();
         let mut map = self.map.lock();
         let current = map.areas.program_break().current;
         let start = map.areas.program_break().start;
@@ -306,7 +314,7 @@ impl AddressSpace {
         let done = match map.areas.plan_break(requested) {
             BreakChange::Refused => return current,
             BreakChange::SamePages => Ok(()),
-            BreakChange::Shrink(range) => self.remove(&mut map, range),
+            BreakChange::Shrink(range) => self.remove(&mut map, range, &mut removed),
             BreakChange::Grow(range) => self.check_size(&map.areas, range.len()).and_then(|()| {
                 map.areas.insert(Area {
                     start: range.start,
@@ -332,18 +340,19 @@ impl AddressSpace {
 
     /// mremap(2).
     pub fn remap(&self, request: &RemapRequest) -> Result<usize> {
+        let mut removed = Removed::new();
         let mut map = self.map.lock();
         match map.areas.plan_remap(request)? {
             Remap::Unchanged => Ok(request.old_address),
-            Remap::Shrink(range) => self.remove(&mut map, range).map(|()| request.old_address),
+            Remap::Shrink(range) => self.remove(&mut map, range, &mut removed).map(|()| request.old_address),
             Remap::Grow(range) => {
                 self.check_size(&map.areas, range.len())?;
                 map.areas.extend(range).map(|()| request.old_address)
             }
             Remap::Move { from, to, surplus, source } => {
                 self.check_size(&map.areas, to.len().saturating_sub(from.len()))?;
-                self.remove(&mut map, to.clone())?;
-                self.remove(&mut map, surplus)?;
+                self.remove(&mut map, to.clone(), &mut removed)?;
+                self.remove(&mut map, surplus, &mut removed)?;
                 self.move_pages(map.root, &from, to.start)?;
                 map.areas.relocate(from, to.clone(), source)?;
                 Ok(to.start)

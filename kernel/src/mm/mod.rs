@@ -54,6 +54,10 @@ pub trait PageSource: Send + Sync {
     fn identity(&self) -> usize {
         core::ptr::from_ref(self).addr()
     }
+    /// A number that two sources share exactly if adjacent mappings of them may become one: nobody could tell.
+    fn merge_identity(&self) -> usize {
+        self.identity()
+    }
     /// What `/proc/PID/maps` shows: device, inode number, path.
     fn description(&self) -> Option<(u64, u64, alloc::vec::Vec<u8>)> {
         None

@@ -141,7 +141,7 @@ fn anonymous(flags: u32) -> Result<PageBacking> {
 
 /// The pages of a file, if it may be mapped so. `request.writes` is for this function to decide.
 fn file_backing(
-    file: &OpenFile,
+    file: &Arc<OpenFile>,
     request: MapRequest,
     protection: Protection,
     flags: u32,

@@ -14,6 +14,7 @@ crate::tests! {
     private_mapping_shows_the_files_content,
     two_mappings_of_one_file_are_the_same_memory,
     mapping_survives_close_and_unlink,
+    mapping_keeps_the_open_file_and_its_lock_until_munmap,
     offset_must_be_page_aligned,
     offset_maps_the_file_from_there,
     shared_writable_mapping_of_a_read_only_file_gives_eacces,
@@ -92,6 +93,20 @@ fn mapping_survives_close_and_unlink() -> Outcome {
     expect_eq(mapping.load_all(0, 10), b"still here", "the bytes")?;
     mapping.store(0, b'S');
     expect_eq(mapping.load(0), b'S', "a byte stored afterwards")
+}
+
+fn mapping_keeps_the_open_file_and_its_lock_until_munmap() -> Outcome {
+    const TRY: i32 = libc::LOCK_EX | libc::LOCK_NB;
+    let file = file_of(b"locked")?;
+    fd::flock(file, TRY)?;
+    let mapping = mapped(file, 2, MAP_SHARED)?;
+    fd::close(file)?;
+    let other = path::open("file", libc::O_RDWR, 0)?;
+    expect_errno(fd::flock(other, TRY), libc::EWOULDBLOCK)?;
+    mapping.unmap(0, PAGE)?;
+    expect_errno(fd::flock(other, TRY), libc::EWOULDBLOCK)?;
+    mapping.unmap(PAGE, PAGE)?;
+    Ok(fd::flock(other, TRY)?)
 }
 
 fn offset_must_be_page_aligned() -> Outcome {

@@ -102,6 +102,12 @@ pub fn close(fd: RawFd) -> Sys<()> {
     checked("close", unsafe { libc::close(fd) }).map(drop)
 }
 
+/// `flock`.
+pub fn flock(fd: RawFd, operation: i32) -> Sys<()> {
+    // SAFETY: takes no pointers.
+    checked("flock", unsafe { libc::flock(fd, operation) }).map(drop)
+}
+
 /// `dup`.
 pub fn dup(fd: RawFd) -> Sys<RawFd> {
     // SAFETY: takes no pointers.
