@@ -35,8 +35,8 @@ image: setup ## Build target/postern/Image and target/postern/initramfs.cpio
 	@cargo build --package image --package coreutils
 	@cargo build --release --package postern --target $(KERNEL_TARGET)
 	@cargo build --release --target $(GUEST_TARGET) $(PROGRAMS:%=--package %)
-	@cargo run --quiet --package image -- kernel $(KERNEL_ELF) $(OUT)/Image
-	@tools/make-initramfs $(OUT)/initramfs.cpio $(BUILD)/$(GUEST_TARGET)/release $(EXTRA)
+	@cargo run --quiet --package image -- kernel '$(KERNEL_ELF)' $(OUT)/Image
+	@tools/make-initramfs $(OUT)/initramfs.cpio '$(BUILD)/$(GUEST_TARGET)/release' $(EXTRA)
 
 run: image ## Boot to a shell (^A x ends QEMU), or run CMD="ipcbench --quick" and power off
 	@tools/run $(call quoted,CMD)
@@ -49,7 +49,7 @@ bench: image ## Run the benchmarks counted in instructions: the same output ever
 
 debug: image ## Boot and wait for gdb; prints the line that attaches it, with symbols
 	@command -v gdb-multiarch >/dev/null || echo "debug: no gdb-multiarch here; as root: apt-get install gdb-multiarch" >&2
-	@echo "In another terminal: gdb-multiarch -ex 'target remote localhost:1234' '$(abspath $(KERNEL_ELF))'"
+	@echo "In another terminal: gdb-multiarch -ex 'target remote localhost:1234' '$$(realpath '$(KERNEL_ELF)')'"
 	@./qemu.sh --gdb $(if $(SMP),--smp $(SMP)) $(if $(MEM),--mem $(MEM))
 
 check: setup ## Check formatting, lints, the direction of imports and the places of unsafe code
