@@ -194,7 +194,7 @@ fn a_task_on_its_own_queue_ends_the_wait_of_a_cpu() {
 #[test]
 fn a_request_reaches_a_task_that_moves() {
     explore(4, || {
-        let (system, machine) = running_x();
+        let (_, machine) = running_x();
         let requests = Arc::new(Requests::new());
         let interrupts = Arc::new([Interrupt::new(), Interrupt::new()]);
         requests.move_to(1);
