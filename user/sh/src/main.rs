@@ -60,6 +60,10 @@ struct Invocation {
 fn main() {
     // std ignores SIGPIPE, and programs would inherit that.
     system::set_disposition(Signal::SIGPIPE, Disposition::Default);
+    // std's handlers for a stack overflow would swallow the first of these that another process sends.
+    for signal in [Signal::SIGSEGV, Signal::SIGBUS] {
+        system::set_disposition(signal, Disposition::Default);
+    }
     let arguments: Vec<_> = std::env::args_os().map(OsString::into_vec).collect();
     match parse(&arguments) {
         Ok(invocation) => run(invocation),

@@ -113,3 +113,13 @@ fn a_syntax_error_has_its_line() {
         assert_eq!(output.stdout, b"one\n");
     }
 }
+
+#[test]
+fn a_fault_sent_as_a_signal_ends_the_shell() {
+    use std::os::unix::process::ExitStatusExt;
+    for (name, number) in [("SEGV", libc::SIGSEGV), ("BUS", libc::SIGBUS)] {
+        let script = format!("kill -{name} $$; echo still here");
+        let output = Command::new(env!("CARGO_BIN_EXE_sh")).args(["-c", &script]).output().expect("the shell starts");
+        assert_eq!((output.status.signal(), output.stdout.as_slice()), (Some(number), b"".as_slice()), "{name}");
+    }
+}
