@@ -6,15 +6,16 @@
 //! net/unix/af_unix.c of Linux 6.12.
 
 use alloc::collections::VecDeque;
-use alloc::vec::Vec;
 
 use crate::effects::{Step, Wake, Wakes};
 use crate::errno::{Errno, Result};
 use crate::readiness::Readiness;
 
+use pieces::Pieces;
 pub use receive::{Delivery, Received, Request, Senders, Taking};
 
 mod ends;
+mod pieces;
 mod receive;
 
 /// Bytes that a sender may have under way, unless SO_SNDBUF says otherwise (net.core.wmem_default).
@@ -25,7 +26,7 @@ const OVERHEAD_BYTES: usize = 576;
 const GRAIN_BYTES: usize = 256;
 /// What of the capacity no message can use.
 const UNUSABLE_BYTES: usize = 32;
-/// The longest piece of a stream that is kept in one buffer.
+/// The longest piece of a stream that is kept as one message.
 const PIECE_BYTES: usize = 32 * 1024;
 
 /// SOCK_STREAM and its kin.
@@ -55,7 +56,7 @@ impl SocketType {
 
 /// A message, or a piece of a stream.
 struct Message<S, F> {
-    data: Vec<u8>,
+    data: Pieces,
     /// How many bytes of it were received.
     taken: usize,
     sender: S,
@@ -63,12 +64,26 @@ struct Message<S, F> {
 }
 
 impl<S, F> Message<S, F> {
-    fn rest(&self) -> &[u8] {
-        &self.data[self.taken..]
+    /// Bytes not yet received.
+    fn left(&self) -> usize {
+        self.data.length() - self.taken
+    }
+
+    /// Hands the first `wanted` of them to `copy`, which says how many it took of each part; how many in all.
+    fn copy(&self, wanted: usize, copy: &mut impl FnMut(&[u8]) -> usize) -> usize {
+        let mut copied = 0;
+        for part in self.data.parts(self.taken..self.taken + wanted) {
+            let taken = copy(part);
+            copied += taken;
+            if taken < part.len() {
+                break;
+            }
+        }
+        copied
     }
 
     fn cost(&self) -> usize {
-        cost(self.data.len())
+        cost(self.data.length())
     }
 }
 
@@ -132,7 +147,7 @@ impl<S: Copy + Eq, F> SocketQueue<S, F> {
     /// Bytes of the next message.
     #[must_use]
     pub fn next_length(&self) -> usize {
-        self.messages.front().map_or(0, |message| message.rest().len())
+        self.messages.front().map_or(0, Message::left)
     }
 
     /// The memory that what is under way counts for.
@@ -224,7 +239,7 @@ impl<S: Copy + Eq, F> SocketQueue<S, F> {
     }
 
     fn last_length(&self) -> usize {
-        self.messages.back().map_or(0, |message| message.data.len())
+        self.messages.back().map_or(0, |message| message.data.length())
     }
 
     /// Sends one message, or the first piece of what is left of a stream.
@@ -238,14 +253,12 @@ impl<S: Copy + Eq, F> SocketQueue<S, F> {
         self.admit(length)?;
         let wanted = if self.kind.has_messages() { length } else { length.min(PIECE_BYTES) };
         self.messages.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-        let mut data = Vec::new();
-        data.try_reserve_exact(wanted).map_err(|_| Errno::ENOMEM)?;
-        data.resize(wanted, 0);
-        let filled = if wanted == 0 { 0 } else { fill(&mut data) };
+        let mut data = Pieces::new();
+        let outcome = data.fill(wanted, fill);
+        let filled = data.length();
         if filled < wanted && (filled == 0 || self.kind.has_messages()) {
-            return Err(Errno::EFAULT);
+            return outcome.and(Err(Errno::EFAULT));
         }
-        data.truncate(filled);
         let message = Message { data, taken: 0, sender, files: files.take() };
         self.bytes += filled;
         self.charged += message.cost();

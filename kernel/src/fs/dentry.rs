@@ -5,12 +5,15 @@
 //! Locks: DENTRY (spin) around parent and name. Never sleeps. Specification: path_resolution(7), getcwd(2), proc_pid_fd(5).
 
 use crate::fs::inode::{Inode, Node};
+use crate::fs::live::{self, Live};
 use crate::fs::mount::Mount;
 use crate::sync::{SpinLock, rank};
 use alloc::format;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU32, Ordering};
+use postern_core::errno::{Errno, Result};
+use postern_core::path::PATH_MAX;
 
 /// One component of a path.
 pub type Name = Arc<[u8]>;
@@ -38,12 +41,18 @@ pub struct Dentry {
     /// How many mounts cover it, so that path walks look into the mount table only where there is something.
     /// Release and Acquire: who sees that something is mounted here finds it in the mount table.
     covers: AtomicU32,
+    _live: Live<{ live::DENTRIES }>,
 }
 
 impl Dentry {
     fn with_place(inode: Arc<Inode>, parent: Parent, name: Name) -> Arc<Self> {
         let place = Place { parent, name, removed: false };
-        Arc::new(Self { inode, place: SpinLock::new(rank::DENTRY, place), covers: AtomicU32::new(0) })
+        Arc::new(Self {
+            inode,
+            place: SpinLock::new(rank::DENTRY, place),
+            covers: AtomicU32::new(0),
+            _live: Live::new(),
+        })
     }
 
     /// The root of a file system, or an object without a name.
@@ -150,15 +159,26 @@ pub struct PathText {
     pub reachable: bool,
     /// Whether the name is gone.
     pub removed: bool,
+    /// Whether the beginning is missing, since the whole is longer than any call could use.
+    pub cut: bool,
 }
+
+/// Bytes of a path after which its beginning is of no interest: no call takes or gives so long a one.
+const LONGEST: usize = 2 * PATH_MAX;
 
 impl PathText {
     /// The text as links in /proc show it.
-    pub fn for_proc(mut self) -> Vec<u8> {
+    ///
+    /// # Errors
+    /// ENAMETOOLONG.
+    pub fn for_proc(mut self) -> Result<Vec<u8>> {
+        if self.cut {
+            return Err(Errno::ENAMETOOLONG);
+        }
         if self.removed {
             self.bytes.extend_from_slice(b" (deleted)");
         }
-        self.bytes
+        Ok(self.bytes)
     }
 }
 
@@ -218,14 +238,17 @@ impl Location {
         let mut components: Vec<Name> = Vec::new();
         let mut at = self.clone();
         let mut reachable = true;
-        while !at.is_same(root) {
+        let mut length = 0;
+        while !at.is_same(root) && length <= LONGEST {
             if let Some(covered) = at.covered() {
                 at = covered;
             } else if let Some(parent) = at.dentry.parent() {
-                components.push(at.dentry.name());
+                let name = at.dentry.name();
+                length += 1 + name.len();
+                components.push(name);
                 at = at.with_dentry(parent);
             } else if components.is_empty() && !Arc::ptr_eq(&at.dentry, at.mount.root()) {
-                return PathText { bytes: object_name(&at.dentry), reachable: false, removed };
+                return PathText { bytes: object_name(&at.dentry), reachable: false, removed, cut: false };
             } else {
                 reachable = false;
                 break;
@@ -239,7 +262,7 @@ impl Location {
         if bytes.is_empty() {
             bytes.push(b'/');
         }
-        PathText { bytes, reachable, removed }
+        PathText { bytes, reachable, removed, cut: length > LONGEST }
     }
 }
 

@@ -153,11 +153,17 @@ impl Directory {
         Ok(())
     }
 
-    /// Takes all entries out, for the end of a file system.
-    pub fn take_all(&self) -> Vec<Arc<Dentry>> {
+    /// Takes the oldest entry in memory out, for the end of a file system.
+    pub fn take_first(&self) -> Option<Arc<Dentry>> {
         let mut entries = self.entries.lock();
-        entries.by_name.clear();
-        core::mem::take(&mut entries.by_ordinal).into_values().collect()
+        let (_, dentry) = entries.by_ordinal.pop_first()?;
+        entries.by_name.remove(&dentry.name());
+        Some(dentry)
+    }
+
+    /// The oldest entry in memory.
+    pub fn first(&self) -> Option<Arc<Dentry>> {
+        self.entries.lock().by_ordinal.first_key_value().map(|(_, dentry)| dentry.clone())
     }
 
     /// At most `limit` entries from the cursor position `from` on, `.` and `..` first.

@@ -14,6 +14,7 @@ pub use watched_by::WatchedBy;
 use crate::fs::anonymous::{self, Kind};
 use crate::fs::file::{Direction, FileOps, Readiness};
 use crate::fs::flags::{AccessMode, OpenFlags};
+use crate::fs::live::{self, Live};
 use crate::fs::open_file::OpenFile;
 use crate::fs::poll::Patience;
 use crate::mm::heap;
@@ -86,6 +87,7 @@ impl Key {
 struct Watch {
     item: Arc<Item>,
     registrations: ArrayVec<Registration<dyn FileOps, Callback, Kernel>, 2>,
+    _live: Live<{ live::EPOLL_WATCHES }>,
 }
 
 /// An epoll instance.
@@ -180,7 +182,7 @@ impl Epoll {
         self.ready.make_room(watches.len() + 1)?;
         let registrations = self.register(&item, file.access())?;
         file.watched_by().add(self.me.clone(), key)?;
-        watches.insert(key, Watch { item: item.clone(), registrations });
+        watches.insert(key, Watch { item: item.clone(), registrations, _live: Live::new() });
         drop(watches);
         // After the registration, so that no change falls in between.
         self.ready.announce_if_ready(&item);
@@ -222,7 +224,7 @@ impl Epoll {
     /// Takes a file out of the set; what is returned is to be dropped without a lock.
     fn forget(&self, key: Key) -> Option<Arc<Item>> {
         let mut watches = self.watches.lock();
-        let Watch { item, registrations } = watches.remove(&key)?;
+        let Watch { item, registrations, .. } = watches.remove(&key)?;
         // Before it leaves the list, or a wake-up could list it again.
         drop(registrations);
         self.ready.remove(&item);

@@ -12,7 +12,6 @@ use crate::fs::inode::{Inode, Node, Owner};
 use crate::sync::{Mutex, rank};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use postern_core::errno::{Errno, Result};
 
@@ -170,14 +169,28 @@ impl FileSystem {
 }
 
 impl Drop for FileSystem {
-    /// Takes the tree apart from the top. Left to itself it would drop recursively, as deep as programs care to nest.
+    /// Takes the tree apart from its leaves. Left to itself it would drop recursively, as deep as programs care to nest; and
+    /// this takes no memory, of which there may be none.
     fn drop(&mut self) {
-        let mut pending: Vec<Arc<Dentry>> = Vec::new();
-        pending.push(self.root.clone());
-        while let Some(dentry) = pending.pop() {
-            if let Ok(directory) = dentry.inode().directory() {
-                pending.extend(directory.take_all());
+        let mut at = Some(self.root.clone());
+        while let Some(here) = at {
+            at = self.take_apart(here);
+        }
+    }
+}
+
+impl FileSystem {
+    /// Lets go of the first entry of the directory `here` if nothing is in it; where to go on.
+    fn take_apart(&self, here: Arc<Dentry>) -> Option<Arc<Dentry>> {
+        let directory = here.inode().directory().ok()?;
+        match directory.first() {
+            Some(child) if child.inode().directory().is_ok_and(|inside| inside.first().is_some()) => Some(child),
+            Some(_) => {
+                drop(directory.take_first());
+                Some(here)
             }
+            None if Arc::ptr_eq(&here, &self.root) => None,
+            None => here.parent(),
         }
     }
 }

@@ -3,7 +3,9 @@
 //! Owns the table of files that are locked. Locks: OBJECT (spin) around it. Sleeps, interruptibly, on the one wait queue of
 //! all such locks: they are rare, and whoever is woken in vain goes back to sleep. Specification: flock(2).
 
+use crate::arch::mmu::PAGE_SIZE;
 use crate::fs::open_file::OpenFile;
+use crate::mm::heap;
 use crate::sync::{SpinLock, WaitQueue, rank};
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
@@ -53,8 +55,9 @@ fn identity(file: &OpenFile) -> usize {
 /// Locks the file, in the place of a lock that this description may hold.
 ///
 /// # Errors
-/// EAGAIN, ERESTARTSYS (a signal); a lock held before is lost then, as on Linux.
+/// EAGAIN, ERESTARTSYS (a signal); a lock held before is lost then, as on Linux. ENOLCK: no memory for it.
 pub fn acquire(file: &OpenFile, lock: Lock, patience: Patience) -> Result<()> {
+    heap::admit(PAGE_SIZE).map_err(|_| Errno::ENOLCK)?;
     release_unless(file, Some(lock));
     if try_acquire(file, lock) {
         return Ok(());

@@ -11,6 +11,7 @@ use crate::fs::dentry::Location;
 use crate::fs::directory::Directory;
 use crate::fs::file::{FileControl, FileOps, Io, MapRequest, Seeking, Writes};
 use crate::fs::flags::OpenFlags;
+use crate::fs::live::{self, Live};
 use crate::fs::page_file::PageFile;
 use crate::fs::permission::{self, Access};
 use crate::fs::special::{Attachment, Openable};
@@ -84,6 +85,7 @@ pub struct Inode {
     write_access: AtomicI32,
     /// Where the inode is counted for as long as it lives.
     budget: Option<Arc<Budget>>,
+    _live: Live<{ live::INODES }>,
 }
 
 impl Inode {
@@ -109,6 +111,7 @@ impl Inode {
             writers: Mutex::new(rank::FILE_WRITE, ()),
             write_access: AtomicI32::new(0),
             budget: None,
+            _live: Live::new(),
         }
     }
 
@@ -278,7 +281,7 @@ impl Inode {
                 let _writers = self.lock_writers();
                 let (first, gone) = file.resize(size)?;
                 if !gone.is_empty() {
-                    mm::reverse::forget_pages(PageSource::identity(self), first, &gone);
+                    mm::reverse::forget_pages(PageSource::identity(self), first, gone.values());
                 }
                 self.note_change();
                 Ok(())

@@ -44,6 +44,7 @@ pub mod flock;
 pub mod initramfs;
 pub mod inode;
 pub mod kernel_tree;
+pub mod live;
 pub mod mount;
 pub mod namespace;
 pub mod open;

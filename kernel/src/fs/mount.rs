@@ -278,7 +278,7 @@ pub fn list(root: &Location) -> Vec<MountLine> {
     let lines = mounts.iter().filter_map(|mount| {
         let target = mount.root_location().path_from(root);
         let options = mount.flags().words().map(str::as_bytes).collect::<Vec<_>>().join(&b',');
-        target.reachable.then(|| MountLine {
+        (target.reachable && !target.cut).then(|| MountLine {
             id: mount.id,
             parent_id: mount.mounted_on().map_or(mount.id, |on| on.mount.id),
             device: mount.file_system.device(),

@@ -12,6 +12,7 @@ use crate::fs::file::{FileOps, Io, MapRequest, Readiness, Seeking};
 use crate::fs::flags::{AccessMode, OpenFlags};
 use crate::fs::flock;
 use crate::fs::inode::Node;
+use crate::fs::live::{self, Live};
 use crate::fs::page_file::{Extent, MAX_SIZE};
 use crate::fs::record_lock::{self, Owner};
 use crate::fs::special::{Hold, Opened};
@@ -59,6 +60,7 @@ pub struct OpenFile {
     watched_by: WatchedBy,
     /// Counts the opening with a driver or an inode; mappings keep it too. Dropped last: a driver may go then.
     _hold: Option<Hold>,
+    _live: Live<{ live::OPEN_FILES }>,
 }
 
 impl OpenFile {
@@ -73,6 +75,7 @@ impl OpenFile {
             position: Mutex::new(rank::FILE_POSITION, 0),
             watched_by: WatchedBy::nobody(),
             _hold: opened.hold,
+            _live: Live::new(),
         })
     }
 
@@ -354,7 +357,8 @@ impl PageSource for FileMapping {
         let location = &self.file.location;
         let metadata = location.inode().metadata();
         let path = match crate::fs::mount::root() {
-            Ok(root) => location.path_from(&root).for_proc(),
+            // One that is too long is left out.
+            Ok(root) => location.path_from(&root).for_proc().unwrap_or_default(),
             Err(_) => Vec::new(),
         };
         Some((u64::from(metadata.device.encode()), metadata.number, path))

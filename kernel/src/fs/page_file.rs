@@ -14,7 +14,6 @@ use crate::sched;
 use crate::sync::{Mutex, rank};
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::ops::Range;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use linux_raw_sys::general::{F_SEAL_GROW, F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_WRITE};
@@ -215,7 +214,7 @@ impl PageFile {
     ///
     /// # Errors
     /// EFBIG; EPERM (sealed).
-    pub fn resize(&self, size: u64) -> Result<(usize, Vec<Frame>)> {
+    pub fn resize(&self, size: u64) -> Result<(usize, BTreeMap<usize, Frame>)> {
         if size > MAX_SIZE {
             return Err(Errno::EFBIG);
         }
@@ -237,7 +236,8 @@ impl PageFile {
         }
         drop(pages);
         self.forget_pages(gone.len());
-        Ok((first_gone, gone.into_values().collect()))
+        // As they are: to gather them in another form would take memory, of which there may be none until they are gone.
+        Ok((first_gone, gone))
     }
 
     fn forget_pages(&self, count: usize) {

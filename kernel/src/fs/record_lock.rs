@@ -4,7 +4,9 @@
 //! such locks: they are rare, and whoever is woken in vain goes back to sleep.
 //! Specification: fcntl(2), "Advisory record locking" and "Open file description locks".
 
+use crate::arch::mmu::PAGE_SIZE;
 use crate::fs::inode::Inode;
+use crate::mm::heap;
 use crate::sync::{SpinLock, WaitQueue, rank};
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
@@ -93,24 +95,37 @@ impl Table {
         let Some(records) = self.held.get_mut(&key) else {
             return;
         };
-        let mut kept = Vec::new();
-        for record in records.drain(..) {
+        // An owner's locks are disjoint: only one of them can reach beyond both ends.
+        let mut rest = None;
+        records.retain_mut(|record| {
             if record.owner != owner || !record.span.overlaps(span) {
-                kept.push(record);
-                continue;
+                return true;
             }
-            if record.span.first < span.first {
-                kept.push(Record { span: Span { last: span.first - 1, ..record.span }, ..record });
+            let (before, after) = (record.span.first < span.first, record.span.last > span.last);
+            if before && after {
+                rest = Some(Record { span: Span { first: span.last + 1, ..record.span }, ..*record });
             }
-            if record.span.last > span.last {
-                kept.push(Record { span: Span { first: span.last + 1, ..record.span }, ..record });
+            if before {
+                record.span.last = span.first - 1;
+            } else if after {
+                record.span.first = span.last + 1;
             }
-        }
-        if kept.is_empty() {
+            before || after
+        });
+        records.extend(rest);
+        if records.is_empty() {
             self.held.remove(&key);
-        } else {
-            *records = kept;
         }
+    }
+
+    /// Room for the lock that is to come, and for one that it cuts in two. ENOLCK.
+    fn make_room(&mut self, key: usize) -> Result<()> {
+        let room = |records: &Vec<Record>| records.capacity() - records.len();
+        let Some(records) = self.held.get_mut(&key).filter(|records| room(records) < 2) else {
+            return heap::admit(PAGE_SIZE).map_err(|_| Errno::ENOLCK);
+        };
+        heap::admit(2 * records.len() * size_of::<Record>()).map_err(|_| Errno::ENOLCK)?;
+        records.try_reserve(2).map_err(|_| Errno::ENOLCK)
     }
 
     fn insert(&mut self, key: usize, record: Record) {
@@ -151,12 +166,13 @@ pub fn conflict(inode: &Arc<Inode>, wanted: &Record) -> Option<Record> {
 /// Locks, in the place of what the owner has locked of these bytes (F_SETLK).
 ///
 /// # Errors
-/// EAGAIN.
+/// EAGAIN, ENOLCK.
 pub fn try_acquire(inode: &Arc<Inode>, wanted: &Record) -> Result<()> {
     let mut table = TABLE.lock();
     if table.conflict(key(inode), wanted).is_some() {
         return Err(Errno::EAGAIN);
     }
+    table.make_room(key(inode))?;
     table.insert(key(inode), *wanted);
     table.count();
     drop(table);
@@ -168,11 +184,12 @@ pub fn try_acquire(inode: &Arc<Inode>, wanted: &Record) -> Result<()> {
 /// The same, waiting for others (F_SETLKW).
 ///
 /// # Errors
-/// EDEADLK if processes would wait for each other for ever; ERESTARTSYS (a signal).
+/// EDEADLK if processes would wait for each other for ever; ENOLCK; ERESTARTSYS (a signal).
 pub fn acquire(inode: &Arc<Inode>, wanted: &Record) -> Result<()> {
     let attempt = || {
-        if try_acquire(inode, wanted).is_ok() {
-            return Some(Ok(()));
+        match try_acquire(inode, wanted) {
+            Err(Errno::EAGAIN) => {}
+            result => return Some(result),
         }
         let mut table = TABLE.lock();
         if matches!(wanted.owner, Owner::Process(_)) {
@@ -188,23 +205,36 @@ pub fn acquire(inode: &Arc<Inode>, wanted: &Record) -> Result<()> {
     waited.unwrap_or(Err(Errno::ERESTARTSYS))
 }
 
-/// Unlocks the owner's locks of these bytes.
-pub fn release(inode: &Arc<Inode>, owner: Owner, span: Span) {
+/// Unlocks the owner's locks of these bytes (F_UNLCK).
+///
+/// # Errors
+/// ENOLCK: a lock would be cut in two, and there is no memory for that.
+pub fn unlock(inode: &Arc<Inode>, owner: Owner, span: Span) -> Result<()> {
     // Relaxed: an owner that holds a lock has counted it itself, in this thread or in one that this has heard from. Otherwise the
     // two calls race, and this one is the first.
     if COUNT.load(Ordering::Relaxed) == 0 {
-        return;
+        return Ok(());
     }
     let mut table = TABLE.lock();
+    table.make_room(key(inode))?;
     table.clear(key(inode), owner, span);
     table.count();
     drop(table);
     RELEASED.wake_all(ANY_EVENT);
+    Ok(())
 }
 
 /// Unlocks all that the owner has locked of the file: a descriptor of it was closed.
 pub fn release_file(inode: &Arc<Inode>, owner: Owner) {
-    release(inode, owner, Span { first: 0, last: u64::MAX });
+    if COUNT.load(Ordering::Relaxed) == 0 {
+        return;
+    }
+    let mut table = TABLE.lock();
+    // Everything: nothing is cut in two.
+    table.clear(key(inode), owner, Span { first: 0, last: u64::MAX });
+    table.count();
+    drop(table);
+    RELEASED.wake_all(ANY_EVENT);
 }
 
 /// Unlocks all that the owner has locked of any file: it is gone.

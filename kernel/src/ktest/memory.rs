@@ -6,7 +6,7 @@ use crate::mm::address_space::{AddressSpace, PageBacking, Placement};
 use crate::mm::fault::Failure;
 use crate::mm::frame::{self, Frame};
 use crate::mm::kernel_space::KernelStack;
-use crate::mm::layout::USER_LOW;
+use crate::mm::layout::{HEAP_MAX, USER_LOW};
 use crate::mm::{PageIntent, heap};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -20,7 +20,9 @@ pub const TESTS: &[(&str, fn())] = &[
     ("the_page_cache_can_be_switched_off", the_page_cache_can_be_switched_off),
     ("users_cannot_take_the_reserve", users_cannot_take_the_reserve),
     ("heap_blocks_keep_their_contents", heap_blocks_keep_their_contents),
+    ("a_refused_block_is_not_in_use", a_refused_block_is_not_in_use),
     ("small_blocks_grow_the_heap_although_it_is_in_pieces", small_blocks_grow_the_heap_although_it_is_in_pieces),
+    ("idle_slabs_go_back", idle_slabs_go_back),
     ("stacks_can_be_written_to_the_top", stacks_can_be_written_to_the_top),
     ("a_page_is_there_on_demand_and_zero", a_page_is_there_on_demand_and_zero),
     ("what_is_not_mapped_is_not_there", what_is_not_mapped_is_not_there),
@@ -116,6 +118,33 @@ fn heap_blocks_keep_their_contents() {
     }
     drop(blocks);
     assert_eq!(heap::in_use_bytes(), before);
+}
+
+/// More than the heap may ever span, and more than there is memory: both are refused, and neither counts.
+fn a_refused_block_is_not_in_use() {
+    let before = heap::in_use_bytes();
+    for bytes in [2 * HEAP_MAX, frame::statistics().total * PAGE_SIZE] {
+        let mut block: Vec<u8> = Vec::new();
+        assert!(block.try_reserve_exact(bytes).is_err());
+        assert_eq!(heap::in_use_bytes(), before);
+    }
+}
+
+/// What the heap took for many small blocks is there for others when they are gone.
+fn idle_slabs_go_back() {
+    const BLOCKS: usize = 4096;
+    let mut blocks: Vec<Vec<u8>> = Vec::with_capacity(BLOCKS);
+    blocks.extend((0..BLOCKS).map(|index| alloc::vec![0xa5; 500 + index % 500]));
+    let grown = heap::size_bytes();
+    assert!(grown > BLOCKS * 500);
+    assert!(blocks.iter().all(|block| block.iter().all(|byte| *byte == 0xa5)));
+    blocks.clear();
+    let slabs = heap::reclaim();
+    // All but what the processors keep at hand, and the stock.
+    assert!(slabs * PAGE_SIZE > BLOCKS * 500 / 2, "{slabs} slabs");
+    assert_eq!(heap::size_bytes(), grown - slabs * PAGE_SIZE);
+    assert_eq!(heap::reclaim(), 0, "nothing more at once");
+    drop(blocks);
 }
 
 fn small_blocks_grow_the_heap_although_it_is_in_pieces() {

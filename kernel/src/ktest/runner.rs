@@ -2,9 +2,8 @@
 //! A test that fails panics, which ends the machine with a failure status and a backtrace.
 
 use super::{cgroup, fs, ipc, memory, modules, scheduling, signal, user_access};
-use crate::mm::{frame, heap, kernel_space};
-use crate::process::tree;
 use crate::sched::{self, Task};
+use crate::syscall::objects::counts;
 use alloc::vec::Vec;
 
 /// A suite: its name and its tests.
@@ -20,33 +19,6 @@ const SUITES: &[Suite] = &[
     ("signal", signal::TESTS),
     ("cgroup", cgroup::TESTS),
 ];
-
-/// What a suite must leave as it found it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Counts {
-    frames: u64,
-    heap_bytes: i64,
-    threads: usize,
-    processes: usize,
-    timers: usize,
-    futex_waiters: usize,
-}
-
-fn counts() -> Counts {
-    // Stacks kept for reuse are mapped frames.
-    kernel_space::release_free_stacks();
-    // First: it gives back the memory of empty queues, which the heap's count is to show.
-    let timers = sched::timer::count();
-    let (threads, processes) = tree::counts();
-    Counts {
-        frames: frame::in_use() - kernel_space::kept_frames() as u64,
-        heap_bytes: heap::in_use_bytes(),
-        threads,
-        processes,
-        timers,
-        futex_waiters: crate::ipc::futex::waiter_count(),
-    }
-}
 
 /// Starts the runner.
 pub fn start() {

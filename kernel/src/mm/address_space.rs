@@ -222,21 +222,30 @@ impl AddressSpace {
             .and_then(|length| start.checked_add(length))
             .filter(|end| *end <= layout::USER_HIGH + PAGE_SIZE && length != 0 && start.is_multiple_of(PAGE_SIZE))
             .ok_or(Errno::EINVAL)?;
+        let range = start..end.min(USER_HIGH);
         let mut removed = Removed::new();
         let mut map = self.map.lock();
-        self.remove(&mut map, start..end.min(USER_HIGH), &mut removed)
+        let cuts_in_two = map.areas.find(start).is_some_and(|area| area.start < start && range.end < area.end);
+        if cuts_in_two {
+            super::heap::admit(PAGE_SIZE)?;
+        }
+        self.remove(&mut map, range, &mut removed)
     }
 
     fn remove(&self, map: &mut Map, range: Range<usize>, removed: &mut Removed) -> Result<()> {
         if range.is_empty() || map.areas.is_free(range.clone()) {
             return Ok(());
         }
-        let before = removed.len();
-        map.areas.remove(range, |area| removed.push(area))?;
-        for area in &removed[before..] {
-            self.clear_pages(map.root, area.range());
-        }
-        Ok(())
+        let has_object = |area: &Area<PageBacking>| matches!(area.backing, PageBacking::Object(_));
+        let objects = map.areas.overlapping(range.clone()).filter(|area| has_object(area)).count();
+        removed.try_reserve(objects).map_err(|_| Errno::ENOMEM)?;
+        let root = map.root;
+        map.areas.remove(range, |area| {
+            self.clear_pages(root, area.range());
+            if has_object(&area) {
+                removed.push(area);
+            }
+        })
     }
 
     /// Takes the pages of `range` out of the tables and lets go of them, after the TLBs have.
@@ -390,8 +399,7 @@ impl AddressSpace {
     pub fn discard(&self, range: Range<usize>) -> Result<()> {
         let map = self.map.lock();
         let covered = map.areas.is_covered(range.clone());
-        let parts: alloc::vec::Vec<_> = map.areas.overlapping(range.clone()).map(Area::range).collect();
-        for part in parts {
+        for part in map.areas.overlapping(range.clone()).map(Area::range) {
             self.clear_pages(map.root, part.start.max(range.start)..part.end.min(range.end));
         }
         if covered { Ok(()) } else { Err(Errno::ENOMEM) }
@@ -401,7 +409,7 @@ impl AddressSpace {
     pub(super) fn forget_object_pages(&self, identity: usize, first: usize) {
         let map = self.map.lock();
         let cut = (first * PAGE_SIZE) as u64;
-        let parts: alloc::vec::Vec<_> = map
+        let parts = map
             .areas
             .iter()
             .filter(|area| matches!(&area.backing, PageBacking::Object(source) if source.identity() == identity))
@@ -409,8 +417,7 @@ impl AddressSpace {
                 let skipped = usize::try_from(cut.saturating_sub(area.offset)).ok()?;
                 let start = area.start.checked_add(skipped)?;
                 (start < area.end).then_some(start..area.end)
-            })
-            .collect();
+            });
         for part in parts {
             self.clear_pages(map.root, part);
         }

@@ -220,11 +220,21 @@ fn references(number: NonZeroU32) -> &'static AtomicU32 {
     &table.counts[(number.get() - table.first) as usize]
 }
 
+/// The reference count of the frame at `physical`, for the heap, whose slabs are frames.
+pub(super) fn references_at(physical: usize) -> &'static AtomicU32 {
+    let number = u32::try_from(physical >> PAGE_SHIFT).ok().and_then(NonZeroU32::new);
+    references(number.expect("a frame's address"))
+}
+
 fn take(purpose: Purpose) -> Option<NonZeroU32> {
     if let Some(number) = CACHES.with(ArrayVec::pop) {
         return Some(number);
     }
-    refill(purpose)
+    refill(purpose).or_else(|| {
+        // What the heap has and does not use. Not for the heap itself: it looks there before it asks.
+        let reclaimed = purpose == Purpose::User && super::heap::reclaim() > 0;
+        if reclaimed { CACHES.with(ArrayVec::pop).or_else(|| refill(purpose)) } else { None }
+    })
 }
 
 /// Takes a batch from the buddy allocator, keeps all but one in this CPU's cache.
@@ -331,7 +341,7 @@ pub fn add_memory(range: Range<usize>) {
     super::heap::without_growth(|| BUDDY.lock().add_frame(first, end));
     BUDDY_FREE.fetch_add(end - first, Ordering::Relaxed);
     let total = TOTAL.fetch_add(end - first, Ordering::Relaxed) + end - first;
-    RESERVE.store((total / 64).clamp(128, 2048), Ordering::Relaxed);
+    RESERVE.store((total / 64).clamp(256, 2048), Ordering::Relaxed);
 }
 
 /// Whether the per-CPU caches are on.

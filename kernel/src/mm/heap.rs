@@ -1,19 +1,23 @@
-//! The kernel heap: size-class caches on each CPU, a depot of each class behind them, and
-//! `linked_list_allocator` at the bottom, for large blocks and for the pages that classes carve up.
+//! The kernel heap: size-class caches on each CPU, a depot of each class behind them, which carves up slabs of a frame each;
+//! and `linked_list_allocator` for larger blocks.
 //!
-//! Locks: HEAP around depots and the bottom allocator; none for the caches. Never sleeps.
-//! The heap grows by whole chunks of frames while at least half of [`SPARE_SLABS`] are left, because
+//! Locks: HEAP around depots and the allocator of large blocks; none for the caches. Never sleeps.
+//! Slabs are taken from the frame allocator while at least half of [`SPARE_SLABS`] are left, because
 //! the frame allocator keeps its own nodes here and must never find the heap empty: growth happens
-//! before need, and never from inside the frame allocator ([`without_growth`]).
+//! before need, and never from inside the frame allocator ([`without_growth`]). When frames run out, slabs
+//! of which nothing is in use go back ([`reclaim`]).
 
-use super::kernel_space;
-use super::layout::{HEAP, HEAP_MAX};
+use super::frame::{Frame, Purpose};
+use super::layout::{HEAP, HEAP_MAX, direct, physical};
+use super::{frame, kernel_space};
 use crate::arch::cpu::MAX_CPUS;
 use crate::sync::{PerCpu, SpinLock, rank};
+use alloc::vec::Vec;
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicI64, Ordering};
+use core::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use linked_list_allocator::Heap;
+use postern_core::errno::{Errno, Result};
 
 /// Sizes of the classes: powers of two.
 const SMALLEST: usize = 16;
@@ -25,8 +29,13 @@ const SLAB: usize = 4096;
 const CACHE_LIMIT: usize = 64;
 /// Bytes mapped before the heap is used, by kernel_space.
 pub const INITIAL: usize = 1 << 20;
-/// Bytes it grows by.
+/// Bytes that the part for large blocks grows by.
 const GROWTH: usize = 256 * 1024;
+/// Blocks larger than this never come out of the frames kept for the kernel: they are refused before. Whoever asks for more
+/// must be able to hear that there is none (`try_reserve`).
+const LARGEST_FROM_RESERVE: usize = 64 * 1024;
+/// Idle bytes in the depots, beyond what the last [`reclaim`] had to leave there, that make another one worth its time.
+const WORTH_RECLAIMING: usize = 64 * 1024;
 /// Slabs kept in stock; the heap grows when half of them are gone.
 const SPARE_SLABS: usize = 48;
 
@@ -73,6 +82,12 @@ struct Bottom {
     /// Slabs set aside, so that classes can grow although the rest of the heap is in pieces.
     spare: FreeList,
     growing: bool,
+    /// Frames that are slabs.
+    slabs: usize,
+    /// Bytes of the objects in the depots.
+    idle_bytes: usize,
+    /// What of them the last [`reclaim`] could not give back.
+    pinned_bytes: usize,
 }
 
 static BOTTOM: SpinLock<Bottom> = SpinLock::new(
@@ -82,6 +97,9 @@ static BOTTOM: SpinLock<Bottom> = SpinLock::new(
         depots: [const { FreeList::new() }; CLASSES],
         spare: FreeList::new(),
         growing: false,
+        slabs: 0,
+        idle_bytes: 0,
+        pinned_bytes: 0,
     },
 );
 
@@ -114,7 +132,8 @@ pub fn in_use_bytes() -> i64 {
 
 /// Bytes the heap spans.
 pub fn size_bytes() -> usize {
-    BOTTOM.lock().heap.size()
+    let bottom = BOTTOM.lock();
+    bottom.heap.size() + bottom.slabs * SLAB
 }
 
 /// Gives the heap its first [`INITIAL`] bytes.
@@ -125,7 +144,7 @@ pub unsafe fn init() {
     let start = core::ptr::with_exposed_provenance_mut(HEAP);
     // SAFETY: the caller's promise.
     unsafe { BOTTOM.lock().heap.init(start, INITIAL) };
-    BOTTOM.lock().stock_up();
+    BOTTOM.lock().stock_up_at_first();
 }
 
 /// Runs `f`, whose allocations must be served from what the heap has: the frame allocator's, which
@@ -158,16 +177,13 @@ const fn class_size(class: usize) -> usize {
 // aligned to its size, a power of two not below the layout's alignment.
 unsafe impl GlobalAlloc for KernelHeap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let block = match class_of(&layout) {
-            Some(class) => {
-                account(class_size(class), 1);
-                LOCAL.with(|local| local.lists[class].pop()).or_else(|| refill(class))
-            }
-            None => {
-                account(layout.size(), 1);
-                alloc_large(layout)
-            }
+        let (block, bytes) = match class_of(&layout) {
+            Some(class) => (LOCAL.with(|local| local.lists[class].pop()).or_else(|| refill(class)), class_size(class)),
+            None => (alloc_large(layout), layout.size()),
         };
+        if block.is_some() {
+            account(bytes, 1);
+        }
         block.map_or(core::ptr::null_mut(), NonNull::as_ptr)
     }
 
@@ -196,19 +212,21 @@ unsafe impl GlobalAlloc for KernelHeap {
 #[cold]
 fn refill(class: usize) -> Option<NonNull<u8>> {
     let mut bottom = BOTTOM.lock();
-    if bottom.depots[class].head.is_none() && !bottom.carve_slab(class) {
+    if !bottom.has_some(class) {
         drop(bottom);
-        // Growth by somebody else counts as well: try again in any case.
-        grow_by(GROWTH);
+        if !stock_up() && reclaim() > 0 {
+            stock_up();
+        }
+        // Others may have stocked up as well: look in any case.
         bottom = BOTTOM.lock();
-        if bottom.depots[class].head.is_none() && !bottom.carve_slab(class) {
+        if !bottom.has_some(class) {
             return None;
         }
     }
-    let object = bottom.depots[class].pop();
+    let object = bottom.take(class);
     LOCAL.with(|local| {
         for _ in 0..CACHE_LIMIT / 4 {
-            let Some(object) = bottom.depots[class].pop() else { break };
+            let Some(object) = bottom.take(class) else { break };
             // SAFETY: the depot owned it.
             unsafe { local.lists[class].push(object) };
         }
@@ -216,43 +234,147 @@ fn refill(class: usize) -> Option<NonNull<u8>> {
     let is_low = bottom.is_low();
     drop(bottom);
     if is_low {
-        grow_by(GROWTH);
+        stock_up();
     }
     object
 }
 
 impl Bottom {
-    /// Whether it is time to grow. Free bytes alone do not tell: they may lie in holes too small for a
-    /// slab. The stock of slabs does.
+    /// Whether it is time to stock up on slabs.
     fn is_low(&self) -> bool {
         self.spare.length < SPARE_SLABS / 2
     }
 
+    /// Whether the depot of `class` has an object, perhaps of a slab carved up for it now.
+    fn has_some(&mut self, class: usize) -> bool {
+        self.depots[class].head.is_some() || self.carve_slab(class)
+    }
+
+    fn take(&mut self, class: usize) -> Option<NonNull<u8>> {
+        let object = self.depots[class].pop()?;
+        self.idle_bytes -= class_size(class);
+        Some(object)
+    }
+
+    /// # Safety
+    /// `object` is one of `class`, and free.
+    unsafe fn put(&mut self, class: usize, object: NonNull<u8>) {
+        // SAFETY: the caller's promise.
+        unsafe { self.depots[class].push(object) };
+        self.idle_bytes += class_size(class);
+    }
+
     /// Cuts a spare slab into objects of `class`. False if there is none.
     fn carve_slab(&mut self, class: usize) -> bool {
-        let Some(slab) = self.spare.pop().or_else(|| self.new_slab()) else { return false };
+        let Some(slab) = self.spare.pop() else { return false };
         for offset in (0..SLAB).step_by(class_size(class)) {
             // SAFETY: within the slab, which is ours.
             let object = unsafe { slab.add(offset) };
             // SAFETY: the object is unused, and large and aligned enough.
-            unsafe { self.depots[class].push(object) };
+            unsafe { self.put(class, object) };
         }
         true
     }
 
-    fn new_slab(&mut self) -> Option<NonNull<u8>> {
-        let layout = Layout::from_size_align(SLAB, SLAB).ok()?;
-        self.heap.allocate_first_fit(layout).ok()
-    }
-
-    /// Fills the stock of slabs.
-    fn stock_up(&mut self) {
+    /// The first stock of slabs, before there are frames.
+    fn stock_up_at_first(&mut self) {
+        let Ok(layout) = Layout::from_size_align(SLAB, SLAB) else { return };
         while self.spare.length < SPARE_SLABS {
-            let Some(slab) = self.new_slab() else { break };
+            let Ok(slab) = self.heap.allocate_first_fit(layout) else { break };
             // SAFETY: a new slab, unused and large enough.
             unsafe { self.spare.push(slab) };
         }
     }
+
+    /// Takes the slabs out of which nothing is in use; they are whole, and the caller's.
+    fn take_idle_slabs(&mut self) -> FreeList {
+        let mut idle = FreeList::new();
+        for class in 0..CLASSES {
+            self.take_idle_slabs_of(class, &mut idle);
+        }
+        self.slabs -= idle.length;
+        self.pinned_bytes = self.idle_bytes;
+        idle
+    }
+
+    /// While a slab's objects are counted, the count is kept with its frame's references, of which a slab has just one.
+    fn take_idle_slabs_of(&mut self, class: usize, idle: &mut FreeList) {
+        let mut next = self.depots[class].head;
+        while let Some(node) = next {
+            if let Some(references) = slab_references(node.cast()) {
+                references.fetch_add(1, Ordering::Relaxed);
+            }
+            // SAFETY: the depot owns its nodes.
+            next = unsafe { node.as_ref() }.next;
+        }
+        let all = u32::try_from(SLAB / class_size(class)).unwrap_or(u32::MAX);
+        let mut kept = FreeList::new();
+        while let Some(object) = self.take(class) {
+            let whole = slab_references(object).is_some_and(|references| references.load(Ordering::Relaxed) == 1 + all);
+            if !whole {
+                // SAFETY: the depot owned it.
+                unsafe { kept.push(object) };
+            } else if object.addr().get().is_multiple_of(SLAB) {
+                // SAFETY: no object of the slab is in use, nor will one be: all of them leave the depot in this loop.
+                unsafe { idle.push(object) };
+            }
+        }
+        while let Some(object) = kept.pop() {
+            if let Some(references) = slab_references(object) {
+                references.store(1, Ordering::Relaxed);
+            }
+            // SAFETY: the depot owned it.
+            unsafe { self.put(class, object) };
+        }
+    }
+}
+
+/// The reference count of the slab's frame that `object` lies in; `None` for one of the first stock, which has no frame.
+fn slab_references(object: NonNull<u8>) -> Option<&'static AtomicU32> {
+    let address = object.addr().get();
+    (address < HEAP).then(|| frame::references_at(physical(address)))
+}
+
+/// Fills the stock of slabs. False if not one could be had.
+fn stock_up() -> bool {
+    if LOCAL.with(|local| local.growth_forbidden != 0) {
+        return false;
+    }
+    let mut any = false;
+    while BOTTOM.lock().spare.length < SPARE_SLABS {
+        // Without the lock: the frame allocator keeps nodes in the heap.
+        let Ok(frame) = Frame::alloc_for(Purpose::Kernel) else { break };
+        let slab = core::ptr::with_exposed_provenance_mut(direct(frame.into_physical()));
+        let Some(slab) = NonNull::new(slab) else { break };
+        let mut bottom = BOTTOM.lock();
+        // SAFETY: a frame of our own.
+        unsafe { bottom.spare.push(slab) };
+        bottom.slabs += 1;
+        any = true;
+    }
+    any
+}
+
+/// Gives slabs of which nothing is in use back to the frame allocator, if there is a prospect of some; how many.
+pub fn reclaim() -> usize {
+    if LOCAL.with(|local| local.growth_forbidden != 0) {
+        return 0;
+    }
+    let mut bottom = BOTTOM.lock();
+    bottom.pinned_bytes = bottom.pinned_bytes.min(bottom.idle_bytes);
+    if bottom.idle_bytes < bottom.pinned_bytes + WORTH_RECLAIMING {
+        return 0;
+    }
+    let mut idle = bottom.take_idle_slabs();
+    drop(bottom);
+    let count = idle.length;
+    while let Some(slab) = idle.pop() {
+        let physical = physical(slab.addr().get());
+        frame::references_at(physical).store(1, Ordering::Relaxed);
+        // SAFETY: the slab's own reference, which `stock_up` gave away.
+        drop(unsafe { Frame::from_physical(physical) });
+    }
+    count
 }
 
 /// Gives half of this CPU's objects of `class` back.
@@ -263,7 +385,7 @@ fn drain(class: usize) {
         for _ in 0..CACHE_LIMIT / 2 {
             let Some(object) = local.lists[class].pop() else { break };
             // SAFETY: the local list owned it.
-            unsafe { bottom.depots[class].push(object) };
+            unsafe { bottom.put(class, object) };
         }
     });
 }
@@ -274,7 +396,13 @@ fn alloc_large(layout: Layout) -> Option<NonNull<u8>> {
         return first;
     }
     // Larger than what is free in one piece: grow by that much and try again.
-    grow_by(layout.size() + layout.align() + GROWTH);
+    let bytes = layout.size() + layout.align() + GROWTH;
+    if layout.size() > LARGEST_FROM_RESERVE && admit(bytes).is_err() {
+        return None;
+    }
+    if !grow_by(bytes) {
+        grow_by(layout.size() + layout.align());
+    }
     BOTTOM.lock().heap.allocate_first_fit(layout).ok()
 }
 
@@ -303,7 +431,6 @@ fn grow_by(bytes: usize) -> bool {
     if mapped {
         // SAFETY: the bytes behind the heap's end have just been mapped, by the one who grows it.
         unsafe { bottom.heap.extend(bytes) };
-        bottom.stock_up();
     }
     bottom.growing = false;
     mapped
@@ -311,7 +438,16 @@ fn grow_by(bytes: usize) -> bool {
 
 /// ENOMEM unless the heap can take `bytes` more without the frames kept for the kernel: for calls that
 /// make kernel objects, and for requests whose size a user chooses.
-pub fn admit(bytes: usize) -> postern_core::errno::Result<()> {
-    let pages = super::layout::page_up(bytes) / crate::arch::mmu::PAGE_SIZE;
-    if super::frame::available() > pages { Ok(()) } else { Err(postern_core::errno::Errno::ENOMEM) }
+pub fn admit(bytes: usize) -> Result<()> {
+    let pages = super::layout::page_up(bytes) / SLAB;
+    let fits = || frame::available() > pages;
+    if fits() || (reclaim() > 0 && fits()) { Ok(()) } else { Err(Errno::ENOMEM) }
+}
+
+/// An empty vector with room for as many elements as a user has asked for. ENOMEM.
+pub fn vec_with_room<T>(count: usize) -> Result<Vec<T>> {
+    admit(count.checked_mul(size_of::<T>()).ok_or(Errno::ENOMEM)?)?;
+    let mut vec = Vec::new();
+    vec.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
+    Ok(vec)
 }

@@ -115,10 +115,11 @@ fn map_direct(root: usize, range: &Range<usize>, image: usize, take: &mut dyn Fn
 // Relaxed: a sum.
 static TABLES: AtomicUsize = AtomicUsize::new(0);
 
-/// Frames that the kernel keeps for good: its tables, and what the heap has grown by. For leak counts.
-#[cfg(test)]
+/// Frames that the kernel keeps whatever is given back: its tables, what the heap has grown by, stacks for the next tasks.
+/// For leak counts.
 pub fn kept_frames() -> usize {
-    TABLES.load(Ordering::Relaxed) + (super::heap::size_bytes() - super::heap::INITIAL) / PAGE_SIZE
+    let stacks = FREE_STACKS.lock().len() * (STACK_SIZE / PAGE_SIZE);
+    TABLES.load(Ordering::Relaxed) + (super::heap::size_bytes() - super::heap::INITIAL) / PAGE_SIZE + stacks
 }
 
 fn take_table() -> Result<usize> {
@@ -232,21 +233,6 @@ impl Drop for KernelStack {
         unmap(space.root, STACKS + self.slot * STACK_SLOT + (STACK_SLOT - STACK_SIZE), STACK_SIZE);
         drop(space);
         FREE_SLOTS.lock().push(self.slot);
-    }
-}
-
-/// Unmaps the stacks kept for reuse, so that leak counts can be compared. Returns how many.
-#[cfg(test)]
-pub fn release_free_stacks() -> usize {
-    let mut released = 0;
-    loop {
-        let slot = FREE_STACKS.lock().pop();
-        let Some(slot) = slot else { return released };
-        let space = SPACE.lock();
-        unmap(space.root, STACKS + slot * STACK_SLOT + (STACK_SLOT - STACK_SIZE), STACK_SIZE);
-        drop(space);
-        FREE_SLOTS.lock().push(slot);
-        released += 1;
     }
 }
 

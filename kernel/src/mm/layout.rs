@@ -31,7 +31,6 @@ pub const USER_STACK_TOP: usize = USER_HIGH;
 pub const PIE_BASE: usize = 0xaaaa_aaaa_0000;
 
 /// Physical address of a direct-mapped one.
-#[cfg(test)]
 pub const fn physical(direct: usize) -> usize {
     direct - DIRECT_MAP
 }

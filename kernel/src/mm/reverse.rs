@@ -28,8 +28,8 @@ pub(super) fn unregister(space: &AddressSpace) {
 /// Takes the pages of an object (by its `PageSource::identity`) from page number `first` on out of
 /// every address space. `removed` are the pages the object has just let go of. May sleep; the
 /// caller holds no address space and no PAGES lock.
-pub fn forget_pages(identity: usize, first: usize, removed: &[Frame]) {
-    if removed.iter().all(|frame| frame.share_count() == 1) {
+pub fn forget_pages<'a>(identity: usize, first: usize, mut removed: impl Iterator<Item = &'a Frame>) {
+    if removed.all(|frame| frame.share_count() == 1) {
         return;
     }
     let spaces: Vec<_> = SPACES.lock().values().filter_map(Weak::upgrade).collect();

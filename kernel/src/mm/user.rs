@@ -18,6 +18,8 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 pub const MAX_TRANSFER: usize = 0x7fff_f000;
 /// The most segments of readv and writev (UIO_MAXIOV).
 pub const MAX_SEGMENTS: usize = 1024;
+/// Pieces that a vector may have without memory being asked for first.
+const FEW_SEGMENTS: usize = 8;
 
 /// EFAULT unless the range lies in the user half.
 pub fn check_range(address: usize, length: usize) -> Result<()> {
@@ -223,8 +225,9 @@ impl Cursor {
         if count > MAX_SEGMENTS {
             return Err(Errno::EINVAL);
         }
-        let mut rest = Vec::new();
-        rest.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
+        // A few are fine at any time: a program that says what is wrong does so with writev.
+        let mut rest =
+            if count > FEW_SEGMENTS { super::heap::vec_with_room(count)? } else { Vec::with_capacity(count) };
         let mut remaining: usize = 0;
         let mut unlimited: usize = 0;
         for index in 0..count {

@@ -1,5 +1,6 @@
 //! Who a thread acts for. Values only. Specification: credentials(7).
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 /// User and group identities; root's (user 0) override permissions.
@@ -21,14 +22,14 @@ pub struct Credentials {
     pub sgid: u32,
     /// Group for file access.
     pub fsgid: u32,
-    /// Supplementary groups.
-    pub groups: Vec<u32>,
+    /// Supplementary groups; shared, since there may be many and every change of another identity copies the rest.
+    pub groups: Arc<Vec<u32>>,
 }
 
 impl Credentials {
     /// Root's.
-    pub const fn root() -> Self {
-        Self { uid: 0, euid: 0, suid: 0, fsuid: 0, gid: 0, egid: 0, sgid: 0, fsgid: 0, groups: Vec::new() }
+    pub fn root() -> Self {
+        Self { uid: 0, euid: 0, suid: 0, fsuid: 0, gid: 0, egid: 0, sgid: 0, fsgid: 0, groups: Arc::new(Vec::new()) }
     }
 
     /// Whether privileged operations are allowed.

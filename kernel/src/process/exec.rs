@@ -14,7 +14,7 @@ use crate::fs::open_file::OpenFile;
 use crate::fs::walk::Follow;
 use crate::mm::address_space::{AddressSpace, PageBacking, Placement};
 use crate::mm::layout::{PIE_BASE, USER_HIGH, USER_LOW, USER_STACK_TOP, page_down, page_up};
-use crate::mm::{PageIntent, PageSource, user};
+use crate::mm::{PageIntent, PageSource, heap, user};
 use crate::process::limits::Resource;
 use crate::sched::{self, Task};
 use alloc::sync::Arc;
@@ -112,8 +112,7 @@ fn load(found: &Found, request: &Request) -> Result<Loaded> {
     let file = &found.file;
     let range = found.header.table_range();
     let length = usize::try_from(range.end - range.start).map_err(|_| Errno::ENOEXEC)?;
-    let mut table = Vec::new();
-    table.try_reserve_exact(length).map_err(|_| Errno::ENOMEM)?;
+    let mut table = heap::vec_with_room(length)?;
     table.resize(length, 0);
     let got = file.read_at(range.start, &mut table)?;
     let size = file.location().inode().size();
@@ -140,6 +139,7 @@ fn load(found: &Found, request: &Request) -> Result<Loaded> {
         stack_top: USER_STACK_TOP,
         stack_limit,
     };
+    heap::admit(found.arguments.cost() + request.environment.cost())?;
     let stack = StartStack::build(&input)?;
     map_stack(&space, &plan, USER_STACK_TOP - stack.sp, stack_limit)?;
     for (address, bytes) in stack.pieces() {
@@ -315,6 +315,8 @@ pub fn read_strings(mut pointer: user::UserPtr<usize>) -> Result<StringList> {
             Errno::ENAMETOOLONG => Errno::E2BIG,
             other => other,
         })?;
+        // Twice, since the list moves when it grows.
+        heap::admit(2 * (list.bytes().len() + string.len()))?;
         list.push(&string)?;
         if list.cost() > limit {
             return Err(Errno::E2BIG);

@@ -77,7 +77,7 @@ impl ProcessView for Process {
         if let Some(credentials) = credentials {
             snapshot.uids = [credentials.uid, credentials.euid, credentials.suid, credentials.fsuid];
             snapshot.gids = [credentials.gid, credentials.egid, credentials.sgid, credentials.fsgid];
-            snapshot.groups.clone_from(&credentials.groups);
+            snapshot.groups = credentials.groups.clone();
         }
         if let Some(space) = self.address_space() {
             snapshot.memory = memory::memory_use(&space);
@@ -133,10 +133,7 @@ impl ProcessView for Process {
         match what {
             Show::Arguments => memory::show_memory(&space, image.arguments, text),
             Show::Environment => memory::show_memory(&space, image.environment, text),
-            Show::Maps => {
-                memory::show_maps(&space, text);
-                Ok(())
-            }
+            Show::Maps => memory::show_maps(&space, text),
         }
     }
 

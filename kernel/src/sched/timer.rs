@@ -133,7 +133,6 @@ pub fn on_interrupt() {
 }
 
 /// Timers running on all CPUs, for leak counts. Gives back the memory of empty queues.
-#[cfg(test)]
 pub fn count() -> usize {
     let mut count = 0;
     for timers in &TIMERS {

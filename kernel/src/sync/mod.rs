@@ -6,6 +6,7 @@ pub mod per_cpu;
 pub mod rank;
 
 use crate::sched::{self, TaskHandle};
+use core::sync::atomic::{AtomicI32, Ordering};
 pub use per_cpu::PerCpu;
 use postern_sync::Sleep;
 pub use postern_sync::{Platform, Rank, WaitError};
@@ -23,6 +24,14 @@ pub type Mutex<T> = postern_sync::Mutex<T, Kernel>;
 pub type MutexGuard<'a, T> = postern_sync::MutexGuard<'a, T, Kernel>;
 /// Where tasks wait.
 pub type WaitQueue = postern_sync::WaitQueue<Kernel>;
+
+/// Places taken on all wait queues; only counted with debug assertions, since waiting is measured.
+static WAITERS: AtomicI32 = AtomicI32::new(0);
+
+/// How many waiters and callbacks are on wait queues now. `None` in builds that do not count them.
+pub fn waiter_count() -> Option<i32> {
+    cfg!(debug_assertions).then(|| WAITERS.load(Ordering::Relaxed))
+}
 
 impl Platform for Kernel {
     type Task = TaskHandle;
@@ -56,6 +65,11 @@ impl Platform for Kernel {
 
     fn lock_acquired(rank: Rank) {
         per_cpu::lock_acquired(rank);
+    }
+
+    fn waiters_changed(change: i32) {
+        // Relaxed: a counter that orders nothing else.
+        WAITERS.fetch_add(change, Ordering::Relaxed);
     }
 
     fn lock_released(rank: Rank) {

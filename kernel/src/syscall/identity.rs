@@ -6,10 +6,10 @@ mod capabilities;
 
 pub use capabilities::{CAP_LAST_CAP, capget, capset};
 
+use crate::mm::heap;
 use crate::mm::user::UserPtr;
 use crate::process::{self, Credentials};
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use linux_raw_sys::general as abi;
 use postern_core::errno::{Errno, Result};
 use postern_core::identity::{Ids, Privilege};
@@ -164,14 +164,13 @@ pub fn setgroups(count: usize, from: UserPtr<u32>) -> Result<usize> {
     if count > abi::NGROUPS_MAX as usize {
         return Err(Errno::EINVAL);
     }
-    let mut groups = Vec::new();
-    groups.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
+    let mut groups = heap::vec_with_room(count)?;
     for index in 0..count {
         groups.push(from.element(index).read()?);
     }
     // In order, as Linux keeps and shows them.
     groups.sort_unstable();
-    new.groups = groups;
+    new.groups = Arc::new(groups);
     process::current().set_credentials(new);
     Ok(0)
 }

@@ -20,6 +20,7 @@ pub mod socket;
 pub mod system;
 pub mod time;
 
+pub mod objects;
 mod report;
 mod unknown;
 

@@ -19,6 +19,7 @@ use super::time::Timespec;
 use crate::arch::timer::now_ns;
 use crate::fs::file::Readiness;
 use crate::fs::poll::{Patience, Watched, wait};
+use crate::mm::heap;
 use crate::mm::user::UserPtr;
 use crate::process::{self, CurrentThread, signal};
 use alloc::vec::Vec;
@@ -54,9 +55,7 @@ impl WatchedList {
         if count <= FEW {
             return Ok(Self::Few(ArrayVec::new()));
         }
-        let mut many = Vec::new();
-        many.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
-        Ok(Self::Many(many))
+        Ok(Self::Many(heap::vec_with_room(count)?))
     }
 
     fn push(&mut self, entry: Watched) {

@@ -1,10 +1,11 @@
-//! `/proc/postern/unknown_syscalls`: what programs asked for and did not get. A line a number.
+//! `/proc/postern/unknown_syscalls`: what programs asked for and did not get, a line a number; `/proc/postern/objects`.
 
+use super::objects;
 use super::unknown::unknown_calls;
 use crate::fs::procfs::{self, text::put};
 use postern_core::errno::Result;
 
-/// Enters the report in procfs. Once, at boot.
+/// Enters the reports in procfs. Once, at boot.
 ///
 /// # Errors
 /// EEXIST.
@@ -14,5 +15,6 @@ pub fn init() -> Result<()> {
             put!(text, "{number} {count}\n");
         }
         Ok(())
-    })
+    })?;
+    procfs::add_text("postern/objects", objects::show)
 }

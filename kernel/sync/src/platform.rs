@@ -35,6 +35,11 @@ pub trait Platform: Sized + 'static {
     /// hanging, and in builds with debug assertions only. Usually ends in [`HeldLocks::acquire`](crate::HeldLocks::acquire).
     fn lock_acquired(rank: Rank);
 
+    /// A place on a wait queue was taken (`1`) or left (`-1`), for leak counts. Builds with debug assertions only.
+    fn waiters_changed(change: i32) {
+        let _ = change;
+    }
+
     /// A lock of `rank` is about to be given back, or was not got after all. Debug builds only, as above.
     fn lock_released(rank: Rank);
 }

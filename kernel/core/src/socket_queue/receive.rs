@@ -103,13 +103,13 @@ impl<S: Copy + Eq, F> SocketQueue<S, F> {
         let Some(message) = self.messages.front() else {
             return Ok(Delivery::END);
         };
-        let wanted = &message.data[..message.data.len().min(room)];
-        if !wanted.is_empty() && copy(wanted) < wanted.len() {
+        let wanted = message.data.length().min(room);
+        if message.copy(wanted, &mut copy) < wanted {
             return Err(Errno::EFAULT);
         }
         Ok(Delivery {
-            bytes: wanted.len(),
-            length: message.data.len(),
+            bytes: wanted,
+            length: message.data.length(),
             sender: Some(message.sender),
             files: message.files.as_ref(),
         })
@@ -126,12 +126,11 @@ impl<S: Copy + Eq, F> SocketQueue<S, F> {
             if first != message.sender && request.senders == Senders::Separate {
                 break;
             }
-            let rest = message.rest();
-            let wanted = &rest[..rest.len().min(request.room - delivery.bytes)];
-            if wanted.is_empty() {
+            let wanted = message.left().min(request.room - delivery.bytes);
+            if wanted == 0 {
                 break;
             }
-            let copied = copy(wanted);
+            let copied = message.copy(wanted, &mut copy);
             if copied == 0 {
                 if delivery.bytes == 0 {
                     return Err(Errno::EFAULT);
@@ -140,7 +139,7 @@ impl<S: Copy + Eq, F> SocketQueue<S, F> {
             }
             delivery.bytes += copied;
             delivery.files = message.files.as_ref();
-            if copied < rest.len() || delivery.files.is_some() {
+            if copied < message.left() || delivery.files.is_some() {
                 break;
             }
         }
@@ -159,12 +158,12 @@ impl<S: Copy + Eq, F> SocketQueue<S, F> {
             let Some(message) = self.messages.front_mut() else {
                 break;
             };
-            let part = left.min(message.rest().len());
+            let part = left.min(message.left());
             files = message.files.take().or(files);
             message.taken += part;
             self.bytes -= part;
             left -= part;
-            if message.rest().is_empty() {
+            if message.left() == 0 {
                 self.remove_first();
             }
         }
@@ -173,7 +172,7 @@ impl<S: Copy + Eq, F> SocketQueue<S, F> {
 
     fn remove_first(&mut self) -> Option<Message<S, F>> {
         let message = self.messages.pop_front()?;
-        self.bytes -= message.rest().len();
+        self.bytes -= message.left();
         self.charged -= message.cost();
         Some(message)
     }

@@ -104,7 +104,7 @@ impl ProcessLink {
 
 impl MagicLink for ProcessLink {
     fn text(&self, credentials: &Credentials, root: &Location) -> Result<Vec<u8>> {
-        Ok(self.place(credentials)?.path_from(root).for_proc())
+        self.place(credentials)?.path_from(root).for_proc()
     }
 
     fn follow(&self, credentials: &Credentials) -> Result<Destination> {

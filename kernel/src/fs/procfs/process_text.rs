@@ -151,7 +151,7 @@ pub fn status(subject: &Subject, text: &mut Text) -> Result<()> {
     put!(text, "Gid:\t{real}\t{effective}\t{saved}\t{file_system}\n");
     let descriptors = subject.process.files().map_or(0, |files| files.count());
     put!(text, "FDSize:\t{}\nGroups:\t", descriptors.next_multiple_of(64));
-    for group in &process.groups {
+    for group in process.groups.iter() {
         put!(text, "{group} ");
     }
     text.push(b"\n");

@@ -90,7 +90,7 @@ pub struct ProcessSnapshot {
     /// Real, effective, saved, file-system group.
     pub gids: [u32; 4],
     /// Supplementary groups.
-    pub groups: Vec<u32>,
+    pub groups: Arc<Vec<u32>>,
     /// Threads.
     pub threads: usize,
     /// Memory; zeroes for a zombie.

@@ -4,8 +4,10 @@
 //! seeks back sees the present. Lock: OBJECT (spin) around the reference to the text. Making it may sleep.
 //! Specification: proc(5), seq_file in Linux.
 
+use crate::arch::mmu::PAGE_SIZE;
 use crate::fs::file::{FileOps, Io, Seeking};
 use crate::fs::special::{OpenRequest, Openable, Opened};
+use crate::mm::heap;
 use crate::mm::user::{Sink, Source};
 use crate::sync::{SpinLock, rank};
 use alloc::sync::Arc;
@@ -16,12 +18,24 @@ use postern_core::errno::{Errno, Result};
 
 /// Text that is being made; may hold any bytes.
 #[derive(Default)]
-pub struct Text(Vec<u8>);
+pub struct Text {
+    bytes: Vec<u8>,
+    /// There was no memory for some of it.
+    cut: bool,
+}
 
 impl Text {
     /// Adds bytes as they are.
     pub fn push(&mut self, bytes: &[u8]) {
-        self.0.extend_from_slice(bytes);
+        // What a page holds is any reader's due; more must not come out of the kernel's reserve.
+        let grows = self.bytes.capacity() - self.bytes.len() < bytes.len();
+        let wanted = 2 * (self.bytes.len() + bytes.len());
+        let refused = grows && wanted > PAGE_SIZE && heap::admit(wanted).is_err();
+        if self.cut || refused || self.bytes.try_reserve(bytes.len()).is_err() {
+            self.cut = true;
+            return;
+        }
+        self.bytes.extend_from_slice(bytes);
     }
 
     /// Adds a path for a table of words (/proc/mounts): what would divide words is escaped.
@@ -38,17 +52,17 @@ impl Text {
         for &byte in bytes {
             if special.contains(&byte) {
                 let digits = [byte >> 6, byte >> 3 & 7, byte & 7].map(|digit| b'0' + digit);
-                self.0.push(b'\\');
-                self.0.extend_from_slice(&digits);
+                self.push(b"\\");
+                self.push(&digits);
             } else {
-                self.0.push(byte);
+                self.push(&[byte]);
             }
         }
     }
 
     /// The bytes so far.
     pub fn bytes(&self) -> &[u8] {
-        &self.0
+        &self.bytes
     }
 }
 
@@ -140,6 +154,9 @@ impl TextFile {
         }
         let mut text = Text::default();
         self.source.show(&mut text)?;
+        if text.cut {
+            return Err(Errno::ENOMEM);
+        }
         let text = Arc::new(text);
         let old = self.text.lock().replace(text.clone());
         drop(old);

@@ -7,6 +7,7 @@
 use crate::fs::open_file::OpenFile;
 use crate::process;
 use crate::sync::{SpinLock, rank};
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -42,59 +43,67 @@ impl Sender {
 
 /// Files on their way from one process to another (SCM_RIGHTS).
 pub struct InFlight {
+    /// `None` once they are buried.
+    batch: Option<Box<Batch>>,
+}
+
+/// The files of a message; a link of the list of those that nobody will receive, so that burying them takes no memory.
+struct Batch {
     files: Vec<Arc<OpenFile>>,
+    next: Option<Box<Self>>,
 }
 
 impl InFlight {
     /// These files.
     pub fn new(files: Vec<Arc<OpenFile>>) -> Self {
-        Self { files }
+        Self { batch: Some(Box::new(Batch { files, next: None })) }
     }
 
     /// The files.
     pub fn files(&self) -> &[Arc<OpenFile>] {
-        &self.files
+        self.batch.as_ref().map_or(&[], |batch| &batch.files)
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        GRAVE.bury(core::mem::take(&mut self.files));
+        if let Some(batch) = self.batch.take() {
+            GRAVE.bury(batch);
+        }
     }
 }
 
 /// Files that nobody has, and whether somebody drops them.
 struct Buried {
-    files: Vec<Arc<OpenFile>>,
+    first: Option<Box<Batch>>,
     digging: bool,
 }
 
 struct Grave(SpinLock<Buried>);
 
-static GRAVE: Grave = Grave(SpinLock::new(rank::OBJECT, Buried { files: Vec::new(), digging: false }));
+static GRAVE: Grave = Grave(SpinLock::new(rank::OBJECT, Buried { first: None, digging: false }));
 
 impl Grave {
-    /// Drops `files`, unless another call of this is at it further up on this stack, or elsewhere: that one does it then.
-    fn bury(&self, mut files: Vec<Arc<OpenFile>>) {
-        if files.is_empty() {
-            return;
-        }
+    /// Drops the files, unless another call of this is at it further up on this stack, or elsewhere: that one does it then.
+    fn bury(&self, mut batch: Box<Batch>) {
         {
             let mut buried = self.0.lock();
-            buried.files.append(&mut files);
+            batch.next = buried.first.take();
+            buried.first = Some(batch);
             if core::mem::replace(&mut buried.digging, true) {
                 return;
             }
         }
-        while let Some(file) = self.next() {
-            drop(file);
+        while let Some(batch) = self.next() {
+            drop(batch);
         }
     }
 
-    fn next(&self) -> Option<Arc<OpenFile>> {
+    fn next(&self) -> Option<Box<Batch>> {
         let mut buried = self.0.lock();
-        let next = buried.files.pop();
-        buried.digging = next.is_some();
-        next
+        let mut first = buried.first.take();
+        buried.first = first.as_mut().and_then(|first| first.next.take());
+        buried.digging = first.is_some();
+        first
     }
 }

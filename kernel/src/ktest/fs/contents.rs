@@ -156,7 +156,7 @@ pub fn seals() {
     let shared = MapRequest { offset: 0, length: PAGE_SIZE, writes: Writes::Shared };
     assert_eq!(file.map(&shared).err(), Some(Errno::EPERM));
     assert_eq!(read(&file, 4, At::Offset(0)), Ok(b"FOUR".to_vec()));
-    let path = file.location().path_from(&world.caller().root).for_proc();
+    let path = file.location().path_from(&world.caller().root).for_proc().unwrap();
     assert_eq!(path, b"/memfd:test (deleted)");
 }
 
@@ -212,7 +212,7 @@ pub fn record_locks() {
     assert_eq!(try_lock(2, Kind::Read, 0, 9), Ok(()));
     assert_eq!(try_lock(2, Kind::Read, 19, u64::MAX), Err(Errno::EAGAIN));
     // Unlocking the middle leaves both edges.
-    record_lock::release(&inode, Owner::Process(1), Span { first: 12, last: 17 });
+    record_lock::unlock(&inode, Owner::Process(1), Span { first: 12, last: 17 }).unwrap();
     assert_eq!(try_lock(2, Kind::Write, 12, 17), Ok(()));
     let held = record_lock::conflict(&inode, &lock(2, Kind::Read, 11, 99)).unwrap();
     assert_eq!(held.span, Span { first: 10, last: 11 });

@@ -102,7 +102,7 @@ impl World {
             egid: uid,
             sgid: uid,
             fsgid: uid,
-            groups: Vec::new(),
+            groups: Arc::default(),
         };
         Self { context: self.context.clone(), credentials }
     }

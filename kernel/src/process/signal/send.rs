@@ -4,6 +4,8 @@
 
 use super::state::Shared;
 use super::{SignalInfo, refresh, stop};
+use crate::arch::mmu::PAGE_SIZE;
+use crate::mm::heap;
 use crate::process::limits::Resource;
 use crate::process::process::Threads;
 use crate::process::tree::Node;
@@ -191,8 +193,11 @@ fn add(pending: &mut PendingSignals<SignalInfo>, info: SignalInfo, limit: usize)
 }
 
 /// How many informations may wait beside this one: RLIMIT_SIGPENDING, counted for each process and thread, not for each
-/// user. It does not concern standard signals, of which there are few.
+/// user. It does not concern standard signals, of which there are few. None when memory is short.
 fn queue_limit(process: &Process, info: &SignalInfo) -> usize {
+    if heap::admit(PAGE_SIZE).is_err() {
+        return 0;
+    }
     if !info.signal.is_real_time() && info.code >= 0 {
         return usize::MAX;
     }

@@ -5,7 +5,7 @@ use crate::fs::attributes::DeviceNumber;
 use crate::fs::procfs::process_view::MemoryUse;
 use crate::fs::procfs::text::{Text, put};
 use crate::mm::address_space::PageBacking;
-use crate::mm::{AddressSpace, PageIntent};
+use crate::mm::{AddressSpace, PageIntent, heap};
 use alloc::vec::Vec;
 use core::ops::Range;
 use postern_core::areas::{Area, AreaFlags, Protection};
@@ -44,12 +44,15 @@ pub fn show_memory(space: &AddressSpace, range: Range<usize>, text: &mut Text) -
     Ok(())
 }
 
-/// The lines of /proc/PID/maps.
-pub fn show_maps(space: &AddressSpace, text: &mut Text) {
+/// The lines of /proc/PID/maps. ENOMEM.
+pub fn show_maps(space: &AddressSpace, text: &mut Text) -> Result<()> {
     /// Where the name stands in a line.
     const NAME_COLUMN: usize = 73;
     // Not under the lock: descriptions look at file systems.
-    let areas: Vec<Area<PageBacking>> = space.lock().areas.iter().cloned().collect();
+    let map = space.lock();
+    let mut areas: Vec<Area<PageBacking>> = heap::vec_with_room(map.areas.count())?;
+    areas.extend(map.areas.iter().cloned());
+    drop(map);
     for area in areas {
         let description = match &area.backing {
             PageBacking::Anonymous => None,
@@ -77,4 +80,5 @@ pub fn show_maps(space: &AddressSpace, text: &mut Text) {
         }
         text.push(b"\n");
     }
+    Ok(())
 }

@@ -12,6 +12,7 @@ use crate::mm::user::Sink;
 use crate::process;
 use alloc::vec::Vec;
 use postern_core::errno::{Errno, Result};
+use postern_core::path::PATH_MAX;
 
 /// `struct linux_dirent64`: number, offset, record length, type, then the name with its NUL, padded to 8 bytes.
 fn record(entry: &Listed) -> Result<Vec<u8>> {
@@ -57,6 +58,9 @@ pub fn getcwd(buffer: usize, size: usize) -> Result<usize> {
     let path = as_caller(|caller| Ok(caller.cwd.path_from(&caller.root)))?;
     if path.removed {
         return Err(Errno::ENOENT);
+    }
+    if path.cut || path.bytes.len() >= PATH_MAX {
+        return Err(Errno::ENAMETOOLONG);
     }
     let mut text = Vec::new();
     if !path.reachable {

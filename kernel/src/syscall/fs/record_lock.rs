@@ -97,7 +97,7 @@ pub fn control(files: &Files, file: &OpenFile, operation: u32, argument: usize) 
         return Ok(0);
     }
     let Some(kind) = kind else {
-        record_lock::release(inode, owner, span);
+        record_lock::unlock(inode, owner, span)?;
         return Ok(0);
     };
     file.check_access(if kind == Kind::Read { AccessMode::READ } else { AccessMode::WRITE })?;

@@ -4,6 +4,7 @@
 use super::{Wanted, change_flags, pages, populate, space, user_pages};
 use crate::arch::mmu::PAGE_SIZE;
 use crate::mm::AddressSpace;
+use crate::mm::heap;
 use crate::mm::layout::page_down;
 use crate::process;
 use crate::process::limits::Resource;
@@ -80,7 +81,10 @@ pub fn munlockall() -> Result<usize> {
 
 /// Changes the flags of all areas; which there were.
 fn change_all(space: &AddressSpace, set: AreaFlags, clear: AreaFlags) -> Result<Vec<Range<usize>>> {
-    let ranges: Vec<_> = space.lock().areas.iter().map(Area::range).collect();
+    let map = space.lock();
+    let mut ranges = heap::vec_with_room(map.areas.count())?;
+    ranges.extend(map.areas.iter().map(Area::range));
+    drop(map);
     for range in &ranges {
         match change_flags(space, range.clone(), set, clear) {
             // Another thread has unmapped it meanwhile.

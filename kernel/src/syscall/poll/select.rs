@@ -5,6 +5,7 @@
 use super::{Timeout, WatchedList, mask, with_mask};
 use crate::fs::file::Readiness;
 use crate::fs::poll::{Watched, wait};
+use crate::mm::heap;
 use crate::mm::user::{self, UserPtr};
 use crate::process::{self, CurrentThread};
 use crate::syscall::ipc::descriptor_limit;
@@ -59,8 +60,7 @@ impl Set {
         let mut words = if length <= FEW_WORDS {
             Words::Few([0; FEW_WORDS])
         } else {
-            let mut words = Vec::new();
-            words.try_reserve_exact(length).map_err(|_| Errno::ENOMEM)?;
+            let mut words = heap::vec_with_room(length)?;
             words.resize(length, 0);
             Words::Many(words)
         };

@@ -3,6 +3,7 @@
 
 use crate::fs::open_file::OpenFile;
 use crate::ipc::unix_socket::{InFlight, Outgoing, Sender};
+use crate::mm::heap;
 use crate::mm::user::{read_bytes, write_bytes};
 use crate::process::{self, CurrentThread};
 use crate::syscall::ipc::descriptor_limit;
@@ -53,8 +54,7 @@ impl Area {
         if self.length > MAX_BYTES {
             return Err(Errno::ENOBUFS);
         }
-        let mut bytes = Vec::new();
-        bytes.try_reserve_exact(self.length).map_err(|_| Errno::ENOMEM)?;
+        let mut bytes = heap::vec_with_room(self.length)?;
         bytes.resize(self.length, 0);
         read_bytes(self.address, &mut bytes)?;
         let mut files = Vec::new();

@@ -253,6 +253,9 @@ impl<P: Platform> WaitQueue<P> {
         // Relaxed: only the holder of the lock writes, and readers are ordered by the fences.
         let count = self.waiters.load(Ordering::Relaxed);
         self.waiters.store(count + 1, Ordering::Relaxed);
+        if cfg!(debug_assertions) {
+            P::waiters_changed(1);
+        }
         drop(line);
         // SeqCst: the waiter's half of the protocol above.
         fence(Ordering::SeqCst);
@@ -263,6 +266,9 @@ impl<P: Platform> WaitQueue<P> {
         // Relaxed: as above; a waker that reads the old count merely takes the lock for nothing.
         let count = self.waiters.load(Ordering::Relaxed);
         self.waiters.store(count - 1, Ordering::Relaxed);
+        if cfg!(debug_assertions) {
+            P::waiters_changed(-1);
+        }
     }
 }
 
