@@ -6,6 +6,7 @@
 //! the `tests!` list there.
 
 mod check;
+mod counts;
 mod harness;
 mod probe;
 mod scratch;

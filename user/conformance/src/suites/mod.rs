@@ -18,11 +18,13 @@ mod fork;
 mod futex;
 mod futex_words;
 mod identity;
+mod leaks;
 mod links;
 mod misc;
 mod mmap;
 mod mmap_fault;
 mod mmap_file;
+mod out_of_memory;
 mod paths;
 mod permissions;
 mod pipe;
@@ -83,4 +85,6 @@ pub static ALL: &[Suite] = &[
     Suite { name: "misc", tests: misc::tests },
     Suite { name: "bad_pointers", tests: bad_pointers::tests },
     Suite { name: "exhaustion", tests: exhaustion::tests },
+    Suite { name: "leaks", tests: leaks::tests },
+    Suite { name: "out_of_memory", tests: out_of_memory::tests },
 ];

@@ -3,6 +3,7 @@
 //! Owns the error type. Takes no locks; sleeps where the call does. Where libc's wrapper would hide behaviour the raw call is
 //! used instead. Descriptors are plain numbers on purpose: many tests are about numbers that are not open.
 
+pub mod attack;
 pub mod fd;
 pub mod memory;
 pub mod path;
@@ -100,6 +101,7 @@ plain!(
     libc::sigaction,
     libc::utsname,
     libc::sysinfo,
+    libc::flock,
     libc::epoll_event,
     libc::cpu_set_t,
     libc::fd_set,

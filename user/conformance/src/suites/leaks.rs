@@ -1,0 +1,168 @@
+//! Whatever programs use and leave, the kernel has as much of everything afterwards as before: a hundred rounds, counted.
+//! Specification: /proc/postern/objects; skipped where that does not exist.
+
+use crate::check::{Failure, Outcome, expect_eq};
+use crate::counts::Counts;
+use crate::sys::attack::mkfifo;
+use crate::sys::fd::{self, Pipe};
+use crate::sys::memory::{self, PAGE, Request};
+use crate::sys::{path, process, ready, signal, socket, time};
+use crate::{probe, scratch};
+use std::time::Duration;
+
+crate::tests! {
+    children_killed_over_their_pipes_leave_nothing,
+    programs_executed_leave_nothing,
+    threads_leave_nothing,
+    sockets_with_files_under_way_leave_nothing,
+    epoll_instances_closed_in_any_order_leave_nothing,
+    files_and_their_names_leave_nothing,
+    mappings_leave_nothing,
+    signals_and_timers_of_the_dead_leave_nothing,
+}
+
+/// Does `round` often and compares. A few rounds before the first count: what they leave is kept for the next who asks.
+fn leaves_nothing(rounds: usize, round: impl Fn() -> Outcome) -> Outcome {
+    const WARM_UP: usize = 10;
+    Counts::at_rest()?;
+    (0..WARM_UP).try_for_each(|_| round())?;
+    let before = Counts::at_rest()?;
+    (0..rounds).try_for_each(|_| round())?;
+    // Less than the smallest block a round: a leak in every round is seen.
+    before.expect_again(15 * i64::try_from(rounds).unwrap_or(0))
+}
+
+fn close_all(fds: &[i32]) -> Outcome {
+    fds.iter().try_for_each(|fd| fd::close(*fd)).map_err(Failure::from)
+}
+
+fn children_killed_over_their_pipes_leave_nothing() -> Outcome {
+    leaves_nothing(100, || {
+        let pipe = Pipe::new()?;
+        let reader = process::spawn(|| {
+            while fd::read(pipe.read, &mut [0; 100])? > 0 {}
+            Ok(())
+        })?;
+        let writer = process::spawn(|| {
+            loop {
+                fd::write(pipe.write, &[7; 3000])?;
+            }
+        })?;
+        reader.kill(libc::SIGKILL)?;
+        writer.kill(libc::SIGKILL)?;
+        expect_eq(reader.wait()?.signalled(), Some(libc::SIGKILL), "what ended the reader")?;
+        expect_eq(writer.wait()?.signalled(), Some(libc::SIGKILL), "what ended the writer")?;
+        close_all(&[pipe.read, pipe.write])
+    })
+}
+
+fn programs_executed_leave_nothing() -> Outcome {
+    let program = probe::program()?;
+    leaves_nothing(30, || {
+        let child = process::spawn(|| {
+            process::execve(&program, &["conformance", probe::FLAG, "exit", "3"], &["NAME=value"])?;
+            Ok(())
+        })?;
+        expect_eq(child.wait()?.exited(), Some(3), "the program's exit status")
+    })
+}
+
+fn threads_leave_nothing() -> Outcome {
+    leaves_nothing(30, || {
+        process::spawn(|| {
+            let threads: Vec<_> = (0..4).map(|_| std::thread::spawn(process::gettid)).collect();
+            // One that is asleep when the process ends.
+            drop(std::thread::spawn(process::pause));
+            threads.into_iter().for_each(|thread| drop(thread.join()));
+            Ok(())
+        })?
+        .expect_success()
+    })
+}
+
+fn sockets_with_files_under_way_leave_nothing() -> Outcome {
+    leaves_nothing(100, || {
+        let [here, there] = socket::pair(libc::SOCK_STREAM)?;
+        let [inner, other] = socket::pair(libc::SOCK_DGRAM)?;
+        let pipe = Pipe::new()?;
+        socket::send_fds(inner, b"pipe", &[pipe.read, pipe.write])?;
+        socket::send_fds(here, b"sockets", &[inner, other])?;
+        socket::send(here, &[1; 100_000], 0)?;
+        close_all(&[pipe.read, pipe.write, inner, other, there, here])
+    })
+}
+
+fn epoll_instances_closed_in_any_order_leave_nothing() -> Outcome {
+    leaves_nothing(100, || {
+        let (outer, inner) = (ready::epoll_create()?, ready::epoll_create()?);
+        let (pipe, event) = (Pipe::new()?, fd::eventfd(1, 0)?);
+        ready::epoll_add(inner, pipe.read, libc::EPOLLIN)?;
+        ready::epoll_add(inner, event, libc::EPOLLIN | libc::EPOLLET)?;
+        ready::epoll_add(outer, inner, libc::EPOLLIN)?;
+        expect_eq(ready::epoll_ready(outer)?.len(), 1, "instances that are ready")?;
+        close_all(&[event, inner, pipe.read, outer, pipe.write])
+    })
+}
+
+fn files_and_their_names_leave_nothing() -> Outcome {
+    scratch::enter()?;
+    leaves_nothing(100, || {
+        path::mkdir("d", 0o700)?;
+        let file = path::create("d/file")?;
+        fd::write(file, &[1; 10_000])?;
+        path::link("d/file", "d/link")?;
+        path::symlink("file", "d/symlink")?;
+        path::rename("d/link", "d/renamed", 0)?;
+        mkfifo("d/fifo")?;
+        path::stat("d/symlink").map(drop)?;
+        for name in ["d/file", "d/renamed", "d/symlink", "d/fifo"] {
+            path::unlink(name)?;
+        }
+        path::rmdir("d")?;
+        fd::close(file).map_err(Failure::from)
+    })
+}
+
+fn mappings_leave_nothing() -> Outcome {
+    const PAGES: usize = 32;
+    leaves_nothing(100, || {
+        let file = memory::memfd(0)?;
+        path::ftruncate(file, i64::try_from(PAGES * PAGE).unwrap_or(0))?;
+        for request in [
+            Request::private(PAGES * PAGE),
+            Request::shared(PAGES * PAGE),
+            Request::file(file, PAGES * PAGE, libc::MAP_SHARED),
+            Request::file(file, PAGES * PAGE, libc::MAP_PRIVATE),
+        ] {
+            let mapping = memory::map(request)?;
+            (0..PAGES).for_each(|page| mapping.store(page * PAGE, 1));
+            let child = process::spawn(|| {
+                (0..PAGES / 2).for_each(|page| mapping.store(page * PAGE, 2));
+                Ok(())
+            })?;
+            child.expect_success()?;
+            (0..PAGES).step_by(2).try_for_each(|page| mapping.unmap(page * PAGE, PAGE))?;
+            mapping.unmap(0, mapping.length)?;
+        }
+        fd::close(file).map_err(Failure::from)
+    })
+}
+
+fn signals_and_timers_of_the_dead_leave_nothing() -> Outcome {
+    leaves_nothing(60, || {
+        let pipe = Pipe::new()?;
+        let child = process::spawn(|| {
+            signal::block(&[libc::SIGUSR1, libc::SIGRTMIN(), libc::SIGALRM])?;
+            time::alarm_after(Duration::from_secs(100), Duration::from_secs(1))?;
+            fd::write(pipe.write, b"!")?;
+            std::thread::sleep(Duration::from_secs(1000));
+            Ok(())
+        })?;
+        fd::read(pipe.read, &mut [0; 1])?;
+        (0..20).try_for_each(|_| child.kill(libc::SIGRTMIN()))?;
+        child.kill(libc::SIGUSR1)?;
+        child.kill(libc::SIGKILL)?;
+        child.wait()?;
+        close_all(&[pipe.read, pipe.write])
+    })
+}
