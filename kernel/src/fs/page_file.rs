@@ -175,9 +175,8 @@ impl PageFile {
         Ok(moved)
     }
 
-    /// The page at `index`, made if it is a hole.
-    fn page_for_writing(&self, index: usize) -> Result<Frame> {
-        let mut pages = self.pages.lock();
+    /// The page at `index`, made if it is a hole. `pages` are this file's.
+    fn page_or_new(&self, pages: &mut BTreeMap<usize, Frame>, index: usize) -> Result<Frame> {
         if let Some(frame) = pages.get(&index) {
             return Ok(frame.clone());
         }
@@ -195,13 +194,19 @@ impl PageFile {
         }
     }
 
+    fn page_for_writing(&self, index: usize) -> Result<Frame> {
+        self.page_or_new(&mut self.pages.lock(), index)
+    }
+
     /// The page at `index` for a mapping, made if it is a hole.
     ///
     /// # Errors
     /// EFAULT beyond the end of the file; ENOSPC, ENOMEM.
     pub fn page_for_mapping(&self, index: usize) -> Result<Frame> {
+        // The size is looked at with the pages locked: a truncation comes before it, or finds the page.
+        let mut pages = self.pages.lock();
         let end = usize::try_from(self.size().div_ceil(PAGE_BYTES)).unwrap_or(usize::MAX);
-        if index >= end { Err(Errno::EFAULT) } else { self.page_for_writing(index) }
+        if index >= end { Err(Errno::EFAULT) } else { self.page_or_new(&mut pages, index) }
     }
 
     fn grow_to(&self, end: u64) {
