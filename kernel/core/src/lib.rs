@@ -13,6 +13,7 @@ extern crate std;
 pub mod areas;
 pub mod bitmap;
 pub mod cgroup_tree;
+pub mod channel;
 pub mod clock;
 pub mod command_line;
 pub mod effects;

@@ -29,6 +29,8 @@ pub enum Recycle {
     Keep,
     /// Up to two wait in the next slots to fill, as in Linux's pipe; others are handed back to whoever committed the read.
     Release,
+    /// Each is handed back to whoever committed the read.
+    Free,
 }
 
 /// Whether a slot is part of a byte stream or a message of its own.
@@ -36,6 +38,8 @@ pub enum Recycle {
 pub enum Framing {
     /// Bytes without boundaries: small writes merge, reads may stop anywhere.
     Stream,
+    /// The same, but each write begins a slot of its own: nothing merges.
+    Separate,
     /// One packet a slot (`O_DIRECT`): never merged, read as a whole, the excess discarded.
     Packet,
 }
@@ -143,7 +147,7 @@ impl<P> PageRing<P> {
     /// Only a slot between tail and head is looked at, so a recycled one with a stale length never is.
     #[inline]
     fn merges(&self, odd: usize, framing: Framing) -> bool {
-        if odd == 0 || framing == Framing::Packet || self.is_empty() {
+        if odd == 0 || framing != Framing::Stream || self.is_empty() {
             return false;
         }
         let last = &self.slots[self.index(self.head.wrapping_sub(1))];
@@ -204,6 +208,7 @@ impl<P> PageRing<P> {
                 let page = self.slots[index].page.take();
                 self.keep_spare(page)
             }
+            Recycle::Free => self.slots[index].page.take(),
         }
     }
 
@@ -244,10 +249,31 @@ impl<P> PageRing<P> {
         Ok(())
     }
 
-    /// Drops every byte and every page, as after the last close.
+    /// Drops every byte, as after the last close, and every page but those of a ring that keeps them.
     pub fn clear(&mut self) {
-        self.slots.fill_with(|| Slot::EMPTY);
-        (self.head, self.tail, self.bytes) = (0, 0, 0);
+        (self.tail, self.bytes) = (self.head, 0);
+        if self.recycle != Recycle::Keep {
+            self.slots.fill_with(|| Slot::EMPTY);
+        }
+    }
+
+    /// Changes what becomes of drained pages. Those that lie idle already go as far as the new rule does not keep them.
+    pub fn set_recycle(&mut self, recycle: Recycle) {
+        self.recycle = recycle;
+        let kept = match recycle {
+            Recycle::Keep => return,
+            Recycle::Release => SPARE_PAGES,
+            Recycle::Free => 0,
+        };
+        let idle = self.capacity() - self.occupancy();
+        let mut position = self.head;
+        for place in 0..idle {
+            if place >= kept {
+                let index = self.index(position);
+                self.slots[index].page = None;
+            }
+            position = position.wrapping_add(1);
+        }
     }
 }
 

@@ -10,6 +10,8 @@ use crate::effects::{Step, Wake, Wakes};
 use crate::errno::{Errno, Result};
 use crate::page_ring::{Framing, PAGE_SIZE, PageRing, Recycle, WriteRoom, WriteStep};
 
+pub use shape::{Shape, WriterOpens};
+
 /// A write of at most so many bytes goes in whole or not at all.
 pub const PIPE_BUF: usize = PAGE_SIZE;
 /// Slots of a new pipe.
@@ -176,7 +178,7 @@ impl<P> PipeState<P> {
         }
         let was_full = self.ring.is_full();
         let Chunk { mut bytes, framing } = self.read_page(len, &mut copy)?;
-        if bytes < len && framing == Framing::Stream && !self.ring.is_empty() {
+        if bytes < len && framing != Framing::Packet && !self.ring.is_empty() {
             bytes += self.read_more(len - bytes, copy);
         }
         let writers = Wake::one_if(was_full && !self.ring.is_full());
@@ -212,7 +214,7 @@ impl<P> PipeState<P> {
     /// Whether a read that has some bytes already may take the next ones too.
     #[inline]
     fn next_is_stream(&mut self) -> bool {
-        self.ring.plan_read(1).is_some_and(|step| step.framing() == Framing::Stream)
+        self.ring.plan_read(1).is_some_and(|step| step.framing() != Framing::Packet)
     }
 
     /// Whether a reader that was woken should wake the next: there is something left, or nothing will ever come.
@@ -243,5 +245,6 @@ fn fill<P>(mut room: WriteRoom<'_, P>, copy: &mut impl FnMut(&mut P, Range<usize
 }
 
 mod ends;
+mod shape;
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,7 @@
 //! Specification: Linux's fs/char_dev.c and Documentation/admin-guide/devices.txt; mknod(2).
 
 pub mod console;
+pub mod hello;
 pub mod kmsg;
 pub mod mailbox;
 pub mod memory;
@@ -34,10 +35,8 @@ use postern_core::errno::{Errno, Result};
 pub struct OpenContext<'a> {
     /// The control group of the opener; the root group's is 1. It may be removed at any time: `process::cgroup` says how a
     /// driver keeps something for each group.
-    #[expect(dead_code, reason = "for drivers with an instance for each control group")]
     pub cgroup: u64,
     /// For reading, for writing.
-    #[expect(dead_code, reason = "for drivers whose readers and writers differ")]
     pub access: AccessMode,
     /// The other flags of open(2).
     pub flags: OpenFlags,

@@ -12,6 +12,7 @@ mod timing;
 
 pub use devices::{console, open_console, register};
 
+use crate::fs::blocking::{TimeLimit, TooLong};
 use crate::fs::file::{Direction, FileOps, Io, Readiness};
 use crate::mm::user::{Sink, Source};
 use crate::sync::{Kernel, Mutex, Platform, SpinGuard, SpinLock, WaitQueue, rank};
@@ -300,8 +301,12 @@ impl FileOps for TerminalFile {
         })
     }
 
-    fn read_timeout_ns(&self) -> Option<u64> {
-        Timing::of(self.terminal.lock().discipline.termios()).whole_read_ns()
+    fn time_limit(&self, direction: Direction) -> Option<TimeLimit> {
+        if direction == Direction::Write {
+            return None;
+        }
+        let ns = Timing::of(self.terminal.lock().discipline.termios()).whole_read_ns()?;
+        Some(TimeLimit { ns, then: TooLong::NoBytes })
     }
 
     fn ioctl(&self, command: u32, argument: usize) -> Result<usize> {

@@ -10,6 +10,7 @@ use crate::mm::user::{Sink, Source};
 use crate::process::signal;
 use crate::sched;
 use crate::sync::{Kernel, Platform, WaitError, WaitQueue};
+use core::sync::atomic::{AtomicU64, Ordering};
 use postern_core::errno::{Errno, Result};
 use postern_core::signal_set::Signal;
 use postern_sync::{Mode, Sleep};
@@ -44,21 +45,81 @@ pub fn write(file: &OpenFile, source: &mut Source<'_>) -> Result<usize> {
     }
 }
 
+/// What a wait that has become too long ends with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TooLong {
+    /// EAGAIN (a socket's SO_RCVTIMEO and SO_SNDTIMEO).
+    Fail,
+    /// No bytes (a terminal's VTIME).
+    NoBytes,
+}
+
+/// How long a call may wait, and what then.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TimeLimit {
+    /// In nanoseconds from its beginning.
+    pub ns: u64,
+    /// How it ends.
+    pub then: TooLong,
+}
+
+/// What the waiting at an object came to, for objects that want to know.
+pub struct WaitCounts {
+    /// How often somebody went to sleep.
+    pub sleeps: AtomicU64,
+    /// Wake-ups after which there was nothing to do.
+    pub spurious_wakes: AtomicU64,
+}
+
+impl WaitCounts {
+    /// Nobody has waited.
+    pub const fn new() -> Self {
+        Self { sleeps: AtomicU64::new(0), spurious_wakes: AtomicU64::new(0) }
+    }
+
+    /// Of a wait of so many attempts, the first of which came before any sleep.
+    fn note(&self, attempts: u64, has_succeeded: bool) {
+        let sleeps = if has_succeeded { attempts - 1 } else { attempts };
+        if sleeps != 0 {
+            self.sleeps.fetch_add(sleeps, Ordering::Relaxed);
+        }
+        if attempts > 2 {
+            self.spurious_wakes.fetch_add(attempts - 2, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Sleeps on `queue` until `attempt` says something else than "not now".
+#[inline(always)]
+fn wait_for(
+    ops: &dyn FileOps,
+    queue: &WaitQueue,
+    limit: Option<TimeLimit>,
+    mut attempt: impl FnMut() -> Result<usize>,
+) -> Result<Result<usize>> {
+    let deadline_ns = limit.map(|limit| Kernel::now_ns().saturating_add(limit.ns));
+    let waited = match ops.wait_counts() {
+        None => queue.wait_until(Mode::Exclusive, Sleep::Interruptible, deadline_ns, || settled(attempt())),
+        Some(counts) => {
+            let mut attempts = 0;
+            let counted = || {
+                attempts += 1;
+                settled(attempt())
+            };
+            let waited = queue.wait_until(Mode::Exclusive, Sleep::Interruptible, deadline_ns, counted);
+            counts.note(attempts, waited.is_ok());
+            waited
+        }
+    };
+    waited.or_else(|error| failed(error, limit))
+}
+
 #[inline(never)]
 fn wait_to_read(ops: &dyn FileOps, io: &Io, sink: &mut Sink<'_>) -> Result<usize> {
     let Some(queue) = ops.wait_queue(Direction::Read) else { return Err(Errno::EAGAIN) };
-    let limit_ns = ops.time_limit_ns(Direction::Read);
-    let deadline_ns = ops.read_timeout_ns().or(limit_ns).map(|timeout_ns| Kernel::now_ns().saturating_add(timeout_ns));
-    let waited =
-        queue.wait_until(Mode::Exclusive, Sleep::Interruptible, deadline_ns, || settled(ops.try_read(io, sink)));
-    match waited {
-        Ok(result) => {
-            pass_on(ops, queue, Direction::Read);
-            result
-        }
-        Err(WaitError::TimedOut) if limit_ns.is_none() => Ok(0),
-        Err(error) => Err(failed(error, limit_ns)),
-    }
+    let result = wait_for(ops, queue, ops.time_limit(Direction::Read), || ops.try_read(io, sink))?;
+    pass_on(ops, queue, Direction::Read);
+    result
 }
 
 /// The rest of a write that did not go in at once.
@@ -97,21 +158,19 @@ fn attempt_or_wait(ops: &dyn FileOps, io: &Io, source: &mut Source<'_>) -> Resul
         return result;
     }
     let Some(queue) = ops.wait_queue(Direction::Write) else { return Err(Errno::EAGAIN) };
-    let limit_ns = ops.time_limit_ns(Direction::Write);
-    let deadline_ns = limit_ns.map(|limit_ns| Kernel::now_ns().saturating_add(limit_ns));
-    let waited =
-        queue.wait_until(Mode::Exclusive, Sleep::Interruptible, deadline_ns, || settled(ops.try_write(io, source)));
-    let result = waited.map_err(|error| failed(error, limit_ns))?;
+    let result = wait_for(ops, queue, ops.time_limit(Direction::Write), || ops.try_write(io, source))?;
     pass_on(ops, queue, Direction::Write);
     result
 }
 
-/// What a wait says that ended without success. As signal(7) has it, a call with a time limit is never restarted.
-fn failed(error: WaitError, limit_ns: Option<u64>) -> Errno {
+/// What a wait comes to that ended without success. As signal(7) has it, a call with a time limit is never restarted.
+fn failed(error: WaitError, limit: Option<TimeLimit>) -> Result<Result<usize>> {
+    let limit_fails = limit.is_some_and(|limit| limit.then == TooLong::Fail);
     match error {
-        WaitError::TimedOut => Errno::EAGAIN,
-        WaitError::Interrupted if limit_ns.is_some() => Errno::EINTR,
-        WaitError::Interrupted => Errno::ERESTARTSYS,
+        WaitError::TimedOut if !limit_fails => Ok(Ok(0)),
+        WaitError::TimedOut => Err(Errno::EAGAIN),
+        WaitError::Interrupted if limit_fails => Err(Errno::EINTR),
+        WaitError::Interrupted => Err(Errno::ERESTARTSYS),
     }
 }
 
@@ -121,19 +180,20 @@ fn settled(attempt: Result<usize>) -> Option<Result<usize>> {
     if attempt == Err(Errno::EAGAIN) { None } else { Some(attempt) }
 }
 
-/// Wakes the next waiter if this one, which may have been woken for both, left something for it: the chain of wake-ups.
+/// Lets the next waiter be woken if this one, which may have been woken for both, left something for it: the chain of
+/// wake-ups.
 #[inline]
 fn pass_on(ops: &dyn FileOps, queue: &WaitQueue, direction: Direction) {
-    if queue.is_empty() {
-        return;
+    if !queue.is_empty() {
+        ops.pass_on(direction, queue);
     }
-    let concerns = Readiness::ALWAYS
+}
+
+/// What those who wait in this direction want to hear of.
+pub fn concerns(direction: Direction) -> Readiness {
+    Readiness::ALWAYS
         | match direction {
             Direction::Read => Readiness::READABLE | Readiness::RDHUP,
             Direction::Write => Readiness::WRITABLE,
-        };
-    let ready = ops.readiness() & concerns;
-    if !ready.is_empty() {
-        queue.wake_one(ready.bits());
-    }
+        }
 }

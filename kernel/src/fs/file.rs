@@ -5,6 +5,7 @@
 //! implementation holds a sleeping lock over it, or none. No state of its own.
 //! Specification: read(2), write(2), poll(2), ioctl(2), mmap(2).
 
+use crate::fs::blocking::{self, TimeLimit, WaitCounts};
 use crate::fs::flags::OpenFlags;
 use crate::mm::PageSource;
 use crate::mm::user::{Sink, Source};
@@ -115,16 +116,24 @@ pub trait FileOps: Any + Send + Sync {
         None
     }
 
-    /// How long a read may wait before it returns 0 bytes, in nanoseconds; `None`: for ever (a terminal's VTIME).
-    fn read_timeout_ns(&self) -> Option<u64> {
+    /// How long a call may wait in this direction; `None`: for ever.
+    fn time_limit(&self, direction: Direction) -> Option<TimeLimit> {
+        let _ = direction;
         None
     }
 
-    /// How long a call may wait in this direction before it fails with EAGAIN, in nanoseconds; `None`: for ever (a socket's
-    /// SO_RCVTIMEO and SO_SNDTIMEO).
-    fn time_limit_ns(&self, direction: Direction) -> Option<u64> {
-        let _ = direction;
+    /// Where the waiting of its readers and writers is counted, if it is.
+    fn wait_counts(&self) -> Option<&WaitCounts> {
         None
+    }
+
+    /// Somebody who waited in `queue`, that of `direction`, has what he waited for, and others wait there too: wakes the next
+    /// if the state still lets one go on.
+    fn pass_on(&self, direction: Direction, queue: &WaitQueue) {
+        let ready = self.readiness() & blocking::concerns(direction);
+        if !ready.is_empty() {
+            queue.wake_one(ready.bits());
+        }
     }
 
     /// Whether EPIPE comes with SIGPIPE if so many bytes of the call were delivered before it.

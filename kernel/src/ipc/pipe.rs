@@ -4,6 +4,7 @@
 //! it. Sleeps in that lock and in those copies only; waiting for data or room is `fs::blocking`'s.
 //! Specification: pipe(2), pipe(7), fcntl(2) F_SETPIPE_SZ; fs/pipe.c of Linux 6.12.
 
+use super::rendezvous::{Ends, close_ends};
 use crate::fs::anonymous::{self, Kind};
 use crate::fs::file::{Direction, FileControl, FileOps, Io, Readiness};
 use crate::fs::flags::{AccessMode, OpenFlags};
@@ -21,7 +22,7 @@ use linux_raw_sys::ioctl::FIONREAD;
 use postern_core::effects::{Step, Wake, Wakes};
 use postern_core::errno::{Errno, Result};
 use postern_core::page_ring::{Framing, HeadTail, PAGE_SIZE, Recycle};
-use postern_core::pipe::{DEFAULT_CAPACITY_SLOTS, End, OpenTicket, PipeState};
+use postern_core::pipe::{DEFAULT_CAPACITY_SLOTS, End, OpenTicket, PipeState, Shape, WriterOpens};
 use postern_sync::Glimpse;
 
 /// Heap that a slot takes, about.
@@ -65,7 +66,7 @@ impl Pipe {
     pub fn try_new(naming: Naming) -> Result<Arc<Self>> {
         heap::admit(size_of::<Self>() + DEFAULT_CAPACITY_SLOTS * SLOT_BYTES)?;
         let state = PipeState::try_new(DEFAULT_CAPACITY_SLOTS, Recycle::Release)?;
-        let glimpse = Glimpse::new(state.head_tail().word(), shape_of(&state));
+        let glimpse = Glimpse::new(state.head_tail().word(), state.shape().word());
         Ok(Arc::new(Self {
             state: Mutex::new(rank::PIPE, state),
             glimpse,
@@ -96,25 +97,17 @@ impl Pipe {
     fn reshape<T>(&self, change: impl FnOnce(&mut PipeState<Frame>) -> Result<Step<T>>) -> Result<T> {
         self.change(|state| {
             let step = change(state);
-            self.glimpse.publish(state.head_tail().word(), shape_of(state));
+            self.glimpse.publish(state.head_tail().word(), state.shape().word());
             step
         })
     }
 
-    /// What poll says of both ends, united (they have no bit in common), and how often the write end was opened. Without the
-    /// lock: who needs to know for certain looks again after he has queued himself, or tries.
+    /// The ring's indices and the shape. Without the lock: who needs to know for certain looks again after he has queued
+    /// himself, or tries.
     #[inline]
-    fn look(&self) -> (Readiness, u32) {
+    fn look(&self) -> (HeadTail, Shape) {
         let (moving, shape) = self.glimpse.both();
-        let ring = HeadTail::from_word(moving);
-        let mut ready = Readiness::from_bits_truncate((shape & CLOSED_ENDS) as u32);
-        if !ring.is_empty() {
-            ready |= Readiness::READABLE;
-        }
-        if !ring.is_full((shape >> CAPACITY_SHIFT) as u32) {
-            ready |= Readiness::WRITABLE;
-        }
-        (ready, (shape & WRITER_OPENS) as u32)
+        (HeadTail::from_word(moving), Shape::from_word(shape))
     }
 
     #[inline(always)]
@@ -122,45 +115,6 @@ impl Pipe {
         wake(&self.readers, wakes.readers, FOR_READERS);
         wake(&self.writers, wakes.writers, FOR_WRITERS);
         wake(&self.openers, wakes.openers, Readiness::all());
-    }
-
-    /// Opens one end, unless `condition` refuses. The caller closes it once.
-    ///
-    /// # Errors
-    /// What `condition` says.
-    pub(super) fn open_if(
-        &self,
-        end: End,
-        condition: impl FnOnce(&PipeState<Frame>) -> Result<()>,
-    ) -> Result<OpenTicket> {
-        self.reshape(|state| {
-            condition(state)?;
-            Ok(state.open(end))
-        })
-    }
-
-    /// Closes one end once. After the last of all a FIFO is as new.
-    pub(super) fn close(&self, end: End) {
-        const SIZE: usize = DEFAULT_CAPACITY_SLOTS * PAGE_SIZE;
-        let closed = self.reshape(|state| {
-            let step = state.close(end);
-            if state.readers() == 0 && state.writers() == 0 && state.size_bytes() != SIZE {
-                // Nobody is there to wake; and without memory for a small ring it keeps its large one.
-                let _ = state.set_size(SIZE, usize::MAX).map(|step| step.settle(|_| {}));
-            }
-            Ok(step)
-        });
-        debug_assert!(closed.is_ok(), "a close cannot fail");
-    }
-
-    /// Sleeps until the other side has come.
-    ///
-    /// # Errors
-    /// ERESTARTSYS: a signal.
-    pub(super) fn wait_for_peer(&self, ticket: &OpenTicket) -> Result<()> {
-        let has_come = || self.state.lock().peer_has_come(ticket).then_some(());
-        let waited = self.openers.wait_interruptible(postern_sync::Mode::Shared, has_come);
-        waited.map_err(|_| Errno::ERESTARTSYS)
     }
 
     /// Bytes that wait to be read.
@@ -183,24 +137,35 @@ impl Pipe {
     }
 }
 
-/// In a shape: HUP and ERR as they stand in a poll mask.
-const CLOSED_ENDS: u64 = Readiness::HUP.union(Readiness::ERR).bits() as u64;
-/// Above them, where they stand: how often the write end was opened.
-const WRITER_OPENS: u64 = 0xffff_ff00;
-/// In the upper half: the slots of the ring.
-const CAPACITY_SHIFT: u32 = 32;
+impl Ends for Pipe {
+    type Page = Frame;
 
-const _: () = assert!(CLOSED_ENDS & WRITER_OPENS == 0 && WRITER_OPENS >> CAPACITY_SHIFT == 0);
+    fn open_if(&self, end: End, condition: impl FnOnce(&PipeState<Frame>) -> Result<()>) -> Result<OpenTicket> {
+        self.reshape(|state| {
+            condition(state)?;
+            Ok(state.open(end))
+        })
+    }
 
-fn shape_of(state: &PipeState<Frame>) -> u64 {
-    let ends = u64::from((state.readiness(End::Read) | state.readiness(End::Write)).bits()) & CLOSED_ENDS;
-    let slots = (state.size_bytes() / PAGE_SIZE) as u64;
-    slots << CAPACITY_SHIFT | u64::from(writer_opens(state)) | ends
-}
+    /// After the last of all a FIFO is as new.
+    fn close(&self, end: End) {
+        const SIZE: usize = DEFAULT_CAPACITY_SLOTS * PAGE_SIZE;
+        let closed = self.reshape(|state| {
+            let step = state.close(end);
+            if state.readers() == 0 && state.writers() == 0 && state.size_bytes() != SIZE {
+                // Nobody is there to wake; and without memory for a small ring it keeps its large one.
+                let _ = state.set_size(SIZE, usize::MAX).map(|step| step.settle(|_| {}));
+            }
+            Ok(step)
+        });
+        debug_assert!(closed.is_ok(), "a close cannot fail");
+    }
 
-/// How often the write end was opened, as it stands in a shape: only good to be compared; wraps.
-pub(super) fn writer_opens(state: &PipeState<Frame>) -> u32 {
-    state.writer_opens() << WRITER_OPENS.trailing_zeros()
+    fn wait_for_peer(&self, ticket: &OpenTicket) -> Result<()> {
+        let has_come = || self.state.lock().peer_has_come(ticket).then_some(());
+        let waited = self.openers.wait_interruptible(postern_sync::Mode::Shared, has_come);
+        waited.map_err(|_| Errno::ERESTARTSYS)
+    }
 }
 
 #[inline(always)]
@@ -222,14 +187,14 @@ pub struct PipeEnd {
     access: AccessMode,
     /// The readiness bits of its ends.
     visible: Readiness,
-    /// The write end's openings ([`writer_opens`]) when this came, if it did not wait for a writer: no hang-up before that
+    /// The write end's openings when this came, if it did not wait for a writer: no hang-up before that
     /// changes.
-    unseen_writers: Option<u32>,
+    unseen_writers: Option<WriterOpens>,
 }
 
 impl PipeEnd {
     /// Ends that have been opened. `unseen_writers` as of the opening, for a reader that came before any writer.
-    pub(super) fn new(pipe: Arc<Pipe>, access: AccessMode, unseen_writers: Option<u32>) -> Self {
+    pub(super) fn new(pipe: Arc<Pipe>, access: AccessMode, unseen_writers: Option<WriterOpens>) -> Self {
         let mut visible = Readiness::empty();
         visible.set(FOR_READERS, access.contains(AccessMode::READ));
         visible.set(FOR_WRITERS, access.contains(AccessMode::WRITE));
@@ -241,7 +206,7 @@ impl FileOps for PipeEnd {
     fn try_read(&self, _: &Io, sink: &mut Sink<'_>) -> Result<usize> {
         // Not now, as can be seen from outside: neither bytes nor the end.
         if HeadTail::from_word(self.pipe.glimpse.moving()).is_empty()
-            && self.pipe.glimpse.settled() & u64::from(Readiness::HUP.bits()) == 0
+            && !Shape::from_word(self.pipe.glimpse.settled()).is_hung_up()
             && sink.remaining() != 0
         {
             return Err(Errno::EAGAIN);
@@ -266,11 +231,9 @@ impl FileOps for PipeEnd {
     }
 
     fn readiness(&self) -> Readiness {
-        let (ready, writer_opens) = self.pipe.look();
-        match self.unseen_writers {
-            Some(opens) if opens == writer_opens => (ready & self.visible) - Readiness::HUP,
-            _ => ready & self.visible,
-        }
+        let (ring, shape) = self.pipe.look();
+        let ready = shape.readiness(ring) & self.visible;
+        if self.unseen_writers == Some(shape.writer_opens()) { ready - Readiness::HUP } else { ready }
     }
 
     fn wait_queue(&self, direction: Direction) -> Option<&WaitQueue> {
@@ -305,12 +268,7 @@ impl FileOps for PipeEnd {
     }
 
     fn released(&self, _: OpenFlags) {
-        if self.access.contains(AccessMode::READ) {
-            self.pipe.close(End::Read);
-        }
-        if self.access.contains(AccessMode::WRITE) {
-            self.pipe.close(End::Write);
-        }
+        close_ends(&*self.pipe, self.access);
     }
 }
 

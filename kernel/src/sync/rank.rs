@@ -32,6 +32,10 @@ pub const SOCKET: Rank = Rank::sleeping(42, "socket");
 pub const EVENTFD: Rank = Rank::sleeping(41, "eventfd");
 /// A pipe's ring.
 pub const PIPE: Rank = Rank::sleeping(40, "pipe");
+/// Which instance of a driver an open file works on: held over transfers while that may change.
+pub const BINDING: Rank = Rank::sleeping(43, "driver binding");
+/// A driver's register of its instances.
+pub const ROUTES: Rank = Rank::sleeping(44, "driver routes");
 /// A driver's instance.
 pub const DRIVER: Rank = Rank::sleeping(45, "driver");
 /// A terminal.

@@ -49,6 +49,8 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ("fs", "process::Credentials"),
     ("ipc", "process::Credentials"),
     ("drivers", "process::Credentials"),
+    // Its openers meet as those of a FIFO do.
+    ("drivers::hello", "ipc::rendezvous"),
     // A terminal belongs to a session, and signals its groups.
     ("drivers::tty", "process"),
     // A message says who sent it.

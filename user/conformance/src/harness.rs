@@ -81,7 +81,7 @@ pub fn diagnose(text: &str) {
 /// # Errors
 /// Says what the kernel refused of the things the harness itself needs.
 pub fn run(test: &Test, limit: Duration) -> Result<(Verdict, String), Failure> {
-    let report = fd::Pipe::with_flags(libc::O_CLOEXEC | libc::O_NONBLOCK)?;
+    let report = fd::Pipe::anonymous(libc::O_CLOEXEC | libc::O_NONBLOCK)?;
     let pid = process::fork_then(|| {
         be_a_test(report.write);
         verdict_to_status(&catch_unwind(AssertUnwindSafe(|| (test.body)())))

@@ -33,7 +33,8 @@ fn within_page(count: usize) -> u16 {
 }
 
 impl<P> WriteRoom<'_, P> {
-    /// The bytes of the page to fill; never empty unless the write was.
+    /// The bytes of the page to fill; never empty unless the write was. They begin at 0 in a fresh slot, and further on where
+    /// they merge with the bytes of an earlier write.
     #[inline]
     #[must_use]
     pub fn range(&self) -> Range<usize> {
@@ -91,7 +92,7 @@ impl<P> ReadStep<'_, P> {
         }
         let slot = &mut self.ring.slots[self.index];
         let consumed = match slot.framing {
-            Framing::Stream => within_page(copied),
+            Framing::Stream | Framing::Separate => within_page(copied),
             Framing::Packet => slot.len,
         };
         slot.offset += consumed;

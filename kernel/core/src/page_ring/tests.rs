@@ -232,17 +232,77 @@ fn a_resize_keeps_the_data_or_refuses() {
 }
 
 #[test]
-fn a_cleared_ring_is_empty_and_holds_no_page() {
+fn a_cleared_ring_is_empty_and_holds_no_page_unless_it_keeps_them() {
+    for (recycle, pages_after) in [(Recycle::Keep, 0), (Recycle::Release, 2), (Recycle::Free, 2)] {
+        let mut ring = ring(2, recycle);
+        put(&mut ring, &[0; 5000], Framing::Stream);
+        ring.clear();
+        assert_eq!((ring.occupancy(), ring.bytes(), ring.head_tail().is_empty()), (0, 0, true));
+        assert!(ring.plan_read(1).is_none());
+        let mut pages = 0;
+        assert_eq!(write(&mut ring, &[1; 2 * PAGE_SIZE], Framing::Stream, usize::MAX, &mut pages), 2 * PAGE_SIZE);
+        assert_eq!((pages, take(&mut ring, usize::MAX)), (pages_after, [1; 2 * PAGE_SIZE].to_vec()));
+    }
+}
+
+#[test]
+fn pages_that_are_freed_all_come_back() {
+    let mut ring = ring(4, Recycle::Free);
+    let (mut pages, mut freed) = (0, 0);
+    for lap in 1..=5 {
+        write(&mut ring, &[1; 4 * PAGE_SIZE], Framing::Stream, usize::MAX, &mut pages);
+        read(&mut ring, usize::MAX, &mut freed);
+        assert_eq!((pages, freed), (4 * lap, 4 * lap));
+    }
+}
+
+#[test]
+fn a_ring_told_to_free_its_pages_keeps_none_but_those_with_data() {
+    for (recycle, pages_after) in [(Recycle::Keep, 0), (Recycle::Release, 1), (Recycle::Free, 3)] {
+        let mut ring = ring(4, Recycle::Keep);
+        put(&mut ring, &[0; 4 * PAGE_SIZE], Framing::Stream);
+        take(&mut ring, 3 * PAGE_SIZE);
+        ring.set_recycle(recycle);
+        let mut pages = 0;
+        assert_eq!(write(&mut ring, &[1; 3 * PAGE_SIZE], Framing::Stream, usize::MAX, &mut pages), 3 * PAGE_SIZE);
+        assert_eq!(pages, pages_after);
+        assert_eq!(take(&mut ring, usize::MAX).len(), 4 * PAGE_SIZE);
+    }
+}
+
+#[test]
+fn separate_writes_have_a_slot_each_but_no_boundaries() {
+    let mut ring = ring(4, Recycle::Keep);
+    for word in ["a", "bc", "def"] {
+        put(&mut ring, word.as_bytes(), Framing::Separate);
+    }
+    // A write that may merge does not find one that may not.
+    put(&mut ring, b"g", Framing::Stream);
+    assert_eq!(ring.occupancy(), 4);
+    assert_eq!(put(&mut ring, b"h", Framing::Separate), 0);
+    assert_eq!(take(&mut ring, 4), b"abcd");
+    assert_eq!(take(&mut ring, 64), b"efg");
+}
+
+#[test]
+fn a_range_begins_at_zero_in_a_fresh_slot_and_there_alone() {
     let mut ring = ring(2, Recycle::Keep);
-    put(&mut ring, &[0; 5000], Framing::Stream);
-    ring.clear();
-    assert_eq!((ring.occupancy(), ring.bytes()), (0, 0));
-    assert!(matches!(ring.plan_write(1, Framing::Stream), WriteStep::NeedsPage));
+    for (data, start) in [(&b"ab"[..], 0), (b"c", 2), (&[0; PAGE_SIZE], 0)] {
+        if let WriteStep::NeedsPage = ring.plan_write(data.len(), Framing::Stream) {
+            ring.supply_page(page());
+        }
+        let WriteStep::Room(room) = ring.plan_write(data.len(), Framing::Stream) else { panic!("there is room") };
+        assert_eq!(room.range().start, start);
+        let len = room.range().len();
+        room.commit(len);
+    }
 }
 
 #[derive(Clone, Debug)]
 enum Action {
-    Write { len: usize, fault_after: usize },
+    Write { len: usize, fault_after: usize, framing: Framing },
+    SetRecycle(Recycle),
+    Clear,
     Read { len: usize },
     Resize { order: u32 },
 }
@@ -250,8 +310,13 @@ enum Action {
 fn action() -> impl Strategy<Value = Action> {
     let len = || prop_oneof![1..40_usize, 1..=PAGE_SIZE, 1..5 * PAGE_SIZE];
     let fault = prop_oneof![3 => Just(usize::MAX), 1 => 0..2 * PAGE_SIZE];
+    let framing = prop_oneof![2 => Just(Framing::Stream), 1 => Just(Framing::Separate)];
+    let recycle = prop_oneof![Just(Recycle::Keep), Just(Recycle::Release), Just(Recycle::Free)];
     prop_oneof![
-        5 => (len(), fault).prop_map(|(len, fault_after)| Action::Write { len, fault_after }),
+        5 => (len(), fault, framing)
+            .prop_map(|(len, fault_after, framing)| Action::Write { len, fault_after, framing }),
+        1 => recycle.prop_map(Action::SetRecycle),
+        1 => Just(Action::Clear),
         5 => len().prop_map(|len| Action::Read { len }),
         1 => (0..4_u32).prop_map(|order| Action::Resize { order }),
     ]
@@ -268,10 +333,15 @@ proptest! {
         let (mut model, mut next, mut pages, mut freed) = (VecDeque::new(), 0_u8, 0, 0);
         for action in actions {
             match action {
-                Action::Write { len, fault_after } => {
+                Action::SetRecycle(recycle) => ring.set_recycle(recycle),
+                Action::Clear => {
+                    ring.clear();
+                    model.clear();
+                }
+                Action::Write { len, fault_after, framing } => {
                     let data: Vec<u8> = (0..len).map(|_| { next = next.wrapping_add(1); next }).collect();
                     let free = (ring.capacity() - ring.occupancy()) * PAGE_SIZE;
-                    let written = write(&mut ring, &data, Framing::Stream, fault_after, &mut pages);
+                    let written = write(&mut ring, &data, framing, fault_after, &mut pages);
                     prop_assert!(written == len || written == fault_after || written >= free);
                     model.extend(&data[..written]);
                 }

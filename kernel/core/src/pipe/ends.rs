@@ -5,7 +5,7 @@
 use super::{End, OpenTicket, Openers, PipeState, SIZE_MAX_BYTES};
 use crate::effects::{Step, Wake, Wakes};
 use crate::errno::{Errno, Result};
-use crate::page_ring::{HeadTail, PAGE_SIZE};
+use crate::page_ring::{HeadTail, PAGE_SIZE, Recycle};
 use crate::readiness::Readiness;
 
 impl<P> PipeState<P> {
@@ -33,12 +33,6 @@ impl<P> PipeState<P> {
         Step::new(ticket, Wakes { openers: Wake::all_if(first), ..Wakes::NONE })
     }
 
-    /// How often the write end was opened; wraps.
-    #[must_use]
-    pub fn writer_opens(&self) -> u32 {
-        self.writers.opens
-    }
-
     /// Whether the other end is open, or was at any time since this ticket was given.
     ///
     /// A blocking opener of a FIFO waits for it. A reader that did not wait sees no `HUP` before it.
@@ -48,7 +42,8 @@ impl<P> PipeState<P> {
         peers.open != 0 || peers.opens != ticket.peer_opens
     }
 
-    /// Closes one end once. The last one of an end wakes everybody at the other; the last of all drops data and pages.
+    /// Closes one end once. The last one of an end wakes everybody at the other; the last of all drops the data, the pages as
+    /// far as the ring does not keep them, and the memory of pollers.
     ///
     /// # Panics
     /// If that end is not open: a descriptor was closed twice.
@@ -59,6 +54,7 @@ impl<P> PipeState<P> {
         let peers_left = self.peers(end).open != 0;
         if last && !peers_left {
             self.ring.clear();
+            self.has_pollers = false;
         }
         let wake = Wake::all_if(last && peers_left);
         let wakes = match end {
@@ -112,6 +108,17 @@ impl<P> PipeState<P> {
     #[must_use]
     pub fn head_tail(&self) -> HeadTail {
         self.ring.head_tail()
+    }
+
+    /// Slots that hold data.
+    #[must_use]
+    pub fn used_slots(&self) -> usize {
+        self.ring.occupancy()
+    }
+
+    /// Changes what becomes of drained pages.
+    pub fn set_recycle(&mut self, recycle: Recycle) {
+        self.ring.set_recycle(recycle);
     }
 
     /// The size in bytes (`F_GETPIPE_SZ`).

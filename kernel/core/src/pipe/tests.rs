@@ -285,7 +285,7 @@ enum Action {
 fn action() -> impl Strategy<Value = Action> {
     let len = || prop_oneof![1..40_usize, 1..=PAGE_SIZE, 1..4 * PAGE_SIZE];
     let mapped = || prop_oneof![4 => Just(NEVER), 1 => 0..3 * PAGE_SIZE];
-    let framing = prop_oneof![3 => Just(Framing::Stream), 1 => Just(Framing::Packet)];
+    let framing = prop_oneof![3 => Just(Framing::Stream), 1 => Just(Framing::Separate), 1 => Just(Framing::Packet)];
     prop_oneof![
         5 => (0..3_u8, len(), framing, mapped())
             .prop_map(|(writer, len, framing, mapped)| Action::Write { writer, len, framing, mapped }),
@@ -303,7 +303,9 @@ struct Model {
 impl Model {
     fn push(&mut self, framing: Framing, data: &[u8]) {
         match framing {
-            Framing::Stream => self.messages.push_back((framing, data.iter().copied().collect())),
+            Framing::Stream | Framing::Separate => {
+                self.messages.push_back((Framing::Stream, data.iter().copied().collect()));
+            }
             Framing::Packet => {
                 for packet in data.chunks(PAGE_SIZE) {
                     self.messages.push_back((framing, packet.iter().copied().collect()));

@@ -82,6 +82,14 @@ pub fn add_text(path: &str, show: fn(&mut text::Text) -> Result<()>) -> Result<(
     add_source(path, 0o444, Arc::new(Functions { show, store: None }))
 }
 
+/// Removes a file that was entered. One that is open goes on showing its text.
+///
+/// # Errors
+/// ENOENT.
+pub fn remove(path: &str) -> Result<()> {
+    kernel_tree::remove(instance(), path)
+}
+
 /// The device number of procfs, for computed inodes.
 pub(super) fn device() -> DeviceNumber {
     instance().device()

@@ -25,7 +25,6 @@ pub struct Registration {
 
 /// From now on `listener` hears of every group that goes. Sleeps.
 #[must_use = "the listener is forgotten when the registration is dropped"]
-#[cfg_attr(not(test), expect(dead_code, reason = "for drivers with something for each control group"))]
 pub fn add_listener(listener: Arc<dyn Listener>) -> Registration {
     LISTENERS.lock().push(listener.clone());
     Registration { listener }

@@ -28,9 +28,7 @@ mod listener;
 mod membership;
 mod watch;
 
-#[expect(unused_imports, reason = "for drivers that keep it in a structure")]
 pub use listener::Registration;
-#[cfg_attr(not(test), expect(unused_imports, reason = "for drivers with something for each control group"))]
 pub use listener::{Listener, add_listener};
 pub use membership::{Membership, kill_all, members, migrate, threads};
 pub(super) use membership::{on_exec_rename, on_first_process, on_fork, on_process_end, on_reap, on_thread_gone};
@@ -158,7 +156,6 @@ pub fn find(id: CgroupId) -> Result<Arc<Cgroup>> {
 }
 
 /// Whether there is a group with this id: false for ever once it has been removed, before its listeners run. Never sleeps.
-#[cfg_attr(not(test), expect(dead_code, reason = "for drivers with something for each control group"))]
 pub fn exists(id: CgroupId) -> bool {
     hierarchy().is_alive(id)
 }

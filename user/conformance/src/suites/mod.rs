@@ -17,6 +17,10 @@ mod files;
 mod fork;
 mod futex;
 mod futex_words;
+mod hello_as_pipe;
+mod hello_ioctl;
+mod hello_open;
+mod hello_ring;
 mod identity;
 mod leaks;
 mod links;
@@ -51,6 +55,10 @@ pub static ALL: &[Suite] = &[
     Suite { name: "pipe_capacity", tests: pipe_capacity::tests },
     Suite { name: "poll", tests: poll::tests },
     Suite { name: "epoll", tests: epoll::tests },
+    Suite { name: "hello_open", tests: hello_open::tests },
+    Suite { name: "hello_ring", tests: hello_ring::tests },
+    Suite { name: "hello_ioctl", tests: hello_ioctl::tests },
+    Suite { name: "hello_as_pipe", tests: hello_as_pipe::tests },
     Suite { name: "eventfd", tests: eventfd::tests },
     Suite { name: "unix_sockets", tests: unix_sockets::tests },
     Suite { name: "unix_sockets_passing", tests: unix_sockets_passing::tests },

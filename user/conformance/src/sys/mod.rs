@@ -5,6 +5,7 @@
 
 pub mod attack;
 pub mod fd;
+pub mod hello;
 pub mod memory;
 pub mod path;
 pub mod process;

@@ -1,0 +1,179 @@
+//! What `/dev/hello` counts: for each instance, and in all since the module was loaded, for /proc/postern/hello.
+//!
+//! Owns the sums of the instances that are gone. No locks: a counter that changes under an instance's mutex only is added to
+//! with a plain load and store, any other atomically. Never sleeps.
+
+use super::routing;
+use crate::fs::blocking::WaitCounts;
+use crate::fs::procfs::text::{Text, put};
+use core::ops::Range;
+use core::sync::atomic::{AtomicU64, Ordering};
+use postern_core::errno::Result;
+
+/// The counters of one instance.
+pub struct Counters {
+    opens: AtomicU64,
+    bytes: AtomicU64,
+    allocations: AtomicU64,
+    /// Slots filled from the page's start.
+    fills: AtomicU64,
+    merges: AtomicU64,
+    wakes: AtomicU64,
+    /// Of its readers and writers.
+    pub waits: WaitCounts,
+}
+
+/// Adds to a counter that only the holder of the instance's mutex changes.
+#[inline(always)]
+fn add_alone(counter: &AtomicU64, count: u64) {
+    counter.store(counter.load(Ordering::Relaxed) + count, Ordering::Relaxed);
+}
+
+impl Counters {
+    /// All zero.
+    pub const fn new() -> Self {
+        Self {
+            opens: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            allocations: AtomicU64::new(0),
+            fills: AtomicU64::new(0),
+            merges: AtomicU64::new(0),
+            wakes: AtomicU64::new(0),
+            waits: WaitCounts::new(),
+        }
+    }
+
+    /// It was opened.
+    pub fn count_open(&self) {
+        self.opens.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A page was taken from the allocator. With the mutex held.
+    pub fn count_allocation(&self) {
+        add_alone(&self.allocations, 1);
+    }
+
+    /// A write has filled this range of a page. With the mutex held.
+    #[inline(always)]
+    pub fn count_fill(&self, range: &Range<usize>) {
+        add_alone(&self.bytes, range.len() as u64);
+        // By the contract of `WriteRoom::range`.
+        add_alone(if range.start == 0 { &self.fills } else { &self.merges }, 1);
+    }
+
+    /// So many waiters were woken.
+    #[inline(always)]
+    pub fn count_wakes(&self, woken: usize) {
+        self.wakes.fetch_add(woken as u64, Ordering::Relaxed);
+    }
+
+    /// All of them now, each at a moment of its own.
+    pub fn totals(&self) -> Totals {
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let allocations = load(&self.allocations);
+        Totals {
+            opens: load(&self.opens),
+            bytes: load(&self.bytes),
+            allocations,
+            // A page that was allocated for a write that then failed lies in its slot: its first use is no reuse.
+            recycles: load(&self.fills).saturating_sub(allocations),
+            merges: load(&self.merges),
+            wakes: load(&self.wakes),
+            spurious_wakes: load(&self.waits.spurious_wakes),
+            sleeps: load(&self.waits.sleeps),
+        }
+    }
+}
+
+/// What the counters of one or several instances say.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Totals {
+    /// Openings.
+    pub opens: u64,
+    /// Bytes written.
+    pub bytes: u64,
+    /// Pages taken from the allocator.
+    pub allocations: u64,
+    /// Slots filled with a page that lay there.
+    pub recycles: u64,
+    /// Writes into the page of the one before.
+    pub merges: u64,
+    /// Waiters woken.
+    pub wakes: u64,
+    /// Wake-ups for nothing.
+    pub spurious_wakes: u64,
+    /// Sleeps for data or room.
+    pub sleeps: u64,
+}
+
+impl Totals {
+    /// Each of them with its name in /proc/postern/hello.
+    pub fn named(&self) -> [(&'static str, u64); 8] {
+        [
+            ("opens", self.opens),
+            ("bytes", self.bytes),
+            ("allocations", self.allocations),
+            ("recycles", self.recycles),
+            ("merges", self.merges),
+            ("wakes", self.wakes),
+            ("spurious_wakes", self.spurious_wakes),
+            ("sleeps", self.sleeps),
+        ]
+    }
+}
+
+/// The sums over the instances that are gone, in the order of [`Totals::named`].
+static GONE: [AtomicU64; 8] = [const { AtomicU64::new(0) }; 8];
+
+/// An instance goes: what it counted stays in the sums.
+pub fn keep_of_gone(counters: &Counters) {
+    for (sum, (_, value)) in GONE.iter().zip(counters.totals().named()) {
+        sum.fetch_add(value, Ordering::Relaxed);
+    }
+}
+
+/// The sums begin anew: the module is loaded.
+pub fn begin_anew() {
+    for sum in &GONE {
+        sum.store(0, Ordering::Relaxed);
+    }
+}
+
+/// /proc/postern/hello: the sums over all instances, one a line.
+pub fn show(text: &mut Text) -> Result<()> {
+    let mut sums = GONE.each_ref().map(|sum| sum.load(Ordering::Relaxed));
+    let mut instances = 0_u64;
+    routing::for_each(|instance| {
+        instances += 1;
+        for (sum, (_, value)) in sums.iter_mut().zip(instance.counters().totals().named()) {
+            *sum += value;
+        }
+    });
+    put!(text, "instances {instances}\n");
+    for (sum, (name, _)) in sums.iter().zip(Totals::default().named()) {
+        put!(text, "{name} {sum}\n");
+    }
+    Ok(())
+}
+
+/// /proc/postern/hello_instances: one a line.
+pub fn show_instances(text: &mut Text) -> Result<()> {
+    text.push(b"cgroup name slots used_slots waiting_bytes readers writers");
+    for (name, _) in Totals::default().named() {
+        put!(text, " {name}");
+    }
+    text.push(b"\n");
+    routing::for_each(|instance| {
+        let stat = instance.stat();
+        let name = instance.key().name;
+        put!(text, "{} ", stat.cgroup);
+        text.push(if name.as_bytes().is_empty() { b"-" } else { name.as_bytes() });
+        put!(text, " {} {} {}", stat.slots, stat.used_slots, stat.waiting_bytes);
+        put!(text, " {} {}", stat.readers, stat.writers);
+        for (_, value) in instance.counters().totals().named() {
+            put!(text, " {value}");
+        }
+        text.push(b"\n");
+    });
+    Ok(())
+}

@@ -1,0 +1,165 @@
+//! `/dev/hello` as an open file: transfers, readiness, ioctls.
+//!
+//! Owns the file's binding and what it may do. Locks: BINDING, then DRIVER, through `binding` and `instance`. Sleeps in them,
+//! in user copies, and in `ioctl` as open(2) would. Specification: pipe(7), ioctl(2), poll(2); seed 001 tables 2 and 4.
+
+use super::binding::{Binding, Bound};
+use super::instance::{Boundaries, FOR_READERS, FOR_WRITERS};
+use super::routing;
+use super::switches::SLOTS_MAX;
+use crate::fs::blocking::WaitCounts;
+use crate::fs::file::{Direction, FileControl, FileOps, Io, Readiness};
+use crate::fs::flags::{AccessMode, OpenFlags};
+use crate::ipc::rendezvous::{Meeting, close_ends, open_ends};
+use crate::mm::user::{self, Sink, Source, UserPtr};
+use crate::process::Credentials;
+use crate::sync::WaitQueue;
+use linux_raw_sys::ioctl::FIONREAD;
+use postern_abi::hello::{HELLO_IOC_CHANNEL, HELLO_IOC_GET_SLOTS, HELLO_IOC_SET_SLOTS, HELLO_IOC_STAT};
+use postern_core::channel::{ChannelKey, ChannelName, NAME_MAX};
+use postern_core::errno::{Errno, Result};
+use postern_core::page_ring::PAGE_SIZE;
+
+/// What a descriptor has of `/dev/hello`.
+pub struct HelloFile {
+    binding: Binding,
+    access: AccessMode,
+    meeting: Meeting,
+    /// The readiness bits of its ends.
+    visible: Readiness,
+}
+
+impl HelloFile {
+    /// Opens the ends that `access` names of the instance of `key`. May wait for the other side.
+    ///
+    /// # Errors
+    /// ENXIO, ERESTARTSYS, ENOMEM.
+    pub fn open(key: ChannelKey, access: AccessMode, flags: OpenFlags) -> Result<Self> {
+        let meeting = if flags.contains(OpenFlags::NONBLOCK) { Meeting::NoWait } else { Meeting::Wait };
+        let mut visible = Readiness::empty();
+        visible.set(FOR_READERS, access.contains(AccessMode::READ));
+        visible.set(FOR_WRITERS, access.contains(AccessMode::WRITE));
+        let binding = Binding::new(open_instance(key, access, meeting)?);
+        Ok(Self { binding, access, meeting, visible })
+    }
+
+    /// HELLO_IOC_CHANNEL.
+    fn bind_to_channel(&self, name_address: usize) -> Result<()> {
+        let name = user::read_c_string(name_address, NAME_MAX).map_err(|error| match error {
+            Errno::ENAMETOOLONG => Errno::EINVAL,
+            other => other,
+        })?;
+        let name = ChannelName::parse(&name)?;
+        if self.binding.if_fixed().is_some() {
+            return Err(Errno::EBUSY);
+        }
+        let key = ChannelKey { name, ..*self.binding.now().instance.key() };
+        let new = open_instance(key, self.access, self.meeting)?;
+        let unused = match self.binding.replace(new.clone()) {
+            Ok(old) => Ok(old),
+            // Somebody began to use the file meanwhile.
+            Err(error) => Err((error, new)),
+        };
+        match unused {
+            Ok(old) => {
+                close_ends(&*old.instance, self.access);
+                Ok(())
+            }
+            Err((error, new)) => {
+                close_ends(&*new.instance, self.access);
+                Err(error)
+            }
+        }
+    }
+
+    /// HELLO_IOC_SET_SLOTS.
+    fn set_slots(&self, slots_address: usize) -> Result<()> {
+        let slots = UserPtr::<u32>::new(slots_address).read()? as usize;
+        if !slots.is_power_of_two() || slots > SLOTS_MAX {
+            return Err(Errno::EINVAL);
+        }
+        self.binding.now().instance.set_size(slots * PAGE_SIZE).map(drop)
+    }
+}
+
+/// The instance of `key` with the ends opened that `access` names.
+fn open_instance(key: ChannelKey, access: AccessMode, meeting: Meeting) -> Result<Bound> {
+    let instance = routing::find_or_make(key)?;
+    let unseen_writers = open_ends(&*instance, access, meeting)?;
+    instance.counters().count_open();
+    Ok(Bound { instance, unseen_writers })
+}
+
+fn ready(bound: &Bound, visible: Readiness) -> Readiness {
+    let (ready, writer_opens) = bound.instance.look();
+    if bound.unseen_writers == Some(writer_opens) { (ready & visible) - Readiness::HUP } else { ready & visible }
+}
+
+impl FileOps for HelloFile {
+    fn try_read(&self, _: &Io, sink: &mut Sink<'_>) -> Result<usize> {
+        let bound = self.binding.hold();
+        let moved = bound.instance.try_read(sink);
+        self.binding.finish(bound, moved)
+    }
+
+    fn try_write(&self, io: &Io, source: &mut Source<'_>) -> Result<usize> {
+        let boundaries = if io.flags.contains(OpenFlags::DIRECT) { Boundaries::Kept } else { Boundaries::None };
+        let bound = self.binding.hold();
+        let moved = bound.instance.try_write(source, boundaries);
+        self.binding.finish(bound, moved)
+    }
+
+    fn readiness(&self) -> Readiness {
+        match self.binding.if_fixed() {
+            Some(bound) => ready(bound, self.visible),
+            None => ready(&self.binding.now(), self.visible),
+        }
+    }
+
+    fn wait_queue(&self, direction: Direction) -> Option<&WaitQueue> {
+        let bound = self.binding.if_fixed().unwrap_or_else(|| self.binding.fix());
+        Some(bound.instance.wait_queue(direction))
+    }
+
+    fn wait_counts(&self) -> Option<&WaitCounts> {
+        self.binding.if_fixed().map(|bound| &bound.instance.counters().waits)
+    }
+
+    fn pass_on(&self, direction: Direction, _: &WaitQueue) {
+        self.binding.now().instance.pass_on(direction);
+    }
+
+    fn note_edge_waiter(&self) {
+        self.binding.now().instance.note_edge_waiter();
+    }
+
+    fn ioctl(&self, command: u32, argument: usize) -> Result<usize> {
+        match command {
+            FIONREAD => {
+                let bytes = i32::try_from(self.binding.now().instance.bytes()).unwrap_or(i32::MAX);
+                UserPtr::<i32>::new(argument).write(&bytes)?;
+            }
+            HELLO_IOC_CHANNEL => self.bind_to_channel(argument)?,
+            HELLO_IOC_SET_SLOTS => self.set_slots(argument)?,
+            HELLO_IOC_GET_SLOTS => {
+                let slots = self.binding.now().instance.stat().slots;
+                UserPtr::<u32>::new(argument).write(&slots)?;
+            }
+            HELLO_IOC_STAT => UserPtr::new(argument).write(&self.binding.now().instance.stat())?,
+            _ => return Err(Errno::ENOTTY),
+        }
+        Ok(0)
+    }
+
+    fn control(&self, control: FileControl, _: &Credentials) -> Result<usize> {
+        match control {
+            FileControl::PipeSize => Ok(self.binding.now().instance.size_bytes()),
+            FileControl::SetPipeSize(bytes) => self.binding.now().instance.set_size(bytes),
+            FileControl::Seals | FileControl::AddSeals(_) => Err(Errno::EINVAL),
+        }
+    }
+
+    fn released(&self, _: OpenFlags) {
+        close_ends(&*self.binding.now().instance, self.access);
+    }
+}

@@ -1,0 +1,361 @@
+//! One ring of `/dev/hello`: the rules of a pipe in a sleeping mutex, with a queue for each kind of waiter.
+//!
+//! Owns the state, the words published from it, and the counters. Lock: DRIVER (sleeping), held over user copies, which may
+//! fault; wake-ups come after it. Sleeps in that lock and in those copies only, and in `wait_for_peer`.
+//! Specification: pipe(7), fifo(7); seed 001 §3 and §4 as corrected in seed-notes.
+
+use super::counters::{self, Counters};
+use super::switches::{self, SLOTS_MAX, Switches};
+use crate::fs::file::{Direction, Readiness};
+use crate::ipc::rendezvous::Ends;
+use crate::mm::frame::Frame;
+use crate::mm::heap;
+use crate::mm::user::{Sink, Source};
+use crate::sync::{Mutex, WaitQueue, rank};
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicBool, Ordering};
+use intrusive_collections::{RBTreeAtomicLink, intrusive_adapter};
+use postern_abi::hello::{HELLO_NAME_SIZE, HelloStat};
+use postern_core::channel::ChannelKey;
+use postern_core::effects::{Step, Wake, Wakes};
+use postern_core::errno::{Errno, Result};
+use postern_core::page_ring::{Framing, HeadTail, PAGE_SIZE};
+use postern_core::pipe::{End, OpenTicket, PipeState, Shape, WriterOpens};
+use postern_sync::{Glimpse, Mode};
+
+/// Heap that a slot takes, about.
+const SLOT_BYTES: usize = 16;
+/// What concerns those who wait for data: bytes, or that there will be none.
+pub const FOR_READERS: Readiness = Readiness::READABLE.union(Readiness::HUP);
+/// What concerns those who wait for room: some, or that nobody will read.
+pub const FOR_WRITERS: Readiness = Readiness::WRITABLE.union(Readiness::ERR);
+
+intrusive_adapter!(pub ByKey = Arc<Instance>: Instance { link => RBTreeAtomicLink });
+
+/// A ring with its ends, and those who wait for it.
+pub struct Instance {
+    key: ChannelKey,
+    /// In the tree of `routing`.
+    link: RBTreeAtomicLink,
+    state: Mutex<State>,
+    /// The ring's indices, which are all that a read or a write changes of what poll says; and the rest of it, the shape,
+    /// which openings, closings and resizings change.
+    glimpse: Glimpse,
+    /// Somebody waits for edges.
+    edge_waiters: AtomicBool,
+    /// Wait for data.
+    readers: WaitQueue,
+    /// Wait for room.
+    writers: WaitQueue,
+    /// Wait in `open` for the other side: a queue of their own, so that no wake-up for data or room is lost on them.
+    openers: WaitQueue,
+    counters: Counters,
+}
+
+/// What the mutex guards.
+struct State {
+    pipe: PipeState<Frame>,
+    /// The switches that `pipe` and `framing` follow.
+    obeyed: Switches,
+    /// How a stream's writes lie in the ring.
+    framing: Framing,
+}
+
+impl State {
+    /// Follows the switches in force.
+    #[inline(always)]
+    fn obey(&mut self, switches: Switches) {
+        if self.obeyed != switches {
+            self.change_rules(switches);
+        }
+    }
+
+    #[cold]
+    fn change_rules(&mut self, switches: Switches) {
+        self.pipe.set_recycle(switches.recycle());
+        (self.obeyed, self.framing) = (switches, switches.stream_framing());
+    }
+}
+
+impl Instance {
+    /// An empty ring that nobody has open.
+    ///
+    /// # Errors
+    /// ENOMEM.
+    pub fn try_new(key: ChannelKey) -> Result<Arc<Self>> {
+        let (slots, switches) = (switches::slots(), Switches::now());
+        heap::admit(size_of::<Self>() + slots * SLOT_BYTES)?;
+        let pipe = PipeState::try_new(slots, switches.recycle())?;
+        let glimpse = Glimpse::new(pipe.head_tail().word(), pipe.shape().word());
+        let state = State { pipe, obeyed: switches, framing: switches.stream_framing() };
+        Ok(Arc::new(Self {
+            key,
+            link: RBTreeAtomicLink::new(),
+            state: Mutex::new(rank::DRIVER, state),
+            glimpse,
+            edge_waiters: AtomicBool::new(false),
+            readers: WaitQueue::new(),
+            writers: WaitQueue::new(),
+            openers: WaitQueue::new(),
+            counters: Counters::new(),
+        }))
+    }
+
+    /// Which one it is.
+    pub fn key(&self) -> &ChannelKey {
+        &self.key
+    }
+
+    /// What it has counted.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Where to wait for data, or for room.
+    pub fn wait_queue(&self, direction: Direction) -> &WaitQueue {
+        match direction {
+            Direction::Read => &self.readers,
+            Direction::Write => &self.writers,
+        }
+    }
+
+    /// From now on every write is news to somebody.
+    pub fn note_edge_waiter(&self) {
+        self.edge_waiters.store(true, Ordering::Relaxed);
+    }
+
+    /// Takes what is there. As for a pipe.
+    ///
+    /// # Errors
+    /// EAGAIN, EFAULT.
+    #[inline(always)]
+    pub fn try_read(&self, sink: &mut Sink<'_>) -> Result<usize> {
+        let switches = Switches::now();
+        if switches.contains(Switches::SNAPSHOT) && self.looks_empty() && sink.remaining() != 0 {
+            return Err(Errno::EAGAIN);
+        }
+        self.transfer(End::Read, switches, |state| {
+            let wanted = sink.remaining();
+            state.pipe.try_read(wanted, |frame, range| sink.move_from_frame(frame, range.start, range.len()))
+        })
+    }
+
+    /// Puts in what there is room for; a packet for each write if `packets`. As for a pipe.
+    ///
+    /// # Errors
+    /// EAGAIN, EFAULT, EPIPE, ENOMEM.
+    #[inline(always)]
+    pub fn try_write(&self, source: &mut Source<'_>, boundaries: Boundaries) -> Result<usize> {
+        let switches = Switches::now();
+        self.transfer(End::Write, switches, |state| {
+            if self.edge_waiters.load(Ordering::Relaxed) {
+                state.pipe.note_poller();
+            }
+            let framing = if boundaries == Boundaries::Kept { Framing::Packet } else { state.framing };
+            let allocate = || Frame::alloc().inspect(|_| self.counters.count_allocation());
+            state.pipe.try_write(source.remaining(), framing, allocate, |frame, range| {
+                let copied = source.move_to_frame(frame, range.start, range.len());
+                if copied == range.len() {
+                    self.counters.count_fill(&range);
+                }
+                copied
+            })
+        })
+    }
+
+    /// Moves bytes through the end `end`, then tells those at the other.
+    #[inline(always)]
+    fn transfer(
+        &self,
+        end: End,
+        switches: Switches,
+        attempt: impl FnOnce(&mut State) -> Result<Step>,
+    ) -> Result<usize> {
+        let mut state = self.state.lock();
+        state.obey(switches);
+        let step = attempt(&mut state);
+        self.glimpse.publish_moving(state.pipe.head_tail().word());
+        drop(state);
+        let step = step?;
+        if !switches.contains(Switches::CHAINED) {
+            return Ok(self.wake_as_many_as_may_go_on(end, step.settle(|_| {}), switches));
+        }
+        Ok(step.settle(|wakes| self.wake(wakes, switches)))
+    }
+
+    /// Without a chain each event wakes for all that it makes possible: a reader takes a byte at least, and a free slot has
+    /// room for any number of writers.
+    #[cold]
+    fn wake_as_many_as_may_go_on(&self, end: End, moved: usize, switches: Switches) -> usize {
+        let is_exclusive = switches.contains(Switches::EXCLUSIVE);
+        let woken = match end {
+            _ if moved == 0 => 0,
+            End::Write => self.readers.wake(if is_exclusive { moved } else { usize::MAX }, FOR_READERS.bits()),
+            End::Read => self.writers.wake(usize::MAX, FOR_WRITERS.bits()),
+        };
+        self.counters.count_wakes(woken);
+        moved
+    }
+
+    /// Changes who has it open, or its size, and then tells whom that concerns.
+    fn reshape<T>(&self, change: impl FnOnce(&mut State) -> Result<Step<T>>) -> Result<T> {
+        let switches = Switches::now();
+        let mut state = self.state.lock();
+        state.obey(switches);
+        let step = change(&mut state);
+        self.glimpse.publish(state.pipe.head_tail().word(), state.pipe.shape().word());
+        drop(state);
+        Ok(step?.settle(|wakes| self.wake(wakes, switches)))
+    }
+
+    /// Whether there is nothing to read and somebody may still write, as can be seen from outside.
+    #[inline(always)]
+    fn looks_empty(&self) -> bool {
+        HeadTail::from_word(self.glimpse.moving()).is_empty() && !Shape::from_word(self.glimpse.settled()).is_hung_up()
+    }
+
+    /// What poll says of both ends, united (they have no bit in common), and how often the write end was opened. Without the
+    /// lock, unless the snapshot is switched off: who needs to know for certain looks again after he has queued himself, or
+    /// tries.
+    pub fn look(&self) -> (Readiness, WriterOpens) {
+        let (ring, shape) = if Switches::now().contains(Switches::SNAPSHOT) {
+            let (moving, shape) = self.glimpse.both();
+            (HeadTail::from_word(moving), Shape::from_word(shape))
+        } else {
+            let state = self.state.lock();
+            (state.pipe.head_tail(), state.pipe.shape())
+        };
+        (shape.readiness(ring), shape.writer_opens())
+    }
+
+    #[inline(always)]
+    fn wake(&self, wakes: Wakes, switches: Switches) {
+        self.wake_queue(&self.readers, wakes.readers, FOR_READERS, switches);
+        self.wake_queue(&self.writers, wakes.writers, FOR_WRITERS, switches);
+        if wakes.openers != Wake::None {
+            self.openers.wake_all(Readiness::all().bits());
+        }
+    }
+
+    #[inline(always)]
+    fn wake_queue(&self, queue: &WaitQueue, wake: Wake, key: Readiness, switches: Switches) {
+        let woken = match wake {
+            Wake::None => 0,
+            Wake::One if switches.contains(Switches::EXCLUSIVE) => queue.wake_one(key.bits()),
+            Wake::One | Wake::All => queue.wake_all(key.bits()),
+        };
+        if woken != 0 {
+            self.counters.count_wakes(woken);
+        }
+    }
+
+    /// Somebody who waited in this direction goes on, and others wait there: wakes the next, if one can go on and the chain is
+    /// not switched off.
+    pub fn pass_on(&self, direction: Direction) {
+        let (queue, concern) = match direction {
+            Direction::Read => (&self.readers, FOR_READERS),
+            Direction::Write => (&self.writers, FOR_WRITERS),
+        };
+        let ready = self.look().0 & concern;
+        let switches = Switches::now();
+        if switches.contains(Switches::CHAINED) && !ready.is_empty() {
+            self.wake_queue(queue, Wake::One, ready, switches);
+        }
+    }
+
+    /// Bytes that wait to be read.
+    pub fn bytes(&self) -> usize {
+        self.state.lock().pipe.bytes()
+    }
+
+    /// The size in bytes.
+    pub fn size_bytes(&self) -> usize {
+        self.state.lock().pipe.size_bytes()
+    }
+
+    /// Sets the size, rounded up as for a pipe; what it became.
+    ///
+    /// # Errors
+    /// EINVAL above the largest; EBUSY if more slots than that hold data; ENOMEM.
+    pub fn set_size(&self, bytes: usize) -> Result<usize> {
+        if bytes > SLOTS_MAX * PAGE_SIZE {
+            return Err(Errno::EINVAL);
+        }
+        self.reshape(|state| {
+            if bytes > state.pipe.size_bytes() {
+                heap::admit(bytes.next_power_of_two() / PAGE_SIZE * SLOT_BYTES)?;
+            }
+            state.pipe.set_size(bytes, usize::MAX)
+        })
+    }
+
+    /// All that can be told of it.
+    pub fn stat(&self) -> HelloStat {
+        let mut name = [0; HELLO_NAME_SIZE];
+        let given = self.key.name.as_bytes();
+        name[..given.len()].copy_from_slice(given);
+        let totals = self.counters.totals();
+        let state = self.state.lock();
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        HelloStat {
+            cgroup: self.key.cgroup,
+            opens: totals.opens,
+            bytes: totals.bytes,
+            allocations: totals.allocations,
+            recycles: totals.recycles,
+            merges: totals.merges,
+            wakes: totals.wakes,
+            spurious_wakes: totals.spurious_wakes,
+            sleeps: totals.sleeps,
+            waiting_bytes: state.pipe.bytes() as u64,
+            slots: count(state.pipe.size_bytes() / PAGE_SIZE),
+            used_slots: count(state.pipe.used_slots()),
+            readers: state.pipe.readers(),
+            writers: state.pipe.writers(),
+            name,
+        }
+    }
+}
+
+impl Ends for Instance {
+    type Page = Frame;
+
+    fn open_if(&self, end: End, condition: impl FnOnce(&PipeState<Frame>) -> Result<()>) -> Result<OpenTicket> {
+        self.reshape(|state| {
+            condition(&state.pipe)?;
+            Ok(state.pipe.open(end))
+        })
+    }
+
+    /// After the last of all the bytes are gone; the pages and the size stay for the next opening.
+    fn close(&self, end: End) {
+        let closed = self.reshape(|state| {
+            let step = state.pipe.close(end);
+            if state.pipe.readers() == 0 && state.pipe.writers() == 0 {
+                self.edge_waiters.store(false, Ordering::Relaxed);
+            }
+            Ok(step)
+        });
+        debug_assert!(closed.is_ok(), "a close cannot fail");
+    }
+
+    fn wait_for_peer(&self, ticket: &OpenTicket) -> Result<()> {
+        let has_come = || self.state.lock().pipe.peer_has_come(ticket).then_some(());
+        self.openers.wait_interruptible(Mode::Shared, has_come).map_err(|_| Errno::ERESTARTSYS)
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        counters::keep_of_gone(&self.counters);
+    }
+}
+
+/// Whether a reader sees where one write ended and the next began.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Boundaries {
+    /// O_DIRECT: a write is a packet.
+    Kept,
+    /// A stream.
+    None,
+}

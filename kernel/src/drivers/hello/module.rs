@@ -1,0 +1,120 @@
+//! `/dev/hello` as a module: its parameters, what loading enters and unloading takes back.
+//!
+//! Owns nothing but the major number. Lock: LOADING is held around both, MODULE_PARAMETERS around a change of a parameter.
+//! Specification: seed 001 §3.2; docs/hello.md.
+
+use super::routing::{self, GroupWatcher};
+use super::switches::{self, SLOTS_MAX, Switches};
+use super::{Hello, counters};
+use crate::drivers::module::{Description, Module, Parameter, Refusal, Start, Value, Values};
+use crate::drivers::{self, DeviceNode, Major};
+use crate::fs::procfs;
+use crate::mm::frame;
+use crate::process::cgroup::{self, Registration};
+use alloc::sync::Arc;
+use postern_core::errno::{Errno, Result};
+use postern_core::pipe::DEFAULT_CAPACITY_SLOTS;
+
+static SLOTS: Parameter = Parameter::power_of_two(
+    "slots",
+    DEFAULT_CAPACITY_SLOTS as u64,
+    [1, SLOTS_MAX as u64],
+    "pages in a ring that is made from now on",
+)
+.live();
+static RECYCLE: Parameter = Parameter::flag("recycle", true, "drained pages stay in their slots; off: freed").live();
+static MERGE: Parameter = Parameter::flag("merge", true, "small writes share a page; off: a page each").live();
+static EXCLUSIVE: Parameter = Parameter::flag("exclusive", true, "an event wakes one waiter; off: all").live();
+static CHAINED: Parameter =
+    Parameter::flag("chained", true, "a woken one wakes the next; off: the event wakes for all").live();
+static SNAPSHOT: Parameter = Parameter::flag("snapshot", true, "readiness without the mutex; off: with it").live();
+static PAGE_CACHE: Parameter =
+    Parameter::flag("page_cache", true, "CPUs keep free pages of their own, the whole kernel's").live();
+
+/// The parameters that are switches, each with what it switches.
+static SWITCHES: [(&Parameter, Switches); 5] = [
+    (&RECYCLE, Switches::RECYCLE),
+    (&MERGE, Switches::MERGE),
+    (&EXCLUSIVE, Switches::EXCLUSIVE),
+    (&CHAINED, Switches::CHAINED),
+    (&SNAPSHOT, Switches::SNAPSHOT),
+];
+
+/// The files of /proc that it enters.
+const PROC_FILES: [(&str, procfs::text::Show); 2] =
+    [("postern/hello", counters::show), ("postern/hello_instances", counters::show_instances)];
+
+/// What the module table is told.
+pub static MODULE: Description = Description {
+    name: "hello",
+    description: "a pipe by name for each control group",
+    parameters: &[&SLOTS, &RECYCLE, &MERGE, &EXCLUSIVE, &CHAINED, &SNAPSHOT, &PAGE_CACHE],
+    start: Start::AtBoot,
+    init,
+};
+
+/// The module while it is loaded.
+struct Loaded {
+    major: u32,
+    /// Takes the instances of control groups that go out of the tree.
+    _watch: Registration,
+}
+
+fn init(values: &Values) -> core::result::Result<Arc<dyn Module>, Refusal> {
+    let on = SWITCHES.iter().filter(|(parameter, _)| values.flag(parameter)).map(|(_, switch)| *switch);
+    on.fold(Switches::empty(), Switches::union).put_in_force();
+    switches::set_slots(values.number(&SLOTS));
+    frame::set_cache_enabled(values.flag(&PAGE_CACHE));
+    counters::begin_anew();
+    for (entered, (path, show)) in PROC_FILES.iter().enumerate() {
+        procfs::add_text(path, *show).inspect_err(|_| remove_proc_files(entered))?;
+    }
+    // Before anybody can open it, so that no group goes unheard.
+    let watch = cgroup::add_listener(Arc::new(GroupWatcher));
+    let registered = drivers::register(Arc::new(Hello), Major::Dynamic, 0..1, &[DeviceNode::new("hello", 0, 0o666)]);
+    let major = registered.inspect_err(|_| remove_proc_files(PROC_FILES.len()))?;
+    log::info!("hello_driver_init: major {major}");
+    Ok(Arc::new(Loaded { major, _watch: watch }))
+}
+
+/// Takes away the first `count` files of /proc.
+fn remove_proc_files(count: usize) {
+    for (path, _) in &PROC_FILES[..count] {
+        let removed = procfs::remove(path);
+        debug_assert!(removed.is_ok(), "entered when the module was loaded: {removed:?}");
+    }
+}
+
+impl Module for Loaded {
+    fn major(&self) -> Option<u32> {
+        Some(self.major)
+    }
+
+    fn users(&self) -> usize {
+        drivers::openings(self.major, 0)
+    }
+
+    fn set_parameter(&self, parameter: &Parameter, value: Value) -> Result<()> {
+        match value {
+            Value::Number(slots) => switches::set_slots(slots),
+            Value::Bool(on) if core::ptr::eq(parameter, &raw const PAGE_CACHE) => frame::set_cache_enabled(on),
+            Value::Bool(on) => {
+                let known = SWITCHES.iter().find(|(known, _)| core::ptr::eq(*known, parameter));
+                let (_, switch) = known.ok_or(Errno::EINVAL)?;
+                let mut switches = Switches::now();
+                switches.set(*switch, on);
+                switches.put_in_force();
+            }
+            Value::Choice(_) => return Err(Errno::EINVAL),
+        }
+        Ok(())
+    }
+
+    fn exit(&self) -> Result<()> {
+        // EBUSY while it is open. From here on nobody comes to an instance any more.
+        drivers::unregister(self.major, 0)?;
+        remove_proc_files(PROC_FILES.len());
+        routing::forget_all();
+        Ok(())
+    }
+}

@@ -1,0 +1,92 @@
+//! Which opener gets which ring: a tree keyed by control group and channel name.
+//!
+//! Owns the tree, which keeps every instance until its control group goes, or the module. Lock: ROUTES (sleeping), not held
+//! while an instance is opened or used. Specification: seed 001 §3.3 and 4.1; its §6.1 (instances that outlive their group) as
+//! corrected in seed-notes.
+
+use super::instance::{ByKey, Instance};
+use crate::process::cgroup::{self, CgroupId, Listener};
+use crate::sync::{Mutex, rank};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use intrusive_collections::{Bound, KeyAdapter, RBTree};
+use postern_core::channel::{ChannelKey, ChannelName};
+use postern_core::errno::{Errno, Result};
+
+/// The most channels that have a name, in one control group.
+const NAMES_MAX: usize = 1024;
+
+impl<'a> KeyAdapter<'a> for ByKey {
+    type Key = &'a ChannelKey;
+
+    fn get_key(&self, instance: &'a Instance) -> &'a ChannelKey {
+        instance.key()
+    }
+}
+
+static ROUTES: Mutex<RBTree<ByKey>> = Mutex::new(rank::ROUTES, RBTree::new(ByKey::NEW));
+
+/// The instance of `key`, made now if there is none yet.
+///
+/// # Errors
+/// ENODEV: the control group is gone. ENOMEM; ENOSPC if it has too many channels.
+pub fn find_or_make(key: ChannelKey) -> Result<Arc<Instance>> {
+    let mut routes = ROUTES.lock();
+    // With the tree locked: if the group exists now, whoever forgets it has yet to come for the instance.
+    if !cgroup::exists(key.cgroup) {
+        return Err(Errno::ENODEV);
+    }
+    if let Some(found) = routes.find(&key).clone_pointer() {
+        return Ok(found);
+    }
+    if key.name != ChannelName::NONE && count_of_group(&routes, key.cgroup) > NAMES_MAX {
+        return Err(Errno::ENOSPC);
+    }
+    let instance = Instance::try_new(key)?;
+    routes.insert(instance.clone());
+    Ok(instance)
+}
+
+/// How many rings a control group has.
+fn count_of_group(routes: &RBTree<ByKey>, cgroup: u64) -> usize {
+    let mut cursor = routes.lower_bound(Bound::Included(&ChannelKey::own(cgroup)));
+    let mut count = 0;
+    while cursor.get().is_some_and(|instance| instance.key().cgroup == cgroup) {
+        count += 1;
+        cursor.move_next();
+    }
+    count
+}
+
+/// Hears of control groups that go.
+pub struct GroupWatcher;
+
+impl Listener for GroupWatcher {
+    fn on_cgroup_gone(&self, id: CgroupId) {
+        forget_group(id);
+    }
+}
+
+/// A control group is gone: nobody will open its instances any more. Those that are open live until they are closed.
+fn forget_group(cgroup: CgroupId) {
+    let mut gone = Vec::new();
+    let mut routes = ROUTES.lock();
+    let mut cursor = routes.lower_bound_mut(Bound::Included(&ChannelKey::own(cgroup)));
+    while cursor.get().is_some_and(|instance| instance.key().cgroup == cgroup) {
+        gone.extend(cursor.remove());
+    }
+    drop(routes);
+    // Here the last references may go, and with them pages: without the lock.
+    drop(gone);
+}
+
+/// Forgets all: the module goes, and nothing is open.
+pub fn forget_all() {
+    let gone = ROUTES.lock().take();
+    drop(gone);
+}
+
+/// Shows `visit` every instance that can be opened, in the order of their keys.
+pub fn for_each(visit: impl FnMut(&Instance)) {
+    ROUTES.lock().iter().for_each(visit);
+}
