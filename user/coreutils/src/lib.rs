@@ -1,6 +1,7 @@
 //! The guest's small tools. A library, since the shell has `echo`, `printf` and `test` built in by
 //! the same rules.
 
+mod cgrun;
 mod columns;
 mod copy;
 mod dd;

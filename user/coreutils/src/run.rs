@@ -17,7 +17,7 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::time::Instant;
 
 /// Turns into `words`; returns only when that fails: 127 if there is no such program, else 126.
-fn become_program(mut command: Command, program: &OsStr) -> Outcome {
+pub fn become_program(mut command: Command, program: &OsStr) -> Outcome {
     Err(cannot_run(program, &command.exec()))
 }
 

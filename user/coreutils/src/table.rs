@@ -2,8 +2,8 @@
 
 use crate::invocation::{Applet, Failure, Invocation, Outcome, finish, output};
 use crate::{
-    columns, copy, dd, dump, exercises, find, grep, identity, list, machine, mode, moment, mounting, names, number,
-    process, run, shared, sort, stat, stream, timeout, xargs,
+    cgrun, columns, copy, dd, dump, exercises, find, grep, identity, list, machine, mode, moment, mounting, names,
+    number, process, run, shared, sort, stat, stream, timeout, xargs,
 };
 use std::ffi::OsString;
 use std::io::Write;
@@ -14,6 +14,7 @@ pub const APPLETS: &[(&str, Applet)] = &[
     ("[", shared::bracket),
     ("basename", names::basename),
     ("cat", stream::cat),
+    ("cgrun", cgrun::cgrun),
     ("chmod", mode::chmod),
     ("chown", identity::chown),
     ("clear", machine::clear),

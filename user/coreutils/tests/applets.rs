@@ -378,6 +378,9 @@ fn programs_that_run_others() {
     assert_eq!(folder.status("timeout 10 false"), Some(1));
     assert_eq!(folder.status("timeout 0.05 sleep 10"), Some(124));
     assert_eq!(folder.status("timeout -s KILL 0.05 sleep 10"), Some(137));
+    for wrong in ["cgrun", "cgrun group", "cgrun ../group true", "cgrun a/../../b true", "cgrun -x group true"] {
+        assert_eq!(folder.status(wrong), Some(2), "{wrong}");
+    }
     assert_eq!(folder.text("taskset 1 nproc").trim(), "1");
     assert_eq!(folder.text("taskset 1 echo x"), "x\n");
     assert_eq!(folder.status("time false"), Some(1));

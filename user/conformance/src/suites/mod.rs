@@ -5,6 +5,8 @@ use crate::harness::Suite;
 mod alarms;
 mod alternate_stack;
 mod bad_pointers;
+mod cgroup;
+mod cgroup_pids;
 mod directories;
 mod epoll;
 mod eventfd;
@@ -91,6 +93,8 @@ pub static ALL: &[Suite] = &[
     Suite { name: "sched", tests: sched::tests },
     Suite { name: "identity", tests: identity::tests },
     Suite { name: "misc", tests: misc::tests },
+    Suite { name: "cgroup", tests: cgroup::tests },
+    Suite { name: "cgroup_pids", tests: cgroup_pids::tests },
     Suite { name: "bad_pointers", tests: bad_pointers::tests },
     Suite { name: "exhaustion", tests: exhaustion::tests },
     Suite { name: "leaks", tests: leaks::tests },
