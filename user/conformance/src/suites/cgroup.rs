@@ -6,8 +6,8 @@ use crate::sys::cgroup::{self, Group};
 use crate::sys::fd::{self, Pipe};
 use crate::sys::{path, process, ready};
 use libc::{
-    AT_FDCWD, EACCES, EAGAIN, EBUSY, EEXIST, EINVAL, ENODEV, ENOENT, ENOTDIR, EPERM, ERANGE, ESRCH, O_CREAT, O_RDONLY,
-    O_RDWR, O_WRONLY, POLLERR, POLLPRI,
+    AT_FDCWD, E2BIG, EACCES, EAGAIN, EBUSY, EEXIST, EINVAL, ENODEV, ENOENT, ENOTDIR, EPERM, ERANGE, ESRCH, O_CREAT,
+    O_RDONLY, O_RDWR, O_WRONLY, POLLERR, POLLPRI,
 };
 use std::collections::BTreeSet;
 
@@ -30,7 +30,8 @@ crate::tests! {
     poll_tells_when_populated_changes,
     reaper_finds_the_group_empty,
     nothing_but_groups_can_be_made_removed_or_renamed,
-    file_that_nobody_may_write_does_not_open_for_writing_even_for_root,
+    root_opens_files_that_nobody_may_write_or_read_but_can_do_neither,
+    write_of_more_than_a_page_is_e2big,
     open_files_of_a_removed_group_say_enodev,
     removed_group_as_working_directory_is_empty_and_takes_nothing,
     newline_in_a_name_is_einval,
@@ -184,9 +185,6 @@ fn garbage_written_to_cgroup_procs_is_einval_and_moves_nobody() -> Outcome {
     }
     expect_eq(group.members()?, [own], "blanks around a number do not matter, and nobody else was moved")?;
     cgroup::leave()?;
-    let file = path::open(&group.file("cgroup.procs"), O_WRONLY, 0)?;
-    expect_errno(fd::write(file, &[b'1'; 5000]), EINVAL)?;
-    fd::close(file)?;
     expect_eq(group.members()?, [0; 0], "cgroup.procs")
 }
 
@@ -293,11 +291,27 @@ fn nothing_but_groups_can_be_made_removed_or_renamed() -> Outcome {
     expect_errno(path::mkdir(&group.file("none/below"), 0o755), ENOENT)
 }
 
-fn file_that_nobody_may_write_does_not_open_for_writing_even_for_root() -> Outcome {
+fn root_opens_files_that_nobody_may_write_or_read_but_can_do_neither() -> Outcome {
     let group = Group::new()?;
-    expect_errno(path::open(&group.file("cgroup.events"), O_WRONLY, 0), EACCES)?;
-    expect_errno(path::open(&group.file("cgroup.controllers"), O_RDWR, 0), EACCES)?;
-    expect_errno(path::open(&group.file("cgroup.kill"), O_RDONLY, 0), EACCES)
+    expect_errno(group.write("cgroup.events", "populated 1"), EINVAL)?;
+    expect_errno(group.write("cgroup.controllers", "pids"), EINVAL)?;
+    expect_errno(group.read("cgroup.kill"), EINVAL)?;
+    process::spawn(|| {
+        process::become_user(SOMEBODY)?;
+        expect_errno(path::open(&group.file("cgroup.events"), O_WRONLY, 0), EACCES)?;
+        expect_errno(path::open(&group.file("cgroup.kill"), O_RDONLY, 0), EACCES)
+    })?
+    .expect_success()
+}
+
+fn write_of_more_than_a_page_is_e2big() -> Outcome {
+    let group = Group::new()?;
+    let file = path::open(&group.file("cgroup.procs"), O_WRONLY, 0)?;
+    expect_errno(fd::write(file, &[b'0'; 4097]), E2BIG)?;
+    fd::write(file, &[b'0'; 4096])?;
+    expect_eq(group.members()?, [process::getpid()], "a page of zeroes is a zero")?;
+    fd::close(file)?;
+    cgroup::leave()
 }
 
 fn open_files_of_a_removed_group_say_enodev() -> Outcome {
@@ -306,8 +320,7 @@ fn open_files_of_a_removed_group_say_enodev() -> Outcome {
     let procs = path::open(&group.file("cgroup.procs"), O_RDWR, 0)?;
     fd::read_up_to(events, 100)?;
     path::rmdir(&group.path)?;
-    fd::lseek(events, 0, libc::SEEK_SET)?;
-    expect_errno(fd::read(events, &mut [0; 100]), ENODEV)?;
+    expect_errno(fd::pread(events, &mut [0; 100], 0), ENODEV)?;
     expect_errno(fd::read(procs, &mut [0; 100]), ENODEV)?;
     expect_errno(fd::write(procs, b"0"), ENODEV)?;
     expect(ready::revents(events, POLLPRI)? & POLLPRI != 0, "poll reports the end as news")
