@@ -1,4 +1,5 @@
-//! The mounts a program may expect. Owns the table; a mount that fails is reported, never fatal.
+//! The mounts a program may expect, and what control groups begin with. Owns the table; a mount that fails is reported, never
+//! fatal.
 
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
@@ -29,6 +30,19 @@ pub fn mount_all() {
         if let Err(message) = mount_one(kind, target, data, need) {
             eprintln!("init: {message}");
         }
+    }
+    enable_controllers();
+}
+
+/// Hands the controllers that there are to groups below the root, so that a group which is made has its files.
+fn enable_controllers() {
+    const CONTROLS: &str = "/sys/fs/cgroup/cgroup.subtree_control";
+    // Written only where the file is; a kernel without the controller says EINVAL, and nothing here needs it.
+    if fs::exists(CONTROLS).unwrap_or(false)
+        && let Err(error) = fs::write(CONTROLS, "+pids")
+        && error.kind() != std::io::ErrorKind::InvalidInput
+    {
+        eprintln!("init: {CONTROLS}: {error}");
     }
 }
 

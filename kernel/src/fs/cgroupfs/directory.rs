@@ -37,17 +37,17 @@ fn present(id: CgroupId) -> impl Iterator<Item = (u8, &'static File)> {
 /// The inode of a group's file.
 ///
 /// # Errors
-/// ENOENT if the file system has no such file.
+/// ENOENT if the file system has no such file; ENOMEM.
 pub(super) fn inode(group: &Cgroup, slot: u8) -> Result<Arc<Inode>> {
     let file = FILES.get(usize::from(slot)).ok_or(Errno::ENOENT)?;
     let device = super::instance()?.device();
-    Ok(group.file(slot, || {
+    group.file(slot, || {
         let node = Node::Generated(Arc::new(GroupFile { id: group.id(), file }));
         let inode = Inode::new(device, number(group.id(), slot), node, group.owner(), file.permissions);
         // Its name in the group's directory.
         inode.update(|attributes| attributes.links = 1);
         inode
-    }))
+    })
 }
 
 impl Files {

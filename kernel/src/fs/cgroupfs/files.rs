@@ -149,18 +149,20 @@ fn check_move(write: &Write<'_>, from: CgroupId) -> Result<()> {
 }
 
 fn move_process(write: &Write<'_>) -> Result<()> {
+    // Dropped after the lock: it may be the last reference to a process that ends.
+    let process = meant(write.text)?;
     let _changes = cgroup::lock_changes();
     cgroup::find(write.group.id())?;
-    let process = meant(write.text)?;
     check_move(write, process.cgroup())?;
     cgroup::migrate(&process, write.group.id())
 }
 
 /// Threads of one process are in one group: one alone can move to where it is already.
 fn move_thread(write: &Write<'_>) -> Result<()> {
+    // Dropped after the lock: it may be the last reference to a process that ends.
+    let process = meant(write.text)?;
     let _changes = cgroup::lock_changes();
     cgroup::find(write.group.id())?;
-    let process = meant(write.text)?;
     check_move(write, process.cgroup())?;
     if process.cgroup() == write.group.id() { Ok(()) } else { Err(Errno::EOPNOTSUPP) }
 }

@@ -35,7 +35,9 @@ pub(super) use membership::{on_exec_rename, on_first_process, on_fork, on_proces
 pub use postern_core::cgroup_tree::{CgroupId, ROOT};
 pub use watch::Watch;
 
+use crate::arch::mmu::PAGE_SIZE;
 use crate::fs::inode::{Inode, Owner};
+use crate::mm::heap;
 use crate::sync::{Mutex, MutexGuard, SpinGuard, SpinLock, rank};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -90,21 +92,25 @@ impl Cgroup {
     }
 
     /// The file number `slot` of its directory, made with `make` if nobody has looked at it before.
-    pub fn file(&self, slot: u8, make: impl FnOnce() -> Inode) -> Arc<Inode> {
+    ///
+    /// # Errors
+    /// ENOMEM: it stays, so there must be memory to spare, whatever call looks it up.
+    pub fn file(&self, slot: u8, make: impl FnOnce() -> Inode) -> Result<Arc<Inode>> {
         let held =
             |files: &[(u8, Arc<Inode>)]| files.iter().find(|(known, _)| *known == slot).map(|(_, inode)| inode.clone());
         if let Some(inode) = held(&self.files.lock()) {
-            return inode;
+            return Ok(inode);
         }
+        heap::admit(PAGE_SIZE)?;
         let made = Arc::new(make());
         let mut files = self.files.lock();
         if let Some(inode) = held(&files) {
-            return inode;
+            return Ok(inode);
         }
         if self.is_alive() {
             files.push((slot, made.clone()));
         }
-        made
+        Ok(made)
     }
 
     /// It is gone: whoever reads or polls its files is to see that.
