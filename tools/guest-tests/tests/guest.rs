@@ -30,6 +30,8 @@ struct Suite {
 
 const KERNEL: &[&str] = &["cargo", "test", "--package", "postern", "--target", "aarch64-unknown-none-softfloat"];
 const CONFORMANCE: &[&str] = &["make", "run", "CMD=conformance"];
+/// All memory of a small machine, used up in every way.
+const OUT_OF_MEMORY: &[&str] = &["make", "run", "MEM=64M", "CMD=conformance --suite out_of_memory"];
 const BENCHMARK: &[&str] = &["make", "run", "CMD=ipcbench --quick"];
 
 const SHELL: &[&str] = &["make", "run"];
@@ -62,6 +64,7 @@ const SUITES: &[Suite] = &[
         keys: "",
         timeout_s: BOOT_TIMEOUT_S,
     },
+    Suite { name: "out_of_memory_2_cpus", cpus: 2, output: Output::Ktap, words: OUT_OF_MEMORY },
     // Small runs, so that the benchmarks cannot rot.
     Suite {
         name: "ipcbench_1_cpu",
