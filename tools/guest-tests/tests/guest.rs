@@ -64,7 +64,14 @@ const SUITES: &[Suite] = &[
         keys: "",
         timeout_s: BOOT_TIMEOUT_S,
     },
-    Suite { name: "out_of_memory_2_cpus", cpus: 2, output: Output::Ktap, words: OUT_OF_MEMORY },
+    Suite {
+        name: "out_of_memory_2_cpus",
+        cpus: 2,
+        output: Output::Ktap,
+        words: OUT_OF_MEMORY,
+        keys: "",
+        timeout_s: BOOT_TIMEOUT_S,
+    },
     // Small runs, so that the benchmarks cannot rot.
     Suite {
         name: "ipcbench_1_cpu",
