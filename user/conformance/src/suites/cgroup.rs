@@ -47,6 +47,7 @@ crate::tests! {
     owner_and_mode_of_a_file_stay_as_they_were_set,
     processes_that_fork_at_once_stay_each_in_its_group,
     process_that_is_moved_while_it_forks_loses_no_child,
+    groups_made_entered_and_removed_by_many_at_once_keep_the_tree_whole,
     ten_thousand_groups_exist_at_once,
 }
 
@@ -534,6 +535,35 @@ fn process_that_is_moved_while_it_forks_loses_no_child() -> Outcome {
         path::rmdir(side)?;
     }
     Ok(())
+}
+
+fn groups_made_entered_and_removed_by_many_at_once_keep_the_tree_whole() -> Outcome {
+    const WORKERS: usize = 4;
+    const TURNS: usize = 100;
+    let group = Group::new()?;
+    let shared = group.file("shared");
+    let is_one_of = |result: crate::sys::Sys<()>, allowed: &[i32]| match result {
+        Err(error) if !allowed.contains(&error.errno) => Err(crate::check::Failure::from(error)),
+        _ => Ok(()),
+    };
+    let mut workers = Vec::new();
+    for _ in 0..WORKERS {
+        workers.push(process::spawn(|| {
+            for _ in 0..TURNS {
+                is_one_of(path::mkdir(&shared, 0o755), &[EEXIST])?;
+                is_one_of(cgroup::write(&format!("{shared}/cgroup.procs"), "0"), &[ENOENT, ENODEV])?;
+                group.enter()?;
+                is_one_of(path::rmdir(&shared), &[EBUSY, ENOENT])?;
+            }
+            Ok(())
+        })?);
+    }
+    for worker in workers {
+        worker.expect_success()?;
+    }
+    is_one_of(path::rmdir(&shared), &[ENOENT])?;
+    expect_eq(group.read("cgroup.stat")?.lines().next(), Some("nr_descendants 0"), "cgroup.stat")?;
+    expect_eq(group.read("cgroup.events")?, "populated 0\nfrozen 0\n", "cgroup.events")
 }
 
 fn ten_thousand_groups_exist_at_once() -> Outcome {
