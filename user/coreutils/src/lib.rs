@@ -18,6 +18,7 @@ mod invocation;
 mod list;
 mod machine;
 pub mod mode;
+mod module;
 mod moment;
 mod mounting;
 mod names;

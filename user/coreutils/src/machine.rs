@@ -95,19 +95,34 @@ pub fn free(invocation: &Invocation) -> Outcome {
 
 /// `dmesg [-c]`: the kernel's messages.
 pub fn dmesg(invocation: &Invocation) -> Outcome {
-    const READ_ALL: i32 = 3;
-    const READ_AND_CLEAR: i32 = 4;
-    const SIZE_OF_BUFFER: i32 = 10;
     let options = invocation.options("c")?;
-    let size = kernel_log(SIZE_OF_BUFFER, &mut []).at("kernel log")?;
-    let mut buffer = vec![0; size.max(4096)];
-    let action = if options.has('c') { READ_AND_CLEAR } else { READ_ALL };
-    let length = kernel_log(action, &mut buffer).at("kernel log")?;
+    let log = read_kernel_log(if options.has('c') { READ_AND_CLEAR } else { READ_ALL }).at("kernel log")?;
     let mut output = output()?;
-    for line in buffer[..length].split_inclusive(|byte| *byte == b'\n') {
+    for line in log.split_inclusive(|byte| *byte == b'\n') {
         output.write_all(without_priority(line))?;
     }
     finish(invocation, output)
+}
+
+/// Actions of syslog(2).
+const READ_ALL: i32 = 3;
+const READ_AND_CLEAR: i32 = 4;
+
+fn read_kernel_log(action: i32) -> Result<Vec<u8>, Errno> {
+    const SIZE_OF_BUFFER: i32 = 10;
+    let size = kernel_log(SIZE_OF_BUFFER, &mut [])?;
+    let mut buffer = vec![0; size.max(4096)];
+    let length = kernel_log(action, &mut buffer)?;
+    buffer.truncate(length);
+    Ok(buffer)
+}
+
+/// The kernel's messages as text.
+///
+/// # Errors
+/// EPERM where they are not for everybody.
+pub fn kernel_log_text() -> Result<String, Errno> {
+    read_kernel_log(READ_ALL).map(|log| String::from_utf8_lossy(&log).into_owned())
 }
 
 /// A line of the log without the `<6>` in front.

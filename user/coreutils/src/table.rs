@@ -2,7 +2,7 @@
 
 use crate::invocation::{Applet, Failure, Invocation, Outcome, finish, output};
 use crate::{
-    cgrun, columns, copy, dd, dump, exercises, find, grep, identity, list, machine, mode, moment, mounting, names,
+    cgrun, columns, copy, dd, dump, exercises, find, grep, identity, list, machine, mode, module, moment, mounting, names,
     number, process, run, shared, sort, stat, stream, timeout, xargs,
 };
 use std::ffi::OsString;
@@ -38,12 +38,16 @@ pub const APPLETS: &[(&str, Applet)] = &[
     ("hexdump", dump::hexdump),
     ("hostname", identity::hostname),
     ("id", identity::id),
+    ("insmod", module::insmod),
     ("kill", process::kill),
     ("ln", names::ln),
     ("ls", list::ls),
+    ("lsmod", module::lsmod),
     ("mkdir", names::mkdir),
     ("mkfifo", names::mkfifo),
     ("mknod", mounting::mknod),
+    ("modinfo", module::modinfo),
+    ("modprobe", module::modprobe),
     ("mount", mounting::mount),
     ("mv", names::mv),
     ("nice", run::nice),
@@ -60,6 +64,7 @@ pub const APPLETS: &[(&str, Applet)] = &[
     ("reboot", machine::reboot),
     ("rm", names::rm),
     ("rmdir", names::rmdir),
+    ("rmmod", module::rmmod),
     ("seq", number::seq),
     ("shm-counter", exercises::shm_counter),
     ("sleep", process::sleep),
