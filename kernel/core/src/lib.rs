@@ -14,6 +14,7 @@ pub mod areas;
 pub mod bitmap;
 pub mod cgroup_tree;
 pub mod channel;
+pub mod byte_ring;
 pub mod clock;
 pub mod command_line;
 pub mod effects;
