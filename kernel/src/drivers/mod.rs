@@ -10,6 +10,7 @@ pub mod kmsg;
 pub mod mailbox;
 pub mod memory;
 pub mod module;
+pub mod myipc;
 pub mod pl011;
 pub mod rtc;
 pub mod tty;

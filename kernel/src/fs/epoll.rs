@@ -138,8 +138,7 @@ impl Epoll {
     /// # Errors
     /// EPERM: `target` is always ready; EINVAL: no instance, or the target itself.
     pub fn of(file: &Arc<OpenFile>, target: &Arc<OpenFile>) -> Result<Arc<Self>> {
-        let may_wait = |direction| target.ops().wait_queue(direction).is_some();
-        if !may_wait(Direction::Read) && !may_wait(Direction::Write) {
+        if !target.ops().can_be_polled() {
             return Err(Errno::EPERM);
         }
         if Arc::ptr_eq(file, target) { Err(Errno::EINVAL) } else { Self::behind(file) }

@@ -116,6 +116,11 @@ pub trait FileOps: Any + Send + Sync {
         None
     }
 
+    /// Whether poll(2) may wait for it. What cannot be polled is always ready, and epoll refuses it.
+    fn can_be_polled(&self) -> bool {
+        self.wait_queue(Direction::Read).is_some() || self.wait_queue(Direction::Write).is_some()
+    }
+
     /// How long a call may wait in this direction; `None`: for ever.
     fn time_limit(&self, direction: Direction) -> Option<TimeLimit> {
         let _ = direction;

@@ -94,12 +94,12 @@ pub(super) fn start(jobs: Vec<Job>) -> Tasks {
 
 impl Tasks {
     /// How many have done their job.
-    fn done(&self) -> usize {
+    pub(super) fn done(&self) -> usize {
         DONE.load(Ordering::SeqCst)
     }
 
     /// Sleeps until that many have.
-    fn wait_until_done(&self, count: usize) {
+    pub(super) fn wait_until_done(&self, count: usize) {
         DONE_QUEUE.wait(Mode::Exclusive, || (self.done() >= count).then_some(()));
     }
 
@@ -124,16 +124,16 @@ pub(super) fn yield_until(mut condition: impl FnMut() -> bool) {
 }
 
 /// Waits until somebody waits for `file` in this direction.
-fn until_somebody_waits(file: &OpenFile, direction: Direction) {
+pub(super) fn until_somebody_waits(file: &OpenFile, direction: Direction) {
     yield_until(|| !file.ops().wait_queue(direction).unwrap().is_empty());
 }
 
-fn write(file: &OpenFile, bytes: &[u8]) -> Result<usize> {
+pub(super) fn write(file: &OpenFile, bytes: &[u8]) -> Result<usize> {
     file.write(&mut Source::from_slice(bytes), At::Position)
 }
 
 /// Reads once, into room for `length` bytes.
-fn read(file: &OpenFile, length: usize) -> Result<Vec<u8>> {
+pub(super) fn read(file: &OpenFile, length: usize) -> Result<Vec<u8>> {
     let mut buffer = vec![0; length];
     let bytes = file.read(&mut Sink::from_slice(&mut buffer), At::Position)?;
     buffer.truncate(bytes);
@@ -141,12 +141,12 @@ fn read(file: &OpenFile, length: usize) -> Result<Vec<u8>> {
 }
 
 /// Bytes that tell their place.
-fn pattern(length: usize) -> Vec<u8> {
+pub(super) fn pattern(length: usize) -> Vec<u8> {
     (0..length).map(|index| (index % 251).to_le_bytes()[0]).collect()
 }
 
 /// Runs `f` with two pages of user memory that end at the address given, and nothing behind.
-fn with_user_pages(f: impl FnOnce(usize)) {
+pub(super) fn with_user_pages(f: impl FnOnce(usize)) {
     let space = AddressSpace::new().unwrap();
     let start = 0x10_0000;
     let protection = Protection::READ | Protection::WRITE;

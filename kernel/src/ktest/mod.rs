@@ -13,6 +13,8 @@ mod memory;
 #[cfg(test)]
 mod modules;
 #[cfg(test)]
+mod myipc;
+#[cfg(test)]
 mod runner;
 #[cfg(test)]
 mod scheduling;

@@ -301,7 +301,6 @@ fn give_to_buddy(numbers: &[NonZeroU32]) {
 }
 
 /// Contiguous frames for the kernel, given back by [`free_contiguous`]: first physical address. ENOMEM.
-#[expect(dead_code, reason = "for the drivers to come: rings that a device reads")]
 pub fn alloc_contiguous(pages: usize) -> Result<usize> {
     let pages = pages.next_power_of_two();
     let (first, _) = alloc_block(pages).ok_or(Errno::ENOMEM)?;
@@ -310,7 +309,6 @@ pub fn alloc_contiguous(pages: usize) -> Result<usize> {
 }
 
 /// Gives contiguous frames back.
-#[expect(dead_code, reason = "for the drivers to come: rings that a device reads")]
 pub fn free_contiguous(physical: usize, pages: usize) {
     let pages = pages.next_power_of_two();
     super::heap::without_growth(|| BUDDY.lock().dealloc(physical >> PAGE_SHIFT, pages));

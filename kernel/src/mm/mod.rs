@@ -5,6 +5,7 @@
 //! |---|---|---|
 //! | `layout` | where things lie | – |
 //! | `frame` | page frames, per-CPU page caches | FRAMES |
+//! | `contiguous` | buffers in one piece | – |
 //! | `heap` | the kernel heap | HEAP |
 //! | `kernel_space` | the kernel's tables, stacks, device mappings | KERNEL_SPACE, STACKS |
 //! | `page_table` | the format of tables | caller's |
@@ -20,6 +21,7 @@
 pub mod address_space;
 pub mod asid;
 pub mod boot;
+pub mod contiguous;
 pub mod fault;
 pub mod frame;
 pub mod heap;

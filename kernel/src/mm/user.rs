@@ -4,6 +4,7 @@
 //! Every access may fault and so may sleep: no spin lock may be held. A fault that cannot be
 //! resolved is EFAULT if nothing was moved, and a short count otherwise.
 
+use super::contiguous::ContiguousMemory;
 use super::frame::Frame;
 use crate::arch::mmu::PAGE_SIZE;
 use crate::arch::user_access::{self, USER_END};
@@ -11,6 +12,7 @@ use crate::sync::per_cpu::assert_no_spin_lock;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::marker::PhantomData;
+use core::ops::Range;
 use postern_core::errno::{Errno, Result};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
@@ -367,6 +369,17 @@ impl<'a> Source<'a> {
         })
     }
 
+    /// Takes bytes into a range of `memory`, as far as they can be had; how many.
+    #[inline]
+    pub fn move_to_memory(&mut self, memory: &mut ContiguousMemory, range: Range<usize>) -> usize {
+        let base = memory.address(&range);
+        self.cursor.advance(range.len(), |kind, address, done, part| {
+            let to = core::ptr::with_exposed_provenance_mut(base + done);
+            // SAFETY: inside the memory, which the caller alone has; the source is a user range or a borrowed slice.
+            unsafe { copy_into_kernel(kind, to, address, part) }
+        })
+    }
+
     /// Takes as many bytes as fit into `to`; how many. EFAULT if none could be had.
     pub fn copy_to_slice(&mut self, to: &mut [u8]) -> Result<usize> {
         let length = to.len();
@@ -445,6 +458,17 @@ impl<'a> Sink<'a> {
     #[inline]
     pub fn remaining(&self) -> usize {
         self.cursor.remaining
+    }
+
+    /// Stores a range of `memory`, as far as there is room that can be written; how many bytes.
+    #[inline]
+    pub fn move_from_memory(&mut self, memory: &ContiguousMemory, range: Range<usize>) -> usize {
+        let base = memory.address(&range);
+        self.cursor.advance(range.len(), |kind, address, done, part| {
+            let from = core::ptr::with_exposed_provenance(base + done);
+            // SAFETY: inside the memory, which nobody changes while it is borrowed; the target is a user range or a borrowed slice.
+            unsafe { copy_out_of_kernel(kind, address, from, part) }
+        })
     }
 
     /// Stores up to `length` bytes of `frame` from `offset`; how many. EFAULT if none could be stored.

@@ -28,7 +28,7 @@ use postern_core::errno::{Errno, Result};
 pub use postern_core::module_parameter::{Parameter, ParameterError, Value, Values};
 
 /// Every module there is.
-pub static ALL: &[&Description] = &[&super::hello::MODULE, &super::mailbox::MODULE];
+pub static ALL: &[&Description] = &[&super::hello::MODULE, &super::myipc::MODULE, &super::mailbox::MODULE];
 
 /// Whether a module is loaded without being asked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -31,6 +31,8 @@ mod mmap;
 mod mmap_fault;
 mod mmap_file;
 mod out_of_memory;
+mod modules;
+mod myipc;
 mod paths;
 mod permissions;
 mod pipe;
@@ -95,6 +97,8 @@ pub static ALL: &[Suite] = &[
     Suite { name: "misc", tests: misc::tests },
     Suite { name: "cgroup", tests: cgroup::tests },
     Suite { name: "cgroup_pids", tests: cgroup_pids::tests },
+    Suite { name: "modules", tests: modules::tests },
+    Suite { name: "myipc", tests: myipc::tests },
     Suite { name: "bad_pointers", tests: bad_pointers::tests },
     Suite { name: "exhaustion", tests: exhaustion::tests },
     Suite { name: "leaks", tests: leaks::tests },

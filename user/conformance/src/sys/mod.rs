@@ -8,6 +8,7 @@ pub mod cgroup;
 pub mod fd;
 pub mod hello;
 pub mod memory;
+pub mod module;
 pub mod path;
 pub mod process;
 pub mod ready;
