@@ -87,7 +87,10 @@ fn find(name: &str) -> Option<Arc<Loaded>> {
 
 /// What an attempt to load says: to the log, and to the program.
 fn refused(name: &str, refusal: Refusal) -> Errno {
-    log::warn!("{name}: {}", refusal.reason);
+    // As on Linux, the number says all of this one, and modprobe meets it every day.
+    if refusal.error != Errno::EEXIST {
+        log::warn!("{name}: {}", refusal.reason);
+    }
     refusal.error
 }
 

@@ -26,6 +26,7 @@ mod hello_ring;
 mod identity;
 mod leaks;
 mod links;
+mod mailbox;
 mod misc;
 mod mmap;
 mod mmap_fault;
@@ -98,6 +99,7 @@ pub static ALL: &[Suite] = &[
     Suite { name: "cgroup", tests: cgroup::tests },
     Suite { name: "cgroup_pids", tests: cgroup_pids::tests },
     Suite { name: "modules", tests: modules::tests },
+    Suite { name: "mailbox", tests: mailbox::tests },
     Suite { name: "myipc", tests: myipc::tests },
     Suite { name: "bad_pointers", tests: bad_pointers::tests },
     Suite { name: "exhaustion", tests: exhaustion::tests },

@@ -1,0 +1,86 @@
+//! /dev/mailbox, the worked example of docs/write-your-own-driver.md: the test that goes with it. Skipped without Postern.
+
+use super::modules::{reload, unloaded};
+use crate::check::{Failure, Outcome, expect_eq, expect_errno};
+use crate::sys::{fd, memory, path, process, ready};
+use libc::{EAGAIN, EBUSY, EFAULT, O_NONBLOCK, O_RDWR, POLLIN, POLLOUT};
+
+crate::tests! {
+    a_byte_goes_in_and_comes_out,
+    a_reader_waits_for_a_byte_and_a_writer_for_room,
+    a_longer_write_is_delivered_byte_by_byte,
+    o_nonblock_gives_eagain,
+    poll_tells_which_of_both_is_possible,
+    a_fault_leaves_the_byte_where_it_is,
+    the_parameter_is_what_is_in_the_box_at_first,
+    an_open_mailbox_cannot_be_unloaded,
+}
+
+fn open(parameters: &str, flags: i32) -> Result<i32, Failure> {
+    reload("mailbox", parameters)?;
+    Ok(path::open("/dev/mailbox", O_RDWR | flags, 0)?)
+}
+
+fn a_byte_goes_in_and_comes_out() -> Outcome {
+    let file = open("", O_NONBLOCK)?;
+    expect_eq(fd::write(file, b"x")?, 1, "bytes written")?;
+    expect_eq(fd::read_up_to(file, 1)?, b"x".to_vec(), "the byte")
+}
+
+fn a_reader_waits_for_a_byte_and_a_writer_for_room() -> Outcome {
+    let file = open("", 0)?;
+    let reader = process::spawn(|| expect_eq(fd::read_up_to(file, 1)?, b"1".to_vec(), "what the reader got"))?;
+    reader.wait_until_asleep()?;
+    fd::write(file, b"1")?;
+    reader.expect_success()?;
+    fd::write(file, b"2")?;
+    let writer = process::spawn(|| expect_eq(fd::write(file, b"3")?, 1, "bytes of the writer"))?;
+    writer.wait_until_asleep()?;
+    expect_eq(fd::read_up_to(file, 1)?, b"2".to_vec(), "the first byte")?;
+    writer.expect_success()?;
+    expect_eq(fd::read_up_to(file, 1)?, b"3".to_vec(), "the second")
+}
+
+fn a_longer_write_is_delivered_byte_by_byte() -> Outcome {
+    let file = open("", 0)?;
+    let writer = process::spawn(|| expect_eq(fd::write(file, b"letters")?, 7, "bytes written"))?;
+    expect_eq(fd::read_up_to(file, 7)?, b"letters".to_vec(), "the bytes")?;
+    writer.expect_success()
+}
+
+fn o_nonblock_gives_eagain() -> Outcome {
+    let file = open("", O_NONBLOCK)?;
+    expect_errno(fd::read(file, &mut [0]), EAGAIN)?;
+    fd::write(file, b"x")?;
+    expect_errno(fd::write(file, b"y"), EAGAIN)
+}
+
+fn poll_tells_which_of_both_is_possible() -> Outcome {
+    let file = open("", 0)?;
+    let both = POLLIN | POLLOUT;
+    expect_eq(ready::revents(file, both)?, POLLOUT, "revents of an empty box")?;
+    fd::write(file, b"x")?;
+    expect_eq(ready::revents(file, both)?, POLLIN, "revents of a full one")
+}
+
+fn a_fault_leaves_the_byte_where_it_is() -> Outcome {
+    let file = open("", O_NONBLOCK)?;
+    let area = memory::before_hole(1)?;
+    let end = area.length - memory::PAGE;
+    expect_errno(fd::write_from(file, &area, end, 1), EFAULT)?;
+    expect_errno(fd::read(file, &mut [0]), EAGAIN)?;
+    fd::write(file, b"x")?;
+    expect_errno(fd::read_into(file, &area, end, 1), EFAULT)?;
+    expect_eq(fd::read_up_to(file, 1)?, b"x".to_vec(), "the byte")
+}
+
+fn the_parameter_is_what_is_in_the_box_at_first() -> Outcome {
+    expect_eq(fd::read_up_to(open("letter=80", 0)?, 1)?, b"P".to_vec(), "the byte")
+}
+
+fn an_open_mailbox_cannot_be_unloaded() -> Outcome {
+    let file = open("", 0)?;
+    expect_errno(crate::sys::module::delete_module("mailbox", 0), EBUSY)?;
+    fd::close(file)?;
+    unloaded("mailbox")
+}
