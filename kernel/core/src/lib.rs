@@ -12,9 +12,9 @@ extern crate std;
 
 pub mod areas;
 pub mod bitmap;
+pub mod byte_ring;
 pub mod cgroup_tree;
 pub mod channel;
-pub mod byte_ring;
 pub mod clock;
 pub mod command_line;
 pub mod effects;

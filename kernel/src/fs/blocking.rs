@@ -77,14 +77,16 @@ impl WaitCounts {
         Self { sleeps: AtomicU64::new(0), spurious_wakes: AtomicU64::new(0) }
     }
 
-    /// Of a wait of so many attempts, the first of which came before any sleep.
+    /// Of a wait of so many attempts, at least one: each sleep has one before it, from the queue, and one after it.
     fn note(&self, attempts: u64, has_succeeded: bool) {
-        let sleeps = if has_succeeded { attempts - 1 } else { attempts };
+        // What did not succeed ended in a sleep: nothing was attempted after it.
+        let sleeps = if has_succeeded { attempts / 2 } else { attempts.div_ceil(2) };
         if sleeps != 0 {
             self.sleeps.fetch_add(sleeps, Ordering::Relaxed);
         }
-        if attempts > 2 {
-            self.spurious_wakes.fetch_add(attempts - 2, Ordering::Relaxed);
+        let spurious_wakes = (attempts - 1) / 2;
+        if spurious_wakes != 0 {
+            self.spurious_wakes.fetch_add(spurious_wakes, Ordering::Relaxed);
         }
     }
 }

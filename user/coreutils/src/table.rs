@@ -2,8 +2,8 @@
 
 use crate::invocation::{Applet, Failure, Invocation, Outcome, finish, output};
 use crate::{
-    cgrun, columns, copy, dd, dump, exercises, find, grep, identity, list, machine, mode, module, moment, mounting, names,
-    number, process, run, shared, sort, stat, stream, timeout, xargs,
+    cgrun, columns, copy, dd, dump, exercises, find, grep, identity, list, machine, mode, module, moment, mounting,
+    names, number, process, run, shared, sort, stat, stream, timeout, xargs,
 };
 use std::ffi::OsString;
 use std::io::Write;

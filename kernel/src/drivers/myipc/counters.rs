@@ -3,13 +3,13 @@
 //! Owns the counters of a device. Relaxed atomics: each is a figure of its own. No locks, never sleeps.
 
 use super::device::Device;
+use crate::fs::blocking::WaitCounts;
 use crate::fs::procfs::text::{Text, TextSource, put};
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, Ordering};
 use postern_core::errno::Result;
 
 /// What a device has done since the module was loaded.
-#[derive(Default)]
 pub struct Counters {
     /// Openings.
     pub opens: AtomicU64,
@@ -23,6 +23,17 @@ pub struct Counters {
     pub bytes_out: AtomicU64,
     /// Waiters that were woken.
     pub wakes: AtomicU64,
+    /// How often somebody slept, and how often in vain.
+    pub waits: WaitCounts,
+}
+
+impl Counters {
+    /// Nothing has been done.
+    pub const fn new() -> Self {
+        const ZERO: AtomicU64 = AtomicU64::new(0);
+        let waits = WaitCounts::new();
+        Self { opens: ZERO, writes: ZERO, reads: ZERO, bytes_in: ZERO, bytes_out: ZERO, wakes: ZERO, waits }
+    }
 }
 
 /// Adds to a counter.
@@ -47,6 +58,8 @@ impl TextSource for Report {
                 ("bytes_in", &counters.bytes_in),
                 ("bytes_out", &counters.bytes_out),
                 ("wakes", &counters.wakes),
+                ("spurious_wakes", &counters.waits.spurious_wakes),
+                ("sleeps", &counters.waits.sleeps),
             ] {
                 put!(text, "{name} {what} {}\n", counter.load(Ordering::Relaxed));
             }

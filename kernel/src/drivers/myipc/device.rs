@@ -6,6 +6,7 @@
 //! on the other side. Specification: seed 000 §3.1.
 
 use super::counters::{Counters, count};
+use crate::fs::blocking::WaitCounts;
 use crate::fs::file::{Direction, FileOps, Io, Readiness};
 use crate::mm::contiguous::ContiguousMemory;
 use crate::mm::user::{Sink, Source, UserPtr};
@@ -45,7 +46,7 @@ impl Device {
             state: Mutex::new(rank::DRIVER, state),
             readers: WaitQueue::new(),
             writers: WaitQueue::new(),
-            counters: Counters::default(),
+            counters: Counters::new(),
         }))
     }
 
@@ -123,6 +124,13 @@ impl FileOps for Device {
             Direction::Write => &self.writers,
         })
     }
+
+    fn wait_counts(&self) -> Option<&WaitCounts> {
+        Some(&self.counters.waits)
+    }
+
+    /// Whoever could go on was woken with this one.
+    fn pass_on(&self, _: Direction, _: &WaitQueue) {}
 
     fn ioctl(&self, command: u32, argument: usize) -> Result<usize> {
         match command {

@@ -14,7 +14,7 @@ mod device;
 use super::module::{Description, Module, Parameter, Refusal, Start, Values};
 use super::{CharDriver, DeviceNode, Major, OpenContext};
 use crate::fs::file::FileOps;
-use crate::fs::{kernel_tree, procfs};
+use crate::fs::procfs;
 use alloc::format;
 use alloc::sync::Arc;
 use device::Device;
@@ -80,7 +80,7 @@ fn init(values: &Values) -> core::result::Result<Arc<dyn Module>, Refusal> {
     match super::register(Arc::new(Driver(devices.clone())), Major::Dynamic, 0..DEVICES, &nodes) {
         Ok(major) => Ok(Arc::new(Registered { major, devices })),
         Err(error) => {
-            kernel_tree::remove(procfs::instance(), REPORT)?;
+            procfs::remove(REPORT)?;
             Err(error.into())
         }
     }
@@ -102,6 +102,6 @@ impl Module for Registered {
     fn exit(&self) -> Result<()> {
         super::unregister(self.major, 0)?;
         // Nobody opens a device any more. The devices go with this module and the last reader of its report.
-        kernel_tree::remove(procfs::instance(), REPORT)
+        procfs::remove(REPORT)
     }
 }

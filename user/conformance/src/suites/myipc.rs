@@ -31,6 +31,7 @@ crate::tests! {
     a_signal_with_sa_restart_does_not,
     a_signal_in_the_middle_of_a_write_gives_the_count_so_far,
     a_write_wakes_every_waiting_reader_and_no_writer,
+    the_herd_is_counted_each_wake_up_in_vain_is_a_sleep_more,
     readers_and_writers_wait_on_queues_of_their_own,
     a_fault_half_way_counts_what_was_copied_and_loses_nothing,
     a_fault_at_once_gives_efault_and_changes_nothing,
@@ -310,6 +311,31 @@ fn a_write_wakes_every_waiting_reader_and_no_writer() -> Outcome {
     expect_eq(fd::fionread(file)?, 0, "bytes left")
 }
 
+/// Waits until each of the children sleeps or has ended.
+fn until_asleep_or_gone(children: &[process::Child]) -> Outcome {
+    for child in children {
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(5);
+        while !matches!(process::state_of(child.pid)?, 'S' | 'Z') {
+            expect(std::time::Instant::now() < deadline, "a woken reader sleeps again, or ends, within five seconds")?;
+            std::thread::yield_now();
+        }
+    }
+    Ok(())
+}
+
+fn the_herd_is_counted_each_wake_up_in_vain_is_a_sleep_more() -> Outcome {
+    const READERS: usize = 8;
+    let file = fresh("", 0)?;
+    let readers = sleeping(READERS, || expect_eq(fd::read_up_to(file, 1)?.len(), 1, "bytes of one reader"))?;
+    fd::write(file, b"x")?;
+    until_asleep_or_gone(&readers)?;
+    fd::write(file, &[b'y'; READERS - 1])?;
+    readers.into_iter().try_for_each(process::Child::expect_success)?;
+    expect_eq(counter("wakes")?, 15, "wake-ups: eight by the first byte, seven by the others")?;
+    expect_eq(counter("spurious_wakes")?, 7, "wake-ups in vain")?;
+    expect_eq(counter("sleeps")?, 15, "sleeps")
+}
+
 /// seed-notes.md, 002: the sketch's single queue for both directions makes a wake-up ambiguous.
 fn readers_and_writers_wait_on_queues_of_their_own() -> Outcome {
     let file = fresh("size=8", 0)?;
@@ -474,9 +500,9 @@ fn counters_tell_bytes_wakes_and_openings() -> Outcome {
     fd::write(file, &pattern(100))?;
     fd::write(file, &pattern(50))?;
     fd::read_up_to(file, 120)?;
-    let names = ["size", "bytes", "opens", "writes", "reads", "bytes_in", "bytes_out", "wakes"];
+    let names = ["size", "bytes", "opens", "writes", "reads", "bytes_in", "bytes_out", "wakes", "sleeps"];
     let values = names.map(|name| counter(name).unwrap_or(u64::MAX));
-    expect_eq(values, [1000, 30, 2, 2, 1, 150, 120, 0], "size, bytes, opens, writes, reads, in, out, wakes")
+    expect_eq(values, [1000, 30, 2, 2, 1, 150, 120, 0, 0], "size, bytes, opens, writes, reads, in, out, wakes, sleeps")
 }
 
 fn vectors_are_gathered_and_scattered() -> Outcome {
