@@ -10,6 +10,7 @@ use crate::effects::{Step, Wake, Wakes};
 use crate::errno::{Errno, Result};
 use crate::page_ring::{Framing, PAGE_SIZE, PageRing, Recycle, WriteRoom, WriteStep};
 
+pub use level::{Level, Written};
 pub use shape::{Shape, WriterOpens};
 
 /// A write of at most so many bytes goes in whole or not at all.
@@ -245,6 +246,7 @@ fn fill<P>(mut room: WriteRoom<'_, P>, copy: &mut impl FnMut(&mut P, Range<usize
 }
 
 mod ends;
+mod level;
 mod shape;
 #[cfg(test)]
 mod tests;

@@ -12,7 +12,7 @@ mod timing;
 
 pub use devices::{console, open_console, register};
 
-use crate::fs::blocking::{TimeLimit, TooLong};
+use crate::fs::blocking::TooLong;
 use crate::fs::file::{Direction, FileOps, Io, Readiness};
 use crate::mm::user::{Sink, Source};
 use crate::sync::{Kernel, Mutex, Platform, SpinGuard, SpinLock, WaitQueue, rank};
@@ -301,12 +301,15 @@ impl FileOps for TerminalFile {
         })
     }
 
-    fn time_limit(&self, direction: Direction) -> Option<TimeLimit> {
+    fn time_limit_ns(&self, direction: Direction) -> Option<u64> {
         if direction == Direction::Write {
             return None;
         }
-        let ns = Timing::of(self.terminal.lock().discipline.termios()).whole_read_ns()?;
-        Some(TimeLimit { ns, then: TooLong::NoBytes })
+        Timing::of(self.terminal.lock().discipline.termios()).whole_read_ns()
+    }
+
+    fn at_time_limit(&self) -> TooLong {
+        TooLong::NoBytes
     }
 
     fn ioctl(&self, command: u32, argument: usize) -> Result<usize> {

@@ -54,15 +54,6 @@ pub enum TooLong {
     NoBytes,
 }
 
-/// How long a call may wait, and what then.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct TimeLimit {
-    /// In nanoseconds from its beginning.
-    pub ns: u64,
-    /// How it ends.
-    pub then: TooLong,
-}
-
 /// What the waiting at an object came to, for objects that want to know.
 pub struct WaitCounts {
     /// How often somebody went to sleep.
@@ -91,37 +82,54 @@ impl WaitCounts {
     }
 }
 
+/// When a call that begins to wait now has waited too long.
+#[inline(always)]
+fn deadline_ns(ops: &dyn FileOps, direction: Direction) -> Option<u64> {
+    ops.time_limit_ns(direction).map(|limit_ns| Kernel::now_ns().saturating_add(limit_ns))
+}
+
 /// Sleeps on `queue` until `attempt` says something else than "not now".
 #[inline(always)]
 fn wait_for(
-    ops: &dyn FileOps,
     queue: &WaitQueue,
-    limit: Option<TimeLimit>,
+    deadline_ns: Option<u64>,
     mut attempt: impl FnMut() -> Result<usize>,
-) -> Result<Result<usize>> {
-    let deadline_ns = limit.map(|limit| Kernel::now_ns().saturating_add(limit.ns));
-    let waited = match ops.wait_counts() {
-        None => queue.wait_until(Mode::Exclusive, Sleep::Interruptible, deadline_ns, || settled(attempt())),
-        Some(counts) => {
-            let mut attempts = 0;
-            let counted = || {
-                attempts += 1;
-                settled(attempt())
-            };
-            let waited = queue.wait_until(Mode::Exclusive, Sleep::Interruptible, deadline_ns, counted);
-            counts.note(attempts, waited.is_ok());
-            waited
-        }
-    };
-    waited.or_else(|error| failed(error, limit))
+) -> core::result::Result<Result<usize>, WaitError> {
+    queue.wait_until(Mode::Exclusive, Sleep::Interruptible, deadline_ns, || settled(attempt()))
+}
+
+/// The same, counted. Out of line, to keep the path of who does not count short.
+#[inline(never)]
+fn wait_counted(
+    counts: &WaitCounts,
+    queue: &WaitQueue,
+    deadline_ns: Option<u64>,
+    mut attempt: impl FnMut() -> Result<usize>,
+) -> core::result::Result<Result<usize>, WaitError> {
+    let mut attempts = 0;
+    let waited = wait_for(queue, deadline_ns, || {
+        attempts += 1;
+        attempt()
+    });
+    counts.note(attempts, waited.is_ok());
+    waited
 }
 
 #[inline(never)]
 fn wait_to_read(ops: &dyn FileOps, io: &Io, sink: &mut Sink<'_>) -> Result<usize> {
     let Some(queue) = ops.wait_queue(Direction::Read) else { return Err(Errno::EAGAIN) };
-    let result = wait_for(ops, queue, ops.time_limit(Direction::Read), || ops.try_read(io, sink))?;
-    pass_on(ops, queue, Direction::Read);
-    result
+    let deadline_ns = deadline_ns(ops, Direction::Read);
+    let waited = match ops.wait_counts() {
+        None => wait_for(queue, deadline_ns, || ops.try_read(io, sink)),
+        Some(counts) => wait_counted(counts, queue, deadline_ns, || ops.try_read(io, sink)),
+    };
+    match waited {
+        Ok(result) => {
+            pass_on(ops, queue, Direction::Read);
+            result
+        }
+        Err(error) => failed(ops, error, deadline_ns),
+    }
 }
 
 /// The rest of a write that did not go in at once.
@@ -160,16 +168,25 @@ fn attempt_or_wait(ops: &dyn FileOps, io: &Io, source: &mut Source<'_>) -> Resul
         return result;
     }
     let Some(queue) = ops.wait_queue(Direction::Write) else { return Err(Errno::EAGAIN) };
-    let result = wait_for(ops, queue, ops.time_limit(Direction::Write), || ops.try_write(io, source))?;
+    let deadline_ns = deadline_ns(ops, Direction::Write);
+    let waited = match ops.wait_counts() {
+        None => wait_for(queue, deadline_ns, || ops.try_write(io, source)),
+        Some(counts) => wait_counted(counts, queue, deadline_ns, || ops.try_write(io, source)),
+    };
+    let result = match waited {
+        Ok(result) => result,
+        Err(error) => return failed(ops, error, deadline_ns),
+    };
     pass_on(ops, queue, Direction::Write);
     result
 }
 
 /// What a wait comes to that ended without success. As signal(7) has it, a call with a time limit is never restarted.
-fn failed(error: WaitError, limit: Option<TimeLimit>) -> Result<Result<usize>> {
-    let limit_fails = limit.is_some_and(|limit| limit.then == TooLong::Fail);
+#[cold]
+fn failed(ops: &dyn FileOps, error: WaitError, deadline_ns: Option<u64>) -> Result<usize> {
+    let limit_fails = deadline_ns.is_some() && ops.at_time_limit() == TooLong::Fail;
     match error {
-        WaitError::TimedOut if !limit_fails => Ok(Ok(0)),
+        WaitError::TimedOut if !limit_fails => Ok(0),
         WaitError::TimedOut => Err(Errno::EAGAIN),
         WaitError::Interrupted if limit_fails => Err(Errno::EINTR),
         WaitError::Interrupted => Err(Errno::ERESTARTSYS),

@@ -5,7 +5,7 @@
 //! implementation holds a sleeping lock over it, or none. No state of its own.
 //! Specification: read(2), write(2), poll(2), ioctl(2), mmap(2).
 
-use crate::fs::blocking::{self, TimeLimit, WaitCounts};
+use crate::fs::blocking::{self, TooLong, WaitCounts};
 use crate::fs::flags::OpenFlags;
 use crate::mm::PageSource;
 use crate::mm::user::{Sink, Source};
@@ -121,10 +121,15 @@ pub trait FileOps: Any + Send + Sync {
         self.wait_queue(Direction::Read).is_some() || self.wait_queue(Direction::Write).is_some()
     }
 
-    /// How long a call may wait in this direction; `None`: for ever.
-    fn time_limit(&self, direction: Direction) -> Option<TimeLimit> {
+    /// How long a call may wait in this direction, in nanoseconds; `None`: for ever.
+    fn time_limit_ns(&self, direction: Direction) -> Option<u64> {
         let _ = direction;
         None
+    }
+
+    /// What a call comes to that has waited so long.
+    fn at_time_limit(&self) -> TooLong {
+        TooLong::Fail
     }
 
     /// Where the waiting of its readers and writers is counted, if it is.

@@ -2,6 +2,7 @@
 
 mod eventfd;
 mod fifo;
+mod hello;
 mod pipe;
 mod pipe_waiting;
 mod readiness;
@@ -43,6 +44,17 @@ pub const TESTS: &[(&str, fn())] = &[
     ("a_fifo_without_reader_is_enxio_for_a_writer", fifo::nonblocking_writer),
     ("a_fifo_reader_sees_no_hang_up_before_a_writer", fifo::no_early_hang_up),
     ("the_openers_of_a_fifo_wait_for_each_other", fifo::rendezvous),
+    ("each_group_has_a_hello_of_its_own_which_goes_with_it", hello::routing_by_group),
+    ("a_hello_that_is_open_outlives_its_group", hello::group_goes_while_open),
+    ("no_hello_outlives_its_group_whoever_is_quicker", hello::opening_races_with_removal),
+    ("group_ids_are_not_cut_to_32_bits", hello::ids_of_64_bits),
+    ("every_combination_of_switches_keeps_bytes_and_wakeups", hello::every_combination_of_switches),
+    ("each_switch_of_hello_does_something", hello::switches_switch),
+    ("one_event_wakes_one_of_1_to_64_in_order_of_arrival", hello::herd),
+    ("a_fault_in_a_merge_leaves_the_ring_as_it_was", hello::fault_in_a_merge),
+    ("a_ring_with_data_does_not_look_full", hello::readiness_of_a_ring_with_data),
+    ("openers_and_closers_at_once_lose_nothing", hello::tasks_that_open_and_close),
+    ("loads_of_hello_leave_nothing_behind", hello::loads_leave_nothing),
     ("an_eventfd_adds_and_is_taken", eventfd::counts),
     ("an_eventfd_semaphore_gives_one_at_a_time", eventfd::semaphore),
     ("a_full_eventfd_makes_writers_wait", eventfd::overflow),

@@ -32,6 +32,13 @@ impl HeadTail {
         (self.tail as u64) << 32 | self.head as u64
     }
 
+    /// The next slot to fill.
+    #[inline]
+    #[must_use]
+    pub const fn head(self) -> u32 {
+        self.head
+    }
+
     /// Slots between tail and head.
     #[inline]
     #[must_use]

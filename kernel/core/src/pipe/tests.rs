@@ -109,6 +109,25 @@ fn a_longer_write_may_go_in_partly() {
 }
 
 #[test]
+fn a_write_is_known_by_what_it_leaves() {
+    let mut pipe = open_pipe(4);
+    let mut written = |data: &[u8], mapped| {
+        let before = pipe.level();
+        let _ = write_from(&mut pipe, data, Framing::Stream, mapped).map(|step| step.settle(|_| ()));
+        let Written { bytes, slots, merges } = pipe.written_since(before);
+        (bytes, slots, merges)
+    };
+    assert_eq!(written(&[1; 100], NEVER), (100, 1, 0));
+    assert_eq!(written(&[2; 96], NEVER), (96, 0, 1));
+    assert_eq!(written(&[3; PAGE_SIZE], NEVER), (PAGE_SIZE, 1, 0));
+    assert_eq!(written(&[4; 10], 9), (0, 0, 0), "a fault");
+    // Both what merges and a whole page, of which a second does not arrive.
+    assert_eq!(written(b"odd", NEVER), (3, 1, 0));
+    assert_eq!(written(&[5; 2 * PAGE_SIZE + 7], PAGE_SIZE + 7), (PAGE_SIZE + 7, 1, 1));
+    assert_eq!(written(&[6; PAGE_SIZE], NEVER), (0, 0, 0), "no room");
+}
+
+#[test]
 fn a_write_wakes_a_reader_only_if_the_pipe_was_empty() {
     let mut pipe = open_pipe(2);
     let mut wakes = |data: &[u8]| opened(write_from(&mut pipe, data, Framing::Stream, NEVER).unwrap()).1;

@@ -5,9 +5,8 @@
 //! bytes; a fixed binding is found without it. Specification: seed 001 §6.1, "single channel per cgroup".
 
 use super::instance::Instance;
-use crate::sync::{Mutex, MutexGuard, rank};
+use crate::sync::{Mutex, rank};
 use alloc::sync::Arc;
-use core::ops::Deref;
 use postern_core::errno::{Errno, Result};
 use postern_core::pipe::WriterOpens;
 use spin::Once;
@@ -19,26 +18,6 @@ pub struct Bound {
     pub instance: Arc<Instance>,
     /// Its count of writers when this came, if it came before any: no hang-up before that changes.
     pub unseen_writers: Option<WriterOpens>,
-}
-
-/// A binding that does not change as long as this lives.
-pub enum Held<'a> {
-    /// It never will.
-    Fixed(&'a Bound),
-    /// It could otherwise.
-    Loose(MutexGuard<'a, Bound>),
-}
-
-impl Deref for Held<'_> {
-    type Target = Bound;
-
-    #[inline(always)]
-    fn deref(&self) -> &Bound {
-        match self {
-            Self::Fixed(bound) => bound,
-            Self::Loose(bound) => bound,
-        }
-    }
 }
 
 /// The binding of one open file.
@@ -75,30 +54,16 @@ impl Binding {
         self.fixed.call_once(|| loose.clone())
     }
 
-    /// What the file works on during one transfer, to be given back to [`finish`](Self::finish).
-    #[inline(always)]
-    pub fn hold(&self) -> Held<'_> {
-        match self.fixed.get() {
-            Some(bound) => Held::Fixed(bound),
-            // Should it have been fixed just now: to the same.
-            None => Held::Loose(self.loose.lock()),
-        }
-    }
-
-    /// The end of a transfer: if bytes have moved, the binding is fixed.
-    #[inline(always)]
-    pub fn finish(&self, held: Held<'_>, moved: Result<usize>) -> Result<usize> {
-        if let Held::Loose(bound) = held {
-            self.finish_loose(&bound, moved);
-        }
-        moved
-    }
-
+    /// A transfer while it may still be loose: if bytes move, it is fixed.
     #[cold]
-    fn finish_loose(&self, bound: &Bound, moved: Result<usize>) {
-        if moved.is_ok_and(|moved| moved != 0) {
-            self.fixed.call_once(|| bound.clone());
+    pub fn transfer(&self, attempt: impl FnOnce(&Bound) -> Result<usize>) -> Result<usize> {
+        // Should it have been fixed just now: to the same.
+        let loose = self.loose.lock();
+        let moved = attempt(&loose)?;
+        if moved != 0 {
+            self.fixed.call_once(|| loose.clone());
         }
+        Ok(moved)
     }
 
     /// Binds the file to `new`; what it was bound to.

@@ -6,9 +6,9 @@
 use super::routing;
 use crate::fs::blocking::WaitCounts;
 use crate::fs::procfs::text::{Text, put};
-use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering};
 use postern_core::errno::Result;
+use postern_core::pipe::Written;
 
 /// The counters of one instance.
 pub struct Counters {
@@ -53,12 +53,12 @@ impl Counters {
         add_alone(&self.allocations, 1);
     }
 
-    /// A write has filled this range of a page. With the mutex held.
+    /// A write has put something in. With the mutex held.
     #[inline(always)]
-    pub fn count_fill(&self, range: &Range<usize>) {
-        add_alone(&self.bytes, range.len() as u64);
-        // By the contract of `WriteRoom::range`.
-        add_alone(if range.start == 0 { &self.fills } else { &self.merges }, 1);
+    pub fn count_written(&self, written: Written) {
+        add_alone(&self.bytes, written.bytes as u64);
+        add_alone(&self.fills, u64::from(written.slots));
+        add_alone(&self.merges, u64::from(written.merges));
     }
 
     /// So many waiters were woken.

@@ -82,6 +82,11 @@ impl HelloFile {
     }
 }
 
+/// The path of transfers once the binding is fixed.
+struct Fixed;
+/// The path of those before.
+struct Loose;
+
 /// The instance of `key` with the ends opened that `access` names.
 fn open_instance(key: ChannelKey, access: AccessMode, meeting: Meeting) -> Result<Bound> {
     let instance = routing::find_or_make(key)?;
@@ -97,16 +102,18 @@ fn ready(bound: &Bound, visible: Readiness) -> Readiness {
 
 impl FileOps for HelloFile {
     fn try_read(&self, _: &Io, sink: &mut Sink<'_>) -> Result<usize> {
-        let bound = self.binding.hold();
-        let moved = bound.instance.try_read(sink);
-        self.binding.finish(bound, moved)
+        match self.binding.if_fixed() {
+            Some(bound) => bound.instance.try_read::<Fixed>(sink),
+            None => self.binding.transfer(|bound| bound.instance.try_read::<Loose>(sink)),
+        }
     }
 
     fn try_write(&self, io: &Io, source: &mut Source<'_>) -> Result<usize> {
         let boundaries = if io.flags.contains(OpenFlags::DIRECT) { Boundaries::Kept } else { Boundaries::None };
-        let bound = self.binding.hold();
-        let moved = bound.instance.try_write(source, boundaries);
-        self.binding.finish(bound, moved)
+        match self.binding.if_fixed() {
+            Some(bound) => bound.instance.try_write::<Fixed>(source, boundaries),
+            None => self.binding.transfer(|bound| bound.instance.try_write::<Loose>(source, boundaries)),
+        }
     }
 
     fn readiness(&self) -> Readiness {

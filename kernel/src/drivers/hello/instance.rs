@@ -124,12 +124,12 @@ impl Instance {
         self.edge_waiters.store(true, Ordering::Relaxed);
     }
 
-    /// Takes what is there. As for a pipe.
+    /// Takes what is there. As for a pipe. `Path` tells callers apart, so that each has the whole of this for itself.
     ///
     /// # Errors
     /// EAGAIN, EFAULT.
     #[inline(always)]
-    pub fn try_read(&self, sink: &mut Sink<'_>) -> Result<usize> {
+    pub fn try_read<Path>(&self, sink: &mut Sink<'_>) -> Result<usize> {
         let switches = Switches::now();
         if switches.contains(Switches::SNAPSHOT) && self.looks_empty() && sink.remaining() != 0 {
             return Err(Errno::EAGAIN);
@@ -140,12 +140,12 @@ impl Instance {
         })
     }
 
-    /// Puts in what there is room for; a packet for each write if `packets`. As for a pipe.
+    /// Puts in what there is room for, a packet for each write if `boundaries` are kept. As for a pipe. `Path` as above.
     ///
     /// # Errors
     /// EAGAIN, EFAULT, EPIPE, ENOMEM.
     #[inline(always)]
-    pub fn try_write(&self, source: &mut Source<'_>, boundaries: Boundaries) -> Result<usize> {
+    pub fn try_write<Path>(&self, source: &mut Source<'_>, boundaries: Boundaries) -> Result<usize> {
         let switches = Switches::now();
         self.transfer(End::Write, switches, |state| {
             if self.edge_waiters.load(Ordering::Relaxed) {
@@ -153,13 +153,12 @@ impl Instance {
             }
             let framing = if boundaries == Boundaries::Kept { Framing::Packet } else { state.framing };
             let allocate = || Frame::alloc().inspect(|_| self.counters.count_allocation());
-            state.pipe.try_write(source.remaining(), framing, allocate, |frame, range| {
-                let copied = source.move_to_frame(frame, range.start, range.len());
-                if copied == range.len() {
-                    self.counters.count_fill(&range);
-                }
-                copied
-            })
+            let before = state.pipe.level();
+            let step = state.pipe.try_write(source.remaining(), framing, allocate, |frame, range| {
+                source.move_to_frame(frame, range.start, range.len())
+            });
+            self.counters.count_written(state.pipe.written_since(before));
+            step
         })
     }
 

@@ -11,7 +11,6 @@ mod options;
 mod transfer;
 
 use crate::fs::anonymous::{self, Kind};
-use crate::fs::blocking::{TimeLimit, TooLong};
 use crate::fs::file::{Direction, FileOps, Io, Readiness};
 use crate::fs::flags::{AccessMode, OpenFlags};
 use crate::fs::open_file::OpenFile;
@@ -98,12 +97,11 @@ impl FileOps for Socket {
         })
     }
 
-    fn time_limit(&self, direction: Direction) -> Option<TimeLimit> {
-        let ns = self.timeout_ns(match direction {
+    fn time_limit_ns(&self, direction: Direction) -> Option<u64> {
+        self.timeout_ns(match direction {
             Direction::Read => Way::Receive,
             Direction::Write => Way::Send,
-        })?;
-        Some(TimeLimit { ns, then: TooLong::Fail })
+        })
     }
 
     fn raises_sigpipe(&self, delivered: usize) -> bool {

@@ -66,6 +66,12 @@ impl<P: Platform> WaitQueue<P> {
         self.waiters.load(Ordering::Relaxed) == 0
     }
 
+    /// How many wait, as of a moment ago: for reports.
+    pub fn waiters(&self) -> usize {
+        // Relaxed: a number to be looked at.
+        self.waiters.load(Ordering::Relaxed) as usize
+    }
+
     /// Wakes the shared waiters and the first exclusive one that `key` concerns; returns how many were reached. Never
     /// sleeps; may be called from interrupt handlers.
     #[inline]
