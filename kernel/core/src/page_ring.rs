@@ -3,6 +3,8 @@
 //! Owns: the slots, the free-running head and tail, the small-write merge rule, what becomes of a drained page. It moves no
 //! bytes and knows no addresses: it says which range of which page comes next, the caller copies, and then commits what was
 //! really copied. A plan borrows the ring, so it cannot outlive the caller's lock, and one that is dropped changed nothing.
+//! Pages come and go by reference as well ([`Piece`]); one that somebody else holds is marked so, and is neither written to
+//! nor kept for a later write.
 //! No locks, never sleeps. Specification: fs/pipe.c of Linux; seed 001 §3.4, 4.2–4.4 as corrected in seed-notes.
 
 use alloc::boxed::Box;
@@ -11,9 +13,11 @@ use alloc::vec::Vec;
 use crate::errno::{Errno, Result};
 
 pub use head_tail::HeadTail;
+pub use piece::{Hold, Offer, Piece};
 pub use step::{ReadStep, WriteRoom};
 
 mod head_tail;
+mod piece;
 mod step;
 
 /// Bytes in the page behind a slot.
@@ -44,18 +48,62 @@ pub enum Framing {
     Packet,
 }
 
+/// A slot's [`Framing`] and [`Hold`] in one byte, so that one comparison finds the usual case: stream bytes in a page of the
+/// ring's own.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Kind(u8);
+
+impl Kind {
+    const PLAIN: Self = Self(0);
+    const PACKET: u8 = 1;
+    const SHARED: u8 = 2;
+    const SEPARATE: u8 = 4;
+
+    #[inline]
+    const fn new(framing: Framing, hold: Hold) -> Self {
+        let framing = match framing {
+            Framing::Stream => 0,
+            Framing::Separate => Self::SEPARATE,
+            Framing::Packet => Self::PACKET,
+        };
+        match hold {
+            Hold::Exclusive => Self(framing),
+            Hold::Shared => Self(framing | Self::SHARED),
+        }
+    }
+
+    #[inline]
+    const fn framing(self) -> Framing {
+        match self.0 & (Self::PACKET | Self::SEPARATE) {
+            0 => Framing::Stream,
+            Self::SEPARATE => Framing::Separate,
+            _ => Framing::Packet,
+        }
+    }
+
+    /// Whether draining it takes more than to count the bytes.
+    #[inline]
+    const fn is_special(self) -> bool {
+        self.0 & (Self::PACKET | Self::SHARED) != 0
+    }
+
+    const fn hold(self) -> Hold {
+        if self.0 & Self::SHARED == 0 { Hold::Exclusive } else { Hold::Shared }
+    }
+}
+
 /// One page and the bytes in it that wait for a reader.
 ///
-/// A slot outside `tail..head` may still hold a page; its `len` then means nothing and is never read.
+/// A slot outside `tail..head` may still hold a page, which is the ring's alone; its `len` then means nothing and is never read.
 struct Slot<P> {
     page: Option<P>,
     offset: u16,
     len: u16,
-    framing: Framing,
+    kind: Kind,
 }
 
 impl<P> Slot<P> {
-    const EMPTY: Self = Self { page: None, offset: 0, len: 0, framing: Framing::Stream };
+    const EMPTY: Self = Self { page: None, offset: 0, len: 0, kind: Kind::PLAIN };
 
     #[inline]
     fn end(&self) -> usize {
@@ -151,7 +199,7 @@ impl<P> PageRing<P> {
             return false;
         }
         let last = &self.slots[self.index(self.head.wrapping_sub(1))];
-        last.framing == Framing::Stream && last.end() + odd <= PAGE_SIZE
+        last.kind == Kind::PLAIN && last.end() + odd <= PAGE_SIZE
     }
 
     /// The next step of a write of which `len` bytes are left.
@@ -173,7 +221,7 @@ impl<P> PageRing<P> {
         if slot.page.is_none() {
             return WriteStep::NeedsPage;
         }
-        (slot.offset, slot.len, slot.framing) = (0, 0, framing);
+        (slot.offset, slot.len, slot.kind) = (0, 0, Kind::new(framing, Hold::Exclusive));
         let next_head = self.head.wrapping_add(1);
         WriteStep::Room(WriteRoom { ring: self, index, next_head, offset: 0, len: len.min(PAGE_SIZE) })
     }
@@ -251,10 +299,18 @@ impl<P> PageRing<P> {
 
     /// Drops every byte, as after the last close, and every page but those of a ring that keeps them.
     pub fn clear(&mut self) {
-        (self.tail, self.bytes) = (self.head, 0);
         if self.recycle != Recycle::Keep {
             self.slots.fill_with(|| Slot::EMPTY);
         }
+        while !self.is_empty() {
+            let index = self.index(self.tail);
+            let slot = &mut self.slots[index];
+            if slot.kind.hold() == Hold::Shared {
+                slot.page = None;
+            }
+            self.tail = self.tail.wrapping_add(1);
+        }
+        self.bytes = 0;
     }
 
     /// Changes what becomes of drained pages. Those that lie idle already go as far as the new rule does not keep them.
@@ -288,5 +344,7 @@ fn empty_slots<P>(capacity: usize) -> Result<Box<[Slot<P>]>> {
     Ok(slots.into_boxed_slice())
 }
 
+#[cfg(test)]
+mod piece_tests;
 #[cfg(test)]
 mod tests;

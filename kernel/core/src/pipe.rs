@@ -12,6 +12,7 @@ use crate::page_ring::{Framing, PAGE_SIZE, PageRing, Recycle, WriteRoom, WriteSt
 
 pub use level::{Level, Written};
 pub use shape::{Shape, WriterOpens};
+pub use splice::{Crossing, Moved, Refusal};
 
 /// A write of at most so many bytes goes in whole or not at all.
 pub const PIPE_BUF: usize = PAGE_SIZE;
@@ -248,5 +249,8 @@ fn fill<P>(mut room: WriteRoom<'_, P>, copy: &mut impl FnMut(&mut P, Range<usize
 mod ends;
 mod level;
 mod shape;
+mod splice;
+#[cfg(test)]
+mod splice_tests;
 #[cfg(test)]
 mod tests;

@@ -27,7 +27,7 @@ pub struct ReadStep<'a, P> {
 /// Narrows a count that a page bounds.
 #[inline]
 #[expect(clippy::cast_possible_truncation, reason = "callers pass at most PAGE_SIZE")]
-fn within_page(count: usize) -> u16 {
+pub(super) fn within_page(count: usize) -> u16 {
     debug_assert!(count <= PAGE_SIZE, "a page holds no {count} bytes");
     count as u16
 }
@@ -79,7 +79,7 @@ impl<P> ReadStep<'_, P> {
     #[inline]
     #[must_use]
     pub fn framing(&self) -> Framing {
-        self.ring.slots[self.index].framing
+        self.ring.slots[self.index].kind.framing()
     }
 
     /// Consumes the first `copied` bytes of the range (all of a packet, unless nothing was copied). Returns the page if that
@@ -91,14 +91,24 @@ impl<P> ReadStep<'_, P> {
             return None;
         }
         let slot = &mut self.ring.slots[self.index];
-        let consumed = match slot.framing {
-            Framing::Stream | Framing::Separate => within_page(copied),
-            Framing::Packet => slot.len,
-        };
-        slot.offset += consumed;
-        slot.len -= consumed;
+        if slot.kind.is_special() {
+            return self.commit_special(copied);
+        }
+        slot.offset += within_page(copied);
+        slot.len -= within_page(copied);
         let drained = slot.len == 0;
-        self.ring.bytes -= usize::from(consumed);
+        self.ring.bytes -= copied;
         if drained { self.ring.retire(self.index) } else { None }
+    }
+
+    /// The same for a packet, and for a page that somebody else holds. Out of line, to keep the usual path short.
+    #[inline(never)]
+    fn commit_special(self, copied: usize) -> Option<P> {
+        let slot = &self.ring.slots[self.index];
+        let consumed = match slot.kind.framing() {
+            Framing::Stream | Framing::Separate => copied,
+            Framing::Packet => usize::from(slot.len),
+        };
+        self.ring.consume(consumed)
     }
 }
