@@ -6,14 +6,17 @@ use super::kmsg::KernelLog;
 use super::{CharDriver, DeviceNode, Major, OpenContext};
 use crate::arch::mmu::PAGE_SIZE;
 use crate::fs::file::{FileOps, Io, MapRequest, Seeking};
-use crate::mm::PageSource;
+use crate::fs::page_file::zero_page;
+use crate::fs::splice::Batch;
 use crate::mm::shared::SharedPages;
 use crate::mm::user::{Sink, Source};
+use crate::mm::{Frame, PageSource};
 use crate::random;
 use crate::sched;
 use crate::sync::{Kernel, Platform};
 use alloc::sync::Arc;
 use postern_core::errno::{Errno, Result};
+use postern_core::page_ring::{Hold, Offer, Piece};
 
 /// Linux's major number of memory devices.
 const MAJOR: u32 = 1;
@@ -74,6 +77,13 @@ impl FileOps for Null {
     fn try_write(&self, _: &Io, source: &mut Source<'_>) -> Result<usize> {
         Ok(source.remaining())
     }
+
+    /// Takes the page as well, if it can.
+    fn try_splice_in(&self, _: &Io, offer: &mut Offer<'_, Frame>) -> Result<usize> {
+        let bytes = offer.range().len();
+        drop(offer.take_page());
+        Ok(bytes)
+    }
 }
 
 /// Moves parts to `sink` until it is full or the caller has a signal to handle; others run in between.
@@ -108,6 +118,18 @@ impl FileOps for Zero {
 
     fn try_read(&self, _: &Io, sink: &mut Sink<'_>) -> Result<usize> {
         read_zeroes(sink)
+    }
+
+    /// The same page of zeroes, as often as wanted.
+    fn try_splice_out(&self, _: &Io, length: usize, batch: &mut Batch) -> Result<usize> {
+        let zeroes = zero_page()?;
+        let mut bytes = 0;
+        while bytes < length && !batch.is_full() {
+            let part = PAGE_SIZE.min(length - bytes);
+            batch.push(Piece::new(zeroes.clone(), 0..part, Hold::Shared));
+            bytes += part;
+        }
+        Ok(bytes)
     }
 
     fn try_write(&self, _: &Io, source: &mut Source<'_>) -> Result<usize> {

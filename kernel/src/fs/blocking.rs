@@ -153,9 +153,8 @@ fn write_rest(ops: &dyn FileOps, io: &Io, source: &mut Source<'_>, wanted: usize
             Err(error) if delivered == 0 => return Err(error),
             Err(error) => {
                 // The program will not hear of the error, but of the signal.
-                if error == Errno::EPIPE && ops.raises_sigpipe(delivered) && sched::current().thread_if_any().is_some()
-                {
-                    signal::send_to_current(Signal::PIPE);
+                if error == Errno::EPIPE {
+                    tell_broken_pipe(ops, delivered);
                 }
                 return Ok(delivered);
             }
@@ -179,6 +178,33 @@ fn attempt_or_wait(ops: &dyn FileOps, io: &Io, source: &mut Source<'_>) -> Resul
     };
     pass_on(ops, queue, Direction::Write);
     result
+}
+
+/// Sleeps until `attempt` has an answer, on the queue of `ops` for `direction`. If that answer is about something else, whoever
+/// else waits there is woken in its place. `None`: it took too long, and the file has no bytes.
+///
+/// # Errors
+/// ERESTARTSYS or EINTR (a signal); EAGAIN: the file's time limit is over, or it never changes.
+pub(super) fn wait<T>(
+    ops: &dyn FileOps,
+    direction: Direction,
+    mut attempt: impl FnMut() -> Option<T>,
+) -> Result<Option<T>> {
+    let Some(queue) = ops.wait_queue(direction) else { return Err(Errno::EAGAIN) };
+    let mut answer = None;
+    wait_for(ops, queue, ops.time_limit(direction), || {
+        answer = attempt();
+        if answer.is_some() { Ok(0) } else { Err(Errno::EAGAIN) }
+    })??;
+    pass_on(ops, queue, direction);
+    Ok(answer)
+}
+
+/// Tells the current thread by SIGPIPE that nobody reads `ops` any more, if that is how it learns of it.
+pub(super) fn tell_broken_pipe(ops: &dyn FileOps, delivered: usize) {
+    if ops.raises_sigpipe(delivered) && sched::current().thread_if_any().is_some() {
+        signal::send_to_current(Signal::PIPE);
+    }
 }
 
 /// What a wait comes to that ended without success. As signal(7) has it, a call with a time limit is never restarted.

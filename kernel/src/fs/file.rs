@@ -7,13 +7,15 @@
 
 use crate::fs::blocking::{self, TooLong, WaitCounts};
 use crate::fs::flags::OpenFlags;
-use crate::mm::PageSource;
+use crate::fs::splice::{self, Batch, PageQueue};
 use crate::mm::user::{Sink, Source};
+use crate::mm::{Frame, PageSource};
 use crate::process::Credentials;
 use crate::sync::WaitQueue;
 use alloc::sync::Arc;
 use core::any::Any;
 use postern_core::errno::{Errno, Result};
+use postern_core::page_ring::Offer;
 pub use postern_core::readiness::Readiness;
 
 /// What an attempt is told of the call and of the open file description.
@@ -102,6 +104,30 @@ pub trait FileOps: Any + Send + Sync {
     fn try_write(&self, io: &Io, source: &mut Source) -> Result<usize> {
         let _ = (io, source);
         Err(Errno::EINVAL)
+    }
+
+    /// The ring of pages behind it: splice(2) and its kin then move the ring's pages themselves, and ask neither of the two
+    /// attempts that follow.
+    fn page_queue(&self) -> Option<&dyn PageQueue> {
+        None
+    }
+
+    /// As [`FileOps::try_read`], but gives the pages that the bytes lie in: at most `length` bytes, as far as `batch` has room.
+    /// An object with pages of its own shares them out; by default the bytes are copied to new ones.
+    ///
+    /// # Errors
+    /// As `try_read`.
+    fn try_splice_out(&self, io: &Io, length: usize, batch: &mut Batch) -> Result<usize> {
+        splice::read_to_new_pages(length, batch, |sink| self.try_read(io, sink))
+    }
+
+    /// As [`FileOps::try_write`], but may take the page that the bytes lie in, if nobody else holds it; by default they are
+    /// copied. How many bytes it took.
+    ///
+    /// # Errors
+    /// As `try_write`.
+    fn try_splice_in(&self, io: &Io, offer: &mut Offer<'_, Frame>) -> Result<usize> {
+        self.try_write(io, &mut Source::from_frame(offer.page(), offer.range()))
     }
 
     /// What poll(2) reports now.

@@ -15,6 +15,7 @@ use crate::fs::live::{self, Live};
 use crate::fs::page_file::PageFile;
 use crate::fs::permission::{self, Access};
 use crate::fs::special::{Attachment, Openable};
+use crate::fs::splice::Batch;
 use crate::mm::user::{Sink, Source};
 use crate::mm::{self, Frame, PageIntent, PageSource};
 use crate::process::Credentials;
@@ -25,6 +26,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicI32, Ordering};
 use linux_raw_sys::general::F_SEAL_WRITE;
 use postern_core::errno::{Errno, Result};
+use postern_core::page_ring::Offer;
 
 /// A file's contents.
 pub enum Node {
@@ -344,6 +346,24 @@ impl FileOps for Inode {
             }
             _ => Err(Errno::EINVAL),
         }
+    }
+
+    fn try_splice_out(&self, io: &Io, length: usize, batch: &mut Batch) -> Result<usize> {
+        let Node::File(file) = &self.node else { return Err(Errno::EINVAL) };
+        let bytes = file.share(io.offset.ok_or(Errno::ESPIPE)?, length, batch)?;
+        if !io.flags.contains(OpenFlags::NO_ACCESS_TIME) {
+            self.note_access();
+        }
+        Ok(bytes)
+    }
+
+    fn try_splice_in(&self, io: &Io, offer: &mut Offer<'_, Frame>) -> Result<usize> {
+        let Node::File(file) = &self.node else { return Err(Errno::EINVAL) };
+        let bytes = file.take(io.offset.ok_or(Errno::ESPIPE)?, offer)?;
+        if bytes > 0 {
+            self.note_change();
+        }
+        Ok(bytes)
     }
 
     fn control(&self, control: FileControl, _: &Credentials) -> Result<usize> {

@@ -9,6 +9,7 @@
 //! | `file` | the interface to drivers and IPC objects | – |
 //! | `open_file`, `files` | positions, status flags; descriptors | FILE_POSITION; FD_TABLE |
 //! | `blocking` | the loop that makes attempts wait | – |
+//! | `splice` | moving pages by reference between files | those of both ends |
 //! | `poll`, `epoll` | waiting for many files at once | –; EPOLL, READY_LIST |
 //! | `inode`, `page_file` | attributes; contents | INODE, FILE_WRITE; PAGES |
 //! | `dentry`, `directory` | names; entries | DENTRY; DIRECTORY |
@@ -55,6 +56,7 @@ pub mod poll;
 pub mod procfs;
 pub mod record_lock;
 pub mod special;
+pub mod splice;
 pub mod sysfs;
 pub mod types;
 pub mod walk;

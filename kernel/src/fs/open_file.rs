@@ -18,7 +18,7 @@ use crate::fs::record_lock::{self, Owner};
 use crate::fs::special::{Hold, Opened};
 use crate::mm::user::{Sink, Source};
 use crate::mm::{Frame, PageIntent, PageSource};
-use crate::sync::{Mutex, rank};
+use crate::sync::{Mutex, MutexGuard, rank};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -87,6 +87,11 @@ impl OpenFile {
     /// Who watches it by epoll.
     pub fn watched_by(&self) -> &WatchedBy {
         &self.watched_by
+    }
+
+    /// The position, kept from everybody else.
+    pub(super) fn lock_position(&self) -> MutexGuard<'_, u64> {
+        self.position.lock()
     }
 
     /// What lseek(2) does to it.

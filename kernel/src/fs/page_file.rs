@@ -34,6 +34,10 @@ fn breathe(index: usize) {
     }
 }
 
+mod by_reference;
+
+pub use by_reference::zero_page;
+
 /// The part of one page that a byte range touches.
 struct Span {
     index: usize,

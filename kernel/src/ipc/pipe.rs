@@ -11,6 +11,7 @@ use crate::fs::flags::{AccessMode, OpenFlags};
 use crate::fs::open_file::OpenFile;
 use crate::fs::procfs::tunables::PIPE_MAX_SIZE;
 use crate::fs::special::Attachment;
+use crate::fs::splice::{Family, Nesting, PageQueue, Ring};
 use crate::mm::frame::Frame;
 use crate::mm::heap;
 use crate::mm::user::{Sink, Source, UserPtr};
@@ -137,6 +138,27 @@ impl Pipe {
     }
 }
 
+impl PageQueue for Pipe {
+    fn family(&self) -> Family {
+        Family::Pipe
+    }
+
+    fn change_pages(&self, nesting: Nesting, change: &mut dyn FnMut(&mut Ring) -> Wakes) {
+        let mut state = match nesting {
+            Nesting::Outer => self.state.lock(),
+            Nesting::Inner => self.state.lock_nested(),
+        };
+        // Relaxed: as in `try_write`.
+        if self.edge_waiters.load(Ordering::Relaxed) {
+            state.note_poller();
+        }
+        let wakes = change(&mut state);
+        self.glimpse.publish_moving(state.head_tail().word());
+        drop(state);
+        self.wake(wakes);
+    }
+}
+
 impl Ends for Pipe {
     type Page = Frame;
 
@@ -228,6 +250,10 @@ impl FileOps for PipeEnd {
                 source.move_to_frame(frame, range.start, range.len())
             })
         })
+    }
+
+    fn page_queue(&self) -> Option<&dyn PageQueue> {
+        Some(&*self.pipe)
     }
 
     fn readiness(&self) -> Readiness {

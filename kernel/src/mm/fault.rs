@@ -95,6 +95,33 @@ impl AddressSpace {
         Ok(f(&frame))
     }
 
+    /// A further reference to the page at `address`, as the program would read it now. What the program stores there later can
+    /// be seen through the reference, unless a copy on write comes in between. EFAULT, ENOMEM.
+    pub fn share_page(&self, address: usize) -> Result<Frame> {
+        let page = address & !(PAGE_SIZE - 1);
+        if let Some(frame) = self.present_page(page) {
+            return Ok(frame);
+        }
+        self.resolve(page, Access::Read).map_err(|failure| match failure {
+            Failure::OutOfMemory => Errno::ENOMEM,
+            _ => Errno::EFAULT,
+        })?;
+        // Another thread may have unmapped it meanwhile.
+        self.present_page(page).ok_or(Errno::EFAULT)
+    }
+
+    /// The page at the aligned address `page`, if it is there and the program may read it.
+    fn present_page(&self, page: usize) -> Option<Frame> {
+        let map = self.lock();
+        // SAFETY: our table, under our lock.
+        let entry = unsafe { find(map.root, page) }?.load(Ordering::Relaxed);
+        if !is_valid(entry) || !flags_of(entry).contains(EntryFlags::USER) {
+            return None;
+        }
+        // SAFETY: the entry holds a reference, under our lock.
+        Some(unsafe { Frame::share_physical(address_of(entry)) })
+    }
+
     fn bring_in(&self, map: &Map, area: &Area<PageBacking>, page: usize, access: Access) -> Result<()> {
         // SAFETY: our table, under our lock (the guard is borrowed).
         let entry = unsafe {

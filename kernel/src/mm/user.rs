@@ -4,6 +4,7 @@
 //! Every access may fault and so may sleep: no spin lock may be held. A fault that cannot be
 //! resolved is EFAULT if nothing was moved, and a short count otherwise.
 
+use super::address_space::AddressSpace;
 use super::contiguous::ContiguousMemory;
 use super::frame::Frame;
 use crate::arch::mmu::PAGE_SIZE;
@@ -223,6 +224,12 @@ impl Cursor {
         Self { memory, current: Segment { address, length }, remaining: length, rest: None }
     }
 
+    /// A part of a frame, which is raw memory: whoever has a reference may write to it.
+    fn frame(frame: &Frame, range: Range<usize>) -> Self {
+        assert!(range.start <= range.end && range.end <= PAGE_SIZE, "outside the frame");
+        Self::single(Memory::Kernel, frame.address() + range.start, range.len())
+    }
+
     fn user_vector(address: usize, count: usize) -> Result<Self> {
         if count > MAX_SEGMENTS {
             return Err(Errno::EINVAL);
@@ -325,6 +332,31 @@ impl<'a> Source<'a> {
         Self { cursor, memory: PhantomData }
     }
 
+    /// A part of a frame.
+    pub fn from_frame(frame: &'a Frame, range: Range<usize>) -> Self {
+        Self { cursor: Cursor::frame(frame, range), memory: PhantomData }
+    }
+
+    /// Takes the next bytes of a program's memory with the page they lie in, up to the end of that page; `None` if none are
+    /// left. The page stays the program's too. EFAULT, ENOMEM: nothing is taken.
+    pub fn share_page(&mut self, space: &AddressSpace) -> Result<Option<(Frame, Range<usize>)>> {
+        let cursor = &mut self.cursor;
+        if cursor.memory != Memory::User || cursor.remaining == 0 {
+            return Ok(None);
+        }
+        while cursor.current.length == 0 {
+            let Some(next) = cursor.next_segment() else { return Ok(None) };
+            cursor.current = next;
+        }
+        let start = cursor.current.address % PAGE_SIZE;
+        let length = cursor.current.length.min(PAGE_SIZE - start);
+        let frame = space.share_page(cursor.current.address)?;
+        cursor.current.address += length;
+        cursor.current.length -= length;
+        cursor.remaining -= length;
+        Ok(Some((frame, start..start + length)))
+    }
+
     /// Bytes not yet taken.
     #[inline]
     pub fn remaining(&self) -> usize {
@@ -395,7 +427,7 @@ impl<'a> Source<'a> {
 }
 
 /// # Safety
-/// `to` is valid for `length` bytes; for kernel memory `from` is too, and does not overlap it.
+/// `to` is valid for `length` bytes; for kernel memory `from` is too. The two may overlap: a frame may come back to its file.
 #[inline(always)]
 unsafe fn copy_into_kernel(memory: Memory, to: *mut u8, from: usize, length: usize) -> usize {
     match memory {
@@ -405,8 +437,15 @@ unsafe fn copy_into_kernel(memory: Memory, to: *mut u8, from: usize, length: usi
             unsafe { user_access::copy_from(to, from, length) }
         }
         Memory::Kernel => {
-            // SAFETY: the caller's promise.
-            unsafe { core::ptr::copy_nonoverlapping(core::ptr::with_exposed_provenance(from), to, length) };
+            let distance = from.abs_diff(to.addr());
+            let from = core::ptr::with_exposed_provenance(from);
+            if distance < length {
+                // SAFETY: the caller's promise.
+                unsafe { core::ptr::copy(from, to, length) };
+            } else {
+                // SAFETY: the caller's promise, and they do not overlap. This is much the faster one.
+                unsafe { core::ptr::copy_nonoverlapping(from, to, length) };
+            }
             0
         }
     }
@@ -452,6 +491,20 @@ impl<'a> Sink<'a> {
     pub fn from_slice(slice: &'a mut [u8]) -> Self {
         let cursor = Cursor::single(Memory::Kernel, slice.as_mut_ptr().expose_provenance(), slice.len());
         Self { cursor, memory: PhantomData }
+    }
+
+    /// So many bytes from the start of the first of some frames on. ENOMEM.
+    pub fn from_frames(frames: &'a [Frame], length: usize) -> Result<Self> {
+        assert!(length <= frames.len() * PAGE_SIZE, "outside the frames");
+        if let [frame] = frames {
+            return Ok(Self { cursor: Cursor::frame(frame, 0..length), memory: PhantomData });
+        }
+        let mut segments = Vec::new();
+        segments.try_reserve_exact(frames.len()).map_err(|_| Errno::ENOMEM)?;
+        segments.extend(frames.iter().map(|frame| Segment { address: frame.address(), length: PAGE_SIZE }));
+        let rest = Some(Box::new(Rest { segments, next: 0 }));
+        let current = Segment { address: 0, length: 0 };
+        Ok(Self { cursor: Cursor { memory: Memory::Kernel, current, remaining: length, rest }, memory: PhantomData })
     }
 
     /// Room left.

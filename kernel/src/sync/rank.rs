@@ -26,11 +26,7 @@ pub const EPOLL: Rank = Rank::sleeping(38, "epoll");
 pub const EPOLL_NESTING: Rank = Rank::sleeping(33, "epoll nesting");
 /// The parameters of a module: set with the position of their file held.
 pub const MODULE_PARAMETERS: Rank = Rank::sleeping(39, "module parameters");
-/// One direction of a pair of sockets.
-pub const SOCKET: Rank = Rank::sleeping(42, "socket");
-/// An eventfd's counter.
-pub const EVENTFD: Rank = Rank::sleeping(41, "eventfd");
-/// A pipe's ring.
+/// A pipe's ring. Splicing holds it, or a driver's, over what the other file does, whose lock ranks higher.
 pub const PIPE: Rank = Rank::sleeping(40, "pipe");
 /// Which instance of a driver an open file works on: held over transfers while that may change.
 pub const BINDING: Rank = Rank::sleeping(43, "driver binding");
@@ -38,6 +34,10 @@ pub const BINDING: Rank = Rank::sleeping(43, "driver binding");
 pub const ROUTES: Rank = Rank::sleeping(44, "driver routes");
 /// A driver's instance.
 pub const DRIVER: Rank = Rank::sleeping(45, "driver");
+/// An eventfd's counter.
+pub const EVENTFD: Rank = Rank::sleeping(46, "eventfd");
+/// One direction of a pair of sockets.
+pub const SOCKET: Rank = Rank::sleeping(47, "socket");
 /// A terminal.
 pub const TTY: Rank = Rank::sleeping(48, "tty");
 /// An address space's areas and tables.

@@ -29,6 +29,7 @@ use crate::fs::directory::{Computed, ComputedEntry, Directory};
 use crate::fs::file_system::{Changes, FileSystem, Options};
 use crate::fs::inode::{Inode, Node, Owner};
 use crate::fs::kernel_tree;
+use crate::fs::splice;
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::sync::Arc;
@@ -63,6 +64,7 @@ pub fn instance() -> &'static Arc<FileSystem> {
 pub fn init() -> Result<()> {
     links::init()?;
     system::init()?;
+    splice::init()?;
     tunables::init()
 }
 

@@ -7,14 +7,15 @@
 use crate::arch::mmu::PAGE_SIZE;
 use crate::fs::file::{FileOps, Io, Seeking};
 use crate::fs::special::{OpenRequest, Openable, Opened};
-use crate::mm::heap;
 use crate::mm::user::{Sink, Source};
+use crate::mm::{Frame, heap};
 use crate::sync::{SpinLock, rank};
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 use postern_core::errno::{Errno, Result};
+use postern_core::page_ring::Offer;
 
 /// Text that is being made; may hold any bytes.
 #[derive(Default)]
@@ -182,6 +183,11 @@ impl FileOps for TextFile {
         let taken = source.copy_to_slice(&mut bytes)?;
         self.source.store(&bytes[..taken])?;
         Ok(taken)
+    }
+
+    /// As in Linux, only write(2) sets anything: a store may take any lock, and splice(2) holds one already.
+    fn try_splice_in(&self, _: &Io, _: &mut Offer<'_, Frame>) -> Result<usize> {
+        Err(Errno::EINVAL)
     }
 }
 

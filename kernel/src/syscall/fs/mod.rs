@@ -5,7 +5,8 @@
 //!
 //! | file | calls |
 //! |---|---|
-//! | `transfer` | read, write and their kin, lseek, sendfile |
+//! | `transfer` | read, write and their kin, lseek, copy_file_range |
+//! | `splice` | splice, tee, vmsplice, sendfile |
 //! | `contents` | truncate, fallocate, fsync, fadvise, memfd_create |
 //! | `descriptor` | close, dup, fcntl, ioctl, flock |
 //! | `record_lock` | the locks of fcntl |
@@ -23,6 +24,7 @@ mod mount;
 mod path;
 pub mod place;
 mod record_lock;
+mod splice;
 mod stat;
 mod transfer;
 
@@ -34,7 +36,8 @@ pub use descriptor::{close, close_range, dup, dup3, fcntl, flock, ioctl};
 pub use directory::{chdir, chroot, fchdir, getcwd, getdents64};
 pub use mount::{mount, umount2};
 pub use path::{linkat, mkdirat, mknodat, openat, openat2, readlinkat, renameat, renameat2, symlinkat, unlinkat};
+pub use splice::{sendfile, splice, tee, vmsplice};
 pub use stat::{fstat, fstatfs, newfstatat, statfs, statx};
 pub use transfer::{
-    copy_file_range, lseek, pread64, preadv, preadv2, pwrite64, pwritev, pwritev2, read, readv, sendfile, write, writev,
+    copy_file_range, lseek, pread64, preadv, preadv2, pwrite64, pwritev, pwritev2, read, readv, write, writev,
 };

@@ -1,5 +1,5 @@
-//! read, write, their kin, lseek, sendfile, copy_file_range.
-//! Specification: read(2), readv(2), pread(2), lseek(2), sendfile(2), copy_file_range(2).
+//! read, write, their kin, lseek, copy_file_range.
+//! Specification: read(2), readv(2), pread(2), lseek(2), copy_file_range(2).
 
 use crate::arch::mmu::PAGE_SIZE;
 use crate::fs::open_file::{At, OpenFile, Whence};
@@ -13,14 +13,14 @@ use postern_core::errno::{Errno, Result};
 use postern_core::signal_set::Signal;
 
 /// The most one call moves (Linux's MAX_RW_COUNT).
-const MAX_TRANSFER: usize = 0x7fff_f000;
+pub(super) const MAX_TRANSFER: usize = 0x7fff_f000;
 
 fn offset(raw: i64) -> Result<At> {
     u64::try_from(raw).map(At::Offset).map_err(|_| Errno::EINVAL)
 }
 
 /// What a failed write means besides its error: a broken pipe is told by signal as well.
-fn written(file: &OpenFile, result: Result<usize>) -> Result<usize> {
+pub(super) fn written(file: &OpenFile, result: Result<usize>) -> Result<usize> {
     if result == Err(Errno::EPIPE) && file.ops().raises_sigpipe(0) {
         signal::send_to_current(Signal::PIPE);
     }
@@ -179,19 +179,6 @@ fn copy_part(from: &OpenFile, input: &mut Side, to: &OpenFile, output: &mut Side
     input.advance(taken);
     output.advance(taken);
     put
-}
-
-/// sendfile(2). The input must have a position.
-pub fn sendfile(out_fd: i32, in_fd: i32, offset: usize, count: usize) -> Result<usize> {
-    let current = process::current();
-    let (to, from) = (current.file(out_fd)?, current.file(in_fd)?);
-    if from.seeking() == crate::fs::file::Seeking::Refused {
-        return Err(Errno::EINVAL);
-    }
-    let mut input = Side::new(offset)?;
-    let mut output = Side::new(0)?;
-    let copied = copy(&from, &mut input, &to, &mut output, count.min(MAX_TRANSFER));
-    written(&to, copied)
 }
 
 /// copy_file_range(2), between regular files.

@@ -1,0 +1,98 @@
+//! sendfile: from a file that can be asked twice to any other, without a ring between them.
+//!
+//! The input's pages are shared out, the output takes or copies them, and the input's position moves on by what the output took.
+//! Locks: FILE_POSITION of one file at a time, FILE_WRITE of the output. Sleeps in those, and, interruptibly, for data or room.
+//! Specification: sendfile(2); `do_sendfile` of Linux 6.12.
+
+use super::waiting::until_moved;
+use super::{Batch, Call, End, advance, fill_from_file, put, refusal};
+use crate::fs::blocking;
+use crate::fs::file::{Direction, Seeking};
+use crate::fs::flags::OpenFlags;
+use crate::sched;
+use crate::sync::{Kernel, Platform};
+use postern_core::errno::{Errno, Result};
+use postern_core::page_ring::Offer;
+use postern_core::pipe::Refusal;
+
+/// sendfile(2): sends up to `length` bytes; into a ring only as many as there is room for.
+///
+/// # Errors
+/// EINVAL: the input is a ring or a stream, or the output appends. EAGAIN, ERESTARTSYS, EPIPE, and what the files say, if
+/// nothing was sent.
+pub fn send(mut input: End<'_>, mut output: End<'_>, length: usize) -> Result<usize> {
+    if input.queue().is_some() {
+        return Err(Errno::EINVAL);
+    }
+    if let Some(target) = output.queue() {
+        return fill_from_file(Call::Sendfile, input, output, target, length);
+    }
+    if input.file.seeking() == Seeking::Refused || output.file.flags().contains(OpenFlags::APPEND) {
+        return Err(Errno::EINVAL);
+    }
+    let mut total = 0;
+    while total < length {
+        match send_batch(&mut input, &mut output, length - total) {
+            Ok(0) => break,
+            Ok(bytes) => total += bytes,
+            Err(error) if total == 0 => return Err(error),
+            Err(error) => {
+                if error == Errno::EPIPE {
+                    blocking::tell_broken_pipe(&**output.file.ops(), total);
+                }
+                break;
+            }
+        }
+        sched::preemption_point();
+        if Kernel::interrupted() {
+            break;
+        }
+    }
+    Ok(total)
+}
+
+/// One batch of pages. The input stays where it was until the output has taken them.
+fn send_batch(input: &mut End<'_>, output: &mut End<'_>, length: usize) -> Result<usize> {
+    let (from, to) = (input.party(), output.party());
+    let mut batch = Batch::new();
+    until_moved(from, to, || {
+        let ops = input.file.ops();
+        input.with_place(Direction::Read, |io| {
+            ops.try_splice_out(io, length, &mut batch).map_err(|error| refusal(error, Refusal::NoData))
+        })
+    })?;
+    let mut sent = 0;
+    let mut outcome = Ok(());
+    'pieces: for piece in batch {
+        let mut range = piece.range();
+        let mut page = Some(piece.into_page());
+        let mut is_untouched = true;
+        while !range.is_empty() && page.is_some() {
+            let result = until_moved(from, to, || {
+                output.with_place(Direction::Write, |io| {
+                    let range = range.clone();
+                    let mut offer =
+                        if is_untouched { Offer::whole(&mut page, range) } else { Offer::part(&mut page, range) };
+                    put(Call::Sendfile, to.file, io, &mut offer).map_err(|error| refusal(error, Refusal::NoRoom))
+                })
+            });
+            match result {
+                Ok(0) => break 'pieces,
+                Ok(bytes) => {
+                    sent += bytes;
+                    range.start += bytes;
+                    is_untouched = false;
+                }
+                Err(error) => {
+                    outcome = Err(error);
+                    break 'pieces;
+                }
+            }
+        }
+    }
+    if sent != 0 {
+        input.with_place(Direction::Read, |io| advance(io, sent));
+        return Ok(sent);
+    }
+    outcome.map(|()| 0)
+}
