@@ -143,7 +143,7 @@ fn cross(
 }
 
 /// From a file that is no ring into one.
-pub(self) fn fill_from_file(
+fn fill_from_file(
     call: Call,
     mut input: End<'_>,
     output: End<'_>,
@@ -173,7 +173,7 @@ fn fill_from_stream(call: Call, input: &OpenFile, target: &dyn PageQueue, length
         let length = length.min(room.saturating_mul(PAGE_SIZE));
         match input.ops().try_splice_out(&io, length, &mut batch) {
             Ok(0) => Ok(Step::new(Moved::default(), Wakes::NONE)),
-            Ok(_) => accept(call, ring, batch),
+            Ok(_) => accept(call, ring, &mut batch),
             Err(error) => Err(refusal(error, Refusal::NoData)),
         }
     })
@@ -186,11 +186,11 @@ fn fill_from_place(call: Call, input: &mut End<'_>, target: &dyn PageQueue, leng
     with_ring(target, |ring| ring.room_for_pieces().map(|_| Step::new((), Wakes::NONE)))?;
     input.with_place(Direction::Read, |io| {
         let mut total = Moved::default();
+        let mut batch = Batch::new();
         while total.bytes < length {
-            let mut batch = Batch::new();
             let moved = match ops.try_splice_out(io, length - total.bytes, &mut batch) {
                 Ok(0) => break,
-                Ok(got) => with_ring(target, |ring| accept(call, ring, batch)).map(|moved| (moved, got)),
+                Ok(got) => with_ring(target, |ring| accept(call, ring, &mut batch)).map(|moved| (moved, got)),
                 Err(error) => Err(refusal(error, Refusal::NoData)),
             };
             match moved {
@@ -211,10 +211,10 @@ fn fill_from_place(call: Call, input: &mut End<'_>, target: &dyn PageQueue, leng
     })
 }
 
-/// Puts a batch into a ring, and counts what went in. A batch is all of one kind.
-fn accept(call: Call, ring: &mut Ring, batch: Batch) -> Attempt<Step<Moved>> {
+/// Empties a batch into a ring, as far as there is room, and counts what went in. A batch is all of one kind.
+fn accept(call: Call, ring: &mut Ring, batch: &mut Batch) -> Attempt<Step<Moved>> {
     let is_shared = batch.first().is_some_and(|piece| piece.hold() == Hold::Shared);
-    let step = ring.try_accept(batch)?;
+    let step = ring.try_accept(batch.drain(..))?;
     let passage = if is_shared { Passage::ByReference } else { Passage::Copied };
     let mut wakes = Wakes::NONE;
     let moved = step.settle(|wanted| wakes = wanted);

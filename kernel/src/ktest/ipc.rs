@@ -6,6 +6,7 @@ mod hello;
 mod pipe;
 mod pipe_waiting;
 mod readiness;
+mod splice;
 mod terminal;
 
 use crate::arch::mmu::PAGE_SIZE;
@@ -41,6 +42,15 @@ pub const TESTS: &[(&str, fn())] = &[
     ("one_byte_wakes_one_reader", pipe_waiting::one_byte_one_reader),
     ("the_chain_of_wakeups_reaches_every_reader", pipe_waiting::chain),
     ("eight_tasks_lose_no_wakeup_and_no_byte", pipe_waiting::eight_tasks),
+    ("a_files_pages_go_into_a_pipe_by_reference", splice::file_to_pipe),
+    ("a_page_that_nobody_else_holds_becomes_the_files", splice::pipe_to_file),
+    ("a_relay_of_pages_through_two_pipes_allocates_nothing", splice::relay),
+    ("holes_go_into_a_pipe_as_one_page_of_zeroes", splice::holes),
+    ("a_splice_that_fails_loses_nothing", splice::errors),
+    ("a_splice_waits_for_bytes_and_for_room", splice::waiting),
+    ("splices_in_both_directions_do_not_wait_for_each_other", splice::both_directions),
+    ("a_programs_pages_go_into_a_pipe_by_reference", splice::program_memory),
+    ("sendfile_copies_between_files_and_shares_with_pipes", splice::sending),
     ("a_fifo_without_reader_is_enxio_for_a_writer", fifo::nonblocking_writer),
     ("a_fifo_reader_sees_no_hang_up_before_a_writer", fifo::no_early_hang_up),
     ("the_openers_of_a_fifo_wait_for_each_other", fifo::rendezvous),

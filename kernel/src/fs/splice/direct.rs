@@ -63,7 +63,7 @@ fn send_batch(input: &mut End<'_>, output: &mut End<'_>, length: usize) -> Resul
     })?;
     let mut sent = 0;
     let mut outcome = Ok(());
-    'pieces: for piece in batch {
+    'pieces: for piece in batch.drain(..) {
         let mut range = piece.range();
         let mut page = Some(piece.into_page());
         let mut is_untouched = true;

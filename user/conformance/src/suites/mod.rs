@@ -46,6 +46,8 @@ mod sending;
 mod shared_objects;
 mod signal_actions;
 mod signals;
+mod splice;
+mod splice_memory;
 mod symlinks;
 mod threads;
 mod time;
@@ -58,6 +60,8 @@ pub static ALL: &[Suite] = &[
     Suite { name: "pipe", tests: pipe::tests },
     Suite { name: "pipe_atomicity", tests: pipe_atomicity::tests },
     Suite { name: "pipe_capacity", tests: pipe_capacity::tests },
+    Suite { name: "splice", tests: splice::tests },
+    Suite { name: "splice_memory", tests: splice_memory::tests },
     Suite { name: "poll", tests: poll::tests },
     Suite { name: "epoll", tests: epoll::tests },
     Suite { name: "hello_open", tests: hello_open::tests },

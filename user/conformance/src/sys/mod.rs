@@ -15,6 +15,7 @@ pub mod ready;
 pub mod registers;
 pub mod signal;
 pub mod socket;
+pub mod splice;
 pub mod time;
 
 use std::ffi::CString;

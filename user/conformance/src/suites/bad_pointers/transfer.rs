@@ -33,6 +33,23 @@ pub(super) const CASES: &[Case] = &[
     // Linux notices that it cannot write the offset back only when the bytes have gone: read-only memory is not tried.
     Case::new("sendfile_offset", Reads(8), |f, at| call(libc::SYS_sendfile, [word(f.pipe.write), word(f.file), at, 4]))
         .optional(),
+    Case::new("splice_input_offset", Reads(8), |f, at| {
+        call(libc::SYS_splice, [word(f.file), at, word(f.pipe.write), 0, 4, 0])
+    })
+    .optional(),
+    Case::new("splice_output_offset", Reads(8), |f, at| {
+        call(libc::SYS_splice, [word(f.pipe.read), 0, word(f.file), at, 4, 0])
+    })
+    .optional(),
+    Case::new("vmsplice_vector", Reads(16), |f, at| call(libc::SYS_vmsplice, [word(f.pipe.write), at, 1, 0])),
+    Case::new("vmsplice_buffer_to_a_pipe", Reads(8), |f, at| {
+        call(libc::SYS_vmsplice, [word(f.pipe.write), vector(f, at, 8), 1, 0])
+    })
+    .divisible(),
+    Case::new("vmsplice_buffer_from_a_pipe", Writes(8), |f, at| {
+        call(libc::SYS_vmsplice, [word(f.pipe.read), vector(f, at, 8), 1, 0])
+    })
+    .divisible(),
     Case::new("pipe2_descriptors", Writes(8), pipe2),
     Case::new("fstat_status", Writes(size_of::<libc::stat>()), |f, at| call(libc::SYS_fstat, [word(f.file), at])),
     Case::new("getdents64_buffer", Writes(64), |f, at| call(libc::SYS_getdents64, [word(f.directory), at, 4096]))
