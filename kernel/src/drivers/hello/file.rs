@@ -10,6 +10,7 @@ use super::switches::SLOTS_MAX;
 use crate::fs::blocking::WaitCounts;
 use crate::fs::file::{Direction, FileControl, FileOps, Io, Readiness};
 use crate::fs::flags::{AccessMode, OpenFlags};
+use crate::fs::splice::PageQueue;
 use crate::ipc::rendezvous::{Meeting, close_ends, open_ends};
 use crate::mm::user::{self, Sink, Source, UserPtr};
 use crate::process::Credentials;
@@ -114,6 +115,11 @@ impl FileOps for HelloFile {
             Some(bound) => bound.instance.try_write::<Fixed>(source, boundaries),
             None => self.binding.transfer(|bound| bound.instance.try_write::<Loose>(source, boundaries)),
         }
+    }
+
+    fn page_queue(&self) -> Option<&dyn PageQueue> {
+        let bound = self.binding.if_fixed().unwrap_or_else(|| self.binding.fix());
+        Some(&*bound.instance)
     }
 
     fn readiness(&self) -> Readiness {

@@ -7,6 +7,7 @@
 use super::counters::{self, Counters};
 use super::switches::{self, SLOTS_MAX, Switches};
 use crate::fs::file::{Direction, Readiness};
+use crate::fs::splice::{Family, Nesting, PageQueue, Ring};
 use crate::ipc::rendezvous::Ends;
 use crate::mm::frame::Frame;
 use crate::mm::heap;
@@ -313,6 +314,34 @@ impl Instance {
             writers: state.pipe.writers(),
             name,
         }
+    }
+}
+
+impl PageQueue for Instance {
+    fn family(&self) -> Family {
+        Family::Driver
+    }
+
+    fn change_pages(&self, nesting: Nesting, change: &mut dyn FnMut(&mut Ring) -> Wakes) {
+        let switches = Switches::now();
+        let mut state = match nesting {
+            Nesting::Outer => self.state.lock(),
+            Nesting::Inner => self.state.lock_nested(),
+        };
+        state.obey(switches);
+        // Relaxed: as in `try_write`.
+        if self.edge_waiters.load(Ordering::Relaxed) {
+            state.pipe.note_poller();
+        }
+        let mut wakes = change(&mut state.pipe);
+        self.glimpse.publish_moving(state.pipe.head_tail().word());
+        drop(state);
+        if !switches.contains(Switches::CHAINED) {
+            // Nobody passes it on, and pieces may be for several.
+            wakes.readers = Wake::all_if(wakes.readers != Wake::None);
+            wakes.writers = Wake::all_if(wakes.writers != Wake::None);
+        }
+        self.wake(wakes, switches);
     }
 }
 

@@ -28,7 +28,6 @@ pub enum Family {
     /// A pipe's: rank PIPE.
     Pipe,
     /// A driver's: rank DRIVER.
-    #[expect(dead_code, reason = "for the drivers to come")]
     Driver,
 }
 

@@ -1,6 +1,7 @@
-//! `/dev/hello` keeps the whole contract of a pipe: the pipe's own tests, and those of poll and epoll, on a channel of it.
+//! `/dev/hello` keeps the whole contract of a pipe: the pipe's own tests, and those of poll, epoll and splicing, on
+//! channels of it.
 
-use super::{epoll, pipe, pipe_atomicity, pipe_capacity, poll};
+use super::{epoll, pipe, pipe_atomicity, pipe_capacity, poll, splice, splice_memory};
 use crate::harness::Test;
 use crate::sys::{fd, hello};
 
@@ -13,8 +14,10 @@ const OF_PIPES_ONLY: &[&str] = &[
 
 /// The tests of this suite.
 pub fn tests() -> Vec<Test> {
-    let suites = [pipe::tests(), pipe_atomicity::tests(), pipe_capacity::tests(), poll::tests(), epoll::tests()];
-    let fitting = suites.into_iter().flatten().filter(|test| !OF_PIPES_ONLY.contains(&test.name.as_str()));
+    let of_pipes = [pipe::tests(), pipe_atomicity::tests(), pipe_capacity::tests()];
+    let of_any = [poll::tests(), epoll::tests(), splice::tests(), splice_memory::tests()];
+    let fitting =
+        of_pipes.into_iter().chain(of_any).flatten().filter(|test| !OF_PIPES_ONLY.contains(&test.name.as_str()));
     fitting.map(on_hello).collect()
 }
 

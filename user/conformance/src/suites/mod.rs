@@ -23,6 +23,7 @@ mod hello_as_pipe;
 mod hello_ioctl;
 mod hello_open;
 mod hello_ring;
+mod hello_splice;
 mod identity;
 mod leaks;
 mod links;
@@ -67,6 +68,7 @@ pub static ALL: &[Suite] = &[
     Suite { name: "hello_open", tests: hello_open::tests },
     Suite { name: "hello_ring", tests: hello_ring::tests },
     Suite { name: "hello_ioctl", tests: hello_ioctl::tests },
+    Suite { name: "hello_splice", tests: hello_splice::tests },
     Suite { name: "hello_as_pipe", tests: hello_as_pipe::tests },
     Suite { name: "eventfd", tests: eventfd::tests },
     Suite { name: "unix_sockets", tests: unix_sockets::tests },

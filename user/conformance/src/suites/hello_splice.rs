@@ -1,0 +1,72 @@
+//! `/dev/hello` and pipes exchange pages. What holds for two pipes alone, `hello_as_pipe` tries on two channels.
+//! Specification: splice(2), tee(2); docs/splice.md.
+
+use crate::check::{Outcome, expect, expect_eq};
+use crate::sys::fd::{self, Pipe};
+use crate::sys::memory::PAGE;
+use crate::sys::splice::{splice, tee};
+use crate::sys::{hello, process};
+
+crate::tests! {
+    pages_go_from_a_channel_to_a_pipe_and_back,
+    pages_are_shared_between_a_channel_and_a_pipe,
+    a_channel_whose_pages_are_exchanged_allocates_none_after_the_first,
+    a_channel_and_a_pipe_spliced_both_ways_at_once_do_not_lock_up,
+}
+
+fn pattern(length: usize) -> Vec<u8> {
+    (0..=250).cycle().take(length).collect()
+}
+
+fn pages_go_from_a_channel_to_a_pipe_and_back() -> Outcome {
+    hello::needed()?;
+    let (channel, pipe) = (hello::pipe(0)?, Pipe::new()?);
+    let sent = pattern(3 * PAGE + 9);
+    fd::write(channel.write, &sent)?;
+    expect_eq(splice(channel.read, pipe.write, 1 << 20, 0)?, sent.len(), "bytes moved to the pipe")?;
+    expect_eq(splice(pipe.read, channel.write, 1 << 20, 0)?, sent.len(), "bytes moved back")?;
+    expect(fd::read_up_to(channel.read, sent.len())? == sent, "the bytes are as sent")
+}
+
+fn pages_are_shared_between_a_channel_and_a_pipe() -> Outcome {
+    hello::needed()?;
+    let (channel, pipe) = (hello::pipe(0)?, Pipe::new()?);
+    fd::write(channel.write, b"abc")?;
+    expect_eq(tee(channel.read, pipe.write, 9, 0)?, 3, "bytes duplicated")?;
+    fd::write(channel.write, b"def")?;
+    fd::write(pipe.write, b"XYZ")?;
+    expect_eq(fd::read_up_to(channel.read, 6)?, b"abcdef", "bytes of the channel")?;
+    expect_eq(fd::read_up_to(pipe.read, 6)?, b"abcXYZ", "bytes of the pipe")
+}
+
+fn a_channel_whose_pages_are_exchanged_allocates_none_after_the_first() -> Outcome {
+    hello::needed()?;
+    let (channel, pipe) = (hello::pipe(0)?, Pipe::new()?);
+    let page = pattern(PAGE);
+    let lap = || -> Outcome {
+        fd::write(channel.write, &page)?;
+        expect_eq(splice(channel.read, pipe.write, PAGE, 0)?, PAGE, "bytes moved")?;
+        expect(fd::read_up_to(pipe.read, PAGE)? == page, "the page arrives")
+    };
+    (0..64).try_for_each(|_| lap())?;
+    let before = hello::stat(channel.read)?.allocations;
+    (0..64).try_for_each(|_| lap())?;
+    expect_eq(hello::stat(channel.read)?.allocations, before, "allocations")
+}
+
+fn a_channel_and_a_pipe_spliced_both_ways_at_once_do_not_lock_up() -> Outcome {
+    const ROUNDS: usize = 2000;
+    hello::needed()?;
+    let (channel, pipe) = (hello::pipe(0)?, Pipe::new()?);
+    fd::write(channel.write, &pattern(3 * PAGE))?;
+    fd::write(pipe.write, &pattern(3 * PAGE))?;
+    let mut children = Vec::new();
+    for turn in 0..4 {
+        let (from, to) = if turn % 2 == 0 { (channel.read, pipe.write) } else { (pipe.read, channel.write) };
+        children.push(process::spawn(|| {
+            (0..ROUNDS).try_for_each(|_| expect_eq(splice(from, to, PAGE, 0)?, PAGE, "bytes moved"))
+        })?);
+    }
+    children.into_iter().try_for_each(process::Child::expect_success)?;
+    expect_eq(fd::fionread(channel.read)? + fd::fionread(pipe.read)?, 6 * PAGE, "bytes in both")
+}
