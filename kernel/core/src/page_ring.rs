@@ -39,13 +39,14 @@ pub enum Recycle {
 
 /// Whether a slot is part of a byte stream or a message of its own.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
 pub enum Framing {
     /// Bytes without boundaries: small writes merge, reads may stop anywhere.
-    Stream,
+    Stream = 0,
     /// The same, but each write begins a slot of its own: nothing merges.
-    Separate,
+    Separate = Kind::SEPARATE,
     /// One packet a slot (`O_DIRECT`): never merged, read as a whole, the excess discarded.
-    Packet,
+    Packet = Kind::PACKET,
 }
 
 /// A slot's [`Framing`] and [`Hold`] in one byte, so that one comparison finds the usual case: stream bytes in a page of the
@@ -61,14 +62,9 @@ impl Kind {
 
     #[inline]
     const fn new(framing: Framing, hold: Hold) -> Self {
-        let framing = match framing {
-            Framing::Stream => 0,
-            Framing::Separate => Self::SEPARATE,
-            Framing::Packet => Self::PACKET,
-        };
         match hold {
-            Hold::Exclusive => Self(framing),
-            Hold::Shared => Self(framing | Self::SHARED),
+            Hold::Exclusive => Self(framing as u8),
+            Hold::Shared => Self(framing as u8 | Self::SHARED),
         }
     }
 
@@ -79,6 +75,11 @@ impl Kind {
             Self::SEPARATE => Framing::Separate,
             _ => Framing::Packet,
         }
+    }
+
+    #[inline]
+    const fn is_packet(self) -> bool {
+        self.0 & Self::PACKET != 0
     }
 
     /// Whether draining it takes more than to count the bytes.

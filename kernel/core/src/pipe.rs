@@ -62,7 +62,7 @@ pub struct PipeState<P> {
 /// What one range of a page gave a reader.
 struct Chunk {
     bytes: usize,
-    framing: Framing,
+    is_packet: bool,
 }
 
 impl<P> PipeState<P> {
@@ -179,8 +179,8 @@ impl<P> PipeState<P> {
             return if self.writers.open == 0 { Ok(Step::new(0, Wakes::NONE)) } else { Err(Errno::EAGAIN) };
         }
         let was_full = self.ring.is_full();
-        let Chunk { mut bytes, framing } = self.read_page(len, &mut copy)?;
-        if bytes < len && framing != Framing::Packet && !self.ring.is_empty() {
+        let Chunk { mut bytes, is_packet } = self.read_page(len, &mut copy)?;
+        if bytes < len && !is_packet && !self.ring.is_empty() {
             bytes += self.read_more(len - bytes, copy);
         }
         let writers = Wake::one_if(was_full && !self.ring.is_full());
@@ -204,19 +204,19 @@ impl<P> PipeState<P> {
     #[inline(always)]
     fn read_page(&mut self, len: usize, copy: &mut impl FnMut(&P, Range<usize>) -> usize) -> Result<Chunk> {
         let step = self.ring.plan_read(len).ok_or(Errno::EAGAIN)?;
-        let (range, framing) = (step.range(), step.framing());
+        let (range, is_packet) = (step.range(), step.is_packet());
         let bytes = range.len();
         if copy(step.page(), range) < bytes {
             return Err(Errno::EFAULT);
         }
         drop(step.commit(bytes));
-        Ok(Chunk { bytes, framing })
+        Ok(Chunk { bytes, is_packet })
     }
 
     /// Whether a read that has some bytes already may take the next ones too.
     #[inline]
     fn next_is_stream(&mut self) -> bool {
-        self.ring.plan_read(1).is_some_and(|step| step.framing() != Framing::Packet)
+        self.ring.plan_read(1).is_some_and(|step| !step.is_packet())
     }
 
     /// Whether a reader that was woken should wake the next: there is something left, or nothing will ever come.

@@ -78,6 +78,13 @@ impl<P> ReadStep<'_, P> {
     /// Whether the read must end with this step.
     #[inline]
     #[must_use]
+    pub fn is_packet(&self) -> bool {
+        self.ring.slots[self.index].kind.is_packet()
+    }
+
+    /// What the bytes are part of.
+    #[inline]
+    #[must_use]
     pub fn framing(&self) -> Framing {
         self.ring.slots[self.index].kind.framing()
     }
@@ -105,10 +112,7 @@ impl<P> ReadStep<'_, P> {
     #[inline(never)]
     fn commit_special(self, copied: usize) -> Option<P> {
         let slot = &self.ring.slots[self.index];
-        let consumed = match slot.kind.framing() {
-            Framing::Stream | Framing::Separate => copied,
-            Framing::Packet => usize::from(slot.len),
-        };
+        let consumed = if slot.kind.is_packet() { usize::from(slot.len) } else { copied };
         self.ring.consume(consumed)
     }
 }
