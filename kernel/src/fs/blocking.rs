@@ -191,11 +191,19 @@ pub(super) fn wait<T>(
     mut attempt: impl FnMut() -> Option<T>,
 ) -> Result<Option<T>> {
     let Some(queue) = ops.wait_queue(direction) else { return Err(Errno::EAGAIN) };
+    let deadline_ns = deadline_ns(ops, direction);
     let mut answer = None;
-    wait_for(ops, queue, ops.time_limit(direction), || {
+    let attempt = || {
         answer = attempt();
         if answer.is_some() { Ok(0) } else { Err(Errno::EAGAIN) }
-    })??;
+    };
+    let waited = match ops.wait_counts() {
+        None => wait_for(queue, deadline_ns, attempt),
+        Some(counts) => wait_counted(counts, queue, deadline_ns, attempt),
+    };
+    if let Err(error) = waited {
+        return failed(ops, error, deadline_ns).map(|_| None);
+    }
     pass_on(ops, queue, direction);
     Ok(answer)
 }
