@@ -23,7 +23,7 @@ static LOADED: SpinLock<Vec<Arc<Loaded>>> = SpinLock::new(rank::OBJECT, Vec::new
 pub struct Loaded {
     /// What it is.
     pub description: &'static Description,
-    /// `None` once it is out: an open file of /sys may keep this longer.
+    /// `None` while `init` runs, and once it is out: an open file of /sys may keep this longer.
     module: SpinLock<Option<Arc<dyn Module>>>,
     settings: Mutex<Settings>,
 }
@@ -131,18 +131,21 @@ fn start(
     }
     let mut values = Values::defaults(description.parameters);
     change(&mut values)?;
-    let module = (description.init)(&values)?;
     let loaded = Arc::new(Loaded {
         description,
-        module: SpinLock::new(rank::OBJECT, Some(module.clone())),
-        settings: Mutex::new(rank::MODULE_PARAMETERS, Settings { values, going: false }),
+        module: SpinLock::new(rank::OBJECT, None),
+        settings: Mutex::new(rank::MODULE_PARAMETERS, Settings { values: values.clone(), going: false }),
     });
-    if let Err(error) = view::add(&loaded) {
-        view::remove(description);
-        // Somebody may have opened a device already: then it stays, without its files in /sys.
-        module.exit()?;
-        return Err(error.into());
-    }
+    // First what can be taken back: once `init` has made its devices, somebody may have opened one.
+    view::add(&loaded)?;
+    let module = match (description.init)(&values) {
+        Ok(module) => module,
+        Err(refusal) => {
+            view::remove(description);
+            return Err(refusal);
+        }
+    };
+    *loaded.module.lock() = Some(module.clone());
     LOADED.lock().push(loaded);
     match module.major() {
         Some(major) => log::info!("{name}: registered with major {major}"),

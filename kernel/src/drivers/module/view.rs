@@ -34,10 +34,14 @@ fn directory(description: &Description) -> alloc::string::String {
     format!("module/{}", description.name)
 }
 
-/// Enters the files of a module.
+/// Enters the files of a module, all or none.
 pub(super) fn add(loaded: &Arc<Loaded>) -> Result<()> {
     let base = directory(loaded.description);
     sysfs::add_directory(&base)?;
+    add_files(loaded, &base).inspect_err(|_| remove(loaded.description))
+}
+
+fn add_files(loaded: &Arc<Loaded>, base: &str) -> Result<()> {
     for (name, fact) in [("refcnt", Fact::Users), ("initstate", Fact::State), ("coresize", Fact::Memory)] {
         sysfs::add_source(&format!("{base}/{name}"), 0o444, Arc::new(FactFile { loaded: loaded.clone(), fact }))?;
     }
@@ -49,7 +53,7 @@ pub(super) fn add(loaded: &Arc<Loaded>) -> Result<()> {
     Ok(())
 }
 
-/// Takes them away, however many there are.
+/// Takes them away.
 pub(super) fn remove(description: &Description) {
     let removed = sysfs::remove_tree(&directory(description));
     debug_assert!(removed.is_ok(), "entered when the module was loaded: {removed:?}");

@@ -29,10 +29,10 @@ pub struct Counters {
 
 impl Counters {
     /// Nothing has been done.
-    pub const fn new() -> Self {
-        const ZERO: AtomicU64 = AtomicU64::new(0);
+    pub fn new() -> Self {
+        let zero = || AtomicU64::new(0);
         let waits = WaitCounts::new();
-        Self { opens: ZERO, writes: ZERO, reads: ZERO, bytes_in: ZERO, bytes_out: ZERO, wakes: ZERO, waits }
+        Self { opens: zero(), writes: zero(), reads: zero(), bytes_in: zero(), bytes_out: zero(), wakes: zero(), waits }
     }
 }
 
