@@ -204,11 +204,12 @@ impl<P> PipeState<P> {
     #[inline(always)]
     fn read_page(&mut self, len: usize, copy: &mut impl FnMut(&P, Range<usize>) -> usize) -> Result<Chunk> {
         let step = self.ring.plan_read(len).ok_or(Errno::EAGAIN)?;
-        let (range, is_packet) = (step.range(), step.is_packet());
+        let range = step.range();
         let bytes = range.len();
         if copy(step.page(), range) < bytes {
             return Err(Errno::EFAULT);
         }
+        let is_packet = step.is_packet();
         drop(step.commit(bytes));
         Ok(Chunk { bytes, is_packet })
     }
