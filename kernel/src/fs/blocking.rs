@@ -10,7 +10,6 @@ use crate::mm::user::{Sink, Source};
 use crate::process::signal;
 use crate::sched;
 use crate::sync::{Kernel, Platform, WaitError, WaitQueue};
-use core::sync::atomic::{AtomicU64, Ordering};
 use postern_core::errno::{Errno, Result};
 use postern_core::signal_set::Signal;
 use postern_sync::{Mode, Sleep};
@@ -54,34 +53,6 @@ pub enum TooLong {
     NoBytes,
 }
 
-/// What the waiting at an object came to, for objects that want to know.
-pub struct WaitCounts {
-    /// How often somebody went to sleep.
-    pub sleeps: AtomicU64,
-    /// Wake-ups after which there was nothing to do.
-    pub spurious_wakes: AtomicU64,
-}
-
-impl WaitCounts {
-    /// Nobody has waited.
-    pub const fn new() -> Self {
-        Self { sleeps: AtomicU64::new(0), spurious_wakes: AtomicU64::new(0) }
-    }
-
-    /// Of a wait of so many attempts, at least one: each sleep has one before it, from the queue, and one after it.
-    fn note(&self, attempts: u64, has_succeeded: bool) {
-        // What did not succeed ended in a sleep: nothing was attempted after it.
-        let sleeps = if has_succeeded { attempts / 2 } else { attempts.div_ceil(2) };
-        if sleeps != 0 {
-            self.sleeps.fetch_add(sleeps, Ordering::Relaxed);
-        }
-        let spurious_wakes = (attempts - 1) / 2;
-        if spurious_wakes != 0 {
-            self.spurious_wakes.fetch_add(spurious_wakes, Ordering::Relaxed);
-        }
-    }
-}
-
 /// When a call that begins to wait now has waited too long.
 #[inline(always)]
 fn deadline_ns(ops: &dyn FileOps, direction: Direction) -> Option<u64> {
@@ -98,32 +69,11 @@ fn wait_for(
     queue.wait_until(Mode::Exclusive, Sleep::Interruptible, deadline_ns, || settled(attempt()))
 }
 
-/// The same, counted. Out of line, to keep the path of who does not count short.
-#[inline(never)]
-fn wait_counted(
-    counts: &WaitCounts,
-    queue: &WaitQueue,
-    deadline_ns: Option<u64>,
-    mut attempt: impl FnMut() -> Result<usize>,
-) -> core::result::Result<Result<usize>, WaitError> {
-    let mut attempts = 0;
-    let waited = wait_for(queue, deadline_ns, || {
-        attempts += 1;
-        attempt()
-    });
-    counts.note(attempts, waited.is_ok());
-    waited
-}
-
 #[inline(never)]
 fn wait_to_read(ops: &dyn FileOps, io: &Io, sink: &mut Sink<'_>) -> Result<usize> {
     let Some(queue) = ops.wait_queue(Direction::Read) else { return Err(Errno::EAGAIN) };
     let deadline_ns = deadline_ns(ops, Direction::Read);
-    let waited = match ops.wait_counts() {
-        None => wait_for(queue, deadline_ns, || ops.try_read(io, sink)),
-        Some(counts) => wait_counted(counts, queue, deadline_ns, || ops.try_read(io, sink)),
-    };
-    match waited {
+    match wait_for(queue, deadline_ns, || ops.try_read(io, sink)) {
         Ok(result) => {
             pass_on(ops, queue, Direction::Read);
             result
@@ -168,11 +118,7 @@ fn attempt_or_wait(ops: &dyn FileOps, io: &Io, source: &mut Source<'_>) -> Resul
     }
     let Some(queue) = ops.wait_queue(Direction::Write) else { return Err(Errno::EAGAIN) };
     let deadline_ns = deadline_ns(ops, Direction::Write);
-    let waited = match ops.wait_counts() {
-        None => wait_for(queue, deadline_ns, || ops.try_write(io, source)),
-        Some(counts) => wait_counted(counts, queue, deadline_ns, || ops.try_write(io, source)),
-    };
-    let result = match waited {
+    let result = match wait_for(queue, deadline_ns, || ops.try_write(io, source)) {
         Ok(result) => result,
         Err(error) => return failed(ops, error, deadline_ns),
     };
@@ -197,11 +143,7 @@ pub(super) fn wait<T>(
         answer = attempt();
         if answer.is_some() { Ok(0) } else { Err(Errno::EAGAIN) }
     };
-    let waited = match ops.wait_counts() {
-        None => wait_for(queue, deadline_ns, attempt),
-        Some(counts) => wait_counted(counts, queue, deadline_ns, attempt),
-    };
-    if let Err(error) = waited {
+    if let Err(error) = wait_for(queue, deadline_ns, attempt) {
         return failed(ops, error, deadline_ns).map(|_| None);
     }
     pass_on(ops, queue, direction);

@@ -5,7 +5,7 @@
 //! implementation holds a sleeping lock over it, or none. No state of its own.
 //! Specification: read(2), write(2), poll(2), ioctl(2), mmap(2).
 
-use crate::fs::blocking::{self, TooLong, WaitCounts};
+use crate::fs::blocking::{self, TooLong};
 use crate::fs::flags::OpenFlags;
 use crate::fs::splice::{self, Batch, PageQueue};
 use crate::mm::user::{Sink, Source};
@@ -156,11 +156,6 @@ pub trait FileOps: Any + Send + Sync {
     /// What a call comes to that has waited so long.
     fn at_time_limit(&self) -> TooLong {
         TooLong::Fail
-    }
-
-    /// Where the waiting of its readers and writers is counted, if it is.
-    fn wait_counts(&self) -> Option<&WaitCounts> {
-        None
     }
 
     /// Somebody who waited in `queue`, that of `direction`, has what he waited for, and others wait there too: wakes the next

@@ -58,7 +58,7 @@ pub use requests::Requests;
 #[cfg(not(loom))]
 pub use spin_lock::Relax;
 pub use spin_lock::{SpinGuard, SpinLock};
-pub use wait::{ANY_EVENT, Interrupted, Mode, Poller, Registration, Sleep, WaitError, WaitQueue, WakeCallback};
+pub use wait::{ANY_EVENT, Interrupted, Mode, Poller, Registration, Sleep, Tally, WaitError, WaitQueue, WakeCallback};
 
 /// A value set once; readers that come meanwhile spin with the platform's relax.
 #[cfg(not(loom))]

@@ -48,6 +48,7 @@ impl Binding {
     }
 
     /// Fixes it as it is.
+    #[cold]
     pub fn fix(&self) -> &Bound {
         let loose = self.loose.lock();
         // With the lock held nobody else is in here, so nobody spins.

@@ -4,11 +4,11 @@
 //! with a plain load and store, any other atomically. Never sleeps.
 
 use super::routing;
-use crate::fs::blocking::WaitCounts;
 use crate::fs::procfs::text::{Text, put};
 use core::sync::atomic::{AtomicU64, Ordering};
 use postern_core::errno::Result;
 use postern_core::pipe::Written;
+use postern_sync::Tally;
 
 /// The counters of one instance.
 pub struct Counters {
@@ -18,9 +18,6 @@ pub struct Counters {
     /// Slots filled from the page's start.
     fills: AtomicU64,
     merges: AtomicU64,
-    wakes: AtomicU64,
-    /// Of its readers and writers.
-    pub waits: WaitCounts,
 }
 
 /// Adds to a counter that only the holder of the instance's mutex changes.
@@ -38,8 +35,6 @@ impl Counters {
             allocations: AtomicU64::new(0),
             fills: AtomicU64::new(0),
             merges: AtomicU64::new(0),
-            wakes: AtomicU64::new(0),
-            waits: WaitCounts::new(),
         }
     }
 
@@ -57,18 +52,16 @@ impl Counters {
     #[inline(always)]
     pub fn count_written(&self, written: Written) {
         add_alone(&self.bytes, written.bytes as u64);
-        add_alone(&self.fills, u64::from(written.slots));
-        add_alone(&self.merges, u64::from(written.merges));
+        if written.slots != 0 {
+            add_alone(&self.fills, u64::from(written.slots));
+        }
+        if written.merges != 0 {
+            add_alone(&self.merges, u64::from(written.merges));
+        }
     }
 
-    /// So many waiters were woken.
-    #[inline(always)]
-    pub fn count_wakes(&self, woken: usize) {
-        self.wakes.fetch_add(woken as u64, Ordering::Relaxed);
-    }
-
-    /// All of them now, each at a moment of its own.
-    pub fn totals(&self) -> Totals {
+    /// All of them now, each at a moment of its own, with what waiting for data and for room has come to.
+    pub fn totals(&self, [readers, writers]: [Tally; 2]) -> Totals {
         let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let allocations = load(&self.allocations);
         Totals {
@@ -78,9 +71,9 @@ impl Counters {
             // A page that was allocated for a write that then failed lies in its slot: its first use is no reuse.
             recycles: load(&self.fills).saturating_sub(allocations),
             merges: load(&self.merges),
-            wakes: load(&self.wakes),
-            spurious_wakes: load(&self.waits.spurious_wakes),
-            sleeps: load(&self.waits.sleeps),
+            wakes: readers.wakes + writers.wakes,
+            spurious_wakes: readers.spurious_wakes + writers.spurious_wakes,
+            sleeps: readers.sleeps + writers.sleeps,
         }
     }
 }
@@ -98,7 +91,7 @@ pub struct Totals {
     pub recycles: u64,
     /// Writes into the page of the one before.
     pub merges: u64,
-    /// Waiters woken.
+    /// Readers and writers woken.
     pub wakes: u64,
     /// Wake-ups for nothing.
     pub spurious_wakes: u64,
@@ -126,8 +119,8 @@ impl Totals {
 static GONE: [AtomicU64; 8] = [const { AtomicU64::new(0) }; 8];
 
 /// An instance goes: what it counted stays in the sums.
-pub fn keep_of_gone(counters: &Counters) {
-    for (sum, (_, value)) in GONE.iter().zip(counters.totals().named()) {
+pub fn keep_of_gone(totals: Totals) {
+    for (sum, (_, value)) in GONE.iter().zip(totals.named()) {
         sum.fetch_add(value, Ordering::Relaxed);
     }
 }
@@ -145,7 +138,7 @@ pub fn show(text: &mut Text) -> Result<()> {
     let mut instances = 0_u64;
     routing::for_each(|instance| {
         instances += 1;
-        for (sum, (_, value)) in sums.iter_mut().zip(instance.counters().totals().named()) {
+        for (sum, (_, value)) in sums.iter_mut().zip(instance.totals().named()) {
             *sum += value;
         }
     });
@@ -170,7 +163,7 @@ pub fn show_instances(text: &mut Text) -> Result<()> {
         text.push(if name.as_bytes().is_empty() { b"-" } else { name.as_bytes() });
         put!(text, " {} {} {}", stat.slots, stat.used_slots, stat.waiting_bytes);
         put!(text, " {} {}", stat.readers, stat.writers);
-        for (_, value) in instance.counters().totals().named() {
+        for (_, value) in instance.totals().named() {
             put!(text, " {value}");
         }
         text.push(b"\n");

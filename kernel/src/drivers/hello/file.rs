@@ -4,10 +4,9 @@
 //! in user copies, and in `ioctl` as open(2) would. Specification: pipe(7), ioctl(2), poll(2); seed 001 tables 2 and 4.
 
 use super::binding::{Binding, Bound};
-use super::instance::{Boundaries, FOR_READERS, FOR_WRITERS};
+use super::instance::{Boundaries, FOR_READERS, FOR_WRITERS, Instance};
 use super::routing;
 use super::switches::SLOTS_MAX;
-use crate::fs::blocking::WaitCounts;
 use crate::fs::file::{Direction, FileControl, FileOps, Io, Readiness};
 use crate::fs::flags::{AccessMode, OpenFlags};
 use crate::fs::splice::PageQueue;
@@ -88,6 +87,12 @@ struct Fixed;
 /// The path of those before.
 struct Loose;
 
+/// A read that may find something. Out of line, so that one that finds nothing is told so in a few instructions.
+#[inline(never)]
+fn read_now(instance: &Instance, sink: &mut Sink<'_>) -> Result<usize> {
+    instance.try_read::<Fixed>(sink)
+}
+
 /// The instance of `key` with the ends opened that `access` names.
 fn open_instance(key: ChannelKey, access: AccessMode, meeting: Meeting) -> Result<Bound> {
     let instance = routing::find_or_make(key)?;
@@ -104,7 +109,8 @@ fn ready(bound: &Bound, visible: Readiness) -> Readiness {
 impl FileOps for HelloFile {
     fn try_read(&self, _: &Io, sink: &mut Sink<'_>) -> Result<usize> {
         match self.binding.if_fixed() {
-            Some(bound) => bound.instance.try_read::<Fixed>(sink),
+            Some(bound) if bound.instance.has_nothing() && sink.remaining() != 0 => Err(Errno::EAGAIN),
+            Some(bound) => read_now(&bound.instance, sink),
             None => self.binding.transfer(|bound| bound.instance.try_read::<Loose>(sink)),
         }
     }
@@ -130,12 +136,10 @@ impl FileOps for HelloFile {
     }
 
     fn wait_queue(&self, direction: Direction) -> Option<&WaitQueue> {
-        let bound = self.binding.if_fixed().unwrap_or_else(|| self.binding.fix());
-        Some(bound.instance.wait_queue(direction))
-    }
-
-    fn wait_counts(&self) -> Option<&WaitCounts> {
-        self.binding.if_fixed().map(|bound| &bound.instance.counters().waits)
+        match self.binding.if_fixed() {
+            Some(bound) => Some(bound.instance.wait_queue(direction)),
+            None => Some(self.binding.fix().instance.wait_queue(direction)),
+        }
     }
 
     fn pass_on(&self, direction: Direction, _: &WaitQueue) {

@@ -4,7 +4,7 @@
 //! fault; wake-ups come after it. Sleeps in that lock and in those copies only, and in `wait_for_peer`.
 //! Specification: pipe(7), fifo(7); seed 001 §3 and §4 as corrected in seed-notes.
 
-use super::counters::{self, Counters};
+use super::counters::{self, Counters, Totals};
 use super::switches::{self, SLOTS_MAX, Switches};
 use crate::fs::file::{Direction, Readiness};
 use crate::fs::splice::{Family, Nesting, PageQueue, Ring};
@@ -107,9 +107,14 @@ impl Instance {
         &self.key
     }
 
-    /// What it has counted.
+    /// What it counts itself.
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// All that has been counted.
+    pub fn totals(&self) -> Totals {
+        self.counters.totals([self.readers.tally(), self.writers.tally()])
     }
 
     /// Where to wait for data, or for room.
@@ -125,17 +130,22 @@ impl Instance {
         self.edge_waiters.store(true, Ordering::Relaxed);
     }
 
+    /// Whether a reader can be told "not now" at once: nothing is there, but somebody may still write.
+    #[inline(always)]
+    pub fn has_nothing(&self) -> bool {
+        Switches::now().contains(Switches::SNAPSHOT)
+            && HeadTail::from_word(self.glimpse.moving()).is_empty()
+            && !Shape::from_word(self.glimpse.settled()).is_hung_up()
+    }
+
     /// Takes what is there. As for a pipe. `Path` tells callers apart, so that each has the whole of this for itself.
     ///
     /// # Errors
     /// EAGAIN, EFAULT.
     #[inline(always)]
+    #[expect(clippy::extra_unused_type_parameters, reason = "tells callers apart")]
     pub fn try_read<Path>(&self, sink: &mut Sink<'_>) -> Result<usize> {
-        let switches = Switches::now();
-        if switches.contains(Switches::SNAPSHOT) && self.looks_empty() && sink.remaining() != 0 {
-            return Err(Errno::EAGAIN);
-        }
-        self.transfer(End::Read, switches, |state| {
+        self.transfer(End::Read, Switches::now(), |state| {
             let wanted = sink.remaining();
             state.pipe.try_read(wanted, |frame, range| sink.move_from_frame(frame, range.start, range.len()))
         })
@@ -146,9 +156,12 @@ impl Instance {
     /// # Errors
     /// EAGAIN, EFAULT, EPIPE, ENOMEM.
     #[inline(always)]
+    #[expect(clippy::extra_unused_type_parameters, reason = "tells callers apart")]
     pub fn try_write<Path>(&self, source: &mut Source<'_>, boundaries: Boundaries) -> Result<usize> {
         let switches = Switches::now();
         self.transfer(End::Write, switches, |state| {
+            // Reads follow what the last write did.
+            state.obey(switches);
             if self.edge_waiters.load(Ordering::Relaxed) {
                 state.pipe.note_poller();
             }
@@ -172,7 +185,6 @@ impl Instance {
         attempt: impl FnOnce(&mut State) -> Result<Step>,
     ) -> Result<usize> {
         let mut state = self.state.lock();
-        state.obey(switches);
         let step = attempt(&mut state);
         self.glimpse.publish_moving(state.pipe.head_tail().word());
         drop(state);
@@ -188,12 +200,11 @@ impl Instance {
     #[cold]
     fn wake_as_many_as_may_go_on(&self, end: End, moved: usize, switches: Switches) -> usize {
         let is_exclusive = switches.contains(Switches::EXCLUSIVE);
-        let woken = match end {
-            _ if moved == 0 => 0,
-            End::Write => self.readers.wake(if is_exclusive { moved } else { usize::MAX }, FOR_READERS.bits()),
-            End::Read => self.writers.wake(usize::MAX, FOR_WRITERS.bits()),
-        };
-        self.counters.count_wakes(woken);
+        match end {
+            _ if moved == 0 => {}
+            End::Write => drop(self.readers.wake(if is_exclusive { moved } else { usize::MAX }, FOR_READERS.bits())),
+            End::Read => drop(self.writers.wake_all(FOR_WRITERS.bits())),
+        }
         moved
     }
 
@@ -206,12 +217,6 @@ impl Instance {
         self.glimpse.publish(state.pipe.head_tail().word(), state.pipe.shape().word());
         drop(state);
         Ok(step?.settle(|wakes| self.wake(wakes, switches)))
-    }
-
-    /// Whether there is nothing to read and somebody may still write, as can be seen from outside.
-    #[inline(always)]
-    fn looks_empty(&self) -> bool {
-        HeadTail::from_word(self.glimpse.moving()).is_empty() && !Shape::from_word(self.glimpse.settled()).is_hung_up()
     }
 
     /// What poll says of both ends, united (they have no bit in common), and how often the write end was opened. Without the
@@ -230,22 +235,10 @@ impl Instance {
 
     #[inline(always)]
     fn wake(&self, wakes: Wakes, switches: Switches) {
-        self.wake_queue(&self.readers, wakes.readers, FOR_READERS, switches);
-        self.wake_queue(&self.writers, wakes.writers, FOR_WRITERS, switches);
+        wake(&self.readers, wakes.readers, FOR_READERS, switches);
+        wake(&self.writers, wakes.writers, FOR_WRITERS, switches);
         if wakes.openers != Wake::None {
             self.openers.wake_all(Readiness::all().bits());
-        }
-    }
-
-    #[inline(always)]
-    fn wake_queue(&self, queue: &WaitQueue, wake: Wake, key: Readiness, switches: Switches) {
-        let woken = match wake {
-            Wake::None => 0,
-            Wake::One if switches.contains(Switches::EXCLUSIVE) => queue.wake_one(key.bits()),
-            Wake::One | Wake::All => queue.wake_all(key.bits()),
-        };
-        if woken != 0 {
-            self.counters.count_wakes(woken);
         }
     }
 
@@ -259,7 +252,7 @@ impl Instance {
         let ready = self.look().0 & concern;
         let switches = Switches::now();
         if switches.contains(Switches::CHAINED) && !ready.is_empty() {
-            self.wake_queue(queue, Wake::One, ready, switches);
+            wake(queue, Wake::One, ready, switches);
         }
     }
 
@@ -294,7 +287,7 @@ impl Instance {
         let mut name = [0; HELLO_NAME_SIZE];
         let given = self.key.name.as_bytes();
         name[..given.len()].copy_from_slice(given);
-        let totals = self.counters.totals();
+        let totals = self.totals();
         let state = self.state.lock();
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         HelloStat {
@@ -375,7 +368,20 @@ impl Ends for Instance {
 
 impl Drop for Instance {
     fn drop(&mut self) {
-        counters::keep_of_gone(&self.counters);
+        counters::keep_of_gone(self.totals());
+    }
+}
+
+#[inline(always)]
+fn wake(queue: &WaitQueue, wake: Wake, key: Readiness, switches: Switches) {
+    match wake {
+        Wake::None => {}
+        Wake::One if switches.contains(Switches::EXCLUSIVE) => {
+            queue.wake_one(key.bits());
+        }
+        Wake::One | Wake::All => {
+            queue.wake_all(key.bits());
+        }
     }
 }
 

@@ -3,7 +3,6 @@
 //! Owns the counters of a device. Relaxed atomics: each is a figure of its own. No locks, never sleeps.
 
 use super::device::Device;
-use crate::fs::blocking::WaitCounts;
 use crate::fs::procfs::text::{Text, TextSource, put};
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -23,16 +22,13 @@ pub struct Counters {
     pub bytes_out: AtomicU64,
     /// Waiters that were woken.
     pub wakes: AtomicU64,
-    /// How often somebody slept, and how often in vain.
-    pub waits: WaitCounts,
 }
 
 impl Counters {
     /// Nothing has been done.
     pub fn new() -> Self {
         let zero = || AtomicU64::new(0);
-        let waits = WaitCounts::new();
-        Self { opens: zero(), writes: zero(), reads: zero(), bytes_in: zero(), bytes_out: zero(), wakes: zero(), waits }
+        Self { opens: zero(), writes: zero(), reads: zero(), bytes_in: zero(), bytes_out: zero(), wakes: zero() }
     }
 }
 
@@ -58,11 +54,12 @@ impl TextSource for Report {
                 ("bytes_in", &counters.bytes_in),
                 ("bytes_out", &counters.bytes_out),
                 ("wakes", &counters.wakes),
-                ("spurious_wakes", &counters.waits.spurious_wakes),
-                ("sleeps", &counters.waits.sleeps),
             ] {
                 put!(text, "{name} {what} {}\n", counter.load(Ordering::Relaxed));
             }
+            let [readers, writers] = device.tallies();
+            put!(text, "{name} spurious_wakes {}\n", readers.spurious_wakes + writers.spurious_wakes);
+            put!(text, "{name} sleeps {}\n", readers.sleeps + writers.sleeps);
         }
         Ok(())
     }

@@ -6,7 +6,6 @@
 //! on the other side. Specification: seed 000 §3.1.
 
 use super::counters::{Counters, count};
-use crate::fs::blocking::WaitCounts;
 use crate::fs::file::{Direction, FileOps, Io, Readiness};
 use crate::mm::contiguous::ContiguousMemory;
 use crate::mm::user::{Sink, Source, UserPtr};
@@ -16,6 +15,7 @@ use linux_raw_sys::ioctl::FIONREAD;
 use postern_core::byte_ring::{Arithmetic, ByteRing};
 use postern_core::effects::{Step, Wake, Wakes};
 use postern_core::errno::{Errno, Result};
+use postern_sync::Tally;
 
 /// What the report calls `struct myipc_dev`.
 pub struct Device {
@@ -58,6 +58,11 @@ impl Device {
     /// What it has done.
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// What waiting for data, and for room, has come to.
+    pub fn tallies(&self) -> [Tally; 2] {
+        [self.readers.tally(), self.writers.tally()]
     }
 
     /// Bytes of the buffer.
@@ -123,10 +128,6 @@ impl FileOps for Device {
             Direction::Read => &self.readers,
             Direction::Write => &self.writers,
         })
-    }
-
-    fn wait_counts(&self) -> Option<&WaitCounts> {
-        Some(&self.counters.waits)
     }
 
     /// Whoever could go on was woken with this one.

@@ -205,7 +205,7 @@ pub fn every_combination_of_switches() {
 /// The counters of the root group's ring.
 fn counters() -> crate::drivers::hello::counters::Totals {
     let mut totals = None;
-    routing::for_each(|instance| totals = Some(instance.counters().totals()));
+    routing::for_each(|instance| totals = Some(instance.totals()));
     totals.unwrap()
 }
 

@@ -9,7 +9,7 @@ mod registration;
 mod sleeper;
 
 pub use poller::Poller;
-pub use queue::WaitQueue;
+pub use queue::{Tally, WaitQueue};
 pub use registration::Registration;
 
 use core::fmt;

@@ -41,14 +41,33 @@ pub struct WaitQueue<P: Platform> {
 struct Line<P: Platform> {
     /// Shared waiters and callbacks first, then exclusive waiters by rising `arrival`.
     list: List<P>,
+    /// Of exclusive waiters.
     next_arrival: u64,
+    /// Exclusive waiters that queued again after a selection.
+    returned: u64,
+    /// Exclusive waiters that were taken off without a selection.
+    left: u64,
+    /// Exclusive waiters that succeeded before they slept.
+    stayed_awake: u64,
+}
+
+/// What waiting in a queue has come to for exclusive waiters. Exact, but for one who was interrupted as soon as he had queued,
+/// whose sleep is counted although he had none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// How often one went to sleep.
+    pub sleeps: u64,
+    /// How often one was selected by a wake-up.
+    pub wakes: u64,
+    /// How often one that had been selected found nothing and queued again.
+    pub spurious_wakes: u64,
 }
 
 impl<P: Platform> WaitQueue<P> {
     const_unless_loom! {
         /// A queue without waiters.
         pub fn new() -> Self {
-            let line = Line { list: List::new(), next_arrival: 0 };
+            let line = Line { list: List::new(), next_arrival: 0, returned: 0, left: 0, stayed_awake: 0 };
             Self {
                 waiters: AtomicU32::new(0),
                 line: SpinLock::new(Rank::WAIT_QUEUE, line),
@@ -70,6 +89,19 @@ impl<P: Platform> WaitQueue<P> {
     pub fn waiters(&self) -> usize {
         // Relaxed: a number to be looked at.
         self.waiters.load(Ordering::Relaxed) as usize
+    }
+
+    /// What waiting here has come to, since the queue was made. Not for fast paths: goes through all who wait.
+    pub fn tally(&self) -> Tally {
+        let line = self.line.lock();
+        let mut waiting = 0;
+        let mut next = line.list.first();
+        while let Some(node) = next {
+            waiting += u64::from(node.mode == Mode::Exclusive);
+            next = line.list.after(node);
+        }
+        let queued = line.next_arrival + line.returned;
+        Tally { sleeps: queued - line.stayed_awake, wakes: queued - line.left - waiting, spurious_wakes: line.returned }
     }
 
     /// Wakes the shared waiters and the first exclusive one that `key` concerns; returns how many were reached. Never
@@ -182,11 +214,13 @@ impl<P: Platform> WaitQueue<P> {
     #[inline(always)]
     pub(super) unsafe fn link(&self, node: &Node<P>) {
         let mut line = self.line.lock();
-        node.arrival.set(line.next_arrival);
-        line.next_arrival += 1;
         match node.mode {
-            // SAFETY: the caller promises that the node outlives its time in the list.
-            Mode::Exclusive => unsafe { line.list.push_back(node) },
+            Mode::Exclusive => {
+                node.arrival.set(line.next_arrival);
+                line.next_arrival += 1;
+                // SAFETY: the caller promises that the node outlives its time in the list.
+                unsafe { line.list.push_back(node) }
+            }
             // SAFETY: as above.
             Mode::Shared => unsafe { line.list.push_front(node) },
         }
@@ -199,7 +233,8 @@ impl<P: Platform> WaitQueue<P> {
     /// As for [`link`](Self::link), and the node has been selected since it was last linked into this queue.
     #[inline(never)]
     pub(super) unsafe fn link_again(&self, node: &Node<P>) {
-        let line = self.line.lock();
+        let mut line = self.line.lock();
+        line.returned += u64::from(node.mode == Mode::Exclusive);
         // Relaxed: guarded by the lock.
         node.state.store(QUEUED, Ordering::Relaxed);
         // Of the exclusive ones only those selected at the same time can have arrived earlier: this search is short.
@@ -237,13 +272,15 @@ impl<P: Platform> WaitQueue<P> {
     /// `node` is linked into this queue, or has been selected since it was.
     #[inline(never)]
     pub(super) unsafe fn leave(&self, node: &Node<P>, selection: Selection) {
-        let line = self.line.lock();
+        let mut line = self.line.lock();
+        line.stayed_awake += u64::from(selection == Selection::Needless && node.mode == Mode::Exclusive);
         // Relaxed: guarded by the lock, with which wakers also finish what they do to the node.
         if node.state.load(Ordering::Relaxed) == QUEUED {
             // SAFETY: linked by the caller, and not selected since, for a selection would show in the state.
             unsafe { line.list.unlink(node) };
             self.count_unlinked();
-        } else if selection == Selection::Unanswered && node.mode == Mode::Exclusive {
+            line.left += u64::from(node.mode == Mode::Exclusive);
+        } else if selection != Selection::Answered && node.mode == Mode::Exclusive {
             self.pass_on(&line.list, node.selected_by.get());
         }
     }
@@ -285,6 +322,8 @@ pub(super) enum Selection {
     Answered,
     /// None has.
     Unanswered,
+    /// None has, and none will: the sleeper succeeded before it slept.
+    Needless,
 }
 
 impl<P: Platform> Default for WaitQueue<P> {

@@ -44,6 +44,7 @@ impl<P: Platform> WaitQueue<P> {
         let sleeper = Sleeper::queue(self, &node);
         loop {
             if let Some(value) = attempt() {
+                sleeper.selection.set(Selection::Needless);
                 return Ok(value);
             }
             sleeper.sleep_until_selected(sleep, deadline_ns)?;

@@ -1,0 +1,119 @@
+//! `/dev/hello` and control groups: nothing crosses, nothing outlives its group. Specification: seed 001 §3.3, §4.1 and §6.1 as
+//! corrected in seed-notes; docs/hello.md.
+
+use crate::check::{Failure, Outcome, expect_eq, expect_errno, failed};
+use crate::sys::cgroup::{self, Group};
+use crate::sys::{fd, hello, path, process};
+use libc::{O_NONBLOCK, O_RDWR};
+
+crate::tests! {
+    groups_have_rings_of_their_own,
+    channels_of_one_name_in_two_groups_are_two,
+    file_keeps_its_ring_when_its_process_moves,
+    ring_goes_with_its_group,
+    open_ring_outlives_its_group_until_it_is_closed,
+    channel_of_a_group_that_is_gone_gives_enodev,
+    hundred_groups_are_isolated,
+}
+
+fn open_in(group: &Group, flags: i32) -> Result<i32, Failure> {
+    open_at(&group.path, flags)
+}
+
+/// The same for the group whose directory is `path`.
+fn open_at(path: &str, flags: i32) -> Result<i32, Failure> {
+    cgroup::write(&format!("{path}/cgroup.procs"), "0")?;
+    let file = hello::open(flags)?;
+    cgroup::leave()?;
+    Ok(file)
+}
+
+fn groups_have_rings_of_their_own() -> Outcome {
+    hello::needed()?;
+    let group = Group::new()?;
+    let (one, other) = (group.below("one")?, group.below("other")?);
+    let (of_one, of_other) = (open_at(&one, O_RDWR)?, open_at(&other, O_RDWR | O_NONBLOCK)?);
+    let again = open_at(&one, O_RDWR)?;
+    fd::write(of_one, b"private")?;
+    expect_errno(fd::read(of_other, &mut [0; 1]), libc::EAGAIN)?;
+    expect_eq(fd::read_up_to(again, 7)?, b"private", "the bytes in the same group")?;
+    expect_eq(hello::stat(of_one)?.cgroup, path::stat(&one)?.st_ino, "the group in the ring's state")
+}
+
+fn channels_of_one_name_in_two_groups_are_two() -> Outcome {
+    hello::needed()?;
+    let group = Group::new()?;
+    let (inside, outside) = (open_in(&group, O_RDWR)?, hello::open(O_RDWR | O_NONBLOCK)?);
+    hello::channel(inside, b"same-name")?;
+    hello::channel(outside, b"same-name")?;
+    fd::write(inside, b"x")?;
+    expect_errno(fd::read(outside, &mut [0; 1]), libc::EAGAIN)
+}
+
+fn file_keeps_its_ring_when_its_process_moves() -> Outcome {
+    hello::needed()?;
+    let group = Group::new()?;
+    let outside = hello::open(O_RDWR)?;
+    fd::write(outside, b"kept")?;
+    group.enter()?;
+    expect_eq(fd::read_up_to(outside, 4)?, b"kept", "the bytes after the move")?;
+    // A file that is not bound yet finds its channels where it was opened.
+    let bound_later = hello::open(O_RDWR)?;
+    cgroup::leave()?;
+    hello::channel(bound_later, b"of-the-group")?;
+    expect_eq(hello::stat(bound_later)?.cgroup, path::stat(&group.path)?.st_ino, "the channel's group")?;
+    fd::close(bound_later)?;
+    Ok(())
+}
+
+fn ring_goes_with_its_group() -> Outcome {
+    hello::needed()?;
+    let before = hello::counter("instances")?;
+    let group = Group::new()?;
+    let file = open_in(&group, O_RDWR)?;
+    hello::channel(file, b"another")?;
+    expect_eq(hello::counter("instances")? - before, 2, "rings of the group")?;
+    fd::close(file)?;
+    expect_eq(hello::counter("instances")? - before, 2, "rings after the last close")?;
+    path::rmdir(&group.path)?;
+    expect_eq(hello::counter("instances")?, before, "rings after the group is gone")
+}
+
+fn open_ring_outlives_its_group_until_it_is_closed() -> Outcome {
+    hello::needed()?;
+    let group = Group::new()?;
+    let file = open_in(&group, O_RDWR)?;
+    fd::write(file, b"still")?;
+    path::rmdir(&group.path)?;
+    expect_eq(fd::read_up_to(file, 5)?, b"still", "the bytes")?;
+    fd::write(file, b"here")?;
+    expect_eq(fd::read_up_to(file, 4)?, b"here", "the bytes written since")
+}
+
+fn channel_of_a_group_that_is_gone_gives_enodev() -> Outcome {
+    hello::needed()?;
+    let group = Group::new()?;
+    let file = open_in(&group, O_RDWR)?;
+    path::rmdir(&group.path)?;
+    expect_errno(hello::channel(file, b"late"), libc::ENODEV)?;
+    expect_eq(hello::stat(file)?.readers, 1, "readers of the ring it has")
+}
+
+fn hundred_groups_are_isolated() -> Outcome {
+    hello::needed()?;
+    let group = Group::new()?;
+    let mut files = Vec::new();
+    for number in 0..100_u8 {
+        let file = open_at(&group.below(&format!("g{number}"))?, O_RDWR)?;
+        fd::write(file, &[number])?;
+        files.push(file);
+    }
+    for (number, file) in files.iter().enumerate() {
+        let reader = process::spawn(|| match fd::read_up_to(*file, 1)?[..] {
+            [byte] if usize::from(byte) == number => Ok(()),
+            _ => Err(failed("a byte of another group")),
+        })?;
+        reader.expect_success()?;
+    }
+    Ok(())
+}
