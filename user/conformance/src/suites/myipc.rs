@@ -31,7 +31,7 @@ crate::tests! {
     a_signal_with_sa_restart_does_not,
     a_signal_in_the_middle_of_a_write_gives_the_count_so_far,
     a_write_wakes_every_waiting_reader_and_no_writer,
-    the_herd_is_counted_each_wake_up_in_vain_is_a_sleep_more,
+    every_sleep_ends_with_a_wake_up_and_those_in_vain_are_counted,
     readers_and_writers_wait_on_queues_of_their_own,
     a_fault_half_way_counts_what_was_copied_and_loses_nothing,
     a_fault_at_once_gives_efault_and_changes_nothing,
@@ -311,29 +311,20 @@ fn a_write_wakes_every_waiting_reader_and_no_writer() -> Outcome {
     expect_eq(fd::fionread(file)?, 0, "bytes left")
 }
 
-/// Waits until each of the children sleeps or has ended.
-fn until_asleep_or_gone(children: &[process::Child]) -> Outcome {
-    for child in children {
-        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(5);
-        while !matches!(process::state_of(child.pid)?, 'S' | 'Z') {
-            expect(std::time::Instant::now() < deadline, "a woken reader sleeps again, or ends, within five seconds")?;
-            std::thread::yield_now();
-        }
-    }
-    Ok(())
-}
-
-fn the_herd_is_counted_each_wake_up_in_vain_is_a_sleep_more() -> Outcome {
-    const READERS: usize = 8;
+fn every_sleep_ends_with_a_wake_up_and_those_in_vain_are_counted() -> Outcome {
+    const READERS: u64 = 8;
     let file = fresh("", 0)?;
-    let readers = sleeping(READERS, || expect_eq(fd::read_up_to(file, 1)?.len(), 1, "bytes of one reader"))?;
-    fd::write(file, b"x")?;
-    until_asleep_or_gone(&readers)?;
-    fd::write(file, &[b'y'; READERS - 1])?;
+    let readers = sleeping(8, || expect_eq(fd::read_up_to(file, 1)?.len(), 1, "bytes of one reader"))?;
+    for _ in 0..READERS {
+        fd::write(file, b"x")?;
+    }
     readers.into_iter().try_for_each(process::Child::expect_success)?;
-    expect_eq(counter("wakes")?, 15, "wake-ups: eight by the first byte, seven by the others")?;
-    expect_eq(counter("spurious_wakes")?, 7, "wake-ups in vain")?;
-    expect_eq(counter("sleeps")?, 15, "sleeps")
+    // How many sleep again between two bytes depends on who runs when; that the figures agree does not.
+    let (wakes, sleeps, in_vain) = (counter("wakes")?, counter("sleeps")?, counter("spurious_wakes")?);
+    expect(wakes >= READERS, "the first byte alone wakes all eight")?;
+    expect_eq(sleeps, wakes, "sleeps, each of which a wake-up ends")?;
+    // A wake-up is in vain, or its reader has a byte; a reader may also find its byte just before it would sleep again.
+    expect((wakes - READERS..wakes).contains(&in_vain), "wake-ups in vain are those that gave no reader its byte")
 }
 
 /// seed-notes.md, 002: the sketch's single queue for both directions makes a wake-up ambiguous.
