@@ -322,8 +322,8 @@ fn every_sleep_ends_with_a_wake_up_and_those_in_vain_are_counted() -> Outcome {
     // How many sleep again between two bytes depends on who runs when; that the figures agree does not.
     let (wakes, sleeps, in_vain) = (counter("wakes")?, counter("sleeps")?, counter("spurious_wakes")?);
     expect(wakes >= READERS, "the first byte alone wakes all eight")?;
-    expect_eq(sleeps, wakes, "sleeps, each of which a wake-up ends")?;
-    // A wake-up is in vain, or its reader has a byte; a reader may also find its byte just before it would sleep again.
+    // A wake-up may also reach a reader that finds its byte just before it would sleep again.
+    expect((sleeps..sleeps + READERS).contains(&wakes), "each sleep is ended by a wake-up")?;
     expect((wakes - READERS..wakes).contains(&in_vain), "wake-ups in vain are those that gave no reader its byte")
 }
 
