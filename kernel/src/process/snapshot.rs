@@ -16,7 +16,7 @@ use crate::fs::procfs::process_view::{
     self, ProcessSnapshot, ProcessTable, ProcessView, Show, SystemSnapshot, SystemView, ThreadSnapshot,
 };
 use crate::fs::procfs::text::Text;
-use crate::sched::{Activity, Task, run_queue};
+use crate::sched::{Activity, Task, run_queue, switch_count};
 use crate::time;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -199,6 +199,7 @@ impl SystemView for System {
             last_pid: tree::processes().iter().map(|process| process.pid()).max().unwrap_or(0),
             running: run_queue::ready_count() + 1,
             threads,
+            context_switches: switch_count(),
             command_line: COMMAND_LINE.get().map(|line| line.as_bytes().to_vec()).unwrap_or_default(),
             ..SystemSnapshot::default()
         }

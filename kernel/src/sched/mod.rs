@@ -24,7 +24,7 @@ use core::sync::atomic::{Ordering, fence};
 use postern_sync::{HeldLocks, Notify};
 use switch::{Leaving, switch_away};
 
-pub use switch::{current, current_handle, start};
+pub use switch::{count as switch_count, current, current_handle, start};
 pub use task::{Activity, Task, TaskHandle, Work};
 
 /// Sleeps until [`unpark`]; a wake-up that came before is consumed at once. Also returns when

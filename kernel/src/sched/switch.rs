@@ -18,7 +18,7 @@ use core::cell::UnsafeCell;
 use core::marker::PhantomData;
 use core::ops::Deref;
 use core::ptr::NonNull;
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicU64, Ordering};
 use postern_sync::{HeldLocks, SwitchOut};
 
 /// What only the CPU that runs a task (or is switching to or from it) touches.
@@ -101,14 +101,30 @@ pub enum Leaving {
 struct Local {
     previous: Option<(NonNull<Task>, Leaving)>,
     idle: Option<NonNull<Task>>,
-    switched_ticks: u64,
 }
 
 // SAFETY: the pointers are to tasks, which any CPU may refer to.
 unsafe impl Send for Local {}
 
-static LOCAL: PerCpu<Local> =
-    PerCpu::new([const { Local { previous: None, idle: None, switched_ticks: 0 } }; MAX_CPUS]);
+static LOCAL: PerCpu<Local> = PerCpu::new([const { Local { previous: None, idle: None } }; MAX_CPUS]);
+
+/// What a CPU has done between tasks. Written by that CPU alone: Relaxed.
+struct Account {
+    /// When it last went from one task to another.
+    switched_ticks: AtomicU64,
+    /// How often it has.
+    switches: AtomicU64,
+}
+
+static ACCOUNTS: PerCpu<Account> =
+    PerCpu::new([const { Account { switched_ticks: AtomicU64::new(0), switches: AtomicU64::new(0) } }; MAX_CPUS]);
+
+/// How often CPUs have gone from one task to another.
+pub fn count() -> u64 {
+    let mut sum = 0;
+    ACCOUNTS.for_each(|_, account| sum += account.switches.load(Ordering::Relaxed));
+    sum
+}
 
 /// The current task, for as long as it is: not to be sent elsewhere.
 pub struct Current {
@@ -241,13 +257,18 @@ fn exchange_user_state(from: &Task, to: &Task) {
 
 fn account(from: &Task) {
     let now = crate::arch::timer::ticks_unordered();
-    let since = LOCAL.with(|local| core::mem::replace(&mut local.switched_ticks, now));
+    let since = ACCOUNTS.with(|account| {
+        account.switches.store(account.switches.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        let since = account.switched_ticks.load(Ordering::Relaxed);
+        account.switched_ticks.store(now, Ordering::Relaxed);
+        since
+    });
     from.add_run_ticks(now.wrapping_sub(since));
 }
 
 /// CPU time of the current task up to now, in nanoseconds.
 pub fn current_run_ns() -> u64 {
-    let since = LOCAL.with(|local| local.switched_ticks);
+    let since = ACCOUNTS.with(|account| account.switched_ticks.load(Ordering::Relaxed));
     let now = crate::arch::timer::ticks_unordered();
     crate::arch::timer::ns_of_ticks(now.wrapping_sub(since)) + current().run_ns()
 }
