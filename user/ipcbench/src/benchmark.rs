@@ -142,6 +142,7 @@ impl<M: Mechanism> Benchmark for Carry<M> {
     }
 
     fn run(&self, plan: &Plan) -> Result<Outcome, Failure> {
+        self.mechanism.availability()?;
         let size = self.load.size;
         let operations = self.load.amount.operations(plan.effort, size);
         let schedule = Schedule::new(operations, self.mechanism.warm_up_messages(size));

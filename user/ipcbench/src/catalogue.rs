@@ -4,6 +4,10 @@ use crate::benchmark::{Amount, Benchmark, Carry, Load};
 use crate::mechanism::Mechanism;
 use crate::mechanism::eventfd::EventFd;
 use crate::mechanism::futex::Futex;
+use crate::mechanism::hello::Hello;
+use crate::mechanism::hello_mmap::HelloMmap;
+use crate::mechanism::hello_splice::HelloSplice;
+use crate::mechanism::myipc::MyIpc;
 use crate::mechanism::pipe::Pipe;
 use crate::mechanism::shared_memory;
 use crate::operation::calibration::{CLOCK, LOOP};
@@ -18,7 +22,8 @@ pub const SIZE_LIMIT: usize = 16 << 20;
 /// Most bytes one process may send to itself before it receives them: all mechanisms hold as much.
 const OWN_SIZE_LIMIT: usize = 4096;
 
-const fn load(name: &'static str, shape: Shape, size: usize, amount: Amount) -> Load {
+/// A load in numbers.
+pub const fn load(name: &'static str, shape: Shape, size: usize, amount: Amount) -> Load {
     Load { name, shape, size, amount }
 }
 
@@ -54,11 +59,15 @@ pub fn catalogue(size: Option<usize>) -> Vec<Box<dyn Benchmark>> {
     all.extend(carried(|| Pipe, &byte_loads));
     all.extend(carried(|| shared_memory::POSIX, &byte_loads));
     all.extend(carried(|| shared_memory::FUTEX, &byte_loads));
+    all.extend(carried(|| MyIpc, &byte_loads));
+    all.extend(carried(|| Hello, &byte_loads));
+    all.extend(carried(|| HelloMmap, &byte_loads));
+    all.extend(carried(|| HelloSplice, &byte_loads));
     all
 }
 
 /// `mechanism` under each of `loads`.
-fn carried<M: Mechanism>(mechanism: fn() -> M, loads: &[Load]) -> Vec<Box<dyn Benchmark>> {
+pub fn carried<M: Mechanism>(mechanism: fn() -> M, loads: &[Load]) -> Vec<Box<dyn Benchmark>> {
     let mut carried = Vec::<Box<dyn Benchmark>>::with_capacity(loads.len());
     for load in loads {
         carried.push(Box::new(Carry { mechanism: mechanism(), load: *load }));
@@ -95,7 +104,7 @@ mod tests {
     #[test]
     fn what_was_asked_for_is_there() {
         let names = names(None);
-        for mechanism in ["pipe", "shm", "shm-futex"] {
+        for mechanism in ["pipe", "shm", "shm-futex", "myipc", "hello", "hello-mmap", "hello-splice"] {
             for load in ["latency/1", "messages/64", "messages/1024", "chunks/512", "chunks/4096", "chunks/65536"] {
                 assert!(names.contains(&format!("{mechanism}/{load}")), "{mechanism}/{load}");
             }

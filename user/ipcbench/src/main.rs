@@ -13,7 +13,9 @@ mod mechanism;
 mod operation;
 mod options;
 mod payload;
+mod probe;
 mod report;
+mod seeds;
 mod selection;
 mod statistics;
 mod supervise;
@@ -24,7 +26,8 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use benchmark::Benchmark;
-use options::{Options, Refusal};
+use failure::Failure;
+use options::{Options, Refusal, Suite};
 use report::progress::Progress;
 use report::table::Table;
 use report::{Row, comparison, json};
@@ -38,7 +41,11 @@ fn main() -> ExitCode {
         Err(Refusal::Answered(text)) => return finish(print(&text)),
         Err(Refusal::Wrong(line)) => return complain(&line),
     };
-    let mut benchmarks = catalogue::catalogue(options.size);
+    let mut benchmarks = match options.suite {
+        None => catalogue::catalogue(options.size),
+        Some(suite @ (Suite::Seed000 | Suite::Seed001 | Suite::Seed002)) => seeds::workloads(suite),
+        Some(suite) => return finish(probe::run(suite, &options)),
+    };
     let names: Vec<String> = benchmarks.iter().map(|benchmark| benchmark.id().to_string()).collect();
     match selection::select(&options.only, &names) {
         Ok(chosen) => {
@@ -95,23 +102,49 @@ fn run(benchmarks: &[Box<dyn Benchmark>], options: &Options) -> io::Result<ExitC
     let mut rows = Vec::with_capacity(benchmarks.len());
     for (done, (benchmark, name)) in benchmarks.iter().zip(&names).enumerate() {
         progress.show(done, name)?;
-        let result = benchmark.run(&plan).map_err(|failure| failure.to_string());
-        let row = Row { id: benchmark.id(), streamed_bytes: benchmark.streamed_bytes(), result };
+        let row = Row { id: benchmark.id(), streamed_bytes: benchmark.streamed_bytes(), result: benchmark.run(&plan) };
         progress.hide()?;
-        let line = if options.json { json::line(&row, options.unit)? } else { table.row(&row) };
-        writeln!(io::stdout(), "{line}")?;
-        if let Err(sentence) = &row.result {
-            writeln!(io::stderr(), "ipcbench: {name}: {sentence}")?;
+        let is_news = !rows.iter().any(|earlier: &Row| is_same_absence(earlier, &row));
+        if options.json {
+            writeln!(io::stdout(), "{}", json::line(&row, options.unit)?)?;
+        } else if is_news {
+            writeln!(io::stdout(), "{}", table.row(&row))?;
+        }
+        if let Err(failure) = &row.result
+            && is_news
+            && !is_skipped(&row, options)
+        {
+            writeln!(io::stderr(), "ipcbench: {name}: {failure}")?;
         }
         rows.push(row);
     }
     if !options.json {
         compare(&rows, options)?;
     }
-    Ok(if rows.iter().all(|row| row.result.is_ok()) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    if !rows.is_empty() && rows.iter().all(|row| is_skipped(row, options)) {
+        writeln!(io::stderr(), "ipcbench: nothing of that is here")?;
+        return Ok(ExitCode::FAILURE);
+    }
+    let is_fine = |row: &Row| row.result.is_ok() || is_skipped(row, options);
+    Ok(if rows.iter().all(is_fine) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Whether `row` has no figure because its mechanism is not here, and nobody asked for that.
+fn is_skipped(row: &Row, options: &Options) -> bool {
+    row.result.as_ref().is_err_and(Failure::is_absence) && !options.asks_for(row.id.mechanism)
+}
+
+/// Whether both say that the same mechanism is not here: once is enough for people.
+fn is_same_absence(earlier: &Row, later: &Row) -> bool {
+    let is_absent = |row: &Row| row.result.as_ref().is_err_and(Failure::is_absence);
+    is_absent(earlier) && is_absent(later) && earlier.id.mechanism == later.id.mechanism
 }
 
 fn compare(rows: &[Row], options: &Options) -> io::Result<()> {
+    if options.suite == Some(Suite::Seed001) {
+        let deviations = comparison::deviations(rows, options.unit);
+        writeln!(io::stdout(), "\n{}", deviations.join("\n"))?;
+    }
     let lines = comparison::lines(rows, options.unit);
     if lines.is_empty() {
         return Ok(());

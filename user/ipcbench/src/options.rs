@@ -35,6 +35,28 @@ impl Unit {
     }
 }
 
+/// A set of benchmarks of its own, instead of the usual ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Suite {
+    /// The workloads of seed 000: tables 1 to 3, and its bulk transfer
+    #[value(name = "seed-000")]
+    Seed000,
+    /// The workloads of seed 001: tables 8 to 10
+    #[value(name = "seed-001")]
+    Seed001,
+    /// The workloads of seed 002: round trip, bandwidth, and its options A and B
+    #[value(name = "seed-002")]
+    Seed002,
+    /// Wakes, switches and cost of an event for 1 to 64 waiters
+    Herd,
+    /// Which of several waiters gets how much, and in what order
+    Fair,
+    /// 1 to 1,000 control groups: the cost of an open and of a message
+    Cgroups,
+    /// Each switch of /dev/hello off in turn
+    Ablate,
+}
+
 /// Measure the latency and throughput of inter-process communication.
 ///
 /// Each figure per operation is a bulk loop timed as a whole and divided; min, median, p90, p99 and max
@@ -50,6 +72,10 @@ pub struct Options {
     /// Run only these: names, beginnings of names, or patterns with * and ?
     #[arg(long, value_name = "NAME", value_delimiter = ',', num_args = 1)]
     pub only: Vec<String>,
+
+    /// Run this instead of the usual benchmarks
+    #[arg(long, value_enum)]
+    pub suite: Option<Suite>,
 
     /// Time N operations of each benchmark
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
@@ -85,6 +111,8 @@ const AFTER_HELP: &str = "\
 guest's clock advances one nanosecond an instruction (of all its CPUs together), and nowhere else. Instructions are
 not time, so no rates are given then. See whether calibration/loop comes to 1000 before believing the others.
 
+What this system does not have (/dev/hello on another kernel) is skipped, unless --only asks for it by its name.
+
 Exit status: 0 when everything ran and every checksum was right, 1 when not, 2 for wrong arguments.";
 
 /// Where the two processes run.
@@ -104,6 +132,11 @@ impl Options {
             let text = error.render().to_string();
             if error.use_stderr() { Refusal::Wrong(one_line(&text)) } else { Refusal::Answered(text) }
         })
+    }
+
+    /// Whether --only asks for `mechanism` by its name: what is asked for so must be there.
+    pub fn asks_for(&self, mechanism: &str) -> bool {
+        self.only.iter().any(|pattern| pattern.split('/').next() == Some(mechanism))
     }
 
     /// How benchmarks are to be run.
@@ -163,7 +196,7 @@ fn parse_pin(text: &str) -> Result<Pin, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Options, Pin, Refusal, Unit};
+    use super::{Options, Pin, Refusal, Suite, Unit};
     use crate::benchmark::Effort;
 
     fn read(arguments: &str) -> Result<Options, Refusal> {
@@ -197,6 +230,20 @@ mod tests {
     fn a_count_is_stronger_than_quick() {
         assert_eq!(read("--quick").expect("valid").plan().effort, Effort::Quick);
         assert_eq!(read("--quick --count 7").expect("valid").plan().effort, Effort::Exactly(7));
+    }
+
+    #[test]
+    fn only_a_whole_name_asks_for_a_mechanism() {
+        let options = read("--only hello/latency,my*/latency,pipe").expect("valid");
+        let asked = ["hello", "pipe", "myipc", "hello-mmap"].map(|mechanism| options.asks_for(mechanism));
+        assert_eq!(asked, [true, true, false, false]);
+    }
+
+    #[test]
+    fn suites_have_the_names_of_the_seeds() {
+        assert_eq!(read("--suite seed-001").expect("valid").suite, Some(Suite::Seed001));
+        assert_eq!(read("--suite herd").expect("valid").suite, Some(Suite::Herd));
+        assert!(complaint("--suite seed-009").contains("seed-000"));
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub struct Summary {
     pub p99: u64,
     /// The longest.
     pub max: u64,
+    /// The standard deviation of all of them, to the nearest whole.
+    pub deviation: u64,
 }
 
 impl Summary {
@@ -32,6 +34,7 @@ impl Summary {
             p90: nearest_rank(samples, 90),
             p99: nearest_rank(samples, 99),
             max,
+            deviation: deviation(samples),
         })
     }
 }
@@ -40,6 +43,18 @@ impl Summary {
 fn nearest_rank(sorted: &[u64], percent: usize) -> u64 {
     let rank = (sorted.len() * percent).div_ceil(100);
     sorted[rank.max(1) - 1]
+}
+
+/// The standard deviation of `samples`, which are not empty, in integers: equal runs print equal text.
+fn deviation(samples: &[u64]) -> u64 {
+    let count = samples.len() as u128;
+    let wide = |sample: &u64| u128::from(*sample);
+    let sum: u128 = samples.iter().map(wide).sum();
+    // Each difference count times too large, each square count² times, as is the sum of squares count times.
+    let squares = samples.iter().map(|sample| (wide(sample) * count).abs_diff(sum)).map(|gap| gap.saturating_mul(gap));
+    let sum_of_squares = squares.fold(0_u128, u128::saturating_add);
+    let variance = sum_of_squares / (count * count * count);
+    u64::try_from(variance.isqrt()).unwrap_or(u64::MAX)
 }
 
 /// `numerator / denominator` to three decimals, so that equal runs print equal text; `None` for `x / 0`.
@@ -62,14 +77,14 @@ mod tests {
     fn ranks_are_nearest_ranks() {
         let mut samples: Vec<u64> = (1..=100).rev().collect();
         let summary = Summary::of(&mut samples).expect("not empty");
-        let expected = Summary { samples: 100, min: 1, median: 50, p90: 90, p99: 99, max: 100 };
+        let expected = Summary { samples: 100, min: 1, median: 50, p90: 90, p99: 99, max: 100, deviation: 28 };
         assert_eq!(summary, expected);
     }
 
     #[test]
     fn one_sample_is_every_rank() {
         let summary = Summary::of(&mut [7]).expect("not empty");
-        assert_eq!(summary, Summary { samples: 1, min: 7, median: 7, p90: 7, p99: 7, max: 7 });
+        assert_eq!(summary, Summary { samples: 1, min: 7, median: 7, p90: 7, p99: 7, max: 7, deviation: 0 });
     }
 
     #[test]

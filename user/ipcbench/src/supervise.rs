@@ -21,12 +21,14 @@ use crate::system::affinity::pin_to;
 use crate::system::process::{self, Forked, Pid};
 
 /// What a worker found out.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Report {
     /// Its figures, when it is the one that measures.
     pub measurement: Option<Measurement>,
     /// The sum over what reached it, when it received anything.
     pub checksum: Option<u64>,
+    /// What else it counted, in an order that the benchmark knows.
+    pub counts: Vec<u64>,
 }
 
 /// What a worker does, once, in a process of its own.
@@ -233,7 +235,7 @@ mod tests {
     }
 
     fn summing(sum: u64) -> impl FnOnce() -> Result<Report, Failure> {
-        move || Ok(Report { measurement: None, checksum: Some(sum) })
+        move || Ok(Report { measurement: None, checksum: Some(sum), ..Report::default() })
     }
 
     /// Waits for a wake-up nobody will send: what a dead peer leaves behind.

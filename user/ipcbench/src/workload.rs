@@ -29,7 +29,7 @@ pub fn one_process<L: Link>((out, back): (L, L), schedule: Schedule, size: usize
     let mut back = back;
     let mut subject = OneProcess { exchange: &mut exchange, back: &mut back };
     let measurement = measure(schedule, &mut subject)?;
-    Ok(Report { measurement: Some(measurement), checksum: Some(exchange.sum.value()) })
+    Ok(Report { measurement: Some(measurement), checksum: Some(exchange.sum.value()), ..Report::default() })
 }
 
 /// The measuring process of a [`Shape::RoundTrip`] load.
@@ -39,7 +39,7 @@ pub fn one_process<L: Link>((out, back): (L, L), schedule: Schedule, size: usize
 pub fn round_trip<L: Link>(link: L, schedule: Schedule, size: usize) -> Result<Report, Failure> {
     let mut exchange = Exchange::new(link, size);
     let measurement = measure(schedule, &mut RoundTrip(&mut exchange))?;
-    Ok(Report { measurement: Some(measurement), checksum: Some(exchange.sum.value()) })
+    Ok(Report { measurement: Some(measurement), checksum: Some(exchange.sum.value()), ..Report::default() })
 }
 
 /// The peer of [`round_trip`]: sends back what it receives.
@@ -68,7 +68,7 @@ pub fn echo<L: Link>(link: L, schedule: Schedule, size: usize) -> Result<Report,
 pub fn source<L: Link>(link: L, schedule: Schedule, size: usize) -> Result<Report, Failure> {
     let mut exchange = Exchange::new(link, size);
     let measurement = measure(schedule, &mut OneWay(&mut exchange))?;
-    Ok(Report { measurement: Some(measurement), checksum: None })
+    Ok(Report { measurement: Some(measurement), checksum: None, ..Report::default() })
 }
 
 /// The peer of [`source`]: receives each pass and answers it with one byte.
@@ -121,7 +121,7 @@ impl<L: Link> Exchange<L> {
     }
 
     fn receipt(self) -> Report {
-        Report { measurement: None, checksum: Some(self.sum.value()) }
+        Report { measurement: None, checksum: Some(self.sum.value()), ..Report::default() }
     }
 }
 

@@ -7,11 +7,17 @@
 pub mod descriptor;
 pub mod eventfd;
 pub mod futex;
+pub mod hello;
+pub mod hello_mmap;
+pub mod hello_splice;
+pub mod myipc;
 pub mod pipe;
 pub mod semaphore;
 pub mod shared_memory;
 
 use std::io;
+
+use crate::failure::Failure;
 
 /// One process's end of a two-way connection. Both calls sleep as long as the mechanism makes them.
 pub trait Link: 'static {
@@ -38,6 +44,14 @@ pub trait Mechanism: 'static {
 
     /// What it is, for `--list`.
     fn summary(&self) -> &'static str;
+
+    /// Whether this system has it at all.
+    ///
+    /// # Errors
+    /// An absence, or what went wrong in finding out.
+    fn availability(&self) -> Result<(), Failure> {
+        Ok(())
+    }
 
     /// Two ends joined to each other, for messages of `message_bytes`. Called before the fork that gives each
     /// process one of them; dropping an end tells the other, where the mechanism can.

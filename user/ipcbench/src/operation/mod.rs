@@ -39,7 +39,7 @@ impl<S: Subject + 'static> Benchmark for Solo<S> {
         let subject = self.subject;
         let body = move || {
             let measurement = measure(schedule, &mut subject()?)?;
-            Ok(Report { measurement: Some(measurement), checksum: None })
+            Ok(Report { measurement: Some(measurement), checksum: None, ..Report::default() })
         };
         judge(&supervise(cast(vec![Box::new(body)], plan.cpus), plan.deadline)?, None)
     }

@@ -57,7 +57,7 @@ fn first(schedule: Schedule, mapping: &SharedMapping) -> Result<Report, Failure>
         return Err(Failure::new("the passes were not settled"));
     };
     measurement.operations += u64::from(after_bulk.wrapping_sub(before_bulk));
-    Ok(Report { measurement: Some(measurement), checksum: None })
+    Ok(Report { measurement: Some(measurement), checksum: None, ..Report::default() })
 }
 
 /// Yields until it is told to stop.
@@ -69,7 +69,7 @@ fn second(mapping: &SharedMapping) -> Report {
         yields.store(count, Ordering::Relaxed);
         std::thread::yield_now();
     }
-    Report { measurement: None, checksum: None }
+    Report::default()
 }
 
 /// The first process's yields, and what the second one's count was at the end of each pass.

@@ -27,6 +27,23 @@ pub fn lines(rows: &[Row], unit: Unit) -> Vec<String> {
     lines
 }
 
+/// Mean and standard deviation of single operations, a line for each benchmark that timed them.
+pub fn deviations(rows: &[Row], unit: Unit) -> Vec<String> {
+    let head = format!(
+        "{:<28} {:>10} {:>10} {:>10}",
+        "single operations",
+        format!("{}/op", unit.short_name()),
+        "min",
+        "std dev"
+    );
+    let measured = rows.iter().filter_map(|row| Some((row, row.measurement()?.spread?)));
+    let lines = measured.map(|(row, spread)| {
+        let mean = decimal(row.per_operation(), 1);
+        format!("{:<28} {mean:>10} {:>10} {:>10}", row.id.to_string(), spread.min, spread.deviation)
+    });
+    std::iter::once(head).chain(lines).collect()
+}
+
 /// A row's load with its size.
 fn load_of(row: &Row) -> String {
     let size = row.id.size_bytes.map_or_else(String::new, |size| format!("/{size}"));
@@ -47,6 +64,7 @@ fn distinct<T: PartialEq>(values: impl Iterator<Item = T>) -> Vec<T> {
 #[cfg(test)]
 mod tests {
     use super::lines;
+    use crate::failure::Failure;
     use crate::options::Unit;
     use crate::report::tests::streamed;
 
@@ -64,9 +82,15 @@ mod tests {
     }
 
     #[test]
+    fn a_deviation_stands_beside_the_figure_it_belongs_to() {
+        let lines = super::deviations(&[streamed("pipe", 2_000_000)], Unit::Ns);
+        assert_eq!(lines[1].split_whitespace().collect::<Vec<_>>(), ["pipe/messages/64", "2000.0", "1", "1"]);
+    }
+
+    #[test]
     fn failures_are_left_out() {
         let mut failed = streamed("shm", 1);
-        failed.result = Err("broken".to_owned());
+        failed.result = Err(Failure::new("broken"));
         assert!(lines(&[streamed("pipe", 2_000_000), failed], Unit::Ns).is_empty());
     }
 }

@@ -25,10 +25,11 @@ struct Line<'a> {
     p90: Option<u64>,
     p99: Option<u64>,
     max: Option<u64>,
+    deviation: Option<u64>,
     messages_per_second: Option<f64>,
     megabytes_per_second: Option<f64>,
     checksum: Option<String>,
-    error: Option<&'a str>,
+    error: Option<String>,
 }
 
 /// `row` as one line, without the line's end.
@@ -45,7 +46,11 @@ pub fn line(row: &Row, unit: Unit) -> serde_json::Result<String> {
         mechanism: row.id.mechanism,
         load: row.id.load,
         size_bytes: row.id.size_bytes,
-        status: if bulk.is_some() { "ok" } else { "failed" },
+        status: match &row.result {
+            Ok(_) => "ok",
+            Err(failure) if failure.is_absence() => "skipped",
+            Err(_) => "failed",
+        },
         unit: unit.name(),
         operations: bulk.map(|bulk| bulk.operations),
         elapsed: bulk.map(|bulk| bulk.elapsed_ns),
@@ -57,16 +62,18 @@ pub fn line(row: &Row, unit: Unit) -> serde_json::Result<String> {
         p90: spread.map(|spread| spread.p90),
         p99: spread.map(|spread| spread.p99),
         max: spread.map(|spread| spread.max),
+        deviation: spread.map(|spread| spread.deviation),
         messages_per_second: row.operations_per_second(unit),
         megabytes_per_second: row.megabytes_per_second(unit),
         checksum: checksum.map(|sum| format!("{sum:016x}")),
-        error: row.result.as_ref().err().map(String::as_str),
+        error: row.result.as_ref().err().map(ToString::to_string),
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::line;
+    use crate::failure::Failure;
     use crate::options::Unit;
     use crate::report::tests::streamed;
 
@@ -76,16 +83,25 @@ mod tests {
         let expected = concat!(
             r#"{"schema":1,"benchmark":"pipe/messages/64","mechanism":"pipe","load":"messages","size_bytes":64,"#,
             r#""status":"ok","unit":"ns","operations":1000,"elapsed":2000000,"per_operation":2000.0,"#,
-            r#""per_byte":31.25,"samples":1000,"min":1,"median":2,"p90":3,"p99":4,"max":5,"#,
+            r#""per_byte":31.25,"samples":1000,"min":1,"median":2,"p90":3,"p99":4,"max":5,"deviation":1,"#,
             r#""messages_per_second":500000.0,"megabytes_per_second":32.0,"checksum":"0000000000000abc","error":null}"#,
         );
         assert_eq!(text, expected);
     }
 
     #[test]
+    fn what_is_absent_is_skipped_and_says_why() {
+        let mut row = streamed("hello", 1);
+        row.result = Err(Failure::absent("no /dev/hello here"));
+        let text = line(&row, Unit::Ns).expect("serializes");
+        let value: serde_json::Value = serde_json::from_str(&text).expect("parses");
+        assert_eq!((value["status"].as_str(), value["error"].as_str()), (Some("skipped"), Some("no /dev/hello here")));
+    }
+
+    #[test]
     fn a_failure_has_its_sentence_and_no_figures() {
         let mut row = streamed("pipe", 1);
-        row.result = Err("it \"broke\"".to_owned());
+        row.result = Err(Failure::new("it \"broke\""));
         let text = line(&row, Unit::Instructions).expect("serializes");
         let value: serde_json::Value = serde_json::from_str(&text).expect("parses");
         assert_eq!(value["status"], "failed");

@@ -7,6 +7,7 @@ pub mod progress;
 pub mod table;
 
 use crate::benchmark::{Id, Outcome};
+use crate::failure::Failure;
 use crate::measure::Measurement;
 use crate::options::Unit;
 use crate::statistics::{per_second, ratio};
@@ -18,7 +19,7 @@ pub struct Row {
     /// Bytes an operation streams, where it does.
     pub streamed_bytes: Option<u64>,
     /// The figures, or the sentence that says why there are none.
-    pub result: Result<Outcome, String>,
+    pub result: Result<Outcome, Failure>,
 }
 
 impl Row {
@@ -61,7 +62,7 @@ pub(crate) mod tests {
 
     /// 1000 messages of 64 bytes in 2 ms.
     pub(crate) fn streamed(mechanism: &'static str, elapsed_ns: u64) -> Row {
-        let spread = Summary { samples: 1000, min: 1, median: 2, p90: 3, p99: 4, max: 5 };
+        let spread = Summary { samples: 1000, min: 1, median: 2, p90: 3, p99: 4, max: 5, deviation: 1 };
         let measurement = Measurement { operations: 1000, elapsed_ns, spread: Some(spread) };
         Row {
             id: Id { mechanism, load: "messages", size_bytes: Some(64) },

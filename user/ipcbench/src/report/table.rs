@@ -1,6 +1,7 @@
 //! The table for people. Never sleeps.
 
 use super::Row;
+use crate::failure::Failure;
 use crate::options::Unit;
 
 /// Width of the columns of figures; with names it fits a screen of 132 columns.
@@ -31,8 +32,9 @@ impl Table {
 
     /// One benchmark's line.
     pub fn row(&self, row: &Row) -> String {
-        let Ok(outcome) = &row.result else {
-            return format!("{:<width$} failed", row.id.to_string(), width = self.name_width);
+        let outcome = match &row.result {
+            Ok(outcome) => outcome,
+            Err(failure) => return self.without_figures(row, failure),
         };
         let bulk = &outcome.measurement;
         let mut columns = vec![bulk.operations.to_string(), decimal(row.per_operation(), 1)];
@@ -42,6 +44,15 @@ impl Table {
         columns.push(decimal(row.operations_per_second(self.unit), 0));
         columns.push(decimal(row.megabytes_per_second(self.unit), 1));
         self.line(&row.id.to_string(), &columns)
+    }
+
+    /// What failed, or what is not here at all: then the mechanism is named, whatever it was to carry.
+    fn without_figures(&self, row: &Row, failure: &Failure) -> String {
+        let width = self.name_width;
+        if failure.is_absence() {
+            return format!("{:<width$} skipped: {failure}", row.id.mechanism);
+        }
+        format!("{:<width$} failed", row.id.to_string())
     }
 
     fn line(&self, name: &str, columns: &[String]) -> String {
@@ -62,6 +73,7 @@ fn dash() -> String {
 #[cfg(test)]
 mod tests {
     use super::Table;
+    use crate::failure::Failure;
     use crate::options::Unit;
     use crate::report::tests::streamed;
 
@@ -84,9 +96,17 @@ mod tests {
     }
 
     #[test]
+    fn an_absence_is_one_line_for_the_mechanism() {
+        let mut row = streamed("hello", 1);
+        row.result = Err(Failure::absent("no /dev/hello"));
+        let table = Table::new([row.id.to_string()].iter(), Unit::Ns);
+        assert_eq!(table.row(&row), "hello             skipped: no /dev/hello");
+    }
+
+    #[test]
     fn a_failure_is_named_in_its_place() {
         let mut row = streamed("pipe", 1);
-        row.result = Err("broken".to_owned());
+        row.result = Err(Failure::new("broken"));
         let table = Table::new([row.id.to_string()].iter(), Unit::Ns);
         assert_eq!(table.row(&row), "pipe/messages/64 failed");
     }

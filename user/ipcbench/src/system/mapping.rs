@@ -37,6 +37,19 @@ impl SharedMapping {
         Self::map(bytes, libc::MAP_SHARED, object.as_raw_fd())
     }
 
+    /// The first `bytes` of what `file` lets be mapped, shared.
+    ///
+    /// # Errors
+    /// What `mmap` says.
+    pub fn of_file(file: &OwnedFd, bytes: usize) -> io::Result<Self> {
+        Self::map(bytes, libc::MAP_SHARED, file.as_raw_fd())
+    }
+
+    /// Its length in bytes.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     fn map(bytes: usize, flags: libc::c_int, fd: RawFd) -> io::Result<Self> {
         let protection = libc::PROT_READ | libc::PROT_WRITE;
         // SAFETY: without MAP_FIXED a new mapping touches no memory that is in use.

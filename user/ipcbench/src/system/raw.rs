@@ -6,6 +6,7 @@
 
 use core::arch::asm;
 use std::ffi::c_long;
+use std::io;
 use std::os::fd::RawFd;
 use std::sync::atomic::AtomicU32;
 
@@ -70,6 +71,59 @@ pub unsafe fn call5(number: c_long, arguments: [usize; 5]) -> isize {
             lateout("rcx") _, lateout("r11") _, options(nostack));
     }
     result
+}
+
+/// The call `number` with six arguments.
+///
+/// # Safety
+/// As for [`call5`].
+#[inline]
+pub unsafe fn call6(number: c_long, arguments: [usize; 6]) -> isize {
+    let result: isize;
+    let [a, b, c, d, e, f] = arguments;
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: the kernel preserves every register but x0; the effects are the caller's promise.
+    unsafe {
+        asm!("svc 0", in("x8") number, inlateout("x0") a => result, in("x1") b, in("x2") c, in("x3") d, in("x4") e,
+            in("x5") f, options(nostack));
+    }
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: the kernel preserves every register but rax, rcx and r11; the effects are the caller's promise.
+    unsafe {
+        asm!("syscall", inlateout("rax") number => result, in("rdi") a, in("rsi") b, in("rdx") c, in("r10") d,
+            in("r8") e, in("r9") f, lateout("rcx") _, lateout("r11") _, options(nostack));
+    }
+    result
+}
+
+/// `ioctl(2)`: what the device answers, or -errno.
+///
+/// # Safety
+/// `argument` must be what `command` expects: a pointer valid for as long as the call takes, or a number.
+#[inline]
+pub unsafe fn ioctl(descriptor: RawFd, command: u32, argument: usize) -> isize {
+    // SAFETY: the argument is the caller's promise.
+    unsafe { call3(libc::SYS_ioctl, [descriptor.unsigned_abs() as usize, command as usize, argument]) }
+}
+
+/// `splice(2)` between two descriptors that have no offsets: how many bytes moved, or -errno.
+#[inline]
+pub fn splice(from: RawFd, to: RawFd, bytes: usize) -> isize {
+    let [from, to] = [from, to].map(|descriptor| descriptor.unsigned_abs() as usize);
+    // SAFETY: no memory of ours takes part; null offsets mean none.
+    unsafe { call6(libc::SYS_splice, [from, 0, to, 0, bytes, 0]) }
+}
+
+/// A call's result as Rust has it.
+///
+/// # Errors
+/// The errno.
+#[inline]
+pub fn checked(result: isize) -> io::Result<usize> {
+    usize::try_from(result).map_err(|_| {
+        let errno = i32::try_from(result.unsigned_abs()).unwrap_or(libc::EIO);
+        io::Error::from_raw_os_error(errno)
+    })
 }
 
 /// `getppid(2)`, the call that does least.
