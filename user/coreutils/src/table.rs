@@ -2,8 +2,8 @@
 
 use crate::invocation::{Applet, Failure, Invocation, Outcome, finish, output};
 use crate::{
-    cgrun, columns, copy, dd, dump, exercises, find, grep, identity, list, machine, mode, module, moment, mounting,
-    names, number, process, run, shared, sort, stat, stream, timeout, xargs,
+    cgrun, columns, copy, dd, dump, exercises, find, gate, grep, identity, ipctop, list, machine, mode, module, moment,
+    mounting, names, number, process, run, shared, sort, stat, stream, timeout, xargs,
 };
 use std::ffi::OsString;
 use std::io::Write;
@@ -35,10 +35,12 @@ pub const APPLETS: &[(&str, Applet)] = &[
     ("free", machine::free),
     ("grep", grep::grep),
     ("head", stream::head),
+    ("hello", gate::hello),
     ("hexdump", dump::hexdump),
     ("hostname", identity::hostname),
     ("id", identity::id),
     ("insmod", module::insmod),
+    ("ipctop", ipctop::ipctop),
     ("kill", process::kill),
     ("ln", names::ln),
     ("ls", list::ls),

@@ -515,3 +515,18 @@ fn grep_shows_the_lines_around() {
     assert_eq!(folder.filter("grep -L 5 n none", ""), "none\n");
     assert_eq!(folder.status("grep -A x 5 n"), Some(2));
 }
+
+#[test]
+fn hello_and_ipctop_refuse_wrong_words_and_name_what_is_missing() {
+    let folder = Folder::new("gates");
+    for wrong in ["hello", "hello shout", "hello stat more", "hello receive -n many", "ipctop -n x", "ipctop -d x"] {
+        assert_eq!(folder.run(wrong).status.code(), Some(2), "{wrong}");
+    }
+    if !std::path::Path::new("/proc/postern").exists() {
+        for missing in ["ipctop", "hello stat", "hello send text"] {
+            let output = folder.run(missing);
+            assert_eq!(output.status.code(), Some(1), "{missing}");
+            assert!(String::from_utf8_lossy(&output.stderr).contains("No such file"), "{missing}");
+        }
+    }
+}
