@@ -32,7 +32,11 @@ const KERNEL: &[&str] = &["cargo", "test", "--package", "postern", "--target", "
 const CONFORMANCE: &[&str] = &["make", "run", "CMD=conformance"];
 /// All memory of a small machine, used up in every way.
 const OUT_OF_MEMORY: &[&str] = &["make", "run", "MEM=64M", "CMD=conformance --suite out_of_memory"];
-const BENCHMARK: &[&str] = &["make", "run", "CMD=ipcbench --quick"];
+const BENCHMARK: &[&str] = &[
+    "make",
+    "run",
+    "CMD=ipcbench --quick && for s in herd fair cgroups ablate; do ipcbench --quick --suite $s || exit; done",
+];
 
 const SHELL: &[&str] = &["make", "run"];
 
