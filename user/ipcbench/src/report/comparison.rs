@@ -4,6 +4,9 @@ use super::Row;
 use super::table::decimal;
 use crate::options::Unit;
 
+/// Width of the column of loads, at least.
+const LOAD: usize = 18;
+
 /// A table of the figures per operation: a line for each load that more than one mechanism has carried, a
 /// column for each of these mechanisms. Empty when there is nothing to compare.
 pub fn lines(rows: &[Row], unit: Unit) -> Vec<String> {
@@ -15,14 +18,15 @@ pub fn lines(rows: &[Row], unit: Unit) -> Vec<String> {
     if loads.is_empty() {
         return Vec::new();
     }
+    let width = loads.iter().map(String::len).chain([LOAD]).max().unwrap_or(LOAD);
     let head: String = mechanisms.iter().map(|name| format!(" {name:>10}")).collect();
-    let mut lines = vec![format!("{:<18}{head}", format!("{}/op", unit.short_name()))];
+    let mut lines = vec![format!("{:<width$}{head}", format!("{}/op", unit.short_name()))];
     lines.extend(loads.iter().map(|load| {
         let figure = |name: &&str| {
             let row = measured.iter().find(|row| row.id.mechanism == *name && load_of(row) == *load);
             format!(" {:>10}", decimal(row.and_then(|row| row.per_operation()), 1))
         };
-        format!("{load:<18}{}", mechanisms.iter().map(figure).collect::<String>())
+        format!("{load:<width$}{}", mechanisms.iter().map(figure).collect::<String>())
     }));
     lines
 }
