@@ -49,7 +49,8 @@ pub const HELLO_IOC_DOORBELL: u32 = ioctl::io(HELLO_IOC_MAGIC, 6);
 
 /// Sleeps until this side of a mapped ring can go on, or never will. The answer is what poll(2) would say.
 ///
-/// EINVAL: the file has no role. EAGAIN: `O_NONBLOCK`, and it cannot. EINTR. EIO: the ring makes no sense.
+/// Sleeps with `O_NONBLOCK` too: who does not want to asks poll(2). EINVAL: the file has no role. EINTR. EIO: the ring makes no
+/// sense.
 pub const HELLO_IOC_WAIT: u32 = ioctl::io(HELLO_IOC_MAGIC, 7);
 
 /// What [`HELLO_IOC_STAT`] tells. Counters begin when the instance is made, and run on over closings and openings.

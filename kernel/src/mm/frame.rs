@@ -151,6 +151,15 @@ impl Frame {
         unsafe { to.write_volatile(value) }
     }
 
+    /// The frame as atomic words, for protocols with programs that have it mapped. Whoever uses these uses none of the copies
+    /// above on the same bytes.
+    pub fn words(&self) -> &[AtomicU32; PAGE_SIZE / size_of::<u32>()] {
+        let words = self.pointer(0, PAGE_SIZE).cast::<[AtomicU32; PAGE_SIZE / size_of::<u32>()]>();
+        // SAFETY: the frame, page-aligned, is allocated for as long as this handle exists, and always mapped; atomics bear it
+        // that others, programs too, change them.
+        unsafe { &*words }
+    }
+
     /// Zeroes `length` bytes at `offset`.
     pub fn zero(&self, offset: usize, length: usize) {
         let to = self.pointer(offset, length);

@@ -38,6 +38,8 @@ pub const DRIVER: Rank = Rank::sleeping(45, "driver");
 pub const EVENTFD: Rank = Rank::sleeping(46, "eventfd");
 /// One direction of a pair of sockets.
 pub const SOCKET: Rank = Rank::sleeping(47, "socket");
+/// The kernel's sides of a driver's ring in shared memory: taken over by programs with the instance locked.
+pub const MAPPED_RING: Rank = Rank::sleeping(49, "mapped ring");
 /// A terminal.
 pub const TTY: Rank = Rank::sleeping(48, "tty");
 /// An address space's areas and tables.

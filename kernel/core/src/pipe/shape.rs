@@ -46,7 +46,7 @@ impl Shape {
     #[inline]
     #[must_use]
     pub fn readiness(self, ring: HeadTail) -> Readiness {
-        let mut ready = Readiness::from_bits_truncate((self.0 & CLOSED_ENDS) as u32);
+        let mut ready = self.closed_ends();
         if !ring.is_empty() {
             ready |= Readiness::READABLE;
         }
@@ -54,6 +54,13 @@ impl Shape {
             ready |= Readiness::WRITABLE;
         }
         ready
+    }
+
+    /// What `poll` reports of ends that nobody has open: HUP, ERR.
+    #[inline]
+    #[must_use]
+    pub fn closed_ends(self) -> Readiness {
+        Readiness::from_bits_truncate((self.0 & CLOSED_ENDS) as u32)
     }
 
     /// Whether nobody has the write end open: a reader of an empty ring is at its end.

@@ -5,17 +5,24 @@
 
 use super::binding::{Binding, Bound};
 use super::instance::{Boundaries, FOR_READERS, FOR_WRITERS, Instance};
+use super::mapped::{Role, View};
 use super::routing;
+use super::sharing::{Part, PartCell};
 use super::switches::SLOTS_MAX;
-use crate::fs::file::{Direction, FileControl, FileOps, Io, Readiness};
+use crate::fs::file::{Direction, FileControl, FileOps, Io, MapRequest, Readiness};
 use crate::fs::flags::{AccessMode, OpenFlags};
 use crate::fs::splice::PageQueue;
 use crate::ipc::rendezvous::{Meeting, close_ends, open_ends};
+use crate::mm::PageSource;
 use crate::mm::user::{self, Sink, Source, UserPtr};
 use crate::process::Credentials;
 use crate::sync::WaitQueue;
+use alloc::sync::Arc;
 use linux_raw_sys::ioctl::FIONREAD;
-use postern_abi::hello::{HELLO_IOC_CHANNEL, HELLO_IOC_GET_SLOTS, HELLO_IOC_SET_SLOTS, HELLO_IOC_STAT};
+use postern_abi::hello::{
+    HELLO_IOC_CHANNEL, HELLO_IOC_DOORBELL, HELLO_IOC_GET_SLOTS, HELLO_IOC_RING, HELLO_IOC_SET_SLOTS, HELLO_IOC_STAT,
+    HELLO_IOC_WAIT, HELLO_ROLE_CONSUMER, HELLO_ROLE_PRODUCER,
+};
 use postern_core::channel::{ChannelKey, ChannelName, NAME_MAX};
 use postern_core::errno::{Errno, Result};
 use postern_core::page_ring::PAGE_SIZE;
@@ -27,6 +34,7 @@ pub struct HelloFile {
     meeting: Meeting,
     /// The readiness bits of its ends.
     visible: Readiness,
+    part: PartCell,
 }
 
 impl HelloFile {
@@ -40,7 +48,35 @@ impl HelloFile {
         visible.set(FOR_READERS, access.contains(AccessMode::READ));
         visible.set(FOR_WRITERS, access.contains(AccessMode::WRITE));
         let binding = Binding::new(open_instance(key, access, meeting)?);
-        Ok(Self { binding, access, meeting, visible })
+        Ok(Self { binding, access, meeting, visible, part: PartCell::none() })
+    }
+
+    /// The ends it has open.
+    fn ends(&self) -> AccessMode {
+        match self.part.get().map(|part| part.role) {
+            Some(Role::Producer) => AccessMode::WRITE,
+            Some(Role::Consumer) => AccessMode::READ,
+            None => self.access,
+        }
+    }
+
+    /// HELLO_IOC_RING: the bytes to be mapped.
+    fn take_role(&self, role_address: usize) -> Result<usize> {
+        let role = match UserPtr::<u32>::new(role_address).read()? {
+            HELLO_ROLE_PRODUCER => Role::Producer,
+            HELLO_ROLE_CONSUMER => Role::Consumer,
+            _ => return Err(Errno::EINVAL),
+        };
+        if self.access != AccessMode::READ | AccessMode::WRITE {
+            return Err(Errno::EBADF);
+        }
+        let instance = &self.binding.fix().instance;
+        self.part.set_with(|| instance.take_role(role)).map(|part| part.ring.size_bytes())
+    }
+
+    fn expect_part(&self) -> Result<(&Instance, &Part)> {
+        let part = self.part.get().ok_or(Errno::EINVAL)?;
+        Ok((&self.binding.fix().instance, part))
     }
 
     /// HELLO_IOC_CHANNEL.
@@ -125,12 +161,16 @@ impl FileOps for HelloFile {
 
     fn page_queue(&self) -> Option<&dyn PageQueue> {
         let bound = self.binding.if_fixed().unwrap_or_else(|| self.binding.fix());
-        Some(&*bound.instance)
+        // A shared ring has no pages to give away or to take: its bytes are copied.
+        if bound.instance.is_shared() { None } else { Some(&*bound.instance) }
     }
 
     fn readiness(&self) -> Readiness {
         match self.binding.if_fixed() {
-            Some(bound) => ready(bound, self.visible),
+            Some(bound) => match self.part.get() {
+                Some(part) => bound.instance.look_of(part),
+                None => ready(bound, self.visible),
+            },
             None => ready(&self.binding.now(), self.visible),
         }
     }
@@ -162,6 +202,15 @@ impl FileOps for HelloFile {
                 let slots = self.binding.now().instance.stat().slots;
                 UserPtr::<u32>::new(argument).write(&slots)?;
             }
+            HELLO_IOC_RING => return self.take_role(argument),
+            HELLO_IOC_DOORBELL => {
+                let (instance, part) = self.expect_part()?;
+                instance.doorbell(part)?;
+            }
+            HELLO_IOC_WAIT => {
+                let (instance, part) = self.expect_part()?;
+                return instance.wait_for_part(part).map(|ready| ready.bits() as usize);
+            }
             HELLO_IOC_STAT => UserPtr::new(argument).write(&self.binding.now().instance.stat())?,
             _ => return Err(Errno::ENOTTY),
         }
@@ -176,7 +225,21 @@ impl FileOps for HelloFile {
         }
     }
 
+    /// The pages of the shared ring, for a file with a role; what it may not store to is SIGBUS.
+    fn map(self: Arc<Self>, request: &MapRequest) -> Result<Arc<dyn PageSource>> {
+        let (_, part) = self.expect_part()?;
+        let end = request.offset.checked_add(request.length as u64).ok_or(Errno::EINVAL)?;
+        if end > part.ring.size_bytes() as u64 {
+            return Err(Errno::EINVAL);
+        }
+        Ok(Arc::new(View { ring: part.ring.clone(), role: part.role }))
+    }
+
     fn released(&self, _: OpenFlags) {
-        close_ends(&*self.binding.now().instance, self.access);
+        let instance = self.binding.now().instance;
+        if let Some(part) = self.part.get() {
+            part.ring.take_back(part.role);
+        }
+        close_ends(&*instance, self.ends());
     }
 }

@@ -5,6 +5,7 @@
 //! Specification: pipe(7), fifo(7); seed 001 §3 and §4 as corrected in seed-notes.
 
 use super::counters::{self, Counters, Totals};
+use super::mapped::MappedRing;
 use super::switches::{self, SLOTS_MAX, Switches};
 use crate::fs::file::{Direction, Readiness};
 use crate::fs::splice::{Family, Nesting, PageQueue, Ring};
@@ -12,7 +13,7 @@ use crate::ipc::rendezvous::Ends;
 use crate::mm::frame::Frame;
 use crate::mm::heap;
 use crate::mm::user::{Sink, Source};
-use crate::sync::{Mutex, WaitQueue, rank};
+use crate::sync::{Mutex, SpinLock, WaitQueue, rank};
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, Ordering};
 use intrusive_collections::{RBTreeAtomicLink, intrusive_adapter};
@@ -42,6 +43,10 @@ pub struct Instance {
     /// The ring's indices, which are all that a read or a write changes of what poll says; and the rest of it, the shape,
     /// which openings, closings and resizings change.
     glimpse: Glimpse,
+    /// The ring in shared memory that has taken the place of the ordinary one, if any: see `sharing`.
+    pub(super) shared: SpinLock<Option<Arc<MappedRing>>>,
+    /// Whether there is one, for who looks without the lock.
+    pub(super) is_shared: AtomicBool,
     /// Somebody waits for edges.
     edge_waiters: AtomicBool,
     /// Wait for data.
@@ -54,27 +59,52 @@ pub struct Instance {
 }
 
 /// What the mutex guards.
-struct State {
-    pipe: PipeState<Frame>,
+pub(super) struct State {
+    pub(super) pipe: PipeState<Frame>,
     /// The switches that `pipe` and `framing` follow.
     obeyed: Switches,
     /// How a stream's writes lie in the ring.
     framing: Framing,
+    /// Nothing moves through `pipe`, which is empty.
+    is_shared: bool,
+}
+
+/// Where bytes move.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Place {
+    /// Through `State::pipe`.
+    Own,
+    /// Through `Instance::shared`.
+    Shared,
 }
 
 impl State {
     /// Follows the switches in force.
     #[inline(always)]
-    fn obey(&mut self, switches: Switches) {
-        if self.obeyed != switches {
-            self.change_rules(switches);
-        }
+    fn obey(&mut self, switches: Switches) -> Place {
+        if self.obeyed == switches { Place::Own } else { self.change_rules(switches) }
     }
 
     #[cold]
-    fn change_rules(&mut self, switches: Switches) {
+    fn change_rules(&mut self, switches: Switches) -> Place {
+        if self.is_shared {
+            return Place::Shared;
+        }
         self.pipe.set_recycle(switches.recycle());
         (self.obeyed, self.framing) = (switches, switches.stream_framing());
+        Place::Own
+    }
+
+    /// From now on bytes move elsewhere.
+    pub(super) fn share(&mut self) {
+        self.is_shared = true;
+        // None that can be in force: so those who write need look at nothing else.
+        self.obeyed = Switches::NEVER;
+    }
+
+    /// Bytes move through the ordinary ring again.
+    fn unshare(&mut self) {
+        self.is_shared = false;
     }
 }
 
@@ -88,12 +118,14 @@ impl Instance {
         heap::admit(size_of::<Self>() + slots * SLOT_BYTES)?;
         let pipe = PipeState::try_new(slots, switches.recycle())?;
         let glimpse = Glimpse::new(pipe.head_tail().word(), pipe.shape().word());
-        let state = State { pipe, obeyed: switches, framing: switches.stream_framing() };
+        let state = State { pipe, obeyed: switches, framing: switches.stream_framing(), is_shared: false };
         Ok(Arc::new(Self {
             key,
             link: RBTreeAtomicLink::new(),
             state: Mutex::new(rank::DRIVER, state),
             glimpse,
+            shared: SpinLock::new(rank::OBJECT, None),
+            is_shared: AtomicBool::new(false),
             edge_waiters: AtomicBool::new(false),
             readers: WaitQueue::new(),
             writers: WaitQueue::new(),
@@ -136,6 +168,7 @@ impl Instance {
         Switches::now().contains(Switches::SNAPSHOT)
             && HeadTail::from_word(self.glimpse.moving()).is_empty()
             && !Shape::from_word(self.glimpse.settled()).is_hung_up()
+            && !self.is_shared()
     }
 
     /// Takes what is there. As for a pipe. `Path` tells callers apart, so that each has the whole of this for itself.
@@ -145,10 +178,15 @@ impl Instance {
     #[inline(always)]
     #[expect(clippy::extra_unused_type_parameters, reason = "tells callers apart")]
     pub fn try_read<Path>(&self, sink: &mut Sink<'_>) -> Result<usize> {
-        self.transfer(End::Read, Switches::now(), |state| {
+        let moved = self.transfer(End::Read, Switches::now(), |state| {
             let wanted = sink.remaining();
             state.pipe.try_read(wanted, |frame, range| sink.move_from_frame(frame, range.start, range.len()))
-        })
+        });
+        match moved {
+            // What a shared ring holds is not there.
+            Err(Errno::EAGAIN) | Ok(0) if self.is_shared() => self.read_shared(sink),
+            moved => moved,
+        }
     }
 
     /// Puts in what there is room for, a packet for each write if `boundaries` are kept. As for a pipe. `Path` as above.
@@ -159,9 +197,11 @@ impl Instance {
     #[expect(clippy::extra_unused_type_parameters, reason = "tells callers apart")]
     pub fn try_write<Path>(&self, source: &mut Source<'_>, boundaries: Boundaries) -> Result<usize> {
         let switches = Switches::now();
-        self.transfer(End::Write, switches, |state| {
+        let moved = self.transfer(End::Write, switches, |state| {
             // Reads follow what the last write did.
-            state.obey(switches);
+            if state.obey(switches) == Place::Shared {
+                return Err(Errno::EAGAIN);
+            }
             if self.edge_waiters.load(Ordering::Relaxed) {
                 state.pipe.note_poller();
             }
@@ -173,7 +213,11 @@ impl Instance {
             });
             self.counters.count_written(state.pipe.written_since(before));
             step
-        })
+        });
+        match moved {
+            Err(Errno::EAGAIN) if self.is_shared() => self.write_shared(source),
+            moved => moved,
+        }
     }
 
     /// Moves bytes through the end `end`, then tells those at the other.
@@ -209,7 +253,7 @@ impl Instance {
     }
 
     /// Changes who has it open, or its size, and then tells whom that concerns.
-    fn reshape<T>(&self, change: impl FnOnce(&mut State) -> Result<Step<T>>) -> Result<T> {
+    pub(super) fn reshape<T>(&self, change: impl FnOnce(&mut State) -> Result<Step<T>>) -> Result<T> {
         let switches = Switches::now();
         let mut state = self.state.lock();
         state.obey(switches);
@@ -223,6 +267,9 @@ impl Instance {
     /// lock, unless the snapshot is switched off: who needs to know for certain looks again after he has queued himself, or
     /// tries.
     pub fn look(&self) -> (Readiness, WriterOpens) {
+        if self.is_shared() {
+            return self.look_at_shared();
+        }
         let (ring, shape) = if Switches::now().contains(Switches::SNAPSHOT) {
             let (moving, shape) = self.glimpse.both();
             (HeadTail::from_word(moving), Shape::from_word(shape))
@@ -231,6 +278,18 @@ impl Instance {
             (state.pipe.head_tail(), state.pipe.shape())
         };
         (shape.readiness(ring), shape.writer_opens())
+    }
+
+    /// Whether bytes move through a ring in shared memory.
+    #[inline(always)]
+    pub(super) fn is_shared(&self) -> bool {
+        // Relaxed: who sleeps on the answer is woken by the change.
+        self.is_shared.load(Ordering::Relaxed)
+    }
+
+    /// Who has it open, and its size, as published last; what came before it was is seen.
+    pub(super) fn shape(&self) -> Shape {
+        Shape::from_word(self.glimpse.both().1)
     }
 
     #[inline(always)]
@@ -258,7 +317,10 @@ impl Instance {
 
     /// Bytes that wait to be read.
     pub fn bytes(&self) -> usize {
-        self.state.lock().pipe.bytes()
+        match self.shared_ring() {
+            Some(ring) => ring.bytes(),
+            None => self.state.lock().pipe.bytes(),
+        }
     }
 
     /// The size in bytes.
@@ -269,12 +331,15 @@ impl Instance {
     /// Sets the size, rounded up as for a pipe; what it became.
     ///
     /// # Errors
-    /// EINVAL above the largest; EBUSY if more slots than that hold data; ENOMEM.
+    /// EINVAL above the largest; EBUSY if more slots than that hold data, or if the ring is shared; ENOMEM.
     pub fn set_size(&self, bytes: usize) -> Result<usize> {
         if bytes > SLOTS_MAX * PAGE_SIZE {
             return Err(Errno::EINVAL);
         }
         self.reshape(|state| {
+            if state.is_shared {
+                return Err(Errno::EBUSY);
+            }
             if bytes > state.pipe.size_bytes() {
                 heap::admit(bytes.next_power_of_two() / PAGE_SIZE * SLOT_BYTES)?;
             }
@@ -288,6 +353,8 @@ impl Instance {
         let given = self.key.name.as_bytes();
         name[..given.len()].copy_from_slice(given);
         let totals = self.totals();
+        let waiting_bytes = self.bytes() as u64;
+        let shared_slots = self.shared_ring().map(|ring| ring.used_slots());
         let state = self.state.lock();
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         HelloStat {
@@ -300,9 +367,9 @@ impl Instance {
             wakes: totals.wakes,
             spurious_wakes: totals.spurious_wakes,
             sleeps: totals.sleeps,
-            waiting_bytes: state.pipe.bytes() as u64,
+            waiting_bytes,
             slots: count(state.pipe.size_bytes() / PAGE_SIZE),
-            used_slots: count(state.pipe.used_slots()),
+            used_slots: shared_slots.unwrap_or_else(|| count(state.pipe.used_slots())),
             readers: state.pipe.readers(),
             writers: state.pipe.writers(),
             name,
@@ -321,7 +388,10 @@ impl PageQueue for Instance {
             Nesting::Outer => self.state.lock(),
             Nesting::Inner => self.state.lock_nested(),
         };
-        state.obey(switches);
+        if state.obey(switches) == Place::Shared {
+            // It has become so while a splice went on, which ends with EIO: there are no pages to give or take.
+            return;
+        }
         // Relaxed: as in `try_write`.
         if self.edge_waiters.load(Ordering::Relaxed) {
             state.pipe.note_poller();
@@ -350,13 +420,19 @@ impl Ends for Instance {
 
     /// After the last of all the bytes are gone; the pages and the size stay for the next opening.
     fn close(&self, end: End) {
+        // Let go of without a lock.
+        let mut unshared = None;
         let closed = self.reshape(|state| {
             let step = state.pipe.close(end);
             if state.pipe.readers() == 0 && state.pipe.writers() == 0 {
                 self.edge_waiters.store(false, Ordering::Relaxed);
+                self.is_shared.store(false, Ordering::Relaxed);
+                unshared = self.shared.lock().take();
+                state.unshare();
             }
             Ok(step)
         });
+        drop(unshared);
         debug_assert!(closed.is_ok(), "a close cannot fail");
     }
 
@@ -373,7 +449,7 @@ impl Drop for Instance {
 }
 
 #[inline(always)]
-fn wake(queue: &WaitQueue, wake: Wake, key: Readiness, switches: Switches) {
+pub(super) fn wake(queue: &WaitQueue, wake: Wake, key: Readiness, switches: Switches) {
     match wake {
         Wake::None => {}
         Wake::One if switches.contains(Switches::EXCLUSIVE) => {

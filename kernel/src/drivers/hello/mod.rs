@@ -4,6 +4,8 @@
 //! |---|---|---|
 //! | `routing` | the tree of rings: who gets which | ROUTES |
 //! | `instance` | one ring, its ends and its waiters | DRIVER, held over user copies |
+//! | `sharing` | what becomes of an instance whose ring programs map | OBJECT |
+//! | `mapped` | such a ring: its pages, the kernel's sides | MAPPED_RING, held over user copies |
 //! | `binding` | which ring a file works on | BINDING |
 //! | `file` | the open file: transfers, poll, ioctls | – |
 //! | `switches` | the optimisations that are on | – |
@@ -16,8 +18,10 @@ mod binding;
 pub mod counters;
 pub mod file;
 pub mod instance;
+pub mod mapped;
 mod module;
 pub mod routing;
+mod sharing;
 pub mod switches;
 
 use super::{CharDriver, OpenContext};

@@ -25,6 +25,9 @@ bitflags::bitflags! {
 }
 
 impl Switches {
+    /// Not a state of the switches: equal to none.
+    pub const NEVER: Self = Self::from_bits_retain(1 << 31);
+
     /// Those in force.
     #[inline(always)]
     pub fn now() -> Self {

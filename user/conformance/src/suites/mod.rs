@@ -22,6 +22,7 @@ mod futex_words;
 mod hello_as_pipe;
 mod hello_cgroup;
 mod hello_ioctl;
+mod hello_mapped;
 mod hello_open;
 mod hello_ring;
 mod hello_splice;
@@ -71,6 +72,7 @@ pub static ALL: &[Suite] = &[
     Suite { name: "hello_ioctl", tests: hello_ioctl::tests },
     Suite { name: "hello_splice", tests: hello_splice::tests },
     Suite { name: "hello_cgroup", tests: hello_cgroup::tests },
+    Suite { name: "hello_mapped", tests: hello_mapped::tests },
     Suite { name: "hello_as_pipe", tests: hello_as_pipe::tests },
     Suite { name: "eventfd", tests: eventfd::tests },
     Suite { name: "unix_sockets", tests: unix_sockets::tests },

@@ -1,11 +1,14 @@
 //! `/dev/hello`, a driver of Postern's own. See `sys` for the rules.
 
 use super::fd::{self, Pipe};
+use super::memory::{self, Mapping, Request};
 use super::{Sys, checked, path};
 use crate::check::{Failure, Outcome, failed, skip};
 use postern_abi::hello::{
-    HELLO_IOC_CHANNEL, HELLO_IOC_GET_SLOTS, HELLO_IOC_SET_SLOTS, HELLO_IOC_STAT, HELLO_NAME_SIZE, HelloStat,
+    HELLO_IOC_CHANNEL, HELLO_IOC_DOORBELL, HELLO_IOC_GET_SLOTS, HELLO_IOC_RING, HELLO_IOC_SET_SLOTS, HELLO_IOC_STAT,
+    HELLO_IOC_WAIT, HELLO_NAME_SIZE, HelloStat,
 };
+use postern_abi::ring::mapped;
 use std::ffi::CString;
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -72,6 +75,32 @@ pub fn slots(fd: RawFd) -> Sys<u32> {
     // SAFETY: room for the number.
     checked("ioctl(GET_SLOTS)", unsafe { libc::ioctl(fd, HELLO_IOC_GET_SLOTS as _, &raw mut slots) })?;
     Ok(slots)
+}
+
+/// HELLO_IOC_RING: the bytes to be mapped.
+pub fn take_role(fd: RawFd, role: u32) -> Sys<usize> {
+    // SAFETY: the kernel reads one number.
+    let bytes = checked("ioctl(RING)", unsafe { libc::ioctl(fd, HELLO_IOC_RING as _, &raw const role) })?;
+    Ok(usize::try_from(bytes).unwrap_or(0))
+}
+
+/// HELLO_IOC_DOORBELL.
+pub fn doorbell(fd: RawFd) -> Sys<()> {
+    ioctl(fd, HELLO_IOC_DOORBELL, 0).map(drop)
+}
+
+/// HELLO_IOC_WAIT: poll's mask.
+pub fn wait(fd: RawFd) -> Sys<i32> {
+    ioctl(fd, HELLO_IOC_WAIT, 0)
+}
+
+/// The ring of a file that has a role, mapped whole and for stores everywhere.
+pub fn map_ring(fd: RawFd, bytes: usize) -> Result<(Mapping, mapped::Mapping), Failure> {
+    let memory = memory::map(Request::file(fd, bytes, libc::MAP_SHARED))?;
+    let base = std::ptr::NonNull::new(memory.pointer(0, bytes)).ok_or_else(|| failed("mmap gave address 0"))?;
+    // SAFETY: just mapped; a `Mapping` stays for the life of the test's process, or the test is about what follows.
+    let ring = unsafe { mapped::Mapping::new(base, bytes) }.ok_or_else(|| failed("the header is not version 1's"))?;
+    Ok((memory, ring))
 }
 
 /// Both ends of a channel that no other test uses, as `pipe2(flags)` would give them, with a new ring's size.

@@ -1,0 +1,211 @@
+//! An instance whose ring lies in memory that programs share: reading, writing and polling it, and who has which side.
+//!
+//! The first role makes the shared ring, in place of the ordinary one, which must be empty; it stays until nobody has the
+//! instance open any more. Owns which instance is shared, and a file's part in it. Locks: DRIVER for the change, OBJECT (spinning) around the handle;
+//! transfers take MAPPED_RING without either. Sleeps as the ordinary ring does.
+//! Specification: docs/hello.md, "The mapped ring".
+
+use super::instance::{FOR_READERS, FOR_WRITERS, Instance, wake};
+use super::mapped::{MappedRing, Moved, Role};
+use super::switches::Switches;
+use crate::fs::file::{Direction, Readiness};
+use crate::ipc::rendezvous::Ends;
+use crate::mm::user::{Sink, Source};
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicBool, Ordering};
+use postern_abi::ring::protocol::Doorbell;
+use postern_core::effects::{Step, Wake, Wakes};
+use postern_core::errno::{Errno, Result};
+use postern_core::page_ring::PAGE_SIZE;
+use postern_core::pipe::{End, WriterOpens};
+use postern_sync::Mode;
+use spin::Once;
+
+impl Role {
+    /// The end it gives up.
+    pub fn other_end(self) -> End {
+        match self {
+            Self::Producer => End::Read,
+            Self::Consumer => End::Write,
+        }
+    }
+
+    /// What poll(2) may say to it.
+    pub fn concern(self) -> Readiness {
+        match self {
+            Self::Producer => FOR_WRITERS,
+            Self::Consumer => FOR_READERS,
+        }
+    }
+}
+
+/// What a file has of a shared ring.
+pub struct Part {
+    /// Its side.
+    pub role: Role,
+    /// The ring.
+    pub ring: Arc<MappedRing>,
+    /// The instance's count of writers when this file became the consumer, if it was the only one: no hang-up before that
+    /// changes.
+    pub unseen_writers: Option<WriterOpens>,
+}
+
+/// The part that a file has; it gets one at most.
+pub struct PartCell {
+    /// Somebody has it, or is about to.
+    is_reserved: AtomicBool,
+    part: Once<Part>,
+}
+
+impl PartCell {
+    /// None yet.
+    pub const fn none() -> Self {
+        Self { is_reserved: AtomicBool::new(false), part: Once::new() }
+    }
+
+    /// The part.
+    pub fn get(&self) -> Option<&Part> {
+        self.part.get()
+    }
+
+    /// Sets it to what `take` gives.
+    ///
+    /// # Errors
+    /// EBUSY: it is set, or being set; what `take` says.
+    pub fn set_with(&self, take: impl FnOnce() -> Result<Part>) -> Result<&Part> {
+        // Relaxed: nothing is read but the flag itself.
+        if self.is_reserved.swap(true, Ordering::Relaxed) {
+            return Err(Errno::EBUSY);
+        }
+        match take() {
+            // Who has reserved it sets it alone, so nobody spins.
+            Ok(part) => Ok(self.part.call_once(|| part)),
+            Err(error) => {
+                self.is_reserved.store(false, Ordering::Relaxed);
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Instance {
+    /// The shared ring, if there is one.
+    pub fn shared_ring(&self) -> Option<Arc<MappedRing>> {
+        self.shared.lock().clone()
+    }
+
+    fn expect_shared(&self) -> Result<Arc<MappedRing>> {
+        // It may go between a look at the state and this only if nobody has the instance open: not under a transfer.
+        self.shared_ring().ok_or(Errno::EIO)
+    }
+
+    /// Gives `role` to a file that has both ends open: makes the shared ring if there is none, and closes the other end.
+    ///
+    /// # Errors
+    /// EBUSY: the role is taken, or the ordinary ring holds data. ENOMEM. EIO.
+    pub fn take_role(&self, role: Role) -> Result<Part> {
+        let part = self.reshape(|state| {
+            let ring = match self.shared_ring() {
+                Some(ring) => ring,
+                None if state.pipe.bytes() != 0 => return Err(Errno::EBUSY),
+                None => {
+                    let slots = u32::try_from(state.pipe.size_bytes() / PAGE_SIZE).map_err(|_| Errno::EINVAL)?;
+                    MappedRing::try_new(slots)?
+                }
+            };
+            ring.claim(role)?;
+            *self.shared.lock() = Some(ring.clone());
+            self.is_shared.store(true, Ordering::Relaxed);
+            state.share();
+            // The file itself still counts as a writer.
+            let is_alone = role == Role::Consumer && state.pipe.writers() == 1;
+            let unseen_writers = is_alone.then(|| state.pipe.shape().writer_opens());
+            // Whoever sleeps for the ordinary ring must look again.
+            let wakes = Wakes { readers: Wake::All, writers: Wake::All, ..Wakes::NONE };
+            Ok(Step::new(Part { role, ring, unseen_writers }, wakes))
+        })?;
+        self.close(role.other_end());
+        Ok(part)
+    }
+
+    /// What poll(2) says while the ring is shared.
+    pub(super) fn look_at_shared(&self) -> (Readiness, WriterOpens) {
+        let shape = self.shape();
+        let ends = shape.closed_ends();
+        let ring = self.shared_ring().map_or(Readiness::empty(), |ring| ring.readiness());
+        (ring | ends, shape.writer_opens())
+    }
+
+    /// read(2) of a shared ring.
+    #[cold]
+    pub(super) fn read_shared(&self, sink: &mut Sink<'_>) -> Result<usize> {
+        // Before the attempt: what was published before the last writer went is found by it.
+        let is_over = self.shape().is_hung_up();
+        match self.expect_shared()?.try_read(sink) {
+            Err(Errno::EAGAIN) if is_over => Ok(0),
+            moved => Ok(self.ring_if_due(moved?, Direction::Write)),
+        }
+    }
+
+    /// write(2) to a shared ring.
+    #[cold]
+    pub(super) fn write_shared(&self, source: &mut Source<'_>) -> Result<usize> {
+        if source.remaining() != 0 && self.shape().closed_ends().contains(Readiness::ERR) {
+            return Err(Errno::EPIPE);
+        }
+        let moved = self.expect_shared()?.try_write(source)?;
+        Ok(self.ring_if_due(moved, Direction::Read))
+    }
+
+    fn ring_if_due(&self, moved: Moved, waiters: Direction) -> usize {
+        if moved.doorbell == Doorbell::Ring {
+            self.wake_one_of(waiters);
+        }
+        moved.bytes
+    }
+
+    /// HELLO_IOC_DOORBELL from the file that has this part.
+    ///
+    /// # Errors
+    /// EIO: the ring makes no sense.
+    pub fn doorbell(&self, part: &Part) -> Result<()> {
+        part.ring.check()?;
+        self.wake_one_of(match part.role {
+            Role::Producer => Direction::Read,
+            Role::Consumer => Direction::Write,
+        });
+        Ok(())
+    }
+
+    fn wake_one_of(&self, waiters: Direction) {
+        let key = match waiters {
+            Direction::Read => FOR_READERS,
+            Direction::Write => FOR_WRITERS,
+        };
+        wake(self.wait_queue(waiters), Wake::One, key, Switches::now());
+    }
+
+    /// What poll(2) says to the file that has this part.
+    pub fn look_of(&self, part: &Part) -> Readiness {
+        let (ready, writer_opens) = self.look_at_shared();
+        let ready = ready & part.role.concern();
+        if part.unseen_writers == Some(writer_opens) { ready - Readiness::HUP } else { ready }
+    }
+
+    /// HELLO_IOC_WAIT from the file that has this part: what poll(2) would say.
+    ///
+    /// # Errors
+    /// ERESTARTSYS: a signal. EIO: the ring makes no sense.
+    pub fn wait_for_part(&self, part: &Part) -> Result<Readiness> {
+        let direction = match part.role {
+            Role::Producer => Direction::Write,
+            Role::Consumer => Direction::Read,
+        };
+        let go_on = || match part.ring.check() {
+            Err(error) => Some(Err(error)),
+            Ok(()) => Some(self.look_of(part)).filter(|ready| !ready.is_empty()).map(Ok),
+        };
+        let waited = self.wait_queue(direction).wait_interruptible(Mode::Exclusive, go_on);
+        waited.map_err(|_| Errno::ERESTARTSYS)?
+    }
+}
