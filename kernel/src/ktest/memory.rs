@@ -3,6 +3,7 @@
 use crate::arch::exception::Access;
 use crate::arch::mmu::PAGE_SIZE;
 use crate::mm::address_space::{AddressSpace, PageBacking, Placement};
+use crate::mm::contiguous::ContiguousMemory;
 use crate::mm::fault::Failure;
 use crate::mm::frame::{self, Frame};
 use crate::mm::kernel_space::KernelStack;
@@ -19,6 +20,7 @@ pub const TESTS: &[(&str, fn())] = &[
     ("a_shared_frame_is_freed_once", a_shared_frame_is_freed_once),
     ("the_page_cache_can_be_switched_off", the_page_cache_can_be_switched_off),
     ("users_cannot_take_the_reserve", users_cannot_take_the_reserve),
+    ("frames_come_back_in_any_order", frames_come_back_in_any_order),
     ("heap_blocks_keep_their_contents", heap_blocks_keep_their_contents),
     ("a_refused_block_is_not_in_use", a_refused_block_is_not_in_use),
     ("small_blocks_grow_the_heap_although_it_is_in_pieces", small_blocks_grow_the_heap_although_it_is_in_pieces),
@@ -107,6 +109,32 @@ fn users_cannot_take_the_reserve() {
     assert!(frame::statistics().free > 64);
     drop(KernelStack::new().unwrap());
     drop(frames);
+}
+
+/// All of a user's memory, given back so that no free frame has a free neighbour until the last half: the frame allocator then
+/// has as many blocks to keep account of as there can be.
+fn frames_come_back_in_any_order() {
+    const CONTIGUOUS: usize = 64;
+    let mut frames: Vec<Option<Frame>> = Vec::new();
+    frames.try_reserve(frame::statistics().total).unwrap();
+    let before = frame::in_use();
+    let mut pieces: Vec<ContiguousMemory> = Vec::new();
+    pieces.extend((0..CONTIGUOUS).map(|_| ContiguousMemory::new(4 * PAGE_SIZE).unwrap()));
+    while let Ok(frame) = Frame::alloc() {
+        frames.push(Some(frame));
+    }
+    frames.sort_unstable_by_key(|frame| frame.as_ref().map(Frame::physical));
+    for offset in [1, 0] {
+        frames.iter_mut().skip(offset).step_by(2).for_each(|frame| *frame = None);
+        let mut index = 0;
+        pieces.retain(|_| {
+            index += 1;
+            index % 2 == 0
+        });
+    }
+    assert_eq!(frame::in_use(), before);
+    // They have become large blocks again.
+    drop(ContiguousMemory::new(256 * PAGE_SIZE).unwrap());
 }
 
 fn heap_blocks_keep_their_contents() {

@@ -2,7 +2,7 @@
 //! Runs once, on the boot CPU.
 
 use super::layout::{direct, page_down, page_up};
-use super::{frame, heap, kernel_space};
+use super::{frame, frame_nodes, heap, kernel_space};
 use crate::arch::boot;
 use crate::arch::mmu::{PAGE_SHIFT, PAGE_SIZE};
 use arrayvec::ArrayVec;
@@ -55,6 +55,11 @@ pub fn start(ram: &[Range<usize>], reserved: &[Range<usize>], image: usize) {
     let table = bump.take(page_up(table_bytes) >> PAGE_SHIFT);
     // SAFETY: zeroed pages that are never given away.
     unsafe { frame::init(lowest..highest, direct(table)) };
+    let frames = ram.iter().map(Range::len).sum::<usize>() >> PAGE_SHIFT;
+    let node_pages = page_up(frame_nodes::bytes_for(frames)) >> PAGE_SHIFT;
+    let nodes = bump.take(node_pages);
+    // SAFETY: as above.
+    unsafe { frame_nodes::init(direct(nodes), node_pages * PAGE_SIZE) };
     for range in bump.free {
         frame::add_memory(range);
     }

@@ -1,10 +1,11 @@
 //! Page frames: reference-counted handles over `buddy_system_allocator`'s frame allocator, with a
 //! cache of free frames on each CPU in front (switchable, counted).
 //!
-//! Locks: FRAMES around the buddy allocator (which allocates its nodes from the heap); none for the
+//! Locks: FRAMES around the buddy allocator (whose nodes come from `frame_nodes`); none for the
 //! caches. Never sleeps. Allocations for users fail with ENOMEM while a reserve is left for the
 //! kernel itself, see [`Purpose`].
 
+use super::frame_nodes;
 use super::layout::direct;
 use crate::arch::cpu::MAX_CPUS;
 use crate::arch::mmu::{PAGE_SHIFT, PAGE_SIZE};
@@ -21,7 +22,7 @@ const CACHE_CAPACITY: usize = 64;
 /// Frames moved at once between cache and buddy allocator.
 const CACHE_BATCH: usize = 32;
 /// log2 of the largest block, in pages, plus one: 2 GiB.
-const ORDERS: usize = 20;
+pub(super) const ORDERS: usize = 20;
 
 static BUDDY: SpinLock<FrameAllocator<ORDERS>> = SpinLock::new(rank::FRAMES, FrameAllocator::new());
 static CACHES: PerCpu<ArrayVec<NonZeroU32, CACHE_CAPACITY>> = PerCpu::new([const { ArrayVec::new_const() }; MAX_CPUS]);
@@ -277,7 +278,7 @@ fn refill(purpose: Purpose) -> Option<NonZeroU32> {
 
 /// A block of `pages` (a power of two) from the buddy allocator: first frame number and size.
 fn alloc_block(pages: usize) -> Option<(u32, usize)> {
-    let first = super::heap::without_growth(|| BUDDY.lock().alloc(pages))?;
+    let first = frame_nodes::serve(|| BUDDY.lock().alloc(pages))?;
     BUDDY_FREE.fetch_sub(pages, Ordering::Relaxed);
     Some((u32::try_from(first).ok()?, pages))
 }
@@ -300,7 +301,7 @@ fn give(number: NonZeroU32) {
 
 #[cold]
 fn give_to_buddy(numbers: &[NonZeroU32]) {
-    super::heap::without_growth(|| {
+    frame_nodes::serve(|| {
         let mut buddy = BUDDY.lock();
         for number in numbers {
             buddy.dealloc(number.get() as usize, 1);
@@ -320,7 +321,7 @@ pub fn alloc_contiguous(pages: usize) -> Result<usize> {
 /// Gives contiguous frames back.
 pub fn free_contiguous(physical: usize, pages: usize) {
     let pages = pages.next_power_of_two();
-    super::heap::without_growth(|| BUDDY.lock().dealloc(physical >> PAGE_SHIFT, pages));
+    frame_nodes::serve(|| BUDDY.lock().dealloc(physical >> PAGE_SHIFT, pages));
     BUDDY_FREE.fetch_add(pages, Ordering::Relaxed);
     CONTIGUOUS.fetch_sub(pages, Ordering::Relaxed);
 }
@@ -345,7 +346,7 @@ pub fn add_memory(range: Range<usize>) {
     if first >= end {
         return;
     }
-    super::heap::without_growth(|| BUDDY.lock().add_frame(first, end));
+    frame_nodes::serve(|| BUDDY.lock().add_frame(first, end));
     BUDDY_FREE.fetch_add(end - first, Ordering::Relaxed);
     let total = TOTAL.fetch_add(end - first, Ordering::Relaxed) + end - first;
     RESERVE.store((total / 64).clamp(256, 2048), Ordering::Relaxed);

@@ -2,14 +2,13 @@
 //! and `linked_list_allocator` for larger blocks.
 //!
 //! Locks: HEAP around depots and the allocator of large blocks; none for the caches. Never sleeps.
-//! Slabs are taken from the frame allocator while at least half of [`SPARE_SLABS`] are left, because
-//! the frame allocator keeps its own nodes here and must never find the heap empty: growth happens
-//! before need, and never from inside the frame allocator ([`without_growth`]). When frames run out, slabs
-//! of which nothing is in use go back ([`reclaim`]).
+//! Slabs are taken from the frame allocator while at least half of [`SPARE_SLABS`] are left: some are at hand for those who
+//! cannot be refused when frames run out. The frame allocator's own nodes do not come from here (`frame_nodes`). When frames
+//! run out, slabs of which nothing is in use go back ([`reclaim`]).
 
 use super::frame::{Frame, Purpose};
 use super::layout::{HEAP, HEAP_MAX, direct, physical};
-use super::{frame, kernel_space};
+use super::{frame, frame_nodes, kernel_space};
 use crate::arch::cpu::MAX_CPUS;
 use crate::sync::{PerCpu, SpinLock, rank};
 use alloc::vec::Vec;
@@ -103,27 +102,18 @@ static BOTTOM: SpinLock<Bottom> = SpinLock::new(
     },
 );
 
-struct Local {
-    lists: [FreeList; CLASSES],
-    growth_forbidden: u32,
-}
-
-static LOCAL: PerCpu<Local> =
-    PerCpu::new([const { Local { lists: [const { FreeList::new() }; CLASSES], growth_forbidden: 0 } }; MAX_CPUS]);
+/// Free objects of each class, at hand on each CPU.
+static LOCAL: PerCpu<[FreeList; CLASSES]> = PerCpu::new([const { [const { FreeList::new() }; CLASSES] }; MAX_CPUS]);
 /// Bytes handed out by each CPU less bytes freed there; only the sum means anything. Written by its CPU alone: Relaxed.
 static IN_USE: PerCpu<AtomicI64> = PerCpu::new([const { AtomicI64::new(0) }; MAX_CPUS]);
 
 fn account(bytes: usize, sign: i64) {
-    // The frame allocator's own nodes come and go with fragmentation: they are nobody's leak.
-    if LOCAL.with(|local| local.growth_forbidden != 0) {
-        return;
-    }
     IN_USE.with(|in_use| {
         in_use.store(in_use.load(Ordering::Relaxed) + sign * bytes as i64, Ordering::Relaxed);
     });
 }
 
-/// Bytes allocated, each rounded up to its class; the frame allocator's nodes are not counted.
+/// Bytes allocated, each rounded up to its class.
 pub fn in_use_bytes() -> i64 {
     let mut sum = 0;
     IN_USE.for_each(|_, in_use| sum += in_use.load(Ordering::Relaxed));
@@ -147,17 +137,6 @@ pub unsafe fn init() {
     BOTTOM.lock().stock_up_at_first();
 }
 
-/// Runs `f`, whose allocations must be served from what the heap has: the frame allocator's, which
-/// growing would call. They are not counted as in use, since they depend on how free memory lies.
-pub fn without_growth<R>(f: impl FnOnce() -> R) -> R {
-    LOCAL.with(|local| local.growth_forbidden += 1);
-    let before = IN_USE.with(|in_use| in_use.load(Ordering::Relaxed));
-    let result = f();
-    IN_USE.with(|in_use| in_use.store(before, Ordering::Relaxed));
-    LOCAL.with(|local| local.growth_forbidden -= 1);
-    result
-}
-
 /// The allocator behind `alloc`.
 pub struct KernelHeap;
 
@@ -173,12 +152,15 @@ const fn class_size(class: usize) -> usize {
     SMALLEST << class
 }
 
-// SAFETY: blocks come from lists that own them or from linked_list_allocator; a class's objects are
+// SAFETY: blocks come from lists that own them, from frame_nodes or from linked_list_allocator; a class's objects are
 // aligned to its size, a power of two not below the layout's alignment.
 unsafe impl GlobalAlloc for KernelHeap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if frame_nodes::is_serving() {
+            return frame_nodes::alloc(&layout).map_or(core::ptr::null_mut(), NonNull::as_ptr);
+        }
         let (block, bytes) = match class_of(&layout) {
-            Some(class) => (LOCAL.with(|local| local.lists[class].pop()).or_else(|| refill(class)), class_size(class)),
+            Some(class) => (LOCAL.with(|local| local[class].pop()).or_else(|| refill(class)), class_size(class)),
             None => (alloc_large(layout), layout.size()),
         };
         if block.is_some() {
@@ -189,10 +171,13 @@ unsafe impl GlobalAlloc for KernelHeap {
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         let Some(block) = NonNull::new(block) else { return };
-        if let Some(class) = class_of(&layout) {
+        if frame_nodes::is_serving() {
+            // SAFETY: what is freed in the frame allocator was allocated there.
+            unsafe { frame_nodes::free(block, &layout) };
+        } else if let Some(class) = class_of(&layout) {
             account(class_size(class), -1);
             let overfull = LOCAL.with(|local| {
-                let list = &mut local.lists[class];
+                let list = &mut local[class];
                 // SAFETY: the caller frees an object that this class handed out.
                 unsafe { list.push(block) };
                 list.length > CACHE_LIMIT
@@ -228,7 +213,7 @@ fn refill(class: usize) -> Option<NonNull<u8>> {
         for _ in 0..CACHE_LIMIT / 4 {
             let Some(object) = bottom.take(class) else { break };
             // SAFETY: the depot owned it.
-            unsafe { local.lists[class].push(object) };
+            unsafe { local[class].push(object) };
         }
     });
     let is_low = bottom.is_low();
@@ -337,12 +322,9 @@ fn slab_references(object: NonNull<u8>) -> Option<&'static AtomicU32> {
 
 /// Fills the stock of slabs. False if not one could be had.
 fn stock_up() -> bool {
-    if LOCAL.with(|local| local.growth_forbidden != 0) {
-        return false;
-    }
     let mut any = false;
     while BOTTOM.lock().spare.length < SPARE_SLABS {
-        // Without the lock: the frame allocator keeps nodes in the heap.
+        // Without the lock, which ranks after the frame allocator's.
         let Ok(frame) = Frame::alloc_for(Purpose::Kernel) else { break };
         let slab = core::ptr::with_exposed_provenance_mut(direct(frame.into_physical()));
         let Some(slab) = NonNull::new(slab) else { break };
@@ -357,9 +339,6 @@ fn stock_up() -> bool {
 
 /// Gives slabs of which nothing is in use back to the frame allocator, if there is a prospect of some; how many.
 pub fn reclaim() -> usize {
-    if LOCAL.with(|local| local.growth_forbidden != 0) {
-        return 0;
-    }
     let mut bottom = BOTTOM.lock();
     bottom.pinned_bytes = bottom.pinned_bytes.min(bottom.idle_bytes);
     if bottom.idle_bytes < bottom.pinned_bytes + WORTH_RECLAIMING {
@@ -383,7 +362,7 @@ fn drain(class: usize) {
     let mut bottom = BOTTOM.lock();
     LOCAL.with(|local| {
         for _ in 0..CACHE_LIMIT / 2 {
-            let Some(object) = local.lists[class].pop() else { break };
+            let Some(object) = local[class].pop() else { break };
             // SAFETY: the local list owned it.
             unsafe { bottom.put(class, object) };
         }
@@ -408,9 +387,6 @@ fn alloc_large(layout: Layout) -> Option<NonNull<u8>> {
 
 /// Maps more memory at the heap's end. False when that is impossible now.
 fn grow_by(bytes: usize) -> bool {
-    if LOCAL.with(|local| local.growth_forbidden != 0) {
-        return false;
-    }
     let bytes = super::layout::page_up(bytes);
     let start = loop {
         let mut bottom = BOTTOM.lock();
@@ -422,7 +398,7 @@ fn grow_by(bytes: usize) -> bool {
             break bottom.heap.top().addr();
         }
         // Another CPU is at it. It waits for none of our locks: those of the frame allocator and of the
-        // kernel's tables are never held here (`growth_forbidden`).
+        // kernel's tables are never held here.
         drop(bottom);
         crate::arch::cpu::relax();
     };

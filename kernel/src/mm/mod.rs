@@ -5,6 +5,7 @@
 //! |---|---|---|
 //! | `layout` | where things lie | – |
 //! | `frame` | page frames, per-CPU page caches | FRAMES |
+//! | `frame_nodes` | memory of the frame allocator's own nodes | FRAME_NODES |
 //! | `contiguous` | buffers in one piece | – |
 //! | `heap` | the kernel heap | HEAP |
 //! | `kernel_space` | the kernel's tables, stacks, device mappings | KERNEL_SPACE, STACKS |
@@ -24,6 +25,7 @@ pub mod boot;
 pub mod contiguous;
 pub mod fault;
 pub mod frame;
+mod frame_nodes;
 pub mod heap;
 pub mod kernel_space;
 pub mod layout;

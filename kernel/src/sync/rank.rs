@@ -95,8 +95,10 @@ pub const GIC: Rank = Rank::spinning(190, "gic");
 pub const STACKS: Rank = Rank::spinning(200, "stacks");
 /// The kernel's own translation tables.
 pub const KERNEL_SPACE: Rank = Rank::spinning(210, "kernel space");
-/// The frame allocator, which allocates from the heap.
+/// The frame allocator.
 pub const FRAMES: Rank = Rank::spinning(220, "frames");
+/// The memory of the frame allocator's nodes.
+pub const FRAME_NODES: Rank = Rank::spinning(225, "frame nodes");
 /// The heap: everything may allocate.
 pub const HEAP: Rank = Rank::spinning(230, "heap");
 /// The log: everything may log.

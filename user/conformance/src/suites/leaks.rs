@@ -3,7 +3,7 @@
 
 use crate::check::{Failure, Outcome, expect_eq};
 use crate::counts::Counts;
-use crate::sys::attack::mkfifo;
+use crate::sys::attack::{self, mkfifo};
 use crate::sys::fd::{self, Pipe};
 use crate::sys::memory::{self, PAGE, Request};
 use crate::sys::{path, process, ready, signal, socket, time};
@@ -18,8 +18,12 @@ crate::tests! {
     epoll_instances_closed_in_any_order_leave_nothing,
     files_and_their_names_leave_nothing,
     mappings_leave_nothing,
+    memory_freed_in_small_pieces_leaves_nothing,
     signals_and_timers_of_the_dead_leave_nothing,
 }
+
+/// What the kernel's tables may keep of the size they had.
+const SPARE_HEAP: i64 = 16 << 10;
 
 /// Does `round` often and compares. A few rounds before the first count: what they leave is kept for the next who asks.
 fn leaves_nothing(rounds: usize, round: impl Fn() -> Outcome) -> Outcome {
@@ -146,6 +150,26 @@ fn mappings_leave_nothing() -> Outcome {
         }
         fd::close(file).map_err(Failure::from)
     })
+}
+
+/// Every other page of much memory is free, so that no two of them make a larger block.
+fn memory_freed_in_small_pieces_leaves_nothing() -> Outcome {
+    // More than that is no harder, and takes time.
+    const MOST: u64 = 200 << 20;
+    let before = Counts::at_rest()?;
+    let pages = usize::try_from((attack::machine_bytes()? / 2).min(MOST)).unwrap_or(0) / PAGE;
+    let child = process::spawn(|| {
+        let mapping = memory::private(pages)?;
+        (0..pages).for_each(|page| mapping.store(page * PAGE, 1));
+        for page in (0..pages).step_by(2) {
+            attack::advise(&mapping, page * PAGE, PAGE, libc::MADV_DONTNEED)?;
+        }
+        // Some of them are used again, and the child ends with the rest in pieces.
+        (0..pages / 16).for_each(|page| mapping.store(page * PAGE, 2));
+        Ok(())
+    })?;
+    child.expect_success()?;
+    before.expect_again(SPARE_HEAP)
 }
 
 fn signals_and_timers_of_the_dead_leave_nothing() -> Outcome {

@@ -52,7 +52,7 @@ pub fn lock(mapping: &Mapping, offset: usize, length: usize) -> Sys<()> {
     checked("mlock", unsafe { libc::mlock(pointer.cast(), length) }).map(drop)
 }
 
-/// `madvise` of a part, with advice that changes no contents.
+/// `madvise` of a part, which the caller holds no references to.
 pub fn advise(mapping: &Mapping, offset: usize, length: usize, advice: i32) -> Sys<()> {
     let pointer = mapping.pointer(offset, length);
     // SAFETY: the range holds nothing of Rust's.
