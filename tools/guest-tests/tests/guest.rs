@@ -37,6 +37,12 @@ const BENCHMARK: &[&str] = &[
     "run",
     "CMD=ipcbench --quick && for s in herd fair cgroups ablate; do ipcbench --quick --suite $s || exit; done",
 ];
+/// Less of it: four CPUs wait for this machine's, which may be few and busy.
+const BENCHMARK_4_CPUS: &[&str] = &[
+    "make",
+    "run",
+    "CMD=ipcbench --quick --only 'syscall,process,*/write-read/1,*/latency/1,*/messages/64,*/chunks/4096'",
+];
 
 const SHELL: &[&str] = &["make", "run"];
 
@@ -89,7 +95,7 @@ const SUITES: &[Suite] = &[
         name: "ipcbench_4_cpus",
         cpus: 4,
         output: Output::Free,
-        words: BENCHMARK,
+        words: BENCHMARK_4_CPUS,
         keys: "",
         timeout_s: BOOT_TIMEOUT_S,
     },

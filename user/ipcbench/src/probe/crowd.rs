@@ -13,11 +13,14 @@ use crate::mechanism::descriptor::{read_some, write_some};
 use crate::mechanism::{hello, myipc};
 use crate::supervise::{Body, Report, Role, supervise};
 use crate::system::mapping::SharedMapping;
+use crate::system::raw::{checked, futex_wait, futex_wake_one};
 
 /// The most members.
 pub const LARGEST: usize = 64;
-/// The word that says whose turn it is to come; the words before it are the members' process numbers.
-const TURN: usize = LARGEST;
+/// Where the words begin that let the members come, one for each; the words before are the members' process numbers.
+const GATES: usize = LARGEST;
+/// In such a word: the member may come.
+const OPEN: u32 = 1;
 
 /// What a member does once it may come.
 pub type Member = Box<dyn FnOnce() -> Result<(), Failure>>;
@@ -52,7 +55,9 @@ impl Arrivals {
     /// What reading /proc says.
     pub fn admit(&self) -> io::Result<()> {
         for member in 0..self.members {
-            self.board.word(TURN).store(number(member) + 1, Ordering::Release);
+            let gate = self.board.word(GATES + member);
+            gate.store(OPEN, Ordering::Release);
+            checked(futex_wake_one(gate))?;
             while !self.is_asleep(member)? {
                 std::thread::yield_now();
             }
@@ -100,16 +105,13 @@ pub fn gather(
     Ok(reports.into_iter().next().map(|director| director.counts).unwrap_or_default())
 }
 
-/// Waits for the turn of the member `own`, and says that it is there.
+/// Sleeps until the member `own` may come, and says that it is there.
 fn come(board: &SharedMapping, own: usize) {
-    while board.word(TURN).load(Ordering::Acquire) <= number(own) {
-        std::thread::yield_now();
+    let gate = board.word(GATES + own);
+    while gate.load(Ordering::Acquire) != OPEN {
+        futex_wait(gate, 0);
     }
     board.word(own).store(std::process::id(), Ordering::Release);
-}
-
-fn number(member: usize) -> u32 {
-    u32::try_from(member).unwrap_or(u32::MAX)
 }
 
 /// The byte that sends a waiter home.
