@@ -4,7 +4,7 @@
 //! as long as that begins with the group. Threaded groups proper (`cgroup.type` "threaded") do not exist here.
 //! Specification: cgroup-v2.rst, "Controlling controllers" and "Threads"; kernel/cgroup/cgroup.c.
 
-use super::{CgroupId, Hierarchy, ROOT};
+use super::{CgroupId, Hierarchy, Life, ROOT};
 use crate::errno::{Errno, Result};
 
 bitflags::bitflags! {
@@ -88,7 +88,9 @@ impl<H: Clone> Hierarchy<H> {
         if !self.controllers(id)?.contains(enable) {
             return Err(Errno::ENOENT);
         }
-        let hands_on = |group: &super::Group<H>| group.parent == Some(id) && group.delegated.intersects(disable);
+        // A removed child that still counts for something has nobody left to hand a controller to.
+        let is_live_child = |group: &super::Group<H>| group.parent == Some(id) && group.life == Life::Alive;
+        let hands_on = |group: &super::Group<H>| is_live_child(group) && group.delegated.intersects(disable);
         if !disable.is_empty() && self.groups.values().any(hands_on) {
             return Err(Errno::EBUSY);
         }

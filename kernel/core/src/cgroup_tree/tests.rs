@@ -168,6 +168,20 @@ fn a_controller_goes_down_one_level_at_a_time_and_up_likewise() {
 }
 
 #[test]
+fn a_removed_child_that_is_still_charged_keeps_no_controller_busy() {
+    let mut groups = groups();
+    let child = make(&mut groups, ROOT, "child");
+    enable(&mut groups, ROOT).unwrap();
+    let _ = told(groups.enter(child));
+    let _ = told(groups.remove_member(child));
+    enable(&mut groups, child).unwrap();
+    assert_eq!(disable(&mut groups, ROOT), Err(Errno::EBUSY));
+    groups.remove(child).unwrap();
+    assert_eq!(groups.shape(ROOT).unwrap().removed_descendants, 1, "nobody has waited for its process yet");
+    assert_eq!(disable(&mut groups, ROOT), Ok(()));
+}
+
+#[test]
 fn processes_do_not_compete_with_those_below() {
     let mut groups = groups();
     let outer = make(&mut groups, ROOT, "outer");
