@@ -269,7 +269,7 @@ fn processes_of_one_group_share_one_ring() -> Outcome {
 
 fn concurrent_first_opens_of_a_channel_make_one_ring() -> Outcome {
     hello::needed()?;
-    const OPENERS: usize = 8;
+    const OPENERS: u8 = 8;
     let shared = memory::shared(1)?;
     let start = fd::Pipe::anonymous(0)?;
     let name = format!("first-{}", process::getpid());
@@ -285,17 +285,21 @@ fn concurrent_first_opens_of_a_channel_make_one_ring() -> Outcome {
             Ok(())
         })?);
     }
-    fd::write(start.write, &[0; OPENERS])?;
+    fd::write(start.write, &[0; OPENERS as usize])?;
     for opener in &openers {
         opener.wait_until_asleep()?;
     }
     let both = hello::open(O_RDWR)?;
     hello::channel(both, name.as_bytes())?;
-    while shared.word(0).load(Ordering::SeqCst) != OPENERS as u32 {
+    while shared.word(0).load(Ordering::SeqCst) != u32::from(OPENERS) {
         std::thread::yield_now();
     }
     let stat = hello::stat(both)?;
-    expect_eq((stat.writers, stat.waiting_bytes), (OPENERS as u32 + 1, OPENERS as u64), "writers, and their bytes")?;
+    expect_eq(
+        (stat.writers, stat.waiting_bytes),
+        (u32::from(OPENERS) + 1, u64::from(OPENERS)),
+        "writers, and their bytes",
+    )?;
     expect_eq(revents(both, POLLIN | POLLOUT)?, POLLIN | POLLOUT, "revents")?;
     openers.iter().try_for_each(|opener| opener.kill(libc::SIGKILL))?;
     Ok(())

@@ -29,14 +29,14 @@ pub fn open(flags: i32) -> Sys<RawFd> {
 /// `ioctl` with a number as argument, which the kernel may take for an address that leads nowhere.
 pub fn ioctl(fd: RawFd, request: u32, argument: usize) -> Sys<i32> {
     // SAFETY: tests pass addresses of their own mappings, or such as lead nowhere.
-    checked("ioctl", unsafe { libc::ioctl(fd, request as _, argument) })
+    checked("ioctl", unsafe { libc::ioctl(fd, request as libc::Ioctl, argument) })
 }
 
 /// HELLO_IOC_CHANNEL.
 pub fn channel(fd: RawFd, name: &[u8]) -> Sys<()> {
     let name = CString::new(name).expect("a test passed a name with a NUL in it");
     // SAFETY: the kernel reads a C string.
-    checked("ioctl(CHANNEL)", unsafe { libc::ioctl(fd, HELLO_IOC_CHANNEL as _, name.as_ptr()) }).map(drop)
+    checked("ioctl(CHANNEL)", unsafe { libc::ioctl(fd, HELLO_IOC_CHANNEL as libc::Ioctl, name.as_ptr()) }).map(drop)
 }
 
 /// HELLO_IOC_STAT.
@@ -59,21 +59,22 @@ pub fn stat(fd: RawFd) -> Sys<HelloStat> {
         name: [0; HELLO_NAME_SIZE],
     };
     // SAFETY: room for the struct.
-    checked("ioctl(STAT)", unsafe { libc::ioctl(fd, HELLO_IOC_STAT as _, &raw mut stat) })?;
+    checked("ioctl(STAT)", unsafe { libc::ioctl(fd, HELLO_IOC_STAT as libc::Ioctl, &raw mut stat) })?;
     Ok(stat)
 }
 
 /// HELLO_IOC_SET_SLOTS.
 pub fn set_slots(fd: RawFd, slots: u32) -> Sys<()> {
     // SAFETY: the kernel reads one number.
-    checked("ioctl(SET_SLOTS)", unsafe { libc::ioctl(fd, HELLO_IOC_SET_SLOTS as _, &raw const slots) }).map(drop)
+    checked("ioctl(SET_SLOTS)", unsafe { libc::ioctl(fd, HELLO_IOC_SET_SLOTS as libc::Ioctl, &raw const slots) })
+        .map(drop)
 }
 
 /// HELLO_IOC_GET_SLOTS.
 pub fn slots(fd: RawFd) -> Sys<u32> {
     let mut slots = 0;
     // SAFETY: room for the number.
-    checked("ioctl(GET_SLOTS)", unsafe { libc::ioctl(fd, HELLO_IOC_GET_SLOTS as _, &raw mut slots) })?;
+    checked("ioctl(GET_SLOTS)", unsafe { libc::ioctl(fd, HELLO_IOC_GET_SLOTS as libc::Ioctl, &raw mut slots) })?;
     Ok(slots)
 }
 
