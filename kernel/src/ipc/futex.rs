@@ -200,7 +200,7 @@ fn wake_in(bucket: &mut Bucket, key: Key, count: usize, bits: u32) -> usize {
 }
 
 /// FUTEX_REQUEUE and FUTEX_CMP_REQUEUE: wakes `wake`, moves up to `requeue` others to `target`; how
-/// many in all. EAGAIN if the word is not `expected`.
+/// many in all. EAGAIN if the word is not `expected`; ENOMEM, and then nobody has been woken or moved.
 pub fn requeue(
     address: usize,
     target: usize,
@@ -219,25 +219,45 @@ pub fn requeue(
     let _moving = MOVING.lock();
     let mut first = TABLE[low].lock();
     let mut second = (low != high).then(|| TABLE[high].lock_nested());
-    let source = if from.key.bucket() == low { &mut first } else { second.as_mut().ok_or(Errno::EINVAL)? };
-    let woken = wake_in(source, from.key, counts.0 as usize, ANY_BITS);
-    let mut moved = VecDeque::new();
-    let mut at = 0;
-    while moved.len() < counts.1 as usize && at < source.waiters.len() {
-        if source.waiters[at].key == from.key {
-            moved.extend(source.waiters.remove(at).map(|waiter| Waiter { key: to.key, ..waiter }));
-        } else {
-            at += 1;
-        }
+    let (wake, requeue) = (counts.0 as usize, counts.1 as usize);
+    let (source, mut destination) = match &mut second {
+        None => (&mut *first, None),
+        Some(second) if from.key.bucket() == low => (&mut *first, Some(&mut **second)),
+        Some(second) => (&mut **second, Some(&mut *first)),
+    };
+    if let Some(destination) = &mut destination {
+        let queued = source.waiters.iter().filter(|waiter| waiter.key == from.key).count();
+        let room = queued.saturating_sub(wake).min(requeue);
+        destination.waiters.try_reserve(room).map_err(|_| Errno::ENOMEM)?;
     }
-    let total = woken + moved.len();
-    if !moved.is_empty() {
+    let woken = wake_in(source, from.key, wake, ANY_BITS);
+    let moved = move_waiters(source, destination, [from.key, to.key], requeue);
+    if moved != 0 {
         // Relaxed: see `any_moved`.
-        REQUEUES.fetch_add(moved.len() as u64, Ordering::Relaxed);
+        REQUEUES.fetch_add(moved as u64, Ordering::Relaxed);
     }
-    let destination = if to.key.bucket() == low { &mut first } else { second.as_mut().ok_or(Errno::EINVAL)? };
-    destination.waiters.append(&mut moved);
-    Ok(total)
+    Ok(woken + moved)
+}
+
+/// Puts up to `most` waiters at the end of the queue of `destination`, or of the same bucket, with another key; how many.
+/// There is room for them: a queue that has just lost one has a place, and the caller has seen to another bucket.
+fn move_waiters(source: &mut Bucket, destination: Option<&mut Bucket>, [from, to]: [Key; 2], most: usize) -> usize {
+    let mut destination = destination;
+    let mut moved = 0;
+    let mut at = 0;
+    let mut unseen = source.waiters.len();
+    while moved < most && unseen != 0 {
+        unseen -= 1;
+        if source.waiters[at].key != from {
+            at += 1;
+            continue;
+        }
+        let Some(waiter) = source.waiters.remove(at) else { break };
+        let end = destination.as_mut().map_or(&mut source.waiters, |other| &mut other.waiters);
+        end.push_back(Waiter { key: to, ..waiter });
+        moved += 1;
+    }
+    moved
 }
 
 /// FUTEX_WAKE_OP: changes the word at `target`, wakes waiters of `address`, and of `target` if its old value satisfies the comparison.

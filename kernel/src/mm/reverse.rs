@@ -9,7 +9,11 @@ use super::frame::Frame;
 use crate::sync::{SpinLock, rank};
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
-use alloc::vec::Vec;
+use arrayvec::ArrayVec;
+use core::ops::Bound;
+
+/// Address spaces that are held at once.
+const SPACES_AT_A_TIME: usize = 16;
 
 static SPACES: SpinLock<BTreeMap<usize, Weak<AddressSpace>>> = SpinLock::new(rank::ADDRESS_SPACES, BTreeMap::new());
 
@@ -32,8 +36,19 @@ pub fn forget_pages<'a>(identity: usize, first: usize, mut removed: impl Iterato
     if removed.all(|frame| frame.share_count() == 1) {
         return;
     }
-    let spaces: Vec<_> = SPACES.lock().values().filter_map(Weak::upgrade).collect();
-    for space in spaces {
-        space.forget_object_pages(identity, first);
+    let mut after = Bound::Unbounded;
+    loop {
+        let batch = spaces_after(after);
+        let Some(last) = batch.last() else { return };
+        after = Bound::Excluded(Arc::as_ptr(last).addr());
+        for space in batch {
+            space.forget_object_pages(identity, first);
+        }
     }
+}
+
+/// The next few address spaces, in order of their addresses. No memory is asked for: it may be what truncate(2) is to free.
+fn spaces_after(after: Bound<usize>) -> ArrayVec<Arc<AddressSpace>, SPACES_AT_A_TIME> {
+    let spaces = SPACES.lock();
+    spaces.range((after, Bound::Unbounded)).filter_map(|(_, space)| space.upgrade()).take(SPACES_AT_A_TIME).collect()
 }

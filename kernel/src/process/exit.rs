@@ -33,17 +33,14 @@ pub fn exit_process(status: i32) -> ! {
 
 /// Tells all threads of `process` to end. The first status stands.
 pub fn end_threads(process: &Process, status: i32) {
-    let tasks = {
+    {
         let mut threads = process.threads.lock();
         if threads.ending.is_some() {
             return;
         }
         threads.ending = Some(status);
-        threads.tasks.clone()
-    };
-    for task in tasks {
-        expel(&task);
     }
+    process.for_each_task(expel);
 }
 
 /// Tells a thread that must end, which [`must_end`] says by now, to look at that.
@@ -169,18 +166,18 @@ fn init_ended(status: i32) -> ! {
 pub fn become_only_thread() -> Result<(), Errno> {
     let thread = current();
     let process = thread.process();
-    let others = {
+    {
         let mut threads = process.threads.lock();
         if threads.ending.is_some() || threads.survivor.is_some() {
             return Err(Errno::EAGAIN);
         }
         threads.survivor = Some(thread.tid());
-        threads.tasks.clone()
-    };
-    for task in others.iter().filter(|task| task.thread().tid() != thread.tid()) {
-        expel(task);
     }
-    drop(others);
+    process.for_each_task(|task| {
+        if task.thread().tid() != thread.tid() {
+            expel(task);
+        }
+    });
     process.thread_gone.wait(postern_sync::Mode::Exclusive, || (process.threads.lock().tasks.len() == 1).then_some(()));
     if thread.tid() != process.pid() {
         tree::lock().rename_thread(thread.tid(), process.pid());

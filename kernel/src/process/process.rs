@@ -10,6 +10,7 @@ use crate::sched::Task;
 use crate::sync::{Mutex, SpinLock, WaitQueue, rank};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use arrayvec::ArrayVec;
 use core::ops::Range;
 use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use postern_core::signal_set::Signal;
@@ -172,6 +173,23 @@ impl Process {
     /// One of its threads, if any is left.
     pub fn any_thread(&self) -> Option<Arc<Task>> {
         self.threads.lock().tasks.first().cloned()
+    }
+
+    /// Calls `visit` with every thread that there is throughout, from the latest to the first; with one that ends meanwhile
+    /// perhaps. A few at a time: however many there are, no memory is asked for, and no lock is held over `visit`.
+    pub fn for_each_task(&self, mut visit: impl FnMut(&Arc<Task>)) {
+        const AT_A_TIME: usize = 16;
+        let mut unseen = usize::MAX;
+        while unseen != 0 {
+            let batch: ArrayVec<Arc<Task>, AT_A_TIME> = {
+                let threads = self.threads.lock();
+                // Threads that end leave their place to the later ones: those not yet seen are still before it.
+                let end = unseen.min(threads.tasks.len());
+                unseen = end.saturating_sub(AT_A_TIME);
+                threads.tasks[unseen..end].iter().cloned().collect()
+            };
+            batch.iter().rev().for_each(&mut visit);
+        }
     }
 
     /// All its threads.

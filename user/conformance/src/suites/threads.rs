@@ -1,6 +1,7 @@
 //! Threads, through the standard library. Specification: pthreads(7), POSIX threads, signal(7).
 
 use crate::check::{Failure, Outcome, expect, expect_eq, expect_errno, failed};
+use crate::probe;
 use crate::sys::memory::{self};
 use crate::sys::{fd, path, process, signal};
 use std::cell::Cell;
@@ -20,6 +21,8 @@ crate::tests! {
     channel_delivers_in_order,
     barrier_releases_all_at_once,
     each_thread_has_its_own_signal_mask,
+    many_threads_end_with_their_process,
+    many_threads_end_when_one_executes_a_program,
     signal_to_the_process_goes_to_a_thread_that_does_not_block_it,
     fork_in_a_thread_leaves_only_that_thread,
     working_directory_is_shared_by_threads,
@@ -237,4 +240,32 @@ fn working_directory_is_shared_by_threads() -> Outcome {
     joined(std::thread::spawn(|| path::chdir("/")))??;
     expect_eq(path::getcwd(4096)?, "/", "the main thread's working directory")?;
     Ok(path::chdir(&directory.to_string_lossy())?)
+}
+
+/// Makes more threads than the kernel tells anything to at once; all sleep.
+fn start_sleepers() -> Outcome {
+    const THREADS: usize = 50;
+    for _ in 0..THREADS {
+        let sleep = || {
+            loop {
+                process::pause();
+            }
+        };
+        let sleeper = std::thread::Builder::new().stack_size(16 << 10).spawn(sleep);
+        sleeper.map_err(|error| failed(format!("a thread cannot be made: {error}")))?;
+    }
+    Ok(())
+}
+
+fn many_threads_end_with_their_process() -> Outcome {
+    process::spawn(start_sleepers)?.expect_success()
+}
+
+fn many_threads_end_when_one_executes_a_program() -> Outcome {
+    let program = probe::program()?;
+    let child = process::spawn(|| {
+        start_sleepers()?;
+        process::execve(&program, &["conformance", probe::FLAG, "exit", "3"], &[]).map_err(Failure::from)
+    })?;
+    expect_eq(child.wait()?.exited(), Some(3), "the program's exit status")
 }
