@@ -7,10 +7,11 @@ use crate::fs::dentry::Name;
 use crate::fs::directory::{Computed, ComputedEntry};
 use crate::fs::inode::{Inode, Node, Owner};
 use crate::fs::procfs::descriptors::Descriptors;
-use crate::fs::procfs::links::{ProcessLink, Target};
+use crate::fs::procfs::links::{ProcessLink, Target, check_inspect};
 use crate::fs::procfs::process_text as content;
 use crate::fs::procfs::process_view::{self, ProcessView};
 use crate::fs::procfs::text::{Text, TextNode, TextSource};
+use crate::process::Credentials;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -37,6 +38,8 @@ pub enum Scope {
 
 enum Kind {
     Text(fn(&Subject, &mut Text) -> Result<()>),
+    /// Text for those who may look into the process.
+    Inside(fn(&Subject, &mut Text) -> Result<()>),
     /// Text that can be written too.
     Setting(fn(&Subject, &mut Text) -> Result<()>, fn(&Subject, &[u8]) -> Result<()>),
     Link(Target),
@@ -54,6 +57,10 @@ const fn text(name: &'static str, permissions: u32, show: fn(&Subject, &mut Text
     Entry { name, permissions, kind: Kind::Text(show) }
 }
 
+const fn inside(name: &'static str, permissions: u32, show: fn(&Subject, &mut Text) -> Result<()>) -> Entry {
+    Entry { name, permissions, kind: Kind::Inside(show) }
+}
+
 const fn link(name: &'static str, target: Target) -> Entry {
     Entry { name, permissions: 0o777, kind: Kind::Link(target) }
 }
@@ -66,9 +73,9 @@ static ENTRIES: [Entry; 16] = [
     text("cmdline", 0o444, content::arguments),
     Entry { name: "comm", permissions: 0o644, kind: Kind::Setting(content::name, content::set_name) },
     link("cwd", Target::WorkingDirectory),
-    text("environ", 0o400, content::environment),
+    inside("environ", 0o400, content::environment),
     link("exe", Target::Executable),
-    text("maps", 0o444, content::maps),
+    inside("maps", 0o444, content::maps),
     text("mountinfo", 0o444, content::mount_info),
     text("mounts", 0o444, content::mounts),
     text("oom_score", 0o444, content::oom_score),
@@ -114,7 +121,7 @@ impl ThreadDirectory {
 
 fn file_type(kind: &Kind) -> FileType {
     match kind {
-        Kind::Text(_) | Kind::Setting(..) => FileType::Regular,
+        Kind::Text(_) | Kind::Inside(_) | Kind::Setting(..) => FileType::Regular,
         Kind::Link(_) => FileType::Symlink,
         Kind::Descriptors | Kind::Threads => FileType::Directory,
     }
@@ -127,7 +134,7 @@ impl Computed for ThreadDirectory {
         let owner = owner_of(&*process);
         let pid = self.pid;
         let node = match entry.kind {
-            Kind::Text(_) | Kind::Setting(..) => {
+            Kind::Text(_) | Kind::Inside(_) | Kind::Setting(..) => {
                 let source = ThreadText { pid, tid: self.tid, scope: self.scope, entry };
                 Node::Generated(Arc::new(TextNode(Arc::new(source))))
             }
@@ -196,8 +203,15 @@ impl ThreadText {
 impl TextSource for ThreadText {
     fn show(&self, out: &mut Text) -> Result<()> {
         match self.entry.kind {
-            Kind::Text(show) | Kind::Setting(show, _) => show(&self.subject()?, out),
+            Kind::Text(show) | Kind::Inside(show) | Kind::Setting(show, _) => show(&self.subject()?, out),
             _ => Err(Errno::EINVAL),
+        }
+    }
+
+    fn check_open(&self, credentials: &Credentials) -> Result<()> {
+        match self.entry.kind {
+            Kind::Inside(_) => check_inspect(&*self.subject()?.process, credentials),
+            _ => Ok(()),
         }
     }
 

@@ -9,6 +9,7 @@ use crate::fs::file::{FileOps, Io, Seeking};
 use crate::fs::special::{OpenRequest, Openable, Opened};
 use crate::mm::user::{Sink, Source};
 use crate::mm::{Frame, heap};
+use crate::process::Credentials;
 use crate::sync::{SpinLock, rank};
 use alloc::sync::Arc;
 use alloc::vec;
@@ -93,6 +94,15 @@ pub trait TextSource: Send + Sync {
     /// What read(2) should say, ESRCH for a process that is gone.
     fn show(&self, text: &mut Text) -> Result<()>;
 
+    /// Whether whoever has these credentials may open it, though the permissions say so.
+    ///
+    /// # Errors
+    /// What open(2) should say.
+    fn check_open(&self, credentials: &Credentials) -> Result<()> {
+        let _ = credentials;
+        Ok(())
+    }
+
     /// Takes what was written in one call.
     ///
     /// # Errors
@@ -130,7 +140,8 @@ impl TextSource for Functions {
 pub struct TextNode(pub Arc<dyn TextSource>);
 
 impl Openable for TextNode {
-    fn open(&self, _: &OpenRequest<'_>) -> Result<Opened> {
+    fn open(&self, request: &OpenRequest<'_>) -> Result<Opened> {
+        self.0.check_open(request.credentials)?;
         Ok(Opened::plain(Arc::new(TextFile::new(self.0.clone()))))
     }
 }

@@ -18,6 +18,7 @@ crate::tests! {
     root_may_read_and_write_everything,
     new_file_belongs_to_its_creator,
     descriptor_opened_before_losing_permission_works_on,
+    insides_of_anothers_process_are_not_shown,
 }
 
 /// An unprivileged user and group.
@@ -161,4 +162,23 @@ fn descriptor_opened_before_losing_permission_works_on() -> Outcome {
     process::become_user(SOMEBODY)?;
     expect_eq(fd::write(file, b"x")?, 1, "bytes written")?;
     expect_errno(path::open("file", O_RDONLY, 0), EACCES)
+}
+
+/// proc(5): the layout of a process's memory is governed by a ptrace access check, whatever the permissions say.
+fn insides_of_anothers_process_are_not_shown() -> Outcome {
+    needs_root()?;
+    let other = process::spawn_sleeper()?;
+    let pid = other.pid;
+    let looker = process::spawn(|| {
+        process::become_user(SOMEBODY)?;
+        for name in ["maps".to_string(), format!("task/{pid}/maps"), "environ".to_string()] {
+            expect_errno(path::open(&format!("/proc/{pid}/{name}"), O_RDONLY, 0), EACCES)?;
+        }
+        fd::close(path::open(&format!("/proc/{pid}/stat"), O_RDONLY, 0)?)?;
+        Ok(fd::close(path::open("/proc/self/maps", O_RDONLY, 0)?)?)
+    })?;
+    looker.expect_success()?;
+    fd::close(path::open(&format!("/proc/{pid}/maps"), O_RDONLY, 0)?)?;
+    other.kill(libc::SIGKILL)?;
+    other.wait().map(drop).map_err(Into::into)
 }
