@@ -12,7 +12,7 @@ use crate::fs::directory::Directory;
 use crate::fs::file::{FileControl, FileOps, Io, MapRequest, Seeking, Writes};
 use crate::fs::flags::OpenFlags;
 use crate::fs::live::{self, Live};
-use crate::fs::page_file::PageFile;
+use crate::fs::page_file::{self, PageFile};
 use crate::fs::permission::{self, Access};
 use crate::fs::special::{Attachment, Openable};
 use crate::fs::splice::Batch;
@@ -284,6 +284,7 @@ impl Inode {
                 let (first, gone) = file.resize(size)?;
                 if !gone.is_empty() {
                     mm::reverse::forget_pages(PageSource::identity(self), first, gone.values());
+                    page_file::let_go(gone);
                 }
                 self.note_change();
                 Ok(())

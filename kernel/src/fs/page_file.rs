@@ -304,6 +304,7 @@ impl PageFile {
         }
         drop(pages);
         self.forget_pages(gone.len());
+        let_go(gone);
         Ok(())
     }
 
@@ -328,6 +329,14 @@ impl PageFile {
             };
         }
         (wanted == Extent::Hole).then_some(size)
+    }
+}
+
+/// Lets go of pages that a file has lost. Only sleeping locks are held.
+pub fn let_go(gone: BTreeMap<usize, Frame>) {
+    for (index, frame) in gone.into_values().enumerate() {
+        drop(frame);
+        breathe(index + 1);
     }
 }
 

@@ -8,7 +8,8 @@ use crate::mm::fault::Failure;
 use crate::mm::frame::{self, Frame};
 use crate::mm::kernel_space::KernelStack;
 use crate::mm::layout::{HEAP_MAX, USER_LOW};
-use crate::mm::{PageIntent, heap};
+use crate::mm::shared::SharedPages;
+use crate::mm::{PageIntent, PageSource, heap, reverse};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use postern_core::areas::{AreaFlags, Protection};
@@ -34,6 +35,9 @@ pub const TESTS: &[(&str, fn())] = &[
     ("a_part_can_be_unmapped", a_part_can_be_unmapped),
     ("a_fixed_mapping_replaces", a_fixed_mapping_replaces),
     ("moved_pages_keep_their_contents", moved_pages_keep_their_contents),
+    ("a_move_without_memory_changes_nothing", a_move_without_memory_changes_nothing),
+    ("an_object_is_cut_in_every_space", an_object_is_cut_in_every_space),
+    ("a_replacement_counts_once", a_replacement_counts_once),
     ("a_forked_space_outlives_its_parent", a_forked_space_outlives_its_parent),
 ];
 
@@ -291,6 +295,73 @@ fn moved_pages_keep_their_contents() {
     assert_ne!(moved, address);
     assert_eq!(get(&space, moved), 4);
     assert_eq!(space.resolve(address, Access::Read), Err(Failure::NotMapped));
+}
+
+/// A move needs tables for its new place, and there are frames for some of them only.
+fn a_move_without_memory_changes_nothing() {
+    use postern_core::areas::{RemapFlags, RemapRequest};
+    const PAGES: usize = 1200;
+    let (space, address) = space_with(PAGES, AreaFlags::empty());
+    let values = [(0, 4), (PAGES / 2, 5), (PAGES - 1, 6)];
+    values.iter().for_each(|(page, value)| put(&space, address + page * PAGE_SIZE, *value));
+    let to = USER_LOW + (64 << 30);
+    let request = RemapRequest {
+        old_address: address,
+        old_len: PAGES * PAGE_SIZE,
+        new_len: PAGES * PAGE_SIZE,
+        flags: RemapFlags::MAY_MOVE | RemapFlags::FIXED,
+        new_address: to,
+    };
+    let mut frames = Vec::new();
+    frames.try_reserve(frame::statistics().total).unwrap();
+    while let Ok(frame) = Frame::alloc() {
+        frames.push(frame);
+    }
+    for left in 0..3 {
+        // Of the tables of two levels, and three of the last.
+        frames.truncate(frames.len() - left.min(1));
+        assert_eq!(space.remap(&request), Err(Errno::ENOMEM), "with a table more than at the last try");
+        values.iter().for_each(|(page, value)| assert_eq!(get(&space, address + page * PAGE_SIZE), *value));
+        assert_eq!(space.resolve(to, Access::Read), Err(Failure::NotMapped));
+    }
+    drop(frames);
+    assert_eq!(space.remap(&request), Ok(to));
+    values.iter().for_each(|(page, value)| assert_eq!(get(&space, to + page * PAGE_SIZE), *value));
+    assert_eq!(space.resolve(address, Access::Read), Err(Failure::NotMapped));
+    assert_eq!(space.resident_pages(), values.len());
+}
+
+/// In more spaces than are looked at at once.
+fn an_object_is_cut_in_every_space() {
+    const SPACES: usize = 50;
+    let object = SharedPages::new(1);
+    let spaces: Vec<_> = (0..SPACES)
+        .map(|_| {
+            let space = AddressSpace::new().unwrap();
+            let backing = PageBacking::Object(object.clone());
+            let address =
+                space.map(Placement::Hint(0), PAGE_SIZE, read_write(), AreaFlags::SHARED, backing, 0).unwrap();
+            put(&space, address, 1);
+            space
+        })
+        .collect();
+    let page = object.page(0, PageIntent::Read).unwrap();
+    reverse::forget_pages(PageSource::identity(&*object), 0, core::iter::once(&page));
+    assert!(spaces.iter().all(|space| space.resident_pages() == 0));
+}
+
+/// What is mapped over does not count against the limit of the address space.
+fn a_replacement_counts_once() {
+    const PAGES: usize = 64;
+    let (space, address) = space_with(PAGES, AreaFlags::empty());
+    space.set_limits(0, (PAGES * PAGE_SIZE + PAGE_SIZE) as u64);
+    let map = |placement, pages: usize| {
+        space.map(placement, pages * PAGE_SIZE, read_write(), AreaFlags::empty(), PageBacking::Anonymous, 0)
+    };
+    assert_eq!(map(Placement::Replace(address), PAGES), Ok(address));
+    assert_eq!(map(Placement::Replace(address + PAGE_SIZE), PAGES), Ok(address + PAGE_SIZE));
+    assert_eq!(map(Placement::Replace(address + 2 * PAGE_SIZE), PAGES), Err(Errno::ENOMEM));
+    assert_eq!(map(Placement::Hint(0), 1), Err(Errno::ENOMEM));
 }
 
 fn a_forked_space_outlives_its_parent() {

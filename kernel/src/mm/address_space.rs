@@ -6,18 +6,24 @@
 use super::asid;
 use super::frame::{Frame, Purpose};
 use super::layout::{self, USER_HIGH, USER_LOW, page_up};
-use super::page_table::{address_of, find_or_add, flags_of, for_each, free_tables, is_valid};
+use super::page_table::{address_of, find, find_or_add, flags_of, for_each, free_tables, is_valid};
 use super::shared::SharedPages;
 use super::{PageSource, fault, reverse};
 use crate::arch::mmu::{self, EntryFlags, PAGE_SIZE};
+use crate::sched;
 use crate::sync::{Mutex, MutexGuard, rank};
 use alloc::sync::Arc;
 use arrayvec::ArrayVec;
 use core::ops::Range;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use postern_core::areas::{Area, AreaFlags, Areas, Backing, BreakChange, Layout, Protection, Remap, RemapRequest};
+use postern_core::areas::{
+    Area, AreaFlags, Areas, Backing, BreakChange, Layout, MoveSource, Protection, Remap, RemapRequest,
+};
 use postern_core::errno::{Errno, Result};
 use postern_sync::AsidContext;
+
+/// Pages that are worked on before others may run.
+const PAGES_AT_A_TIME: usize = 64;
 
 /// Where the pages of an area come from.
 #[derive(Clone)]
@@ -159,8 +165,9 @@ impl AddressSpace {
         self.stack_limit_bytes.load(Ordering::Relaxed)
     }
 
-    fn check_size(&self, areas: &Areas<PageBacking>, more_bytes: usize) -> Result<()> {
-        let total = areas.total_pages() * PAGE_SIZE + more_bytes;
+    /// ENOMEM if the limit does not allow `more_bytes` in place of `replaced_bytes` that are mapped now.
+    fn check_size(&self, areas: &Areas<PageBacking>, more_bytes: usize, replaced_bytes: usize) -> Result<()> {
+        let total = areas.total_pages() * PAGE_SIZE + more_bytes - replaced_bytes;
         let limit = self.size_limit_bytes.load(Ordering::Relaxed);
         if total as u64 > limit { Err(Errno::ENOMEM) } else { Ok(()) }
     }
@@ -182,7 +189,11 @@ impl AddressSpace {
         super::heap::admit(PAGE_SIZE)?;
         let mut removed = Removed::new();
         let mut map = self.map.lock();
-        self.check_size(&map.areas, length)?;
+        let replaced = match placement {
+            Placement::Replace(start) => mapped_bytes(&map.areas, start..start.saturating_add(length)),
+            Placement::Hint(_) | Placement::Exact(_) => 0,
+        };
+        self.check_size(&map.areas, length, replaced)?;
         let start = self.place(&mut map, placement, length, &mut removed)?;
         let backing = match backing {
             PageBacking::Anonymous if flags.contains(AreaFlags::SHARED) => {
@@ -302,6 +313,7 @@ impl AddressSpace {
                         // Never more than the old entry allowed: a fault adds WRITE where it may be, after copying if it must.
                         entry.store(fault::restrict(old, protection), Ordering::Relaxed);
                         changed += 1;
+                        breathe(changed);
                     }
                 });
             }
@@ -324,7 +336,7 @@ impl AddressSpace {
             BreakChange::Refused => return current,
             BreakChange::SamePages => Ok(()),
             BreakChange::Shrink(range) => self.remove(&mut map, range, &mut removed),
-            BreakChange::Grow(range) => self.check_size(&map.areas, range.len()).and_then(|()| {
+            BreakChange::Grow(range) => self.check_size(&map.areas, range.len(), 0).and_then(|()| {
                 map.areas.insert(Area {
                     start: range.start,
                     end: range.end,
@@ -355,44 +367,43 @@ impl AddressSpace {
             Remap::Unchanged => Ok(request.old_address),
             Remap::Shrink(range) => self.remove(&mut map, range, &mut removed).map(|()| request.old_address),
             Remap::Grow(range) => {
-                self.check_size(&map.areas, range.len())?;
+                self.check_size(&map.areas, range.len(), 0)?;
                 map.areas.extend(range).map(|()| request.old_address)
             }
             Remap::Move { from, to, surplus, source } => {
-                self.check_size(&map.areas, to.len().saturating_sub(from.len()))?;
+                let left = if source == MoveSource::Unmap { from.len() } else { 0 };
+                let replaced = left + mapped_bytes(&map.areas, to.clone()) + mapped_bytes(&map.areas, surplus.clone());
+                self.check_size(&map.areas, to.len(), replaced)?;
+                // What can fail comes first: once the areas have moved, the pages follow them.
+                add_tables(map.root, &from, to.start)?;
                 self.remove(&mut map, to.clone(), &mut removed)?;
                 self.remove(&mut map, surplus, &mut removed)?;
-                self.move_pages(map.root, &from, to.start)?;
-                map.areas.relocate(from, to.clone(), source)?;
+                map.areas.relocate(from.clone(), to.clone(), source)?;
+                self.move_pages(map.root, &from, to.start);
                 Ok(to.start)
             }
         }
     }
 
-    /// Moves the entries of `from` to the same offsets from `to`. ENOMEM leaves those not yet moved.
-    fn move_pages(&self, root: usize, from: &Range<usize>, to: usize) -> Result<()> {
-        let mut result = Ok(());
+    /// Moves the entries of `from` to the same offsets from `to`, where [`add_tables`] has made room for them.
+    fn move_pages(&self, root: usize, from: &Range<usize>, to: usize) {
         let mut moved = 0;
         let mut relocate = |address: usize, entry: &AtomicU64| {
             let old = entry.load(Ordering::Relaxed);
-            if result.is_err() || !is_valid(old) {
+            if !is_valid(old) {
                 return;
             }
             // SAFETY: our table, under our lock.
-            match unsafe { find_or_add(root, to + (address - from.start), 3, &mut take_table) } {
-                // The entry moves, and with it its reference.
-                Ok(target) => {
-                    entry.store(0, Ordering::Relaxed);
-                    target.store(old, Ordering::Release);
-                    moved += 1;
-                }
-                Err(error) => result = Err(error),
-            }
+            let target = unsafe { find(root, to + (address - from.start)) }.expect("its table has been added");
+            // The entry moves, and with it its reference.
+            entry.store(0, Ordering::Relaxed);
+            target.store(old, Ordering::Release);
+            moved += 1;
+            breathe(moved);
         };
         // SAFETY: our table, under our lock.
         unsafe { for_each(root, from.clone(), &mut relocate) };
         self.flush(moved * 2, from.start);
-        result
     }
 
     /// madvise(MADV_DONTNEED): private pages go back to their first contents. ENOMEM where nothing is mapped.
@@ -432,6 +443,7 @@ impl AddressSpace {
         child.size_limit_bytes.store(self.size_limit_bytes.load(Ordering::Relaxed), Ordering::Relaxed);
         let mut result = Ok(());
         let mut pages = 0;
+        let mut visited = 0;
         for area in child.map.lock_nested().areas.iter() {
             if area.flags.contains(AreaFlags::WIPE_ON_FORK) {
                 continue;
@@ -442,6 +454,8 @@ impl AddressSpace {
                     // SAFETY: both tables are ours: the parent's under its lock, the child's not yet known to anybody.
                     let shared = unsafe { share_entry(child.root, address, entry, shared) };
                     result = shared.map(|shared| pages += shared);
+                    visited += 1;
+                    breathe(visited);
                 }
             };
             // SAFETY: the table is ours, under its lock.
@@ -451,6 +465,37 @@ impl AddressSpace {
         self.flush(pages * 2, 0);
         mmu::publish_tables();
         result.map(|()| child)
+    }
+}
+
+/// Bytes of `range` that are mapped.
+fn mapped_bytes(areas: &Areas<PageBacking>, range: Range<usize>) -> usize {
+    areas.overlapping(range.clone()).map(|area| area.end.min(range.end) - area.start.max(range.start)).sum()
+}
+
+/// Adds the tables in which the pages of `from` find their entries at the same offsets from `to`. ENOMEM leaves some of them,
+/// which do no harm.
+fn add_tables(root: usize, from: &Range<usize>, to: usize) -> Result<()> {
+    let mut result = Ok(());
+    let mut visited = 0;
+    let mut add = |address: usize, entry: &AtomicU64| {
+        if result.is_ok() && is_valid(entry.load(Ordering::Relaxed)) {
+            // SAFETY: the caller's table, under its lock.
+            result = unsafe { find_or_add(root, to + (address - from.start), 3, &mut take_table) }.map(drop);
+            visited += 1;
+            breathe(visited);
+        }
+    };
+    // SAFETY: as above.
+    unsafe { for_each(root, from.clone(), &mut add) };
+    result
+}
+
+/// Lets others have the CPU now and then while many pages are worked on; `count` is how many have been. What is locked is the
+/// map: a sleeping lock.
+fn breathe(count: usize) {
+    if count.is_multiple_of(PAGES_AT_A_TIME) {
+        sched::preemption_point();
     }
 }
 
@@ -479,7 +524,7 @@ unsafe fn share_entry(child_root: usize, address: usize, entry: &AtomicU64, shar
 /// Pages taken out of tables, freed after the TLBs have forgotten them.
 struct Batch<'a> {
     space: &'a AddressSpace,
-    frames: ArrayVec<usize, 64>,
+    frames: ArrayVec<usize, PAGES_AT_A_TIME>,
     first: usize,
 }
 
@@ -491,6 +536,7 @@ impl Batch<'_> {
         self.frames.push(physical);
         if self.frames.is_full() {
             self.finish();
+            sched::preemption_point();
         }
     }
 
@@ -509,11 +555,14 @@ impl Drop for AddressSpace {
         reverse::unregister(self);
         // Nobody runs in it any more, and its ASID is not reused before everything is flushed: no flush here.
         let root = self.root;
+        let mut released = 0;
         let mut release = |_: usize, entry: &AtomicU64| {
             let old = entry.load(Ordering::Relaxed);
             if is_valid(old) {
                 // SAFETY: the entry's reference, taken back once: the table goes next.
                 drop(unsafe { Frame::from_physical(address_of(old)) });
+                released += 1;
+                breathe(released);
             }
         };
         // SAFETY: the table is ours alone.
