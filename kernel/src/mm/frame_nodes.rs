@@ -114,8 +114,8 @@ impl Nodes {
     fn list_for(&mut self, layout: &Layout) -> Option<(&mut FreeList, usize)> {
         match layout.size() {
             _ if layout.align() > align_of::<usize>() => None,
-            ..=LEAF => Some((&mut self.free_leaves, LEAF)),
-            ..=INNER => Some((&mut self.free_inner, INNER)),
+            size if size <= LEAF => Some((&mut self.free_leaves, LEAF)),
+            size if size <= INNER => Some((&mut self.free_inner, INNER)),
             _ => None,
         }
     }
