@@ -9,6 +9,7 @@ use crate::arch::exception::TrapFrame;
 use crate::fs::context::Caller;
 use crate::fs::dentry::Location;
 use crate::fs::file::{MapRequest, Writes};
+use crate::fs::files::Files;
 use crate::fs::mount::MountFlags;
 use crate::fs::open_file::OpenFile;
 use crate::fs::walk::Follow;
@@ -80,7 +81,8 @@ pub fn exec(
     })?;
     let loaded = load(&found, &request)?;
     exit::become_only_thread()?;
-    commit(frame, &found, &request, loaded);
+    let files = own_files()?;
+    commit(frame, &found, &request, loaded, files);
     Ok(())
 }
 
@@ -225,8 +227,15 @@ fn write_into(space: &AddressSpace, address: usize, bytes: &[u8]) -> Result<()> 
     Ok(())
 }
 
+/// The descriptors for the new program: CLONE_FILES does not survive exec, it gets a copy of those that others share. ENOMEM.
+fn own_files() -> Result<Arc<Files>> {
+    let files = current().files();
+    // One reference is the thread's, one is this.
+    if Arc::strong_count(&files) > 2 { files.fork_copy() } else { Ok(files) }
+}
+
 /// The point of no return: the old program is gone.
-fn commit(frame: &mut TrapFrame, found: &Found, request: &Request, loaded: Loaded) {
+fn commit(frame: &mut TrapFrame, found: &Found, request: &Request, loaded: Loaded, files: Arc<Files>) {
     let thread = current();
     let process = thread.process();
     exit::release_user_words();
@@ -235,12 +244,6 @@ fn commit(frame: &mut TrapFrame, found: &Found, request: &Request, loaded: Loade
     process.has_executed.store(true, Ordering::Relaxed);
     process.end_with_sigchld();
     reset_signals();
-    let files = thread.files();
-    // CLONE_FILES does not survive exec: the program gets descriptors of its own.
-    let files = match files.fork_copy() {
-        Ok(copy) if Arc::strong_count(&files) > 2 => copy,
-        _ => files,
-    };
     files.close_on_exec();
     drop(thread.replace_files(Some(files)));
     let name = request.path.rsplit(|byte| *byte == b'/').next().unwrap_or(&request.path);
