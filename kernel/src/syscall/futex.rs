@@ -3,6 +3,7 @@
 use crate::arch::timer::now_ns;
 use crate::ipc::futex::{self, ANY_BITS, Sharing};
 use crate::mm::user::UserPtr;
+use crate::process::signal;
 use crate::time::realtime_offset_ns;
 use linux_raw_sys::general as abi;
 use postern_core::errno::{Errno, Result};
@@ -17,13 +18,14 @@ pub fn futex(address: usize, operation: u32, value: u32, timeout: usize, target:
     let second = (timeout as u64 & 0xffff_ffff) as u32;
     match operation & !(abi::FUTEX_PRIVATE_FLAG | abi::FUTEX_CLOCK_REALTIME) {
         abi::FUTEX_WAIT if !realtime => {
-            let deadline = read_timeout(timeout)?.map(|ns| now_ns().saturating_add(ns));
-            futex::wait(address, sharing, value, ANY_BITS, deadline).map(|()| 0)
+            let until = |ns| signal::resume_deadline().unwrap_or_else(|| now_ns().saturating_add(ns));
+            let deadline = read_timeout(timeout)?.map(until);
+            wait(address, sharing, value, ANY_BITS, deadline)
         }
         abi::FUTEX_WAIT_BITSET => {
             let offset = if realtime { realtime_offset_ns() } else { 0 };
             let deadline = read_timeout(timeout)?.map(|ns| ns.saturating_sub(offset));
-            futex::wait(address, sharing, value, value3, deadline).map(|()| 0)
+            wait(address, sharing, value, value3, deadline)
         }
         _ if realtime => Err(Errno::ENOSYS),
         abi::FUTEX_WAKE => futex::wake(address, sharing, count(value), ANY_BITS),
@@ -32,6 +34,19 @@ pub fn futex(address: usize, operation: u32, value: u32, timeout: usize, target:
         abi::FUTEX_CMP_REQUEUE => futex::requeue(address, target, sharing, counts(value, second)?, Some(value3)),
         abi::FUTEX_WAKE_OP => futex::wake_operation(address, target, sharing, (count(value), count(second)), value3),
         _ => Err(Errno::ENOSYS),
+    }
+}
+
+/// Waits. With a deadline a handler ends the wait whatever its SA_RESTART says, and a wait that a signal without a handler
+/// interrupted goes on to the same deadline: signal(7).
+fn wait(address: usize, sharing: Sharing, value: u32, bits: u32, deadline_ns: Option<u64>) -> Result<usize> {
+    let result = futex::wait(address, sharing, value, bits, deadline_ns).map(|()| 0);
+    match (result, deadline_ns) {
+        (Err(Errno::ERESTARTSYS), Some(deadline_ns)) => {
+            signal::set_resume_deadline(deadline_ns);
+            Err(Errno::ERESTARTNOHAND)
+        }
+        (result, _) => result,
     }
 }
 

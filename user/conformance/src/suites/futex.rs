@@ -17,6 +17,8 @@ crate::tests! {
     wait_with_a_bad_timeout_gives_einval,
     wait_is_interrupted_by_a_handler,
     wait_with_timeout_is_interrupted_by_a_handler,
+    wait_with_timeout_is_not_restarted_after_a_handler,
+    wait_stopped_and_continued_keeps_its_deadline,
     misaligned_address_gives_einval,
     unmapped_address_gives_efault,
     unknown_operation_gives_enosys,
@@ -137,6 +139,28 @@ fn wait_is_interrupted_by_a_handler() -> Outcome {
 
 fn wait_with_timeout_is_interrupted_by_a_handler() -> Outcome {
     interrupted(Some(Duration::from_secs(10)), 0)
+}
+
+fn wait_with_timeout_is_not_restarted_after_a_handler() -> Outcome {
+    interrupted(Some(Duration::from_secs(10)), libc::SA_RESTART)
+}
+
+fn wait_stopped_and_continued_keeps_its_deadline() -> Outcome {
+    const TIMEOUT: Duration = Duration::from_millis(1200);
+    let word = memory::shared(1)?.word(0);
+    let child = process::spawn(|| {
+        let start = Instant::now();
+        expect_errno(wait_on(word, FUTEX_WAIT, 0, Some(TIMEOUT)), libc::ETIMEDOUT)?;
+        expect(start.elapsed() >= TIMEOUT, "the timeout is over")?;
+        expect(start.elapsed() < TIMEOUT * 5 / 3, "it does not begin again with every stop")
+    })?;
+    child.wait_until_asleep()?;
+    for _ in 0..5 {
+        std::thread::sleep(TIMEOUT / 6);
+        child.kill(libc::SIGSTOP)?;
+        child.kill(libc::SIGCONT)?;
+    }
+    child.expect_success()
 }
 
 fn misaligned_address_gives_einval() -> Outcome {
