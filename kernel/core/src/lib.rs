@@ -37,5 +37,6 @@ pub mod signal_action;
 pub mod signal_set;
 pub mod socket_queue;
 pub mod start_stack;
+pub mod task_census;
 pub mod termios;
 pub mod tid_allocator;

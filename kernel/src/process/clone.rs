@@ -6,6 +6,7 @@ use super::signal::ThreadSignals;
 use super::thread::{NewThread, Thread, VforkDone};
 use super::{cgroup, current, limits::Resource, tree};
 use crate::arch::exception::TrapFrame;
+use crate::fs::procfs::tunables::THREADS_MAX;
 use crate::mm::user::UserPtr;
 use crate::sched::{self, Task};
 use alloc::sync::Arc;
@@ -13,6 +14,7 @@ use core::sync::atomic::Ordering;
 use linux_raw_sys::general as abi;
 use postern_core::errno::{Errno, Result};
 use postern_core::signal_set::Signal;
+use postern_core::task_census::Claim;
 use postern_core::tid_allocator::Tid;
 
 bitflags::bitflags! {
@@ -93,8 +95,7 @@ pub fn clone(frame: &TrapFrame, request: &CloneRequest) -> Result<Tid> {
         return Err(Errno::ERESTARTNOINTR);
     }
     let joint_signals = current().process().joint_signals.load(Ordering::Relaxed);
-    check_process_limit()?;
-    let tid = tree::allocate_number()?;
+    let tid = tree::allocate_number(&claim())?;
     let task = match new_task(frame, request, tid) {
         Ok(task) => task,
         Err(error) => {
@@ -120,16 +121,16 @@ pub fn clone(frame: &TrapFrame, request: &CloneRequest) -> Result<Tid> {
     Ok(tid)
 }
 
-/// EAGAIN when the caller's user has as many threads as RLIMIT_NPROC allows.
-fn check_process_limit() -> Result<()> {
+/// What bounds the number of the caller's tasks: RLIMIT_NPROC unless it is privileged, and what memory is good for.
+fn claim() -> Claim {
     let thread = current();
     let credentials = thread.credentials();
     let limit = thread.process().limit(Resource::NPROC).soft;
-    if credentials.is_privileged() || limit == super::limits::INFINITY {
-        return Ok(());
+    Claim {
+        uid: credentials.uid,
+        user_limit: (!credentials.is_privileged()).then_some(limit),
+        threads_max: THREADS_MAX.get(),
     }
-    let count = tree::lock().threads_of_user(credentials.uid);
-    if count as u64 >= limit { Err(Errno::EAGAIN) } else { Ok(()) }
 }
 
 fn new_task(frame: &TrapFrame, request: &CloneRequest, tid: Tid) -> Result<Arc<Task>> {

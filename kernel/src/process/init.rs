@@ -10,6 +10,7 @@ use super::{Credentials, current, tree};
 use crate::arch::context::FpState;
 use crate::arch::exception::TrapFrame;
 use crate::fs::files::Files;
+use crate::fs::procfs::tunables::{PID_MAX, THREADS_MAX, THREADS_MIN};
 use crate::fs::walk::Follow;
 use crate::mm::{AddressSpace, frame};
 use crate::sched::{self, Task};
@@ -19,6 +20,7 @@ use core::ops::Range;
 use postern_core::command_line::{CommandLine, InitCommand};
 use postern_core::errno::Result;
 use postern_core::start_stack::StringList;
+use postern_core::task_census::{Claim, threads_max};
 
 /// What boot hands to the first process.
 pub struct Boot {
@@ -29,8 +31,8 @@ pub struct Boot {
 }
 
 static BOOT: spin::Once<Boot> = spin::Once::new();
-/// Pages that a process and a thread need in the kernel, for the initial RLIMIT_NPROC.
-const PAGES_PER_PROCESS: u64 = 16;
+/// Pages that a task takes in the kernel: its stack, and what surrounds it.
+const PAGES_PER_TASK: u64 = 8;
 
 /// Makes the first process ready; it continues in [`begin`]. ENOMEM, EBUSY.
 pub fn start(boot: Boot) -> Result<()> {
@@ -39,12 +41,12 @@ pub fn start(boot: Boot) -> Result<()> {
     super::snapshot::init(boot.command_line);
     crate::drivers::init()?;
     crate::ipc::init();
-    let pid = tree::allocate_number()?;
-    let memory = frame::statistics().total as u64;
+    set_threads_max()?;
+    let pid = tree::allocate_number(&Claim { uid: 0, user_limit: None, threads_max: THREADS_MAX.get() })?;
     let process = Process::new(NewProcess {
         pid,
         exit_signal: 0,
-        limits: Limits::initial(memory / PAGES_PER_PROCESS),
+        limits: Limits::initial(THREADS_MAX.get() / 2),
         actions: SharedActions::new(),
         image: Image::default(),
     });
@@ -66,6 +68,12 @@ pub fn start(boot: Boot) -> Result<()> {
     drop(tree);
     sched::start(task);
     Ok(())
+}
+
+/// How many tasks this machine's memory is good for; a user gets half of that.
+fn set_threads_max() -> Result<()> {
+    let pages = frame::statistics().total as u64;
+    THREADS_MAX.set(threads_max(pages, PAGES_PER_TASK).clamp(THREADS_MIN, PID_MAX.get()))
 }
 
 /// Whether the current thread is the first process's before it has a program.
@@ -130,11 +138,8 @@ fn open_console() {
 }
 
 fn run(frame: &mut TrapFrame, command: &InitCommand) -> Result<()> {
-    let list = |strings: &[String], first: &[&str]| -> Result<StringList> {
+    let list = |strings: &[String]| -> Result<StringList> {
         let mut list = StringList::new();
-        for string in first {
-            list.push(string.as_bytes())?;
-        }
         for string in strings {
             list.push(string.as_bytes())?;
         }
@@ -142,8 +147,8 @@ fn run(frame: &mut TrapFrame, command: &InitCommand) -> Result<()> {
     };
     let request = Request {
         path: command.program.as_bytes().into(),
-        arguments: list(&command.arguments, &[])?,
-        environment: list(&command.environment, &["HOME=/", "TERM=linux"])?,
+        arguments: list(&command.arguments)?,
+        environment: list(&command.environment)?,
     };
     exec::exec(frame, None, None, Follow::Always, request)
 }

@@ -58,7 +58,7 @@ impl Resource {
 pub struct Limits([Limit; COUNT]);
 
 impl Limits {
-    /// Those of the first process, for a machine that can hold `processes` processes.
+    /// Those of the first process, where a user may have `processes` tasks.
     pub fn initial(processes: u64) -> Self {
         let mut limits = Self([Limit { soft: INFINITY, hard: INFINITY }; COUNT]);
         let both = |value| Limit { soft: value, hard: value };

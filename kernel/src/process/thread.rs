@@ -6,6 +6,7 @@ use super::credentials::Credentials;
 use super::exit;
 use super::process::Process;
 use super::signal::ThreadSignals;
+use super::tree;
 use crate::fs::context::{Caller, FsContext};
 use crate::fs::files::Files;
 use crate::sync::{SpinLock, WaitQueue, rank};
@@ -161,8 +162,11 @@ impl Thread {
         self.credentials.lock().clone()
     }
 
-    /// Changes its identity.
+    /// Changes its identity. Takes PROCESS_TREE if it is another user's from now on.
     pub fn set_credentials(&self, new: Credentials) {
+        if new.uid != self.credentials().uid {
+            tree::lock().change_owner(self.tid(), new.uid);
+        }
         let new = Arc::new(new);
         let old = core::mem::replace(&mut *self.credentials.lock(), new);
         drop(old);

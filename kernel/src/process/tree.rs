@@ -15,6 +15,7 @@ use core::sync::atomic::Ordering;
 use postern_core::errno::{Errno, Result};
 use postern_core::signal_action::{ActionFlags, Disposition};
 use postern_core::signal_set::Signal;
+use postern_core::task_census::{Claim, TaskCensus};
 use postern_core::tid_allocator::{PID_MAX_DEFAULT, Tid, TidAllocator};
 
 /// The first process, to which orphans go.
@@ -22,12 +23,19 @@ pub const INIT: Tid = 1;
 
 static TREE: SpinLock<Tree> = SpinLock::new(
     rank::PROCESS_TREE,
-    Tree { numbers: TidAllocator::new(PID_MAX_DEFAULT), threads: BTreeMap::new(), nodes: BTreeMap::new() },
+    Tree {
+        numbers: TidAllocator::new(PID_MAX_DEFAULT),
+        census: TaskCensus::new(),
+        threads: BTreeMap::new(),
+        nodes: BTreeMap::new(),
+    },
 );
 
 /// All threads and processes.
 pub struct Tree {
     numbers: TidAllocator,
+    /// Whose the numbers in use are.
+    census: TaskCensus,
     threads: BTreeMap<Tid, Arc<Task>>,
     nodes: BTreeMap<Tid, Node>,
 }
@@ -123,14 +131,18 @@ pub fn counts() -> (usize, usize) {
     (tree.threads.len(), tree.nodes.len())
 }
 
-/// A number for a new thread or process. EAGAIN when all are taken.
-pub fn allocate_number() -> Result<Tid> {
-    TREE.lock().numbers.try_allocate()
+/// A number for a new thread or process. EAGAIN when all are taken, or as many as `claim` allows; ENOMEM.
+pub fn allocate_number(claim: &Claim) -> Result<Tid> {
+    let mut tree = TREE.lock();
+    tree.census.check(claim)?;
+    let tid = tree.numbers.try_allocate()?;
+    tree.census.add(tid, claim.uid);
+    Ok(tid)
 }
 
 /// Gives back a number that was not used after all.
 pub fn release_number(tid: Tid) {
-    TREE.lock().numbers.release(tid);
+    TREE.lock().release(tid);
 }
 
 impl Tree {
@@ -154,9 +166,14 @@ impl Tree {
         self.living().any(|process| process.group() == group)
     }
 
-    /// Threads of the user `uid`.
-    pub fn threads_of_user(&self, uid: u32) -> usize {
-        self.threads.values().filter(|task| task.thread().credentials().uid == uid).count()
+    /// A thread has another real user from now on, to whom it counts.
+    pub fn change_owner(&mut self, tid: Tid, uid: u32) {
+        self.census.change_owner(tid, uid);
+    }
+
+    fn release(&mut self, tid: Tid) {
+        self.census.remove(tid);
+        self.numbers.release(tid);
     }
 
     /// Announces a thread.
@@ -168,7 +185,7 @@ impl Tree {
     pub fn remove_thread(&mut self, tid: Tid) -> Option<Arc<Task>> {
         let task = self.threads.remove(&tid);
         if !self.nodes.contains_key(&tid) {
-            self.numbers.release(tid);
+            self.release(tid);
             if let Some(task) = &task {
                 cgroup::on_thread_gone(task.thread().process());
             }
@@ -182,7 +199,10 @@ impl Tree {
             task.thread().set_tid(to);
             cgroup::on_exec_rename(task.thread().process());
             self.threads.insert(to, task);
-            self.numbers.release(from);
+            if let Some(uid) = self.census.owner(from) {
+                self.census.change_owner(to, uid);
+            }
+            self.release(from);
         }
     }
 
@@ -247,7 +267,7 @@ impl Tree {
         if let Some(parent) = self.nodes.get_mut(&node.process.parent()) {
             parent.children.retain(|child| *child != pid);
         }
-        self.numbers.release(pid);
+        self.release(pid);
         cgroup::on_reap(&node.process);
         Some(node)
     }

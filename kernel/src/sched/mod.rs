@@ -83,7 +83,7 @@ pub fn reschedule_if_asked() {
         task.requests().take_back(Work::RESCHEDULE.bits());
         run_queue::on_time_given_up();
         if run_queue::has_ready() || !run_queue::is_allowed_here(&task) {
-            switch_away(Leaving::Yielding);
+            switch_away(Leaving::OutOfTime);
         }
     }
 }

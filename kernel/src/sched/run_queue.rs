@@ -3,7 +3,9 @@
 //! Each CPU has two first-in-first-out lists: `woken` (tasks that slept) and `expired` (tasks that
 //! used up their time, or yielded). Woken tasks go first, so that a task that waits for others is
 //! answered soon; when a slice ends, the list that did not have the last slice goes first, so that
-//! neither starves the other. A slice belongs to the CPU, not to a task: tasks that wake each other
+//! neither starves the other. A task that slept stays among the woken for `CREDIT` slices, of which it
+//! gives half to a child: what a shell starts need not wait behind thousands that compute, and what a
+//! fork bomb starts, which never slept, does. A slice belongs to the CPU, not to a task: tasks that wake each other
 //! and sleep share it, and no timer is touched while they do.
 //!
 //! Lock: RUN_QUEUE, one a CPU. Called with interrupts masked, also from interrupt handlers.
@@ -20,8 +22,14 @@ use intrusive_collections::LinkedList;
 use postern_core::run_queue::slice_ns;
 use postern_sync::{IdleCpus, ReadyCount};
 
-/// How long a task that has woken waits for one that computes, or for an idle CPU to take it.
+/// How long a task that has woken waits for one that has had a slice already, or for an idle CPU to take it.
 const SHORT_SLICE_NS: u64 = 1_000_000;
+
+/// Slices that a task which has slept, and those that it makes, may use together before they count as computing.
+/// All but the first are short.
+const CREDIT: u16 = 500;
+/// No child gets less than this, but nothing: else a bomb's credit would soon be in the hands of hundreds.
+const LEAST_CREDIT: u16 = 16;
 
 struct RunQueue {
     woken: LinkedList<TaskLink>,
@@ -58,8 +66,7 @@ static IDLE: IdleCpus = IdleCpus::new();
 struct Local {
     /// When the current slice ends; 0 while nobody else is ready.
     slice_end_ns: u64,
-    /// The slice's owner came from the `expired` list: it has had a slice already, and gets a short one
-    /// when a woken task waits.
+    /// The slice's owner came from the `expired` list.
     running_expired: bool,
 }
 
@@ -147,21 +154,33 @@ fn take_from(index: usize) -> Option<(Arc<Task>, List, bool)> {
 
 /// Queues a task that was parked.
 pub(super) fn enqueue_woken(task: Arc<Task>) {
+    task.set_credit(CREDIT);
     enqueue_on(choose_cpu(&task), task, List::Woken);
 }
 
 /// Queues a task that gave up this CPU while ready.
 pub(super) fn enqueue_expired(task: Arc<Task>) {
+    enqueue_ready(task, List::Expired);
+}
+
+/// Queues a task whose slice is over.
+pub(super) fn enqueue_out_of_time(task: Arc<Task>) {
+    let list = if task.spend_credit() { List::Woken } else { List::Expired };
+    enqueue_ready(task, list);
+}
+
+fn enqueue_ready(task: Arc<Task>, list: List) {
     let me = cpu::index();
     let target = if task.affinity() & 1 << me != 0 { me } else { choose_cpu(&task) };
-    enqueue_on(target, task, List::Expired);
+    enqueue_on(target, task, list);
 }
 
 /// Queues a new task, on an idle CPU if there is one.
 pub(super) fn enqueue_new(task: Arc<Task>) {
     let me = cpu::index();
     task.set_last_cpu(least_loaded(task.affinity() & online()).unwrap_or(me));
-    enqueue_on(task.last_cpu(), task, List::Woken);
+    let list = if current().share_credit(&task, LEAST_CREDIT) { List::Woken } else { List::Expired };
+    enqueue_on(task.last_cpu(), task, list);
 }
 
 fn enqueue_on(target: usize, task: Arc<Task>, list: List) {
@@ -225,7 +244,8 @@ fn begin_slice(running: &Task) {
     if started || !running.user_half {
         return;
     }
-    let short = LOCAL.with(|local| local.running_expired) || IDLE.guess() != 0;
+    let has_run = LOCAL.with(|local| local.running_expired) || running.credit() < CREDIT;
+    let short = has_run || IDLE.guess() != 0;
     let slice = if short { SHORT_SLICE_NS } else { slice_ns(running.nice()) };
     let end = crate::arch::timer::now_ns() + slice;
     LOCAL.with(|local| local.slice_end_ns = end);

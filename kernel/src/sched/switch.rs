@@ -91,6 +91,8 @@ pub enum Leaving {
     Parking,
     /// It stays ready.
     Yielding,
+    /// It stays ready, but its slice is over.
+    OutOfTime,
     /// It is the idle task.
     Idling,
     /// It is finished.
@@ -216,7 +218,9 @@ pub fn switch_away(how: Leaving) {
             unsafe { NonNull::new_unchecked(Arc::into_raw(task).cast_mut()) }
         }
         None if how == Leaving::Idling => return,
-        None if how == Leaving::Yielding && run_queue::is_allowed_here(&current()) => return,
+        None if matches!(how, Leaving::Yielding | Leaving::OutOfTime) && run_queue::is_allowed_here(&current()) => {
+            return;
+        }
         None => LOCAL.with(|local| local.idle).unwrap_or(previous),
     };
     debug_assert_ne!(previous, next, "a running task was on a run queue");
@@ -286,6 +290,7 @@ fn finish_switch() {
             }
         }
         Leaving::Yielding => run_queue::enqueue_expired(reclaim()),
+        Leaving::OutOfTime => run_queue::enqueue_out_of_time(reclaim()),
         Leaving::Idling => {}
         Leaving::Exiting => drop(reclaim()),
     }

@@ -15,7 +15,7 @@ use crate::process::Thread;
 use crate::sync::{SpinLock, rank};
 use alloc::sync::Arc;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicI32, AtomicPtr, AtomicU8, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicI32, AtomicPtr, AtomicU8, AtomicU16, AtomicU64, Ordering};
 use intrusive_collections::{LinkedListAtomicLink, intrusive_adapter};
 use postern_core::errno::Result;
 use postern_sync::{ParkState, Requests};
@@ -37,11 +37,12 @@ pub struct Task {
     pub(super) private: Private,
     park_state: ParkState,
     requests: Requests,
-    // Relaxed, these four: values that stand for themselves. A new affinity is followed by a request, which carries it.
+    // Relaxed, these five: values that stand for themselves. A new affinity is followed by a request, which carries it.
     activity: AtomicU8,
     affinity: AtomicU64,
     nice: AtomicI32,
     run_ticks: AtomicU64,
+    credit: AtomicU16,
     pub(super) user_half: bool,
     address_space: SpinLock<Option<Arc<AddressSpace>>>,
     /// The same, for the switch: null if there is none. Relaxed: the task itself changes it, and who switches to the task has
@@ -130,6 +131,7 @@ impl Task {
             affinity: AtomicU64::new(EVERY_CPU),
             nice: AtomicI32::new(0),
             run_ticks: AtomicU64::new(0),
+            credit: AtomicU16::new(0),
             user_half: thread.is_some(),
             space_pointer: AtomicPtr::new(pointer_of(address_space.as_ref())),
             address_space: SpinLock::new(rank::PROCESS, address_space),
@@ -207,6 +209,35 @@ impl Task {
     /// Sets it, clamped.
     pub fn set_nice(&self, nice: i32) {
         self.nice.store(nice.clamp(-20, 19), Ordering::Relaxed);
+    }
+
+    /// It slept, and may use `slices` beside others that did before it waits behind those that compute.
+    pub(super) fn set_credit(&self, slices: u16) {
+        self.credit.store(slices, Ordering::Relaxed);
+    }
+
+    /// How many slices it has left.
+    pub(super) fn credit(&self) -> u16 {
+        self.credit.load(Ordering::Relaxed)
+    }
+
+    /// Whether it had a slice left, which it has not any more.
+    pub(super) fn spend_credit(&self) -> bool {
+        let left = self.credit.load(Ordering::Relaxed);
+        self.credit.store(left.saturating_sub(1), Ordering::Relaxed);
+        left != 0
+    }
+
+    /// Gives half of its slices to a task that it makes, if those are `least` or more. Whether they are.
+    pub(super) fn share_credit(&self, child: &Self, least: u16) -> bool {
+        let left = self.credit();
+        let half = left / 2;
+        if half < least {
+            return false;
+        }
+        self.set_credit(left - half);
+        child.set_credit(half);
+        true
     }
 
     /// CPU time used up to the last switch.

@@ -60,8 +60,10 @@ pub static PIPE_USER_PAGES_SOFT: Tunable = Tunable::new(16384, 0, u64::MAX);
 pub static PIPE_USER_PAGES_HARD: Tunable = Tunable::new(0, 0, u64::MAX);
 /// Ids are below it.
 pub static PID_MAX: Tunable = Tunable::new(32768, 301, 1 << 22);
-/// Threads at most.
-pub static THREADS_MAX: Tunable = Tunable::new(16384, 20, 1 << 22);
+/// The least that [`THREADS_MAX`] may be.
+pub const THREADS_MIN: u64 = 20;
+/// Threads at most, of all users; set at boot by what memory is good for.
+pub static THREADS_MAX: Tunable = Tunable::new(16384, THREADS_MIN, 1 << 22);
 /// RLIMIT_NOFILE at most.
 pub static NR_OPEN: Tunable = Tunable::new(1 << 20, 64, (1 << 31) - 64);
 /// Open file descriptions at most; not enforced, memory ends before.

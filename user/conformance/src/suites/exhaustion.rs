@@ -1,16 +1,21 @@
 //! Using things up: the call says so, and everything works again when they are given back. Specification: the ERRORS sections of
 //! fork(2), open(2), mmap(2); getrlimit(2).
 
-use crate::check::{Outcome, expect, expect_eq, expect_errno, failed, needs_root};
+use crate::check::{Outcome, expect, expect_eq, expect_errno, failed, needs_root, skip};
+use crate::counts::Counts;
 use crate::scratch;
 use crate::sys::fd::{self, Pipe};
 use crate::sys::memory::{self, PAGE, Request};
 use crate::sys::{path, process};
 use libc::{EAGAIN, EMFILE, ENOMEM};
+use std::process::Command;
+use std::time::{Duration, Instant};
 
 crate::tests! {
     processes_are_bounded_by_their_limit_and_recover,
     fork_bomb_ends_in_eagain_and_can_be_killed,
+    busy_bomb_meets_the_default_limit_and_root_is_answered,
+    threads_max_is_twice_the_default_process_limit,
     descriptors_are_bounded_by_their_limit_and_recover,
     descriptors_of_ended_processes_are_given_back,
     address_space_is_bounded_by_its_limit_and_recovers,
@@ -85,6 +90,66 @@ fn fork_bomb_ends_in_eagain_and_can_be_killed() -> Outcome {
     expect_eq(bomb.wait()?.signalled(), Some(libc::SIGKILL), "what ended the bomb")?;
     // Every process of the bomb holds the write end: end of file means that all are gone.
     expect_eq(fd::read(full.read, &mut [0; 1])?, 0, "bytes read")
+}
+
+/// Never stops trying; says once, by the first byte in `said`, what the first refusal was.
+fn explode_and_go_on(said: i32) -> Outcome {
+    let mut silent = false;
+    loop {
+        if let Err(error) = process::fork_then(|| i32::from(explode_and_go_on(said).is_err()))
+            && !silent
+        {
+            silent = true;
+            fd::write(said, &[u8::from(error.errno == EAGAIN)])?;
+        }
+    }
+}
+
+fn busy_bomb_meets_the_default_limit_and_root_is_answered() -> Outcome {
+    /// What a bomb can reach in the time that a test has.
+    const REACHABLE: u64 = 5000;
+    const SPARE_HEAP: i64 = 256 << 10;
+    needs_root()?;
+    let before = Counts::at_rest()?;
+    if process::getrlimit(libc::RLIMIT_NPROC)?.rlim_cur > REACHABLE {
+        return skip("this machine's limit takes too long to reach");
+    }
+    let said = Pipe::new()?;
+    // It stays in the test's process group: should the test run out of time, it ends with it.
+    let bomb = process::spawn(|| {
+        process::become_user(SOMEBODY + 2)?;
+        fd::close(said.read)?;
+        explode_and_go_on(said.write)
+    })?;
+    fd::close(said.write)?;
+    let mut first = [2];
+    fd::read(said.read, &mut first)?;
+    let asked = Instant::now();
+    let answer = Command::new("/bin/sh").args(["-c", "ls / | wc -l"]).output();
+    let waited = asked.elapsed();
+    process::spawn(|| {
+        process::become_user(SOMEBODY + 2)?;
+        // Whomever the user may signal, but for the caller.
+        Ok(process::kill(-1, libc::SIGKILL)?)
+    })?
+    .expect_success()?;
+    expect_eq(bomb.wait()?.signalled(), Some(libc::SIGKILL), "what ended the bomb")?;
+    // Every process of the bomb holds the write end: end of file means that all are gone.
+    while fd::read(said.read, &mut [0; 512])? != 0 {}
+    fd::close(said.read)?;
+    expect_eq(first[0], 1, "whether the first refusal is EAGAIN")?;
+    let answer = answer?;
+    expect(answer.status.success() && !answer.stdout.is_empty(), &format!("the shell answers: {answer:?}"))?;
+    expect(waited < Duration::from_secs(5), &format!("within five seconds, not {waited:?}"))?;
+    before.expect_again(SPARE_HEAP)
+}
+
+fn threads_max_is_twice_the_default_process_limit() -> Outcome {
+    // Linux sets both so at boot; whoever started this may have changed either since.
+    let text = std::fs::read_to_string("/proc/sys/kernel/threads-max")?;
+    let threads: u64 = text.trim().parse().map_err(|_| failed(format!("threads-max is {text:?}")))?;
+    Counts::at_rest()?;
+    expect_eq(process::getrlimit(libc::RLIMIT_NPROC)?.rlim_cur, threads / 2, "the limit of a user")
 }
 
 fn descriptors_are_bounded_by_their_limit_and_recover() -> Outcome {
