@@ -81,7 +81,7 @@ pub fn slots(fd: RawFd) -> Sys<u32> {
 /// HELLO_IOC_RING: the bytes to be mapped.
 pub fn take_role(fd: RawFd, role: u32) -> Sys<usize> {
     // SAFETY: the kernel reads one number.
-    let bytes = checked("ioctl(RING)", unsafe { libc::ioctl(fd, HELLO_IOC_RING as _, &raw const role) })?;
+    let bytes = checked("ioctl(RING)", unsafe { libc::ioctl(fd, HELLO_IOC_RING as libc::Ioctl, &raw const role) })?;
     Ok(usize::try_from(bytes).unwrap_or(0))
 }
 
