@@ -9,8 +9,8 @@ mod platform;
 
 use platform::{ThreadTask, Threads};
 use postern_sync::{
-    ANY_EVENT, Interrupted, Lazy, Mode, Mutex, Once, Platform, Poller, Rank, Registration, Sleep, SpinLock, WaitError,
-    WaitQueue, WakeCallback,
+    ANY_EVENT, Interrupted, Lazy, Mode, Mutex, Once, Platform, Poller, Rank, Registration, Sleep, SpinLock, Tally,
+    WaitError, WaitQueue, WakeCallback,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -117,6 +117,37 @@ fn a_selected_waiter_that_finds_nothing_keeps_its_place_in_the_queue() {
     assert_eq!(order.recv(), Ok(0));
     units.post(1);
     assert_eq!(order.recv(), Ok(1));
+}
+
+#[test]
+fn a_tally_counts_sleeps_selections_and_those_for_nothing() {
+    let units = Units::none();
+    let tally = |sleeps, wakes, spurious_wakes| Tally { sleeps, wakes, spurious_wakes };
+    units.post(1);
+    assert_eq!(units.take_until(Sleep::Uninterruptible, None), Ok(()));
+    assert_eq!(units.queue.tally(), tally(0, 0, 0), "it succeeded at once");
+    let deadline_ns = Threads::now_ns() + MILLISECOND_NS;
+    assert_eq!(units.take_until(Sleep::Uninterruptible, Some(deadline_ns)), Err(WaitError::TimedOut));
+    assert_eq!(units.queue.tally(), tally(1, 0, 0), "nobody woke it");
+    let taker = units.clone();
+    let (announce, attempted) = mpsc::channel();
+    let taker = thread::spawn(move || {
+        taker.queue.wait(Mode::Exclusive, || {
+            let unit = taker.try_take();
+            announce.send(()).unwrap();
+            unit
+        });
+    });
+    attempted.recv().unwrap();
+    assert_eq!(units.queue.tally(), tally(2, 0, 0), "who waits has not been woken");
+    // For nothing: it attempts off the queue, and back on it.
+    assert_eq!(units.queue.wake_one(ANY_EVENT), 1);
+    attempted.recv().unwrap();
+    attempted.recv().unwrap();
+    assert_eq!(units.queue.tally(), tally(3, 1, 1));
+    units.post(1);
+    taker.join().unwrap();
+    assert_eq!(units.queue.tally(), tally(3, 2, 1));
 }
 
 #[test]
