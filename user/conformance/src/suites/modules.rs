@@ -335,7 +335,11 @@ fn a_thousand_loads_leave_memory_as_it_was() -> Outcome {
     for _ in 0..1000 {
         turn()?;
     }
-    expect_eq(memory()?, before, "free frames and heap bytes")
+    let after = memory()?;
+    expect_eq(after.1, before.1, "heap bytes")?;
+    // Each CPU has a few pages at hand for small objects: a test that changes its CPU leaves some there.
+    const AT_HAND: u64 = 50;
+    expect(after.0.abs_diff(before.0) < AT_HAND, &format!("free frames: {} before, {} after", before.0, after.0))
 }
 
 fn load_unload_and_open_race_without_harm() -> Outcome {
