@@ -216,7 +216,7 @@ fn announce(task: &Arc<Task>, flags: CloneFlags, joint_signals: u32) -> Result<(
         if threads.ending.is_some() || threads.survivor.is_some() {
             return Err(Errno::ERESTARTNOINTR);
         }
-        threads.tasks.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        threads.tasks.try_reserve_one()?;
         let charged = cgroup::on_fork(parent.process(), process);
         if charged.is_ok() {
             threads.tasks.push(task.clone());

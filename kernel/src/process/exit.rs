@@ -74,9 +74,9 @@ pub fn exit_thread(status: i32) -> ! {
     process.dead_threads_ns.fetch_add(sched::switch::current_run_ns(), Ordering::Relaxed);
     let (me, is_last, status) = {
         let mut tree = tree::lock();
-        let me = tree.remove_thread(tid);
+        let announced = tree.remove_thread(tid);
         let mut threads = process.threads.lock();
-        threads.tasks.retain(|task| task.thread().tid() != tid);
+        let me = (announced, threads.tasks.remove(&current()));
         (me, threads.tasks.is_empty(), threads.ending.unwrap_or(status))
     };
     // The scheduler keeps its own reference.

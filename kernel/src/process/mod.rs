@@ -32,6 +32,7 @@ pub mod process;
 pub mod signal;
 pub mod snapshot;
 pub mod thread;
+pub mod thread_list;
 pub mod tree;
 pub mod unshare;
 pub mod vdso;

@@ -5,6 +5,7 @@ use super::attributes::ProcessAttributes;
 use super::cgroup::{CgroupId, Membership};
 use super::limits::{Limit, Limits, Resource};
 use super::signal::{ProcessSignals, SharedActions};
+use super::thread_list::ThreadList;
 use crate::mm::AddressSpace;
 use crate::sched::Task;
 use crate::sync::{Mutex, SpinLock, WaitQueue, rank};
@@ -58,7 +59,7 @@ pub struct Process {
 /// The threads of a process and its coming end.
 pub struct Threads {
     /// All that have not ended.
-    pub tasks: Vec<Arc<Task>>,
+    pub tasks: ThreadList,
     /// Every thread is to end with this wait status.
     pub ending: Option<i32>,
     /// Every thread but this one is to end (exec).
@@ -99,7 +100,7 @@ impl Process {
             group: AtomicU32::new(0),
             session: AtomicU32::new(0),
             exit_signal: AtomicU8::new(new.exit_signal),
-            threads: SpinLock::new(rank::PROCESS, Threads { tasks: Vec::new(), ending: None, survivor: None }),
+            threads: SpinLock::new(rank::PROCESS, Threads { tasks: ThreadList::new(), ending: None, survivor: None }),
             thread_gone: WaitQueue::new(),
             child_changed: WaitQueue::new(),
             image_lock: Mutex::new(rank::PROCESS_IMAGE, ()),
@@ -183,7 +184,7 @@ impl Process {
         while unseen != 0 {
             let batch: ArrayVec<Arc<Task>, AT_A_TIME> = {
                 let threads = self.threads.lock();
-                // Threads that end leave their place to the later ones: those not yet seen are still before it.
+                // A thread that ends leaves its place to the latest, which has been seen: those not yet seen are still before it.
                 let end = unseen.min(threads.tasks.len());
                 unseen = end.saturating_sub(AT_A_TIME);
                 threads.tasks[unseen..end].iter().cloned().collect()
@@ -194,7 +195,7 @@ impl Process {
 
     /// All its threads.
     pub fn tasks(&self) -> Vec<Arc<Task>> {
-        self.threads.lock().tasks.clone()
+        self.threads.lock().tasks.to_vec()
     }
 
     /// Its address space, if it still has one.

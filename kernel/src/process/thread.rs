@@ -24,6 +24,8 @@ pub struct Thread {
     /// Relaxed: only an exec changes it, when no other thread is left.
     tid: AtomicU32,
     process: Arc<Process>,
+    /// Where it is in its process's list, which alone reads and writes this.
+    pub(super) place: AtomicUsize,
     files: SpinLock<Option<Arc<Files>>>,
     fs: SpinLock<Option<Arc<FsContext>>>,
     credentials: SpinLock<Arc<Credentials>>,
@@ -96,6 +98,7 @@ impl Thread {
         Self {
             tid: AtomicU32::new(new.tid),
             process: new.process,
+            place: AtomicUsize::new(0),
             files: SpinLock::new(rank::PROCESS, Some(new.files)),
             fs: SpinLock::new(rank::PROCESS, Some(new.fs)),
             credentials: SpinLock::new(rank::PROCESS, new.credentials),

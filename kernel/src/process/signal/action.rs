@@ -20,7 +20,7 @@ pub fn sigaction(signal: Signal, new: Option<SignalAction>) -> Result<SignalActi
         let threads = process.threads.lock();
         let mut shared = process.signals.lock();
         shared.pending.discard(ignored);
-        for task in &threads.tasks {
+        for task in threads.tasks.iter() {
             task.thread().signals.lock().pending.discard(ignored);
         }
     }

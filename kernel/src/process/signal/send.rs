@@ -8,6 +8,7 @@ use crate::arch::mmu::PAGE_SIZE;
 use crate::mm::heap;
 use crate::process::limits::Resource;
 use crate::process::process::Threads;
+use crate::process::thread_list::ThreadList;
 use crate::process::tree::Node;
 use crate::process::{Process, current, exit, tree};
 use crate::sched::{Task, switch};
@@ -205,7 +206,7 @@ fn queue_limit(process: &Process, info: &SignalInfo) -> usize {
 }
 
 /// The thread to wake for a signal to its process: the first that lets it through, rather one that has nothing to do yet.
-fn choose(tasks: &[Arc<Task>], signal: Signal) -> Option<&Arc<Task>> {
+fn choose(tasks: &ThreadList, signal: Signal) -> Option<&Arc<Task>> {
     let takes = |task: &&Arc<Task>| task.thread().signals.lock().lets_through(signal);
     let idle = tasks.iter().filter(takes).find(|task| !task.is_interrupted());
     idle.or_else(|| tasks.iter().find(takes))

@@ -93,7 +93,7 @@ pub(super) fn take_back(signal: Signal, threads: &Threads, shared: &mut Shared) 
         return Continued::No;
     }
     shared.pending.discard(taken);
-    for task in &threads.tasks {
+    for task in threads.tasks.iter() {
         task.thread().signals.lock().pending.discard(taken);
     }
     if signal != Signal::CONT {
@@ -103,7 +103,7 @@ pub(super) fn take_back(signal: Signal, threads: &Threads, shared: &mut Shared) 
     if shared.stop.by.take().is_none() {
         return Continued::No;
     }
-    for task in &threads.tasks {
+    for task in threads.tasks.iter() {
         exit::interrupt(task);
     }
     if !shared.stop.is_complete {
@@ -125,7 +125,7 @@ pub(super) fn begin(signal: Signal, continues: u32) {
     shared.stop.by = Some(signal);
     shared.stop.is_complete = false;
     // The current thread's bit is among them, so that it comes back to stop.
-    for task in &threads.tasks {
+    for task in threads.tasks.iter() {
         exit::interrupt(task);
     }
 }
