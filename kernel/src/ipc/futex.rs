@@ -55,6 +55,8 @@ struct Waiter {
     bits: u32,
     id: u64,
     task: TaskHandle,
+    /// The bucket in which it looks for itself, once it has been moved out of it.
+    moved_from: Option<usize>,
 }
 
 struct Bucket {
@@ -109,7 +111,7 @@ pub fn wait(address: usize, sharing: Sharing, expected: u32, bits: u32, deadline
     {
         let mut bucket = TABLE[word.key.bucket()].lock();
         bucket.waiters.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-        bucket.waiters.push_back(Waiter { key: word.key, bits, id, task: sched::current_handle() });
+        bucket.waiters.push_back(Waiter { key: word.key, bits, id, task: sched::current_handle(), moved_from: None });
     }
     let seen = user::load_u32(address);
     if seen != Ok(expected) {
@@ -132,7 +134,7 @@ pub fn wait(address: usize, sharing: Sharing, expected: u32, bits: u32, deadline
 /// Whether the wait has not been ended by a waker. A requeued waiter is in another bucket.
 fn is_waiting(id: u64, key: Key) -> bool {
     let here = TABLE[key.bucket()].lock().waiters.iter().any(|waiter| waiter.id == id);
-    here || any_moved() && {
+    here || any_moved_from(key.bucket()) && {
         let _moving = MOVING.lock();
         find_elsewhere(id).is_some()
     }
@@ -140,13 +142,35 @@ fn is_waiting(id: u64, key: Key) -> bool {
 
 /// Held while waiters are moved between buckets, and by whoever looks for one in all of them: it can be missed only so.
 static MOVING: SpinLock<()> = SpinLock::new(rank::FUTEX_MOVE, ());
-/// How many waiters have ever been moved: while 0, nobody looks elsewhere.
-static REQUEUES: AtomicU64 = AtomicU64::new(0);
+/// How many waiters that began in each bucket have been moved and still wait: while 0, none of those looks elsewhere.
+static MOVED_FROM: [AtomicU64; BUCKETS] = [const { AtomicU64::new(0) }; BUCKETS];
 
 /// Asked by a waiter that has not found itself in its bucket.
-fn any_moved() -> bool {
-    // Relaxed: whoever moved it counted that with the bucket locked, before the caller locked it.
-    REQUEUES.load(Ordering::Relaxed) != 0
+fn any_moved_from(bucket: usize) -> bool {
+    // Relaxed: whoever moved it counted that with the bucket locked, before the caller locked it. Until it has been taken out
+    // the count has it, since every other is taken back after it was added only.
+    MOVED_FROM[bucket].load(Ordering::Relaxed) != 0
+}
+
+impl Waiter {
+    /// It is being moved to another word, with its bucket locked.
+    fn moved_to(self, key: Key) -> Self {
+        let home = self.moved_from.unwrap_or_else(|| {
+            let home = self.key.bucket();
+            // Relaxed: see `any_moved_from`.
+            MOVED_FROM[home].fetch_add(1, Ordering::Relaxed);
+            home
+        });
+        Self { key, moved_from: Some(home), ..self }
+    }
+
+    /// It has been taken out of its bucket, which is locked, and waits no more.
+    fn leave(&self) {
+        if let Some(home) = self.moved_from {
+            // Relaxed: see `any_moved_from`.
+            MOVED_FROM[home].fetch_sub(1, Ordering::Relaxed);
+        }
+    }
 }
 
 /// The bucket in which a waiter is. The caller holds MOVING.
@@ -159,12 +183,12 @@ fn remove(key: Key, id: u64) -> bool {
     let take = |bucket: usize| {
         let mut bucket = TABLE[bucket].lock();
         let at = bucket.waiters.iter().position(|waiter| waiter.id == id);
-        at.and_then(|at| bucket.waiters.remove(at)).is_some()
+        at.and_then(|at| bucket.waiters.remove(at)).inspect(Waiter::leave).is_some()
     };
     if take(key.bucket()) {
         return true;
     }
-    if !any_moved() {
+    if !any_moved_from(key.bucket()) {
         return false;
     }
     let _moving = MOVING.lock();
@@ -192,6 +216,7 @@ fn wake_in(bucket: &mut Bucket, key: Key, count: usize, bits: u32) -> usize {
             continue;
         }
         bucket.waiters.remove(at);
+        waiter.leave();
         // Under the lock: the task cannot finish before it has looked for itself here.
         sched::unpark(waiter.task);
         woken += 1;
@@ -232,10 +257,6 @@ pub fn requeue(
     }
     let woken = wake_in(source, from.key, wake, ANY_BITS);
     let moved = move_waiters(source, destination, [from.key, to.key], requeue);
-    if moved != 0 {
-        // Relaxed: see `any_moved`.
-        REQUEUES.fetch_add(moved as u64, Ordering::Relaxed);
-    }
     Ok(woken + moved)
 }
 
@@ -254,7 +275,7 @@ fn move_waiters(source: &mut Bucket, destination: Option<&mut Bucket>, [from, to
         }
         let Some(waiter) = source.waiters.remove(at) else { break };
         let end = destination.as_mut().map_or(&mut source.waiters, |other| &mut other.waiters);
-        end.push_back(Waiter { key: to, ..waiter });
+        end.push_back(waiter.moved_to(to));
         moved += 1;
     }
     moved
