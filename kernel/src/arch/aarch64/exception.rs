@@ -88,6 +88,8 @@ impl Fault {
         match class {
             0x07 => Self::FloatingPoint,
             0x00 | 0x0e | 0x18 => Self::IllegalInstruction,
+            // A misaligned PC goes before an instruction abort, but not in QEMU where nothing is mapped there.
+            0x20 | 0x21 if !address.is_multiple_of(4) => Self::Alignment { address },
             0x20 | 0x21 | 0x24 | 0x25 => Self::decode_abort(esr, address),
             0x22 | 0x26 => Self::Alignment { address },
             0x2c => Self::FloatingPointException,

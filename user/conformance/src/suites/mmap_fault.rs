@@ -1,9 +1,9 @@
 //! What a forbidden access does: SIGSEGV and SIGBUS with their siginfo. Specification: sigaction(2), mmap(2), mprotect(2).
 
-use crate::check::{Failure, Outcome, expect_eq, failed};
+use crate::check::{Failure, Outcome, expect_eq, failed, skip};
 use crate::sys::memory::{self, Mapping, PAGE, Request};
 use crate::sys::{process, signal, zeroed};
-use libc::{MAP_PRIVATE, MAP_SHARED, PROT_NONE, PROT_READ, SIGBUS, SIGSEGV};
+use libc::{MAP_PRIVATE, MAP_SHARED, PROT_EXEC, PROT_NONE, PROT_READ, SIGBUS, SIGSEGV};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 crate::tests! {
@@ -14,6 +14,7 @@ crate::tests! {
     load_from_the_null_page_raises_sigsegv,
     load_from_a_kernel_address_raises_sigsegv,
     jump_to_memory_without_execute_permission_raises_sigsegv,
+    jump_to_a_misaligned_address_raises_sigbus,
     load_beyond_end_of_file_raises_sigbus,
     store_beyond_end_of_file_in_a_private_mapping_raises_sigbus,
     load_after_the_file_was_truncated_raises_sigbus,
@@ -64,6 +65,8 @@ extern "C" fn reporting_handler(_signal: i32, info: *mut libc::siginfo_t, _conte
 const SEGV_MAPERR: i32 = 1;
 /// `SEGV_ACCERR`: the protection forbids it.
 const SEGV_ACCERR: i32 = 2;
+/// `BUS_ADRALN`: a misaligned address.
+const BUS_ADRALN: i32 = 1;
 /// `BUS_ADRERR`: there is no such memory behind the mapping.
 const BUS_ADRERR: i32 = 2;
 
@@ -116,6 +119,22 @@ fn jump_to_memory_without_execute_permission_raises_sigsegv() -> Outcome {
         function();
     })?;
     expect_eq((code, address), (SEGV_ACCERR, mapping.address), "si_code and si_addr")
+}
+
+fn jump_to_a_misaligned_address_raises_sigbus() -> Outcome {
+    if !cfg!(target_arch = "aarch64") {
+        return skip("other machines' instructions may lie anywhere");
+    }
+    // Whether something is mapped there or not.
+    let mapping = memory::private(1)?;
+    mapping.protect(0, PAGE, PROT_READ | PROT_EXEC)?;
+    for address in [3, mapping.address + 6] {
+        let pointer = std::ptr::with_exposed_provenance::<u8>(address);
+        // SAFETY: the jump traps before any instruction runs: none lies at such an address.
+        let jump = unsafe { std::mem::transmute::<*const u8, extern "C" fn()>(pointer) };
+        expect_eq(fault_of(SIGBUS, || jump())?, (BUS_ADRALN, address), "si_code and si_addr")?;
+    }
+    Ok(())
 }
 
 fn load_beyond_end_of_file_raises_sigbus() -> Outcome {
