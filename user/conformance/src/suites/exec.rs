@@ -1,6 +1,6 @@
 //! execve. Specification: execve(2), POSIX exec.
 
-use crate::check::{Failure, Outcome, expect, expect_eq, failed, skip};
+use crate::check::{Failure, Outcome, expect, expect_eq, failed, needs_root, skip};
 use crate::probe;
 use crate::scratch;
 use crate::sys::fd::{self, Pipe};
@@ -24,6 +24,7 @@ crate::tests! {
     shared_mappings_are_gone_afterwards,
     open_file_keeps_its_offset,
     other_threads_are_gone_afterwards,
+    first_process_has_every_variable_once,
 }
 
 /// Executes the probe in a child with `environment` after `prepare`; returns the lines it printed and its pid.
@@ -197,4 +198,15 @@ fn other_threads_are_gone_afterwards() -> Outcome {
         Ok(())
     })?;
     expect_eq(lines, ["false"], "whether the old image's other thread can be signalled")
+}
+
+fn first_process_has_every_variable_once() -> Outcome {
+    needs_root()?;
+    let text = std::fs::read("/proc/1/environ")?;
+    let variables = text.split(|byte| *byte == 0).filter(|variable| !variable.is_empty());
+    let mut names: Vec<_> = variables.map(|variable| variable.split(|byte| *byte == b'=').next()).collect();
+    let count = names.len();
+    names.sort_unstable();
+    names.dedup();
+    expect_eq(count, names.len(), "variables beside different names")
 }
