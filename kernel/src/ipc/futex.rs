@@ -56,7 +56,7 @@ struct Waiter {
     id: u64,
     task: TaskHandle,
     /// The bucket in which it looks for itself, once it has been moved out of it.
-    moved_from: Option<usize>,
+    moved_from: Option<u8>,
 }
 
 struct Bucket {
@@ -159,7 +159,7 @@ impl Waiter {
             let home = self.key.bucket();
             // Relaxed: see `any_moved_from`.
             MOVED_FROM[home].fetch_add(1, Ordering::Relaxed);
-            home
+            home.to_le_bytes()[0]
         });
         Self { key, moved_from: Some(home), ..self }
     }
@@ -168,7 +168,7 @@ impl Waiter {
     fn leave(&self) {
         if let Some(home) = self.moved_from {
             // Relaxed: see `any_moved_from`.
-            MOVED_FROM[home].fetch_sub(1, Ordering::Relaxed);
+            MOVED_FROM[usize::from(home)].fetch_sub(1, Ordering::Relaxed);
         }
     }
 }
