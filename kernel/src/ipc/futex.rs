@@ -119,15 +119,16 @@ pub fn wait(address: usize, sharing: Sharing, expected: u32, bits: u32, deadline
         return if remove(word.key, id) { seen.and(Err(Errno::EAGAIN)) } else { Ok(()) };
     }
     loop {
-        if !is_waiting(id, word.key) {
-            return Ok(());
-        }
         let timed_out = deadline_ns.is_some_and(|deadline| now_ns() >= deadline);
         if timed_out || sched::current().is_interrupted() {
             let error = if timed_out { Errno::ETIMEDOUT } else { Errno::ERESTARTSYS };
             return if remove(word.key, id) { Err(error) } else { Ok(()) };
         }
+        // Whoever has taken us out already has unparked us too, and this returns at once.
         sched::park(deadline_ns);
+        if !is_waiting(id, word.key) {
+            return Ok(());
+        }
     }
 }
 

@@ -202,7 +202,11 @@ fn other_threads_are_gone_afterwards() -> Outcome {
 
 fn first_process_has_every_variable_once() -> Outcome {
     needs_root()?;
-    let text = std::fs::read("/proc/1/environ")?;
+    let text = match std::fs::read("/proc/1/environ") {
+        // In a container or sandbox even root may not look into it.
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => return skip("process 1 is not ours"),
+        read => read?,
+    };
     let variables = text.split(|byte| *byte == 0).filter(|variable| !variable.is_empty());
     let mut names: Vec<_> = variables.map(|variable| variable.split(|byte| *byte == b'=').next()).collect();
     let count = names.len();
