@@ -59,15 +59,7 @@ pub enum Verdict {
     Proceed,
 }
 
-impl<'a> Words<'a> {
-    /// The words at the start of a side's pages.
-    #[inline]
-    #[must_use]
-    pub fn at_start_of(words: &'a [AtomicU32]) -> Option<Self> {
-        let [index, waiting, ..] = words else { return None };
-        Some(Self { index, waiting })
-    }
-
+impl Words<'_> {
     /// Says that this side waits, before it looks once more.
     fn announce(self) {
         self.waiting.store(1, Ordering::Relaxed);

@@ -180,20 +180,7 @@ impl MappedRing {
             Side::Program => return Err(Errno::EBUSY),
             Side::Broken => return Err(Errno::EIO),
         };
-        let mut moved = Moved { bytes: 0, doorbell: Doorbell::Silent };
-        while sink.remaining() != 0 {
-            match self.read_record(draining, sink) {
-                Ok(part) => {
-                    moved.bytes += part.bytes;
-                    if part.doorbell == Doorbell::Ring {
-                        moved.doorbell = Doorbell::Ring;
-                    }
-                }
-                Err(error) if moved.bytes == 0 => return Err(error),
-                Err(_) => break,
-            }
-        }
-        Ok(moved)
+        all_records(|| (sink.remaining() != 0).then(|| self.read_record(draining, sink)))
     }
 
     fn read_record(&self, draining: &mut Draining, sink: &mut Sink<'_>) -> Result<Moved> {
@@ -233,20 +220,7 @@ impl MappedRing {
             Side::Program => return Err(Errno::EBUSY),
             Side::Broken => return Err(Errno::EIO),
         };
-        let mut moved = Moved { bytes: 0, doorbell: Doorbell::Silent };
-        while source.remaining() != 0 {
-            match self.write_record(producer, source) {
-                Ok(part) => {
-                    moved.bytes += part.bytes;
-                    if part.doorbell == Doorbell::Ring {
-                        moved.doorbell = Doorbell::Ring;
-                    }
-                }
-                Err(error) if moved.bytes == 0 => return Err(error),
-                Err(_) => break,
-            }
-        }
-        Ok(moved)
+        all_records(|| (source.remaining() != 0).then(|| self.write_record(producer, source)))
     }
 
     fn write_record(&self, producer: &mut Producer, source: &mut Source<'_>) -> Result<Moved> {
@@ -301,6 +275,24 @@ impl MappedRing {
         // Attaching checks the distance, and changes nothing.
         Consumer::attach(self.shared(), self.slots()).map(|_| ()).map_err(io_error)
     }
+}
+
+/// Moves record after record until `next` has none, or one fails: what was moved before that counts more.
+fn all_records(mut next: impl FnMut() -> Option<Result<Moved>>) -> Result<Moved> {
+    let mut moved = Moved { bytes: 0, doorbell: Doorbell::Silent };
+    while let Some(part) = next() {
+        match part {
+            Ok(part) => {
+                moved.bytes += part.bytes;
+                if part.doorbell == Doorbell::Ring {
+                    moved.doorbell = Doorbell::Ring;
+                }
+            }
+            Err(error) if moved.bytes == 0 => return Err(error),
+            Err(_) => break,
+        }
+    }
+    Ok(moved)
 }
 
 fn words_of(page: &Frame) -> Words<'_> {

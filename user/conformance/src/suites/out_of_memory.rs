@@ -444,7 +444,7 @@ fn file_locks_are_refused() -> Outcome {
     on_a_tmpfs(|| {
         let files = (0..3000).map(|count| path::create(&format!("f{count}"))).collect::<Sys<Vec<_>>>()?;
         fill()?;
-        until_refused(files.len(), |count| attack::flock(files[count], libc::LOCK_EX)).map(drop)
+        until_refused(files.len(), |count| fd::flock(files[count], libc::LOCK_EX)).map(drop)
     })
 }
 

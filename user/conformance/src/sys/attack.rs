@@ -29,12 +29,6 @@ pub fn set_most_groups() -> Sys<()> {
     unsafe { raw("setgroups", libc::SYS_setgroups, [MOST, groups.as_ptr().addr(), 0, 0, 0, 0]) }.map(drop)
 }
 
-/// `flock`.
-pub fn flock(fd: RawFd, operation: i32) -> Sys<()> {
-    // SAFETY: takes no pointers.
-    checked("flock", unsafe { libc::flock(fd, operation) }).map(drop)
-}
-
 /// `fcntl(F_SETLK)` with a read lock on one byte.
 pub fn lock_byte(fd: RawFd, at: i64) -> Sys<()> {
     let mut lock: libc::flock = zeroed();
