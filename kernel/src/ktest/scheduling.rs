@@ -1,7 +1,7 @@
 //! Tasks, sleeping, waking, timeouts, on as many CPUs as there are.
 
 use crate::arch::timer::now_ns;
-use crate::sched::{self, Task, run_queue};
+use crate::sched::{self, Task, Work, run_queue};
 use crate::sync::{Mutex, SpinLock, WaitQueue, rank};
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -17,6 +17,10 @@ pub const TESTS: &[(&str, fn())] = &[
     ("a_mutex_excludes_across_sleeps", a_mutex_excludes_across_sleeps),
     ("affinity_is_obeyed", affinity_is_obeyed),
     ("a_wakeup_before_the_sleep_counts", a_wakeup_before_the_sleep_counts),
+    ("a_woken_task_goes_before_those_that_wait", a_woken_task_goes_before_those_that_wait),
+    ("a_woken_task_queues_if_hand_off_is_switched_off", a_woken_task_queues_if_hand_off_is_switched_off),
+    ("a_woken_task_queues_when_the_slice_is_over", a_woken_task_queues_when_the_slice_is_over),
+    ("the_second_that_is_woken_goes_after_the_first", the_second_that_is_woken_goes_after_the_first),
 ];
 
 static DONE: AtomicUsize = AtomicUsize::new(0);
@@ -199,4 +203,67 @@ fn a_wakeup_before_the_sleep_counts() {
     sched::unpark(me);
     // Returns at once: without the token this would sleep for ever.
     sched::park(None);
+}
+
+fn a_woken_task_goes_before_those_that_wait() {
+    assert_eq!(order_after(|| wake_into_lists(1), || wake_handed_off(1)), [1, 0]);
+}
+
+fn a_woken_task_queues_if_hand_off_is_switched_off() {
+    assert_eq!(order_after(|| wake_into_lists(1), || wake_into_lists(1)), [0, 1]);
+}
+
+fn a_woken_task_queues_when_the_slice_is_over() {
+    let end_of_slice = || {
+        wake_handed_off(1);
+        sched::current().ask(Work::RESCHEDULE);
+        sched::preemption_point();
+    };
+    assert_eq!(order_after(|| wake_into_lists(1), end_of_slice), [0, 1]);
+}
+
+fn the_second_that_is_woken_goes_after_the_first() {
+    assert_eq!(order_after(|| wake_handed_off(1), || wake_handed_off(1)), [0, 1]);
+}
+
+fn wake_handed_off(count: usize) {
+    assert!(run_queue::hands_off(), "as it is when nobody has switched it");
+    assert_eq!(QUEUE.wake(count, ANY_EVENT), count);
+}
+
+fn wake_into_lists(count: usize) {
+    run_queue::set_hands_off(false);
+    QUEUE.wake(count, ANY_EVENT);
+    run_queue::set_hands_off(true);
+}
+
+/// Puts two tasks to sleep, 0 first, on the CPU of this one, and does both things without leaving it; in which order they ran.
+fn order_after(first: impl FnOnce(), second: impl FnOnce()) -> Vec<usize> {
+    extern "C" fn body(index: usize) -> ! {
+        let mut sleeps = false;
+        // The first attempt comes before the sleep, every other one after a wake-up.
+        QUEUE.wait(Mode::Exclusive, || core::mem::replace(&mut sleeps, true).then_some(()));
+        ITEMS.lock().push(index);
+        finish()
+    }
+    let here = 1 << crate::arch::cpu::index();
+    let everywhere = sched::current().affinity();
+    sched::current().set_affinity(here);
+    DONE.store(0, Ordering::SeqCst);
+    let mut tasks = Vec::new();
+    for index in 0..2 {
+        let task = Task::new(None, None, body, index).unwrap();
+        task.set_affinity(here);
+        sched::start(task.clone());
+        tasks.push(task);
+        while QUEUE.waiters() <= index {
+            sched::yield_now();
+        }
+    }
+    // Both are parked, not on their way there: this CPU can only be here when they have left it.
+    first();
+    second();
+    join(tasks, 2);
+    sched::current().set_affinity(everywhere);
+    core::mem::take(&mut *ITEMS.lock())
 }

@@ -8,6 +8,10 @@
 //! fork bomb starts, which never slept, does. A slice belongs to the CPU, not to a task: tasks that wake each other
 //! and sleep share it, and no timer is touched while they do.
 //!
+//! The first task that is woken where it will run is *handed* the CPU: it goes next, before both lists, without
+//! their lock. So two that talk to each other do it within one slice, whoever else waits; when the slice ends, what
+//! is in that place goes to the woken ones, and the lists have their turn.
+//!
 //! Lock: RUN_QUEUE, one a CPU. Called with interrupts masked, also from interrupt handlers.
 
 use super::switch::current;
@@ -17,10 +21,10 @@ use crate::arch::cpu::{self, MAX_CPUS};
 use crate::arch::gic;
 use crate::sync::{PerCpu, SpinLock, rank};
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use intrusive_collections::LinkedList;
 use postern_core::run_queue::slice_ns;
-use postern_sync::{IdleCpus, ReadyCount};
+use postern_sync::{HandOff, IdleCpus, ReadyCount};
 
 /// How long a task that has woken waits for one that has had a slice already, or for an idle CPU to take it.
 const SHORT_SLICE_NS: u64 = 1_000_000;
@@ -39,13 +43,23 @@ struct RunQueue {
 }
 
 struct Slot {
+    /// Goes before both lists.
+    next: HandOff<Task>,
     queue: SpinLock<RunQueue>,
     /// Tasks in both lists, readable without the lock.
-    ready: ReadyCount,
+    listed: ReadyCount,
+}
+
+impl Slot {
+    /// Tasks that are ready, beside the one that runs.
+    fn ready(&self) -> usize {
+        self.listed.get() + usize::from(!self.next.is_empty())
+    }
 }
 
 static QUEUES: [Slot; MAX_CPUS] = [const {
     Slot {
+        next: HandOff::new(),
         queue: SpinLock::new(
             rank::RUN_QUEUE,
             RunQueue {
@@ -54,7 +68,7 @@ static QUEUES: [Slot; MAX_CPUS] = [const {
                 expired_first: false,
             },
         ),
-        ready: ReadyCount::new(),
+        listed: ReadyCount::new(),
     }
 }; MAX_CPUS];
 
@@ -62,6 +76,8 @@ static QUEUES: [Slot; MAX_CPUS] = [const {
 static ONLINE: AtomicU64 = AtomicU64::new(0);
 /// CPUs that wait for work.
 static IDLE: IdleCpus = IdleCpus::new();
+/// Whether woken tasks are handed the CPU. Relaxed: a value that stands for itself.
+static HANDS_OFF: AtomicBool = AtomicBool::new(true);
 
 struct Local {
     /// When the current slice ends; 0 while nobody else is ready.
@@ -85,7 +101,7 @@ pub fn online() -> u64 {
 
 /// Tasks ready on this CPU beside the current one.
 pub fn has_ready() -> bool {
-    QUEUES[cpu::index()].ready.get() != 0
+    QUEUES[cpu::index()].ready() != 0
 }
 
 /// Whether `task` may run on this CPU.
@@ -95,7 +111,7 @@ pub(super) fn is_allowed_here(task: &Task) -> bool {
 
 /// Tasks ready on all CPUs, the running ones not counted.
 pub fn ready_count() -> usize {
-    QUEUES.iter().map(|slot| slot.ready.get()).sum()
+    QUEUES.iter().map(Slot::ready).sum()
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -111,23 +127,35 @@ fn push(index: usize, task: Arc<Task>, list: List) {
         List::Woken => queue.woken.push_back(task),
         List::Expired => queue.expired.push_back(task),
     }
-    slot.ready.add_one();
+    slot.listed.add_one();
 }
 
 /// Takes the next task this CPU may run. Tasks that may not run here any more are passed on.
 pub fn take_next() -> Option<Arc<Task>> {
     let me = cpu::index();
+    if let Some(task) = QUEUES[me].next.take() {
+        if task.affinity() & 1 << me != 0 {
+            return Some(begin(task, List::Woken, QUEUES[me].listed.get() != 0));
+        }
+        enqueue_on(choose_cpu(&task), task, List::Woken);
+    }
     loop {
         let (task, list, others) = take_from(me)?;
         if task.affinity() & 1 << me != 0 {
-            LOCAL.with(|local| local.running_expired = list == List::Expired);
-            if others {
-                begin_slice(&task);
-            }
-            return Some(task);
+            return Some(begin(task, list, others));
         }
         enqueue_on(choose_cpu(&task), task, list);
     }
+}
+
+/// `task` goes next, from `list`; `others` wait.
+#[inline(always)]
+fn begin(task: Arc<Task>, list: List, others: bool) -> Arc<Task> {
+    LOCAL.with(|local| local.running_expired = list == List::Expired);
+    if others {
+        begin_slice(&task);
+    }
+    task
 }
 
 /// The next task of a CPU, its list, and whether others are left.
@@ -145,7 +173,7 @@ fn take_from(index: usize) -> Option<(Arc<Task>, List, bool)> {
             List::Expired => queue.expired.pop_front(),
         };
         if let Some(task) = taken {
-            let left = slot.ready.take_one();
+            let left = slot.listed.take_one();
             return Some((task, list, left != 0));
         }
     }
@@ -155,7 +183,28 @@ fn take_from(index: usize) -> Option<(Arc<Task>, List, bool)> {
 /// Queues a task that was parked.
 pub(super) fn enqueue_woken(task: Arc<Task>) {
     task.set_credit(CREDIT);
-    enqueue_on(choose_cpu(&task), task, List::Woken);
+    let target = choose_cpu(&task);
+    let listed = if target == cpu::index() { hand_off(task) } else { Err(task) };
+    match listed {
+        Ok(()) => begin_slice(&current()),
+        Err(task) => enqueue_on(target, task, List::Woken),
+    }
+}
+
+/// Lets `task` be the next on this CPU, if nobody is.
+#[inline(always)]
+fn hand_off(task: Arc<Task>) -> Result<(), Arc<Task>> {
+    if HANDS_OFF.load(Ordering::Relaxed) { QUEUES[cpu::index()].next.put(task) } else { Err(task) }
+}
+
+/// Whether a woken task goes next on its CPU.
+pub fn hands_off() -> bool {
+    HANDS_OFF.load(Ordering::Relaxed)
+}
+
+/// Sets that.
+pub fn set_hands_off(on: bool) {
+    HANDS_OFF.store(on, Ordering::Relaxed);
 }
 
 /// Queues a task that gave up this CPU while ready.
@@ -225,7 +274,7 @@ fn least_loaded(allowed: u64) -> Option<usize> {
     let idle = IDLE.guess();
     let load = |index: usize| {
         let running = usize::from(idle & 1 << index == 0);
-        QUEUES[index].ready.get() + running
+        QUEUES[index].ready() + running
     };
     let me = cpu::index();
     // This CPU on a tie: what the new task needs is in its cache.
@@ -275,7 +324,14 @@ pub(super) fn on_slice_end() {
 pub(super) fn on_time_given_up() {
     let me = cpu::index();
     let last_was_expired = LOCAL.with(|local| local.running_expired);
-    QUEUES[me].queue.lock().expired_first = !last_was_expired;
+    let slot = &QUEUES[me];
+    let next = slot.next.take();
+    let mut queue = slot.queue.lock();
+    if let Some(task) = next {
+        queue.woken.push_back(task);
+        slot.listed.add_one();
+    }
+    queue.expired_first = !last_was_expired;
 }
 
 /// Another CPU sent a task or asked to look at the current one's work (interprocessor interrupt).
@@ -298,18 +354,27 @@ pub(super) fn end_idle() {
 /// Takes one waiting task from the CPU with the most to do. True if there is one now.
 pub(super) fn steal() -> bool {
     let me = cpu::index();
-    let victim = (0..MAX_CPUS).filter(|index| *index != me).max_by_key(|index| QUEUES[*index].ready.get());
-    let Some(victim) = victim.filter(|index| QUEUES[*index].ready.get() != 0) else {
+    let victim = (0..MAX_CPUS).filter(|index| *index != me).max_by_key(|index| QUEUES[*index].ready());
+    let Some(slot) = victim.map(|index| &QUEUES[index]).filter(|slot| slot.ready() != 0) else {
         return false;
     };
-    let slot = &QUEUES[victim];
+    let Some(task) = steal_listed(slot, me).or_else(|| slot.next.take()) else { return false };
+    // One that was to go next there, and may not run here, finds its way back.
+    let may_run_here = task.affinity() & 1 << me != 0;
+    if may_run_here {
+        push(me, task, List::Woken)
+    } else {
+        enqueue_on(choose_cpu(&task), task, List::Woken)
+    }
+    may_run_here
+}
+
+/// Takes a task that may run on CPU `me` from another's lists.
+fn steal_listed(slot: &Slot, me: usize) -> Option<Arc<Task>> {
     let mut queue = slot.queue.lock();
-    let taken = remove_first_allowed(&mut queue.expired, me).or_else(|| remove_first_allowed(&mut queue.woken, me));
-    let Some(task) = taken else { return false };
-    slot.ready.take_one();
-    drop(queue);
-    push(me, task, List::Woken);
-    true
+    let task = remove_first_allowed(&mut queue.expired, me).or_else(|| remove_first_allowed(&mut queue.woken, me))?;
+    slot.listed.take_one();
+    Some(task)
 }
 
 fn remove_first_allowed(list: &mut LinkedList<TaskLink>, index: usize) -> Option<Arc<Task>> {

@@ -14,6 +14,7 @@
 //! | [`HeldLocks`] | never | lock order, debug builds |
 //! | [`Glimpse`], [`Interest`] | never | looking at a state without its lock; hearing of its changes |
 //! | [`Asids`] | never | address space identifiers, and when a TLB must be flushed |
+//! | [`HandOff`] | never | the task that goes next on a CPU, before its run queue |
 //! | [`IdleCpus`], [`ReadyCount`] | never | no CPU waits for work while work waits for a CPU |
 //! | [`Requests`] | never | what a task must look at before it returns to user mode |
 //!
@@ -38,6 +39,7 @@ macro_rules! const_unless_loom {
 mod asid;
 mod atomic;
 mod glimpse;
+mod hand_off;
 mod idle;
 mod mutex;
 mod park;
@@ -49,6 +51,7 @@ mod wait;
 
 pub use asid::{AsidContext, Asids, TranslationControl};
 pub use glimpse::{Glimpse, Interest};
+pub use hand_off::HandOff;
 pub use idle::{IdleCpus, ReadyCount};
 pub use mutex::{Mutex, MutexGuard};
 pub use park::{Notify, ParkState, SwitchOut};

@@ -1,4 +1,4 @@
-//! Model checks of the protocols between CPUs: address space identifiers, idling, requests to tasks. As `models.rs`:
+//! Model checks of the protocols between CPUs: address space identifiers, handing a CPU on, idling, requests to tasks. As `models.rs`:
 //! `RUSTFLAGS="--cfg loom" cargo test -p postern-sync --release --test cpu_models`
 //!
 //! A lost interrupt shows as loom's report of a deadlock.
@@ -16,7 +16,7 @@ use loom::sync::atomic::{AtomicU32, Ordering, fence};
 use loom::thread;
 use machine::{Interrupt, Machine, System};
 use model::{Scheduled, Unprotected, explore};
-use postern_sync::{IdleCpus, Platform, ReadyCount, Requests, Sleep};
+use postern_sync::{HandOff, IdleCpus, Platform, ReadyCount, Requests, Sleep};
 
 /// Spaces by number, and the generations of a machine with three identifiers: 1, 2, 3.
 const X: usize = 0;
@@ -291,5 +291,27 @@ fn a_request_ends_a_sleep() {
             Scheduled::park(Sleep::Interruptible, None);
         }
         asker.join().unwrap();
+    });
+}
+
+#[test]
+fn what_is_handed_off_is_taken_once_and_as_it_was_put() {
+    explore(4, || {
+        let place = Arc::new(HandOff::new());
+        let thief = thread::spawn({
+            let place = place.clone();
+            move || place.take().map(|item: std::sync::Arc<Unprotected>| item.get())
+        });
+        let mut taken = Vec::new();
+        for number in [1, 2] {
+            let item = std::sync::Arc::new(Unprotected::zero());
+            item.add(number);
+            // One that finds the place taken waits elsewhere.
+            taken.extend(place.put(item).err().map(|item| item.get()));
+        }
+        taken.extend(place.take().map(|item| item.get()));
+        taken.extend(thief.join().unwrap());
+        taken.sort_unstable();
+        assert_eq!(taken, [1, 2]);
     });
 }

@@ -11,6 +11,7 @@ use crate::drivers::{self, DeviceNode, Major};
 use crate::fs::procfs;
 use crate::mm::frame;
 use crate::process::cgroup::{self, Registration};
+use crate::sched::run_queue;
 use alloc::sync::Arc;
 use postern_core::errno::{Errno, Result};
 use postern_core::pipe::DEFAULT_CAPACITY_SLOTS;
@@ -30,6 +31,8 @@ static CHAINED: Parameter =
 static SNAPSHOT: Parameter = Parameter::flag("snapshot", true, "readiness without the mutex; off: with it").live();
 static PAGE_CACHE: Parameter =
     Parameter::flag("page_cache", true, "CPUs keep free pages of their own, the whole kernel's").live();
+static HAND_OFF: Parameter =
+    Parameter::flag("hand_off", true, "a woken one goes next on its CPU, in the whole kernel; off: it queues").live();
 
 /// The parameters that are switches, each with what it switches.
 static SWITCHES: [(&Parameter, Switches); 5] = [
@@ -48,7 +51,7 @@ const PROC_FILES: [(&str, procfs::text::Show); 2] =
 pub static MODULE: Description = Description {
     name: "hello",
     description: "a pipe by name for each control group",
-    parameters: &[&SLOTS, &RECYCLE, &MERGE, &EXCLUSIVE, &CHAINED, &SNAPSHOT, &PAGE_CACHE],
+    parameters: &[&SLOTS, &RECYCLE, &MERGE, &EXCLUSIVE, &CHAINED, &SNAPSHOT, &PAGE_CACHE, &HAND_OFF],
     start: Start::AtBoot,
     init,
 };
@@ -65,6 +68,7 @@ fn init(values: &Values) -> core::result::Result<Arc<dyn Module>, Refusal> {
     on.fold(Switches::empty(), Switches::union).put_in_force();
     switches::set_slots(values.number(&SLOTS));
     frame::set_cache_enabled(values.flag(&PAGE_CACHE));
+    run_queue::set_hands_off(values.flag(&HAND_OFF));
     counters::begin_anew();
     for (entered, (path, show)) in PROC_FILES.iter().enumerate() {
         procfs::add_text(path, *show).inspect_err(|_| remove_proc_files(entered))?;
@@ -98,6 +102,7 @@ impl Module for Loaded {
         match value {
             Value::Number(slots) => switches::set_slots(slots),
             Value::Bool(on) if core::ptr::eq(parameter, &raw const PAGE_CACHE) => frame::set_cache_enabled(on),
+            Value::Bool(on) if core::ptr::eq(parameter, &raw const HAND_OFF) => run_queue::set_hands_off(on),
             Value::Bool(on) => {
                 let known = SWITCHES.iter().find(|(known, _)| core::ptr::eq(*known, parameter));
                 let (_, switch) = known.ok_or(Errno::EINVAL)?;

@@ -10,6 +10,7 @@ use crate::fs::procfs::{add_source, add_text, tunables};
 use crate::fs::types;
 use crate::mm::{frame, heap};
 use crate::power;
+use crate::sched::run_queue;
 use alloc::sync::Arc;
 use postern_core::errno::{Errno, Result};
 
@@ -40,7 +41,9 @@ pub fn init() -> Result<()> {
     let exit_status = Functions { show: show_exit_status, store: Some(store_exit_status) };
     add_source("postern/exit_status", 0o644, Arc::new(exit_status))?;
     let page_cache = Functions { show: show_page_cache, store: Some(store_page_cache) };
-    add_source("postern/page_cache", 0o644, Arc::new(page_cache))
+    add_source("postern/page_cache", 0o644, Arc::new(page_cache))?;
+    let hand_off = Functions { show: show_hand_off, store: Some(store_hand_off) };
+    add_source("postern/hand_off", 0o644, Arc::new(hand_off))
 }
 
 fn command_line(text: &mut Text) -> Result<()> {
@@ -178,17 +181,33 @@ fn store_exit_status(bytes: &[u8]) -> Result<()> {
 }
 
 fn show_page_cache(text: &mut Text) -> Result<()> {
-    put!(text, "{}\n", u8::from(frame::is_cache_enabled()));
+    show_switch(text, frame::is_cache_enabled())
+}
+
+fn store_page_cache(bytes: &[u8]) -> Result<()> {
+    frame::set_cache_enabled(parse_switch(bytes)?);
+    Ok(())
+}
+
+fn show_hand_off(text: &mut Text) -> Result<()> {
+    show_switch(text, run_queue::hands_off())
+}
+
+fn store_hand_off(bytes: &[u8]) -> Result<()> {
+    run_queue::set_hands_off(parse_switch(bytes)?);
+    Ok(())
+}
+
+fn show_switch(text: &mut Text, on: bool) -> Result<()> {
+    put!(text, "{}\n", u8::from(on));
     Ok(())
 }
 
 /// 0 or 1. EINVAL for anything else.
-fn store_page_cache(bytes: &[u8]) -> Result<()> {
-    let enabled = match parse_number::<u8>(bytes)? {
-        0 => false,
-        1 => true,
-        _ => return Err(Errno::EINVAL),
-    };
-    frame::set_cache_enabled(enabled);
-    Ok(())
+fn parse_switch(bytes: &[u8]) -> Result<bool> {
+    match parse_number::<u8>(bytes)? {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(Errno::EINVAL),
+    }
 }
