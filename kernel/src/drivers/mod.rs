@@ -29,8 +29,8 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::Range;
-use core::sync::atomic::{AtomicUsize, Ordering};
 use postern_core::errno::{Errno, Result};
+use postern_sync::Uses;
 
 /// Who opens a device, and how.
 pub struct OpenContext<'a> {
@@ -89,7 +89,7 @@ struct Region {
     minors: Range<u32>,
     driver: Arc<dyn CharDriver>,
     /// Open file descriptions of its devices.
-    openings: Arc<AtomicUsize>,
+    openings: Arc<Uses>,
     nodes: Vec<String>,
 }
 
@@ -130,7 +130,7 @@ pub fn register(driver: Arc<dyn CharDriver>, major: Major, minors: Range<u32>, n
     }
     let first = minors.start;
     let names = nodes.iter().map(|node| node.name.clone()).collect();
-    let region = Region { major: 0, minors, driver, openings: Arc::new(AtomicUsize::new(0)), nodes: names };
+    let region = Region { major: 0, minors, driver, openings: Arc::new(Uses::none()), nodes: names };
     let major = enter(region, major)?;
     for (entered, node) in nodes.iter().enumerate() {
         let added = devfs::add(&node.name, DeviceNumber::new(major, node.minor), node.permissions);
@@ -194,9 +194,8 @@ pub fn unregister(major: u32, first_minor: u32) -> Result<()> {
     let mut table = TABLE.lock();
     let found = table.iter().position(|known| known.major == major && known.minors.start == first_minor);
     let index = found.ok_or(Errno::ENOENT)?;
-    // Openings are counted with the table locked. Acquire: pairs with the Release of a closing, after which the driver is not in
-    // use any more.
-    if table[index].openings.load(Ordering::Acquire) != 0 {
+    // Openings are counted with the table locked.
+    if table[index].openings.count() != 0 {
         return Err(Errno::EBUSY);
     }
     let region = table.swap_remove(index);
@@ -209,16 +208,15 @@ pub fn unregister(major: u32, first_minor: u32) -> Result<()> {
 pub fn openings(major: u32, first_minor: u32) -> usize {
     let table = TABLE.lock();
     let found = table.iter().find(|known| known.major == major && known.minors.start == first_minor);
-    found.map_or(0, |region| region.openings.load(Ordering::Relaxed))
+    found.map_or(0, |region| region.openings.count())
 }
 
 /// Counts an opening for as long as it lives.
-struct Opening(Arc<AtomicUsize>);
+struct Opening(Arc<Uses>);
 
 impl Drop for Opening {
     fn drop(&mut self) {
-        // Release: see `unregister`.
-        self.0.fetch_sub(1, Ordering::Release);
+        self.0.end();
     }
 }
 
@@ -229,8 +227,7 @@ fn find(device: DeviceNumber) -> Result<(Arc<dyn CharDriver>, Opening)> {
         .iter()
         .find(|known| known.major == device.major && known.minors.contains(&device.minor))
         .ok_or(Errno::ENXIO)?;
-    // Relaxed: the table is locked.
-    region.openings.fetch_add(1, Ordering::Relaxed);
+    region.openings.begin();
     Ok((region.driver.clone(), Opening(region.openings.clone())))
 }
 

@@ -11,9 +11,9 @@ use crate::sync::{SpinLock, rank};
 use alloc::format;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU32, Ordering};
 use postern_core::errno::{Errno, Result};
 use postern_core::path::PATH_MAX;
+use postern_sync::Presence;
 
 /// One component of a path.
 pub type Name = Arc<[u8]>;
@@ -39,8 +39,7 @@ pub struct Dentry {
     inode: Arc<Inode>,
     place: SpinLock<Place>,
     /// How many mounts cover it, so that path walks look into the mount table only where there is something.
-    /// Release and Acquire: who sees that something is mounted here finds it in the mount table.
-    covers: AtomicU32,
+    covers: Presence,
     _live: Live<{ live::DENTRIES }>,
 }
 
@@ -50,7 +49,7 @@ impl Dentry {
         Arc::new(Self {
             inode,
             place: SpinLock::new(rank::DENTRY, place),
-            covers: AtomicU32::new(0),
+            covers: Presence::none(),
             _live: Live::new(),
         })
     }
@@ -116,17 +115,17 @@ impl Dentry {
 
     /// Whether something is mounted here (in some mount of this file system).
     pub fn is_covered(&self) -> bool {
-        self.covers.load(Ordering::Acquire) != 0
+        self.covers.any()
     }
 
     /// A mount was put here. Called with the mount table locked.
     pub fn cover(&self) {
-        self.covers.fetch_add(1, Ordering::Release);
+        self.covers.add();
     }
 
     /// A mount was taken from here. Called with the mount table locked.
     pub fn uncover(&self) {
-        self.covers.fetch_sub(1, Ordering::Release);
+        self.covers.remove();
     }
 
     /// Whether `self` is `other` or lies below it, within one file system.

@@ -11,9 +11,8 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicUsize, Ordering};
 use postern_core::errno::{Errno, Result};
-use postern_sync::{ANY_EVENT, Interrupted, Mode};
+use postern_sync::{ANY_EVENT, Interrupted, Mode, Presence};
 
 /// What is wanted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,7 +40,7 @@ struct Holders {
 
 static HELD: SpinLock<BTreeMap<usize, Holders>> = SpinLock::new(rank::OBJECT, BTreeMap::new());
 /// How many files are locked, so that closing a file costs nothing while there are none.
-static COUNT: AtomicUsize = AtomicUsize::new(0);
+static COUNT: Presence = Presence::none();
 static RELEASED: WaitQueue = WaitQueue::new();
 
 fn key(file: &OpenFile) -> usize {
@@ -74,8 +73,7 @@ fn try_acquire(file: &OpenFile, lock: Lock) -> bool {
     let Some(holders) = held.get_mut(&key(file)) else {
         let descriptions = vec![identity(file)];
         held.insert(key(file), Holders { lock, descriptions });
-        // Relaxed, here and below: see `release_unless`.
-        COUNT.fetch_add(1, Ordering::Relaxed);
+        COUNT.add();
         return true;
     };
     if holders.descriptions.contains(&identity(file)) {
@@ -95,9 +93,9 @@ pub fn release(file: &OpenFile) {
 
 /// Unlocks, unless the description holds `kept` already.
 fn release_unless(file: &OpenFile, kept: Option<Lock>) {
-    // Relaxed: whoever locked by this description has counted it, and the caller is that one or has heard from it. Otherwise the
-    // two calls race, and this one is the first.
-    if COUNT.load(Ordering::Relaxed) == 0 {
+    // Whoever locked by this description has counted it, and the caller is that one or has heard from it. Otherwise the two calls
+    // race, and this one is the first.
+    if !COUNT.any() {
         return;
     }
     let mut held = HELD.lock();
@@ -114,7 +112,7 @@ fn release_unless(file: &OpenFile, kept: Option<Lock>) {
     }
     if holders.descriptions.is_empty() {
         held.remove(&key(file));
-        COUNT.fetch_sub(1, Ordering::Relaxed);
+        COUNT.remove();
     }
     drop(held);
     RELEASED.wake_all(ANY_EVENT);

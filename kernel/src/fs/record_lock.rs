@@ -11,9 +11,8 @@ use crate::sync::{SpinLock, WaitQueue, rank};
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicUsize, Ordering};
 use postern_core::errno::{Errno, Result};
-use postern_sync::{ANY_EVENT, Mode};
+use postern_sync::{ANY_EVENT, Mode, Presence};
 
 /// Who holds a lock. Addresses of what lives at least as long as the lock.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -78,7 +77,7 @@ struct Table {
 
 static TABLE: SpinLock<Table> = SpinLock::new(rank::OBJECT, Table { held: BTreeMap::new(), wanted: BTreeMap::new() });
 /// How many files are locked, so that closing a file costs nothing while there are none.
-static COUNT: AtomicUsize = AtomicUsize::new(0);
+static COUNT: Presence = Presence::none();
 static RELEASED: WaitQueue = WaitQueue::new();
 
 fn key(inode: &Arc<Inode>) -> usize {
@@ -153,8 +152,7 @@ impl Table {
     }
 
     fn count(&self) {
-        // Relaxed: see `release`.
-        COUNT.store(self.held.len(), Ordering::Relaxed);
+        COUNT.set(self.held.len());
     }
 }
 
@@ -210,9 +208,9 @@ pub fn acquire(inode: &Arc<Inode>, wanted: &Record) -> Result<()> {
 /// # Errors
 /// ENOLCK: a lock would be cut in two, and there is no memory for that.
 pub fn unlock(inode: &Arc<Inode>, owner: Owner, span: Span) -> Result<()> {
-    // Relaxed: an owner that holds a lock has counted it itself, in this thread or in one that this has heard from. Otherwise the
-    // two calls race, and this one is the first.
-    if COUNT.load(Ordering::Relaxed) == 0 {
+    // An owner that holds a lock has counted it itself, in this thread or in one that this has heard from. Otherwise the two calls
+    // race, and this one is the first.
+    if !COUNT.any() {
         return Ok(());
     }
     let mut table = TABLE.lock();
@@ -226,7 +224,7 @@ pub fn unlock(inode: &Arc<Inode>, owner: Owner, span: Span) -> Result<()> {
 
 /// Unlocks all that the owner has locked of the file: a descriptor of it was closed.
 pub fn release_file(inode: &Arc<Inode>, owner: Owner) {
-    if COUNT.load(Ordering::Relaxed) == 0 {
+    if !COUNT.any() {
         return;
     }
     let mut table = TABLE.lock();
@@ -239,8 +237,8 @@ pub fn release_file(inode: &Arc<Inode>, owner: Owner) {
 
 /// Unlocks all that the owner has locked of any file: it is gone.
 pub fn release_all(owner: Owner) {
-    // Relaxed: as in `release`; the owner's last thread has heard from all others.
-    if COUNT.load(Ordering::Relaxed) == 0 {
+    // As in `unlock`; the owner's last thread has heard from all others.
+    if !COUNT.any() {
         return;
     }
     let mut table = TABLE.lock();

@@ -18,6 +18,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use linux_raw_sys::general as abi;
 use postern_core::areas::AreaFlags;
 use postern_core::errno::{Errno, Result};
+use postern_sync::Presence;
 
 const BUCKETS: usize = 64;
 /// FUTEX_BITSET_MATCH_ANY.
@@ -144,13 +145,12 @@ fn is_waiting(id: u64, key: Key) -> bool {
 /// Held while waiters are moved between buckets, and by whoever looks for one in all of them: it can be missed only so.
 static MOVING: SpinLock<()> = SpinLock::new(rank::FUTEX_MOVE, ());
 /// How many waiters that began in each bucket have been moved and still wait: while 0, none of those looks elsewhere.
-static MOVED_FROM: [AtomicU64; BUCKETS] = [const { AtomicU64::new(0) }; BUCKETS];
+static MOVED_FROM: [Presence; BUCKETS] = [const { Presence::none() }; BUCKETS];
 
 /// Asked by a waiter that has not found itself in its bucket.
 fn any_moved_from(bucket: usize) -> bool {
-    // Relaxed: whoever moved it counted that with the bucket locked, before the caller locked it. Until it has been taken out
-    // the count has it, since every other is taken back after it was added only.
-    MOVED_FROM[bucket].load(Ordering::Relaxed) != 0
+    // Whoever moved it counted that with the bucket locked, before the caller locked it.
+    MOVED_FROM[bucket].any()
 }
 
 impl Waiter {
@@ -158,8 +158,7 @@ impl Waiter {
     fn moved_to(self, key: Key) -> Self {
         let home = self.moved_from.unwrap_or_else(|| {
             let home = self.key.bucket();
-            // Relaxed: see `any_moved_from`.
-            MOVED_FROM[home].fetch_add(1, Ordering::Relaxed);
+            MOVED_FROM[home].add();
             home.to_le_bytes()[0]
         });
         Self { key, moved_from: Some(home), ..self }
@@ -168,8 +167,7 @@ impl Waiter {
     /// It has been taken out of its bucket, which is locked, and waits no more.
     fn leave(&self) {
         if let Some(home) = self.moved_from {
-            // Relaxed: see `any_moved_from`.
-            MOVED_FROM[usize::from(home)].fetch_sub(1, Ordering::Relaxed);
+            MOVED_FROM[usize::from(home)].remove();
         }
     }
 }

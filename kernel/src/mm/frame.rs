@@ -16,6 +16,7 @@ use core::num::NonZeroU32;
 use core::ops::Range;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use postern_core::errno::{Errno, Result};
+use postern_sync::References;
 
 /// Frames a cache holds at most.
 const CACHE_CAPACITY: usize = 64;
@@ -38,11 +39,11 @@ static CACHE_ENABLED: AtomicBool = AtomicBool::new(true);
 static COUNTERS: PerCpu<Counters> = PerCpu::new([const { Counters::new() }; MAX_CPUS]);
 
 /// The reference counts, one a frame of RAM, set up once at boot.
-static REFERENCES: spin::Once<References> = spin::Once::new();
+static REFERENCES: spin::Once<Table> = spin::Once::new();
 
-struct References {
+struct Table {
     first: u32,
-    counts: &'static [AtomicU32],
+    counts: &'static [References],
 }
 
 /// What the allocator has done, per CPU. Relaxed: they are statistics.
@@ -94,8 +95,7 @@ impl Frame {
     /// A frame for `purpose`. ENOMEM.
     pub fn alloc_for(purpose: Purpose) -> Result<Self> {
         let number = take(purpose).ok_or(Errno::ENOMEM)?;
-        // Relaxed: nobody else knows the frame yet.
-        references(number).store(1, Ordering::Relaxed);
+        references(number).begin();
         count(|counters| &counters.allocated);
         Ok(Self(number))
     }
@@ -124,8 +124,7 @@ impl Frame {
 
     /// How many handles there are: 1 means the caller's is the only one.
     pub fn share_count(&self) -> u32 {
-        // Acquire: whoever finds itself alone must see what the others wrote before they let go.
-        references(self.0).load(Ordering::Acquire)
+        references(self.0).count()
     }
 
     /// Copies bytes at `offset` out. User programs may be changing them: then they are torn, not unsound.
@@ -206,32 +205,28 @@ impl Frame {
 
 impl Clone for Frame {
     fn clone(&self) -> Self {
-        // Relaxed: as for Arc, a new handle is made from one that keeps the frame alive.
-        references(self.0).fetch_add(1, Ordering::Relaxed);
+        references(self.0).share();
         Self(self.0)
     }
 }
 
 impl Drop for Frame {
     fn drop(&mut self) {
-        let references = references(self.0);
-        // The only handle cannot be cloned by anybody else: no need for the atomic decrement.
-        // Acquire/Release as for Arc: uses of the frame happen before its reuse.
-        if references.load(Ordering::Acquire) == 1 || references.fetch_sub(1, Ordering::AcqRel) == 1 {
+        if references(self.0).let_go() {
             count(|counters| &counters.freed);
             give(self.0);
         }
     }
 }
 
-fn references(number: NonZeroU32) -> &'static AtomicU32 {
+fn references(number: NonZeroU32) -> &'static References {
     // `init` runs before the first frame exists.
     let table = REFERENCES.get().expect("frame table");
     &table.counts[(number.get() - table.first) as usize]
 }
 
 /// The reference count of the frame at `physical`, for the heap, whose slabs are frames.
-pub(super) fn references_at(physical: usize) -> &'static AtomicU32 {
+pub(super) fn references_at(physical: usize) -> &'static References {
     let number = u32::try_from(physical >> PAGE_SHIFT).ok().and_then(NonZeroU32::new);
     references(number.expect("a frame's address"))
 }
@@ -331,12 +326,12 @@ pub fn free_contiguous(physical: usize, pages: usize) {
 /// # Safety
 /// `table` is zeroed memory of 4 bytes a frame of `ram`, used for nothing else for ever.
 pub unsafe fn init(ram: Range<usize>, table: usize) {
-    let pointer = core::ptr::with_exposed_provenance::<AtomicU32>(table);
+    let pointer = core::ptr::with_exposed_provenance::<References>(table);
     let length = ram.len() >> PAGE_SHIFT;
-    // SAFETY: the caller's promise; zeroes are valid atomics.
+    // SAFETY: the caller's promise; zeroes are valid counts.
     let counts = unsafe { core::slice::from_raw_parts(pointer, length) };
     let first = u32::try_from(ram.start >> PAGE_SHIFT).expect("RAM below 16 TiB");
-    REFERENCES.call_once(|| References { first, counts });
+    REFERENCES.call_once(|| Table { first, counts });
 }
 
 /// Hands free RAM over to the allocator.

@@ -14,9 +14,10 @@ use crate::sync::{PerCpu, SpinLock, rank};
 use alloc::vec::Vec;
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicI64, Ordering};
 use linked_list_allocator::Heap;
 use postern_core::errno::{Errno, Result};
+use postern_sync::References;
 
 /// Sizes of the classes: powers of two.
 const SMALLEST: usize = 16;
@@ -287,7 +288,7 @@ impl Bottom {
         let mut next = self.depots[class].head;
         while let Some(node) = next {
             if let Some(references) = slab_references(node.cast()) {
-                references.fetch_add(1, Ordering::Relaxed);
+                references.share();
             }
             // SAFETY: the depot owns its nodes.
             next = unsafe { node.as_ref() }.next;
@@ -295,7 +296,7 @@ impl Bottom {
         let all = u32::try_from(SLAB / class_size(class)).unwrap_or(u32::MAX);
         let mut kept = FreeList::new();
         while let Some(object) = self.take(class) {
-            let whole = slab_references(object).is_some_and(|references| references.load(Ordering::Relaxed) == 1 + all);
+            let whole = slab_references(object).is_some_and(|references| references.count() == 1 + all);
             if !whole {
                 // SAFETY: the depot owned it.
                 unsafe { kept.push(object) };
@@ -306,7 +307,7 @@ impl Bottom {
         }
         while let Some(object) = kept.pop() {
             if let Some(references) = slab_references(object) {
-                references.store(1, Ordering::Relaxed);
+                references.begin();
             }
             // SAFETY: the depot owned it.
             unsafe { self.put(class, object) };
@@ -315,7 +316,7 @@ impl Bottom {
 }
 
 /// The reference count of the slab's frame that `object` lies in; `None` for one of the first stock, which has no frame.
-fn slab_references(object: NonNull<u8>) -> Option<&'static AtomicU32> {
+fn slab_references(object: NonNull<u8>) -> Option<&'static References> {
     let address = object.addr().get();
     (address < HEAP).then(|| frame::references_at(physical(address)))
 }
@@ -349,7 +350,7 @@ pub fn reclaim() -> usize {
     let count = idle.length;
     while let Some(slab) = idle.pop() {
         let physical = physical(slab.addr().get());
-        frame::references_at(physical).store(1, Ordering::Relaxed);
+        frame::references_at(physical).begin();
         // SAFETY: the slab's own reference, which `stock_up` gave away.
         drop(unsafe { Frame::from_physical(physical) });
     }

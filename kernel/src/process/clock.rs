@@ -8,15 +8,14 @@ use crate::arch::timer::now_ns;
 use crate::sched::{self, switch};
 use crate::sync::{WaitError, WaitQueue};
 use crate::time;
-use core::sync::atomic::{AtomicU64, Ordering};
 use postern_core::clock::{Clock, NS_MAX};
 use postern_core::errno::{Errno, Result};
-use postern_sync::{ANY_EVENT, Mode, Sleep};
+use postern_sync::{ANY_EVENT, Changes, Mode, Sleep};
 
 /// Those who wait for a point in real time; woken when the real-time clock is set.
 static REALTIME_SLEEPERS: WaitQueue = WaitQueue::new();
 /// How often it has been set.
-static TIMES_SET: AtomicU64 = AtomicU64::new(0);
+static TIMES_SET: Changes = Changes::new();
 
 /// The sleep was ended by a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,8 +48,7 @@ pub fn process_run_ns() -> u64 {
 pub fn set_realtime_ns(ns: u64) {
     time::set_realtime_ns(ns);
     vdso::on_clock_set();
-    // Release: whoever sees the count sees the new time.
-    TIMES_SET.fetch_add(1, Ordering::Release);
+    TIMES_SET.tell();
     REALTIME_SLEEPERS.wake_all(ANY_EVENT);
 }
 
@@ -75,11 +73,9 @@ pub fn sleep_until(deadline_ns: u64) -> core::result::Result<(), Interrupted> {
 /// [`Interrupted`].
 pub fn sleep_until_realtime(deadline_ns: u64) -> core::result::Result<(), Interrupted> {
     while time::realtime_ns() < deadline_ns {
-        // Acquire: with this count comes the offset that it stands for, or a newer one. Set later than that, the count differs.
-        let seen = TIMES_SET.load(Ordering::Acquire);
+        let seen = TIMES_SET.now();
         let monotonic = deadline_ns.saturating_sub(time::realtime_offset_ns()).min(NS_MAX);
-        // Relaxed: the wait queue's fence comes before it.
-        let set_or_due = || (TIMES_SET.load(Ordering::Relaxed) != seen || now_ns() >= monotonic).then_some(());
+        let set_or_due = || (TIMES_SET.is_news(seen) || now_ns() >= monotonic).then_some(());
         match REALTIME_SLEEPERS.wait_until(Mode::Shared, Sleep::Interruptible, Some(monotonic), set_or_due) {
             Ok(()) | Err(WaitError::TimedOut) => {}
             Err(WaitError::Interrupted) => return Err(Interrupted),

@@ -17,6 +17,10 @@
 //! | [`HandOff`] | never | the task that goes next on a CPU, before its run queue |
 //! | [`IdleCpus`], [`ReadyCount`] | never | no CPU waits for work while work waits for a CPU |
 //! | [`Requests`] | never | what a task must look at before it returns to user mode |
+//! | [`References`], [`Uses`] | never | who is the last, and frees; whether nobody is left, so that it can be taken away |
+//! | [`SetOnce`] | never | a value set once, and read without a lock |
+//! | [`Changes`] | never | whether there is news since the last look |
+//! | [`Presence`] | never | whether it is worth while to take a lock |
 //!
 //! The kernel runs with interrupts masked and is not preempted while it holds a [`SpinLock`], so no lock here saves or
 //! restores the interrupt state.
@@ -38,26 +42,34 @@ macro_rules! const_unless_loom {
 
 mod asid;
 mod atomic;
+mod changes;
 mod glimpse;
 mod hand_off;
 mod idle;
 mod mutex;
 mod park;
 mod platform;
+mod presence;
 mod rank;
+mod references;
 mod requests;
+mod set_once;
 mod spin_lock;
 mod wait;
 
 pub use asid::{AsidContext, Asids, TranslationControl};
+pub use changes::Changes;
 pub use glimpse::{Glimpse, Interest};
 pub use hand_off::HandOff;
 pub use idle::{IdleCpus, ReadyCount};
 pub use mutex::{Mutex, MutexGuard};
 pub use park::{Notify, ParkState, SwitchOut};
 pub use platform::Platform;
+pub use presence::Presence;
 pub use rank::{HeldLocks, Rank};
+pub use references::{References, Uses};
 pub use requests::Requests;
+pub use set_once::SetOnce;
 #[cfg(not(loom))]
 pub use spin_lock::Relax;
 pub use spin_lock::{SpinGuard, SpinLock};

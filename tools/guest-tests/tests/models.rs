@@ -26,6 +26,11 @@ fn every_interleaving_of_the_protocols_between_cpus_that_loom_explores_passes() 
 }
 
 #[test]
+fn every_interleaving_of_what_is_counted_or_set_once_that_loom_explores_passes() {
+    every_interleaving_passes("postern-sync", "count_models");
+}
+
+#[test]
 fn every_interleaving_of_the_mapped_ring_that_loom_explores_passes() {
     every_interleaving_passes("postern-abi", "models");
 }

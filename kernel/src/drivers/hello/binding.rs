@@ -9,7 +9,7 @@ use crate::sync::{Mutex, rank};
 use alloc::sync::Arc;
 use postern_core::errno::{Errno, Result};
 use postern_core::pipe::WriterOpens;
-use spin::Once;
+use postern_sync::SetOnce;
 
 /// An instance with the ends that a file has open of it.
 #[derive(Clone)]
@@ -24,13 +24,13 @@ pub struct Bound {
 pub struct Binding {
     loose: Mutex<Bound>,
     /// Set with `loose` locked.
-    fixed: Once<Bound>,
+    fixed: SetOnce<Bound>,
 }
 
 impl Binding {
     /// A loose one.
     pub fn new(bound: Bound) -> Self {
-        Self { loose: Mutex::new(rank::BINDING, bound), fixed: Once::new() }
+        Self { loose: Mutex::new(rank::BINDING, bound), fixed: SetOnce::new() }
     }
 
     /// What the file works on now.
@@ -51,8 +51,12 @@ impl Binding {
     #[cold]
     pub fn fix(&self) -> &Bound {
         let loose = self.loose.lock();
-        // With the lock held nobody else is in here, so nobody spins.
-        self.fixed.call_once(|| loose.clone())
+        self.fix_as(&loose)
+    }
+
+    /// Fixes it, if it is not, as `loose`, what the caller has locked.
+    fn fix_as(&self, loose: &Bound) -> &Bound {
+        self.fixed.get_or_set(|| loose.clone()).expect("nobody sets it without the lock")
     }
 
     /// A transfer while it may still be loose: if bytes move, it is fixed.
@@ -62,7 +66,7 @@ impl Binding {
         let loose = self.loose.lock();
         let moved = attempt(&loose)?;
         if moved != 0 {
-            self.fixed.call_once(|| loose.clone());
+            self.fix_as(&loose);
         }
         Ok(moved)
     }
@@ -73,7 +77,7 @@ impl Binding {
     /// EBUSY: the binding is fixed.
     pub fn replace(&self, new: Bound) -> Result<Bound> {
         let mut loose = self.loose.lock();
-        if self.fixed.is_completed() {
+        if self.fixed.get().is_some() {
             return Err(Errno::EBUSY);
         }
         Ok(core::mem::replace(&mut *loose, new))

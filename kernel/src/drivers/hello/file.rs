@@ -7,7 +7,7 @@ use super::binding::{Binding, Bound};
 use super::instance::{Boundaries, FOR_READERS, FOR_WRITERS, Instance};
 use super::mapped::{Role, View};
 use super::routing;
-use super::sharing::{Part, PartCell};
+use super::sharing::Part;
 use super::switches::SLOTS_MAX;
 use crate::fs::file::{Direction, FileControl, FileOps, Io, MapRequest, Readiness};
 use crate::fs::flags::{AccessMode, OpenFlags};
@@ -26,6 +26,7 @@ use postern_abi::hello::{
 use postern_core::channel::{ChannelKey, ChannelName, NAME_MAX};
 use postern_core::errno::{Errno, Result};
 use postern_core::page_ring::PAGE_SIZE;
+use postern_sync::SetOnce;
 
 /// What a descriptor has of `/dev/hello`.
 pub struct HelloFile {
@@ -34,7 +35,8 @@ pub struct HelloFile {
     meeting: Meeting,
     /// The readiness bits of its ends.
     visible: Readiness,
-    part: PartCell,
+    /// Its part in a shared ring; it gets one at most.
+    part: SetOnce<Part>,
 }
 
 impl HelloFile {
@@ -48,7 +50,7 @@ impl HelloFile {
         visible.set(FOR_READERS, access.contains(AccessMode::READ));
         visible.set(FOR_WRITERS, access.contains(AccessMode::WRITE));
         let binding = Binding::new(open_instance(key, access, meeting)?);
-        Ok(Self { binding, access, meeting, visible, part: PartCell::none() })
+        Ok(Self { binding, access, meeting, visible, part: SetOnce::new() })
     }
 
     /// The ends it has open.
@@ -71,7 +73,9 @@ impl HelloFile {
             return Err(Errno::EBADF);
         }
         let instance = &self.binding.fix().instance;
-        self.part.set_with(|| instance.take_role(role)).map(|part| part.ring.size_bytes())
+        // Refused if it has one, or is about to.
+        let part = self.part.set_with(|| instance.take_role(role)).ok_or(Errno::EBUSY)??;
+        Ok(part.ring.size_bytes())
     }
 
     fn expect_part(&self) -> Result<(&Instance, &Part)> {

@@ -12,14 +12,13 @@ use crate::fs::file::{Direction, Readiness};
 use crate::ipc::rendezvous::Ends;
 use crate::mm::user::{Sink, Source};
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::Ordering;
 use postern_abi::ring::protocol::Doorbell;
 use postern_core::effects::{Step, Wake, Wakes};
 use postern_core::errno::{Errno, Result};
 use postern_core::page_ring::PAGE_SIZE;
 use postern_core::pipe::{End, WriterOpens};
 use postern_sync::Mode;
-use spin::Once;
 
 impl Role {
     /// The end it gives up.
@@ -48,44 +47,6 @@ pub struct Part {
     /// The instance's count of writers when this file became the consumer, if it was the only one: no hang-up before that
     /// changes.
     pub unseen_writers: Option<WriterOpens>,
-}
-
-/// The part that a file has; it gets one at most.
-pub struct PartCell {
-    /// Somebody has it, or is about to.
-    is_reserved: AtomicBool,
-    part: Once<Part>,
-}
-
-impl PartCell {
-    /// None yet.
-    pub const fn none() -> Self {
-        Self { is_reserved: AtomicBool::new(false), part: Once::new() }
-    }
-
-    /// The part.
-    pub fn get(&self) -> Option<&Part> {
-        self.part.get()
-    }
-
-    /// Sets it to what `take` gives.
-    ///
-    /// # Errors
-    /// EBUSY: it is set, or being set; what `take` says.
-    pub fn set_with(&self, take: impl FnOnce() -> Result<Part>) -> Result<&Part> {
-        // Relaxed: nothing is read but the flag itself.
-        if self.is_reserved.swap(true, Ordering::Relaxed) {
-            return Err(Errno::EBUSY);
-        }
-        match take() {
-            // Who has reserved it sets it alone, so nobody spins.
-            Ok(part) => Ok(self.part.call_once(|| part)),
-            Err(error) => {
-                self.is_reserved.store(false, Ordering::Relaxed);
-                Err(error)
-            }
-        }
-    }
 }
 
 impl Instance {

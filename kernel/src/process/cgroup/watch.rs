@@ -4,26 +4,26 @@
 //! and POLLERR from a change until the file is read, and before it is read for the first time.
 
 use crate::sync::WaitQueue;
-use core::sync::atomic::{AtomicU64, Ordering};
 use postern_core::readiness::Readiness;
+use postern_sync::Changes;
 
 /// The changes of one file.
 pub struct Watch {
-    changes: AtomicU64,
+    changes: Changes,
     queue: WaitQueue,
 }
 
 impl Watch {
     /// Which no reader has seen.
-    pub const UNSEEN: u64 = 0;
+    pub const UNSEEN: u64 = Changes::UNSEEN;
 
     pub(super) fn new() -> Self {
-        Self { changes: AtomicU64::new(Self::UNSEEN + 1), queue: WaitQueue::new() }
+        Self { changes: Changes::new(), queue: WaitQueue::new() }
     }
 
     /// The number of the last change: what is read now is at least as new.
     pub fn changes(&self) -> u64 {
-        self.changes.load(Ordering::Acquire)
+        self.changes.now()
     }
 
     /// Where to wait for the next.
@@ -33,7 +33,7 @@ impl Watch {
 
     /// The file has changed.
     pub(super) fn tell(&self) {
-        self.changes.fetch_add(1, Ordering::Release);
+        self.changes.tell();
         self.queue.wake_all((Readiness::PRI | Readiness::ERR).bits());
     }
 }
