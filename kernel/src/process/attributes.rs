@@ -1,11 +1,8 @@
 //! What a thread or a process says about itself, by prctl(2) and sched_setscheduler(2), and what is kept for it.
 //! Values in atomics. Lock: PROCESS_TREE to find children. Specification: prctl(2), sched(7).
 
-use super::process::Process;
 use super::signal::{self, SignalInfo};
 use super::tree;
-use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use linux_raw_sys::general as abi;
 use postern_core::errno::{Errno, Result};
@@ -135,17 +132,12 @@ impl ProcessAttributes {
 
 /// The process `pid` is about to end: its children get the signals they asked for.
 pub(super) fn on_parent_ending(pid: Tid) {
-    let children: Vec<Arc<Process>> = {
-        let tree = tree::lock();
-        let numbers = tree.node(pid).map(|node| node.children.as_slice()).unwrap_or_default();
-        numbers.iter().filter_map(|child| tree.node(*child)).map(|node| node.process.clone()).collect()
-    };
-    for child in children {
-        for task in child.tasks() {
+    tree::for_each_child(pid, |child| {
+        child.for_each_task(|task| {
             let wanted = task.thread().attributes.parent_death_signal.load(Ordering::Relaxed);
             if let Ok(signal) = Signal::from_number(wanted.cast_signed()) {
-                signal::send_to_process(&child, SignalInfo::from_current(signal, abi::SI_USER.cast_signed()));
+                signal::send_to_process(child, SignalInfo::from_current(signal, abi::SI_USER.cast_signed()));
             }
-        }
-    }
+        });
+    });
 }

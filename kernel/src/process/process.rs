@@ -10,7 +10,6 @@ use crate::mm::AddressSpace;
 use crate::sched::Task;
 use crate::sync::{Mutex, SpinLock, WaitQueue, rank};
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use arrayvec::ArrayVec;
 use core::ops::Range;
 use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
@@ -193,9 +192,14 @@ impl Process {
         }
     }
 
-    /// All its threads.
-    pub fn tasks(&self) -> Vec<Arc<Task>> {
-        self.threads.lock().tasks.to_vec()
+    /// How many threads it has.
+    pub fn thread_count(&self) -> usize {
+        self.threads.lock().tasks.len()
+    }
+
+    /// Its thread with this number.
+    pub fn find_task(&self, tid: Tid) -> Option<Arc<Task>> {
+        self.threads.lock().tasks.iter().find(|task| task.thread().tid() == tid).cloned()
     }
 
     /// Its address space, if it still has one.

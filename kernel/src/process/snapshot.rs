@@ -36,8 +36,8 @@ pub fn init(command_line: &'static str) {
 struct Table;
 
 impl ProcessTable for Table {
-    fn pids(&self) -> Vec<u32> {
-        tree::processes().iter().map(|process| process.pid()).collect()
+    fn next_pid(&self, from: u32) -> Option<u32> {
+        tree::next_process(from)
     }
 
     fn find(&self, pid: u32) -> Option<Arc<dyn ProcessView>> {
@@ -57,9 +57,8 @@ fn ended(process: &Process) -> Option<Ended> {
 
 impl ProcessView for Process {
     fn snapshot(&self) -> ProcessSnapshot {
-        let tasks = self.tasks();
         let ended = ended(self);
-        let credentials = tasks.first().map(|task| task.thread().credentials());
+        let credentials = self.any_thread().map(|task| task.thread().credentials());
         let uid = ended.map_or(0, |ended| ended.uid);
         let mut snapshot = ProcessSnapshot {
             pid: self.pid(),
@@ -68,7 +67,7 @@ impl ProcessView for Process {
             sid: self.session(),
             terminal: None,
             uids: [uid; 4],
-            threads: tasks.len(),
+            threads: self.thread_count(),
             times_ns: [self.run_ns(), 0],
             children_times_ns: [self.children_ns(), 0],
             exit_status: ended.map_or(0, |ended| ended.status),
@@ -85,18 +84,14 @@ impl ProcessView for Process {
         snapshot
     }
 
-    fn tids(&self) -> Vec<u32> {
-        let mut tids: Vec<u32> = self.tasks().iter().map(|task| task.thread().tid()).collect();
-        tids.push(self.pid());
-        tids.sort_unstable();
-        tids.dedup();
-        tids
+    fn next_tid(&self, from: u32) -> Option<u32> {
+        let first = Some(self.pid()).filter(|pid| *pid >= from);
+        first.into_iter().chain(tree::next_thread(self, from)).min()
     }
 
     fn thread(&self, tid: u32) -> Option<ThreadSnapshot> {
-        let tasks = self.tasks();
-        match tasks.iter().find(|task| task.thread().tid() == tid) {
-            Some(task) => Some(thread_snapshot(self, task)),
+        match self.find_task(tid) {
+            Some(task) => Some(thread_snapshot(self, &task)),
             // The first thread may end before the others; then it is a zombie until all have.
             None if tid == self.pid() => Some(zombie(self)),
             None => None,
@@ -138,9 +133,7 @@ impl ProcessView for Process {
     }
 
     fn set_name(&self, tid: u32, name: &[u8]) -> Result<()> {
-        let tasks = self.tasks();
-        let task = tasks.iter().find(|task| task.thread().tid() == tid).ok_or(Errno::ESRCH)?;
-        task.thread().set_name(name);
+        self.find_task(tid).ok_or(Errno::ESRCH)?.thread().set_name(name);
         Ok(())
     }
 }
@@ -196,7 +189,7 @@ impl SystemView for System {
             uptime_ns: now_ns(),
             boot_time_s: time::realtime_offset_ns() / NS_PER_SECOND,
             cpu_times_ns: alloc::vec![[0; 3]; cpus],
-            last_pid: tree::processes().iter().map(|process| process.pid()).max().unwrap_or(0),
+            last_pid: tree::last_process().unwrap_or(0),
             running: run_queue::ready_count() + 1,
             threads,
             context_switches: switch_count(),

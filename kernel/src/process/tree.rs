@@ -11,6 +11,8 @@ use crate::sync::{SpinGuard, SpinLock, rank};
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use arrayvec::ArrayVec;
+use core::ops::Bound;
 use core::sync::atomic::Ordering;
 use postern_core::errno::{Errno, Result};
 use postern_core::signal_action::{ActionFlags, Disposition};
@@ -23,13 +25,12 @@ pub const INIT: Tid = 1;
 
 static TREE: SpinLock<Tree> = SpinLock::new(
     rank::PROCESS_TREE,
-    Tree {
-        numbers: TidAllocator::new(PID_MAX_DEFAULT),
-        census: TaskCensus::new(),
-        threads: BTreeMap::new(),
-        nodes: BTreeMap::new(),
-    },
+    Tree { numbers: TidAllocator::new(PID_MAX_DEFAULT), census: TaskCensus::new(), threads: BTreeMap::new(), nodes: BTreeMap::new() },
 );
+
+/// How many processes are taken from the tree at once to do something with each.
+const AT_A_TIME: usize = 16;
+type Batch = ArrayVec<Arc<Process>, AT_A_TIME>;
 
 /// All threads and processes.
 pub struct Tree {
@@ -105,15 +106,53 @@ pub fn find_thread(tid: Tid) -> Option<Arc<Task>> {
     TREE.lock().threads.get(&tid).cloned()
 }
 
-/// All processes, in order of their numbers.
-pub fn processes() -> Vec<Arc<Process>> {
-    TREE.lock().nodes.values().map(|node| node.process.clone()).collect()
+/// The lowest number of a process, ended or not, that is at least `from`.
+pub fn next_process(from: Tid) -> Option<Tid> {
+    TREE.lock().nodes.range(from..).next().map(|(pid, _)| *pid)
 }
 
-/// The processes of a group that have not ended.
-pub fn group_members(group: Tid) -> Vec<Arc<Process>> {
-    let tree = TREE.lock();
-    tree.living().filter(|process| process.group() == group).cloned().collect()
+/// The highest number of a process, ended or not.
+pub fn last_process() -> Option<Tid> {
+    TREE.lock().nodes.last_key_value().map(|(pid, _)| *pid)
+}
+
+/// The lowest number of a thread of `process` that is at least `from`.
+pub fn next_thread(process: &Process, from: Tid) -> Option<Tid> {
+    let is_its = |task: &Task| core::ptr::eq(&**task.thread().process(), process);
+    TREE.lock().threads.range(from..).find(|(_, task)| is_its(task)).map(|(tid, _)| *tid)
+}
+
+/// Calls `visit` with every process that has not ended and `is_meant`, in order of their numbers. A few at a time: however many
+/// there are, no memory is asked for, and no lock is held over `visit`.
+pub fn for_each_living(is_meant: impl Fn(&Process) -> bool, mut visit: impl FnMut(&Arc<Process>)) {
+    let mut after = Bound::Unbounded;
+    loop {
+        let batch: Batch = {
+            let tree = TREE.lock();
+            let later = tree.nodes.range((after, Bound::Unbounded)).map(|(_, node)| node);
+            let living = later.filter(|node| node.ended.is_none()).map(|node| &node.process);
+            living.filter(|process| is_meant(process)).take(AT_A_TIME).cloned().collect()
+        };
+        let Some(last) = batch.last() else { return };
+        after = Bound::Excluded(last.pid());
+        batch.iter().for_each(&mut visit);
+    }
+}
+
+/// The same for the children of `pid`.
+pub fn for_each_child(pid: Tid, mut visit: impl FnMut(&Arc<Process>)) {
+    let mut after = 0;
+    loop {
+        let batch = TREE.lock().children_after(pid, after);
+        let Some(last) = batch.last() else { return };
+        after = last.pid();
+        batch.iter().for_each(&mut visit);
+    }
+}
+
+/// The session of a group, if a process that has not ended is in it.
+pub fn session_of_group(group: Tid) -> Option<Tid> {
+    TREE.lock().living().find(|process| process.group() == group).map(|process| process.session())
 }
 
 /// Whether a group has nobody outside it, in its session, who could continue it once it has stopped (POSIX: orphaned).
@@ -149,6 +188,23 @@ impl Tree {
     /// The processes that have not ended.
     pub fn living(&self) -> impl Iterator<Item = &Arc<Process>> {
         self.nodes.values().filter(|node| node.ended.is_none()).map(|node| &node.process)
+    }
+
+    /// The next few children of `pid` whose numbers are above `after`, in order of these.
+    fn children_after(&self, pid: Tid, after: Tid) -> Batch {
+        let children = self.nodes.get(&pid).map(|node| node.children.as_slice()).unwrap_or_default();
+        let mut next: ArrayVec<Tid, AT_A_TIME> = ArrayVec::new();
+        for &child in children.iter().filter(|child| **child > after) {
+            let place = next.partition_point(|known| *known < child);
+            if place == AT_A_TIME {
+                continue;
+            }
+            if next.is_full() {
+                next.pop();
+            }
+            next.insert(place, child);
+        }
+        next.iter().filter_map(|child| self.nodes.get(child)).map(|node| node.process.clone()).collect()
     }
 
     /// Every process, ended or not, in order of their numbers.

@@ -10,7 +10,6 @@ use crate::process::attributes::{Policy, priority_range};
 use crate::process::{self, Credentials, tree};
 use crate::sched::{self, Task, run_queue};
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use linux_raw_sys::general as abi;
 use postern_core::errno::{Errno, Result};
 use postern_core::run_queue::{NICE_MAX, NICE_MIN, slice_ns};
@@ -65,29 +64,42 @@ pub fn sched_getaffinity(pid: i32, length: usize, to: UserPtr<u8>) -> Result<usi
     Ok(MASK_SIZE)
 }
 
-/// The threads that getpriority(2) and setpriority(2) speak of. ESRCH if there are none, EINVAL.
-fn tasks_of(which: u32, who: i32) -> Result<Vec<Arc<Task>>> {
+/// Calls `visit` with the threads that getpriority(2) and setpriority(2) speak of. ESRCH if there are none, EINVAL.
+fn for_each_meant(which: u32, who: i32, mut visit: impl FnMut(&Task)) -> Result<()> {
     let current = process::current();
     let id = u32::try_from(who).map_err(|_| Errno::ESRCH)?;
-    let tasks = match which {
-        abi::PRIO_PROCESS => Vec::from([task_of(who, Errno::ESRCH)?]),
+    let mut found = false;
+    let mut visit = |task: &Task| {
+        found = true;
+        visit(task);
+    };
+    match which {
+        abi::PRIO_PROCESS => visit(&*task_of(who, Errno::ESRCH)?),
         abi::PRIO_PGRP => {
             let group = if id == 0 { current.process().group() } else { id };
-            tree::group_members(group).iter().flat_map(|process| process.tasks()).collect()
+            tree::for_each_living(
+                |process| process.group() == group,
+                |process| process.for_each_task(|task| visit(task)),
+            );
         }
         abi::PRIO_USER => {
             let user = if id == 0 { current.credentials().uid } else { id };
-            let all = tree::processes().into_iter().flat_map(|process| process.tasks());
-            all.filter(|task| task.thread().credentials().uid == user).collect()
+            let mut visit_theirs = |task: &Arc<Task>| {
+                if task.thread().credentials().uid == user {
+                    visit(task);
+                }
+            };
+            tree::for_each_living(|_| true, |process| process.for_each_task(&mut visit_theirs));
         }
         _ => return Err(Errno::EINVAL),
-    };
-    if tasks.is_empty() { Err(Errno::ESRCH) } else { Ok(tasks) }
+    }
+    if found { Ok(()) } else { Err(Errno::ESRCH) }
 }
 
 /// getpriority(2), as the kernel has it: 20 less the most favourable nice value, so that it is no error number.
 pub fn getpriority(which: u32, who: i32) -> Result<usize> {
-    let nice = tasks_of(which, who)?.iter().map(|task| task.nice()).min().ok_or(Errno::ESRCH)?;
+    let mut nice = NICE_MAX;
+    for_each_meant(which, who, |task| nice = nice.min(task.nice()))?;
     usize::try_from(20 - nice).map_err(|_| Errno::ESRCH)
 }
 
@@ -96,13 +108,11 @@ pub fn setpriority(which: u32, who: i32, nice: i32) -> Result<usize> {
     let nice = nice.clamp(NICE_MIN, NICE_MAX);
     let caller = process::current().credentials();
     let mut result = Ok(0);
-    for task in tasks_of(which, who)? {
-        match check_nice(&caller, &task, nice) {
-            Ok(()) => task.set_nice(nice),
-            // The others are changed all the same, as on Linux.
-            Err(error) => result = Err(error),
-        }
-    }
+    for_each_meant(which, who, |task| match check_nice(&caller, task, nice) {
+        Ok(()) => task.set_nice(nice),
+        // The others are changed all the same, as on Linux.
+        Err(error) => result = Err(error),
+    })?;
     result
 }
 

@@ -117,10 +117,9 @@ impl Terminal {
         if !self.is_controlling(caller) {
             return Err(Errno::ENOTTY);
         }
-        let members = process::tree::group_members(group);
-        match members.first() {
+        match process::tree::session_of_group(group) {
             None => Err(Errno::ESRCH),
-            Some(member) if member.session() != caller.session() => Err(Errno::EPERM),
+            Some(session) if session != caller.session() => Err(Errno::EPERM),
             Some(_) => {
                 self.lock().ownership.foreground = group;
                 Ok(())

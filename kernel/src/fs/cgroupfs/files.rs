@@ -93,12 +93,6 @@ pub(super) static FILES: [File; 15] = [
     shown("pids.peak", Scope::Pids, show_peak),
 ];
 
-fn put_lines(text: &mut Text, numbers: &[u32]) {
-    for number in numbers {
-        put!(text, "{number}\n");
-    }
-}
-
 fn put_limit(text: &mut Text, limit: Option<impl Display>) {
     match limit {
         Some(limit) => put!(text, "{limit}\n"),
@@ -116,12 +110,12 @@ fn put_controllers(text: &mut Text, controllers: Controllers) {
 }
 
 fn show_processes(group: &Cgroup, text: &mut Text) -> Result<()> {
-    put_lines(text, &cgroup::members(group.id()));
+    cgroup::for_each_member(group.id(), |pid| put!(text, "{pid}\n"));
     Ok(())
 }
 
 fn show_threads(group: &Cgroup, text: &mut Text) -> Result<()> {
-    put_lines(text, &cgroup::threads(group.id()));
+    cgroup::for_each_thread(group.id(), |tid| put!(text, "{tid}\n"));
     Ok(())
 }
 

@@ -114,7 +114,7 @@ impl Computed for Processes {
         let Ok(processes) = process_view::processes() else {
             return Vec::new();
         };
-        ids(processes.pids(), from, limit)
+        ids(|id| processes.next_pid(id), from, limit)
     }
 }
 
@@ -125,9 +125,10 @@ pub(super) fn parse_id(name: &[u8]) -> Result<u32> {
     text.parse().map_err(|_| Errno::ENOENT)
 }
 
-/// Entries of a directory of ids.
-pub(super) fn ids(ids: Vec<u32>, from: u64, limit: usize) -> Vec<ComputedEntry> {
-    let ids = ids.into_iter().filter(|&id| u64::from(id) >= from).take(limit);
+/// Entries of a directory of ids, of which `next` is the lowest that is at least what it is given.
+pub(super) fn ids(next: impl Fn(u32) -> Option<u32>, from: u64, limit: usize) -> Vec<ComputedEntry> {
+    let first = u32::try_from(from).ok().and_then(&next);
+    let ids = core::iter::successors(first, |&id| next(id + 1)).take(limit);
     let entry = |id: u32| ComputedEntry {
         key: u64::from(id),
         number: inode_number(id, 0, 0),

@@ -172,7 +172,7 @@ impl Computed for Threads {
     fn lookup(&self, name: &[u8]) -> Result<Arc<Inode>> {
         let tid = super::parse_id(name)?;
         let process = process_view::find(self.pid)?;
-        if !process.tids().contains(&tid) {
+        if process.next_tid(tid) != Some(tid) {
             return Err(Errno::ENOENT);
         }
         let computed = ThreadDirectory { pid: self.pid, tid, scope: Scope::Thread };
@@ -181,7 +181,9 @@ impl Computed for Threads {
     }
 
     fn list(&self, from: u64, limit: usize) -> Vec<ComputedEntry> {
-        process_view::find(self.pid).map(|process| super::ids(process.tids(), from, limit)).unwrap_or_default()
+        process_view::find(self.pid)
+            .map(|process| super::ids(|id| process.next_tid(id), from, limit))
+            .unwrap_or_default()
     }
 }
 

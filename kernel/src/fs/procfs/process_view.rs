@@ -109,8 +109,8 @@ pub struct ProcessSnapshot {
 pub trait ProcessView: Send + Sync {
     /// What it is now.
     fn snapshot(&self) -> ProcessSnapshot;
-    /// Its threads' ids in ascending order, the first thread's included even if it has ended.
-    fn tids(&self) -> Vec<u32>;
+    /// The lowest id of its threads that is at least `from`, the first thread's included even if it has ended.
+    fn next_tid(&self, from: u32) -> Option<u32>;
     /// One of its threads.
     fn thread(&self, tid: u32) -> Option<ThreadSnapshot>;
     /// Its descriptors; `None` for a zombie.
@@ -146,8 +146,8 @@ pub enum Show {
 
 /// All processes.
 pub trait ProcessTable: Send + Sync {
-    /// The ids in ascending order.
-    fn pids(&self) -> Vec<u32>;
+    /// The lowest id that is at least `from`.
+    fn next_pid(&self, from: u32) -> Option<u32>;
     /// A process by its id, zombies included.
     fn find(&self, pid: u32) -> Option<Arc<dyn ProcessView>>;
     /// The ids of the calling process and thread.

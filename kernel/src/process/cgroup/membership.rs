@@ -6,8 +6,6 @@
 
 use super::{CgroupId, Notices, hierarchy};
 use crate::process::{Process, signal, tree};
-use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use postern_core::cgroup_tree::ROOT;
 use postern_core::errno::Result;
@@ -127,19 +125,17 @@ pub fn migrate(process: &Process, to: CgroupId) -> Result<()> {
     Ok(())
 }
 
-fn living(group: CgroupId) -> Vec<Arc<Process>> {
-    tree::lock().living().filter(|process| process.cgroup.group() == group).cloned().collect()
+/// Calls `visit` with the number of each process in a group that has not ended, in order of these.
+pub fn for_each_member(group: CgroupId, mut visit: impl FnMut(Tid)) {
+    tree::for_each_living(|process| process.cgroup.group() == group, |process| visit(process.pid()));
 }
 
-/// The processes in a group that have not ended, in order of their numbers.
-pub fn members(group: CgroupId) -> Vec<Tid> {
-    living(group).iter().map(|process| process.pid()).collect()
-}
-
-/// Their threads.
-pub fn threads(group: CgroupId) -> Vec<Tid> {
-    let processes = living(group);
-    processes.iter().flat_map(|process| process.tasks()).map(|task| task.thread().tid()).collect()
+/// Calls `visit` with the numbers of their threads.
+pub fn for_each_thread(group: CgroupId, mut visit: impl FnMut(Tid)) {
+    tree::for_each_living(
+        |process| process.cgroup.group() == group,
+        |process| process.for_each_task(|task| visit(task.thread().tid())),
+    );
 }
 
 /// Kills every process in a group and below it, those included that are being made.

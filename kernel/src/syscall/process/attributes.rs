@@ -121,7 +121,7 @@ pub fn unshare(flags: u32) -> Result<usize> {
     if flags & NAMESPACES != 0 {
         return Err(Errno::ENOSYS);
     }
-    let is_single = process::current().process().tasks().len() == 1;
+    let is_single = process::current().process().thread_count() == 1;
     if flags & !(OWN | SHARED) != 0 || flags & OWN != 0 && !is_single {
         return Err(Errno::EINVAL);
     }
