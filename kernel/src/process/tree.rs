@@ -6,6 +6,7 @@
 
 use super::cgroup;
 use super::process::Process;
+use crate::fs::procfs::tunables::PID_MAX;
 use crate::sched::Task;
 use crate::sync::{SpinGuard, SpinLock, rank};
 use alloc::collections::BTreeMap;
@@ -18,14 +19,14 @@ use postern_core::errno::{Errno, Result};
 use postern_core::signal_action::{ActionFlags, Disposition};
 use postern_core::signal_set::Signal;
 use postern_core::task_census::{Claim, TaskCensus};
-use postern_core::tid_allocator::{PID_MAX_DEFAULT, Tid, TidAllocator};
+use postern_core::tid_allocator::{Tid, TidAllocator};
 
 /// The first process, to which orphans go.
 pub const INIT: Tid = 1;
 
 static TREE: SpinLock<Tree> = SpinLock::new(
     rank::PROCESS_TREE,
-    Tree { numbers: TidAllocator::new(PID_MAX_DEFAULT), census: TaskCensus::new(), threads: BTreeMap::new(), nodes: BTreeMap::new() },
+    Tree { numbers: TidAllocator::new(), census: TaskCensus::new(), threads: BTreeMap::new(), nodes: BTreeMap::new() },
 );
 
 /// How many processes are taken from the tree at once to do something with each.
@@ -170,11 +171,18 @@ pub fn counts() -> (usize, usize) {
     (tree.threads.len(), tree.nodes.len())
 }
 
+/// Numbers are below it.
+fn pid_max() -> Tid {
+    Tid::try_from(PID_MAX.get()).unwrap_or(Tid::MAX)
+}
+
 /// A number for a new thread or process. EAGAIN when all are taken, or as many as `claim` allows; ENOMEM.
 pub fn allocate_number(claim: &Claim) -> Result<Tid> {
     let mut tree = TREE.lock();
     tree.census.check(claim)?;
-    let tid = tree.numbers.try_allocate()?;
+    let Tree { numbers, nodes, .. } = &mut *tree;
+    let bears = |node: &Node, tid| node.process.group() == tid || node.process.session() == tid;
+    let tid = numbers.try_allocate(pid_max(), |tid| nodes.values().any(|node| bears(node, tid)))?;
     tree.census.add(tid, claim.uid);
     Ok(tid)
 }

@@ -10,6 +10,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 use postern_core::errno::{Errno, Result};
+use postern_core::tid_allocator::{PID_MAX_DEFAULT, PID_MAX_LIMIT, RESERVED_PIDS};
 
 /// `sysname` of uname(2).
 pub const OS_TYPE: &str = "Linux";
@@ -59,7 +60,7 @@ pub static PIPE_USER_PAGES_SOFT: Tunable = Tunable::new(16384, 0, u64::MAX);
 /// Pages in one user's pipes at most; 0: no limit.
 pub static PIPE_USER_PAGES_HARD: Tunable = Tunable::new(0, 0, u64::MAX);
 /// Ids are below it.
-pub static PID_MAX: Tunable = Tunable::new(32768, 301, 1 << 22);
+pub static PID_MAX: Tunable = Tunable::new(PID_MAX_DEFAULT as u64, RESERVED_PIDS as u64 + 1, PID_MAX_LIMIT as u64);
 /// The least that [`THREADS_MAX`] may be.
 pub const THREADS_MIN: u64 = 20;
 /// Threads at most, of all users; set at boot by what memory is good for.

@@ -39,6 +39,7 @@ mod myipc;
 mod out_of_memory;
 mod paths;
 mod permissions;
+mod pid_max;
 mod pipe;
 mod pipe_atomicity;
 mod pipe_capacity;
@@ -94,6 +95,7 @@ pub static ALL: &[Suite] = &[
     Suite { name: "directories", tests: directories::tests },
     Suite { name: "files", tests: files::tests },
     Suite { name: "permissions", tests: permissions::tests },
+    Suite { name: "pid_max", tests: pid_max::tests },
     Suite { name: "signals", tests: signals::tests },
     Suite { name: "signal_actions", tests: signal_actions::tests },
     Suite { name: "sending", tests: sending::tests },
