@@ -70,6 +70,15 @@ impl FsContext {
         drop(old);
     }
 
+    /// Where root or working directory is `old` it is `new` from now on.
+    pub fn replace(&self, old: &Location, new: &Location) {
+        let mut state = self.state.lock();
+        let State { root, cwd, .. } = &mut *state;
+        let places = [root, cwd].map(|place| place.is_same(old).then(|| core::mem::replace(place, new.clone())));
+        drop(state);
+        drop(places);
+    }
+
     /// A process's view for one call.
     pub fn caller<'a>(&self, credentials: &'a Credentials, cgroup: u64) -> Caller<'a> {
         let State { root, cwd, umask } = self.state.lock().clone();

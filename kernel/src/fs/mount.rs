@@ -4,6 +4,8 @@
 //! A mount is busy while anybody but the table holds it: an open file, a working directory, a mapping, a mount below.
 //! Specification: mount(2), umount2(2), proc_pid_mounts(5).
 
+mod moving;
+
 use crate::fs::attributes::DeviceNumber;
 use crate::fs::dentry::{Dentry, Location};
 use crate::fs::file_system::FileSystem;
@@ -12,6 +14,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use linux_raw_sys::general as abi;
+pub use moving::{pivot, relocate};
 use postern_core::errno::{Errno, Result};
 
 bitflags::bitflags! {

@@ -8,6 +8,7 @@ use super::process::Process;
 use super::signal::ThreadSignals;
 use super::tree;
 use crate::fs::context::{Caller, FsContext};
+use crate::fs::dentry::Location;
 use crate::fs::files::Files;
 use crate::sync::{SpinLock, WaitQueue, rank};
 use alloc::sync::Arc;
@@ -154,6 +155,13 @@ impl Thread {
     /// The same for reports on other threads.
     pub fn fs_if_any(&self) -> Option<Arc<FsContext>> {
         self.fs.lock().clone()
+    }
+
+    /// Where its root or working directory is `old` it is `new` from now on (pivot_root).
+    pub fn replace_places(&self, old: &Location, new: &Location) {
+        if let Some(fs) = self.fs_if_any() {
+            fs.replace(old, new);
+        }
     }
 
     pub(super) fn replace_fs(&self, new: Option<Arc<FsContext>>) -> Option<Arc<FsContext>> {

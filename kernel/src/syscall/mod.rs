@@ -205,6 +205,7 @@ table! {
         __NR_chdir => fs::chdir,
         __NR_fchdir => fs::fchdir,
         __NR_chroot => fs::chroot,
+        __NR_pivot_root => fs::pivot_root,
         __NR_umask => fs::umask,
         __NR_fchmod => fs::fchmod,
         __NR_fchmodat => fs::fchmodat,

@@ -14,7 +14,7 @@
 //! | `attributes` | chmod, chown, utimensat, access, umask |
 //! | `stat` | stat, statx, statfs |
 //! | `directory` | getdents64, getcwd, chdir, chroot |
-//! | `mount` | mount, umount2 |
+//! | `mount` | mount, umount2, pivot_root |
 
 mod attributes;
 mod contents;
@@ -34,7 +34,7 @@ pub use contents::{
 };
 pub use descriptor::{close, close_range, dup, dup3, fcntl, flock, ioctl};
 pub use directory::{chdir, chroot, fchdir, getcwd, getdents64};
-pub use mount::{mount, umount2};
+pub use mount::{mount, pivot_root, umount2};
 pub use path::{linkat, mkdirat, mknodat, openat, openat2, readlinkat, renameat, renameat2, symlinkat, unlinkat};
 pub use splice::{sendfile, splice, tee, vmsplice};
 pub use stat::{fstat, fstatfs, newfstatat, statfs, statx};

@@ -35,6 +35,7 @@ mod mmap;
 mod mmap_fault;
 mod mmap_file;
 mod modules;
+mod mounts;
 mod myipc;
 mod out_of_memory;
 mod paths;
@@ -89,6 +90,7 @@ pub static ALL: &[Suite] = &[
     Suite { name: "futex_words", tests: futex_words::tests },
     Suite { name: "fds", tests: fds::tests },
     Suite { name: "fd_io", tests: fd_io::tests },
+    Suite { name: "mounts", tests: mounts::tests },
     Suite { name: "paths", tests: paths::tests },
     Suite { name: "symlinks", tests: symlinks::tests },
     Suite { name: "links", tests: links::tests },

@@ -8,7 +8,7 @@ use crate::counts::Counts;
 use crate::sys::attack::{self, machine_bytes};
 use crate::sys::fd::{self, Pipe};
 use crate::sys::memory::{self, Mapping, PAGE, Request};
-use crate::sys::{Sys, path, process, ready, signal, socket};
+use crate::sys::{Sys, mount, path, process, ready, signal, socket};
 use crate::{probe, scratch};
 
 crate::tests! {
@@ -196,11 +196,11 @@ fn on_a_tmpfs(attack: impl Fn() -> Outcome) -> Outcome {
     path::mkdir(&directory, 0o700)?;
     survive_and(
         || {
-            attack::mount_tmpfs(&directory)?;
+            mount::mount_tmpfs(&directory)?;
             path::chdir(&directory)?;
             attack()
         },
-        || attack::unmount(&directory).map_err(Failure::from),
+        || mount::unmount(&directory, libc::MNT_DETACH).map_err(Failure::from),
     )
 }
 

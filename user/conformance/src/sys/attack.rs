@@ -59,18 +59,3 @@ pub fn mkfifo(path: &str) -> Sys<()> {
     // SAFETY: a C string.
     checked("mkfifo", unsafe { libc::mkfifo(path.as_ptr(), 0o600) }).map(drop)
 }
-
-/// `mount` of a tmpfs.
-pub fn mount_tmpfs(path: &str) -> Sys<()> {
-    let path = c_string(path);
-    let kind = c"tmpfs".as_ptr();
-    // SAFETY: C strings, and no data.
-    checked("mount", unsafe { libc::mount(kind, path.as_ptr(), kind, 0, std::ptr::null()) }).map(drop)
-}
-
-/// `umount2(MNT_DETACH)`.
-pub fn unmount(path: &str) -> Sys<()> {
-    let path = c_string(path);
-    // SAFETY: a C string.
-    checked("umount2", unsafe { libc::umount2(path.as_ptr(), libc::MNT_DETACH) }).map(drop)
-}

@@ -9,6 +9,7 @@ pub mod fd;
 pub mod hello;
 pub mod memory;
 pub mod module;
+pub mod mount;
 pub mod path;
 pub mod process;
 pub mod ready;
