@@ -2,7 +2,7 @@
 
 use std::ffi::CString;
 use std::io::{self, ErrorKind};
-use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 use crate::failure::Failure;
 
@@ -19,6 +19,19 @@ pub fn open(path: &str, flags: libc::c_int) -> io::Result<OwnedFd> {
     }
     // SAFETY: open just returned the descriptor, and nobody else knows it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Locks `file` for its open file description, until that is closed: `flock(2)` without waiting. `false` if somebody else has it.
+///
+/// # Errors
+/// What the call says besides that.
+pub fn lock(file: &OwnedFd) -> io::Result<bool> {
+    // SAFETY: flock takes two numbers.
+    if unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } == 0 {
+        return Ok(true);
+    }
+    let error = io::Error::last_os_error();
+    if error.kind() == ErrorKind::WouldBlock { Ok(false) } else { Err(error) }
 }
 
 /// Whether the device at `path`, of the module `module`, can be opened here.
@@ -40,7 +53,7 @@ pub fn presence(path: &str, module: &str) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
-    use super::presence;
+    use super::{lock, open, presence};
 
     #[test]
     fn a_device_that_is_not_there_is_an_absence_and_one_that_is_is_not() {
@@ -49,5 +62,21 @@ mod tests {
         assert_eq!(absence.to_string(), "no /dev/no-such-gate (is the module gate loaded?)");
         assert!(presence("/dev/null", "null").is_ok());
         assert!(!presence("/dev/null/below", "null").expect_err("not a directory").is_absence());
+    }
+
+    #[test]
+    fn a_lock_is_one_opens_alone_until_its_last_copy_is_closed() {
+        let _turn = crate::system::process::alone();
+        let path = std::env::temp_dir().join(format!("ipcbench-lock-{}", std::process::id()));
+        std::fs::write(&path, "").expect("a file");
+        let opened = || open(path.to_str().expect("ASCII"), libc::O_RDONLY).expect("opens");
+        let (first, second) = (opened(), opened());
+        assert!(lock(&first).expect("nobody has it"));
+        let copy = first.try_clone().expect("dup");
+        drop(first);
+        assert!(!lock(&second).expect("no error"), "the copy still holds it");
+        drop(copy);
+        assert!(lock(&second).expect("free again"));
+        std::fs::remove_file(&path).expect("it is there");
     }
 }
