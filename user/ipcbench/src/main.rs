@@ -14,6 +14,7 @@ mod operation;
 mod options;
 mod payload;
 mod probe;
+mod refusal;
 mod report;
 mod seeds;
 mod selection;
@@ -25,7 +26,7 @@ mod workload;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use benchmark::Benchmark;
+use benchmark::{Benchmark, Id};
 use failure::Failure;
 use options::{Options, Refusal, Suite};
 use report::progress::Progress;
@@ -41,6 +42,9 @@ fn main() -> ExitCode {
         Err(Refusal::Answered(text)) => return finish(print(&text)),
         Err(Refusal::Wrong(line)) => return complain(&line),
     };
+    if let Some(line) = refusal::beside_suite(&options).or_else(|| refusal::missing_cpu(&options)) {
+        return complain(&line);
+    }
     let mut benchmarks = match options.suite {
         None => catalogue::catalogue(options.size),
         Some(suite @ (Suite::Seed000 | Suite::Seed001 | Suite::Seed002)) => seeds::workloads(suite),
@@ -52,13 +56,19 @@ fn main() -> ExitCode {
             let mut chosen = chosen.into_iter();
             benchmarks.retain(|_| chosen.next() == Some(true));
         }
-        Err(pattern) => return complain(&format!("no benchmark is called '{pattern}'")),
+        Err(pattern) => return complain(&refusal::nothing_called(pattern, &options)),
+    }
+    let chosen: Vec<Id> = benchmarks.iter().map(|benchmark| benchmark.id()).collect();
+    if let Some(line) = refusal::size_of_nothing(&chosen, &options) {
+        return complain(&line);
     }
     finish(if options.list { list(&benchmarks) } else { run(&benchmarks, &options) })
 }
 
 /// One line on standard error, and the status for wrong arguments.
 fn complain(line: &str) -> ExitCode {
+    // An argument may hold anything, line breaks too.
+    let line: String = line.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
     // Where even this cannot be written, the status still tells.
     let _ = writeln!(io::stderr(), "ipcbench: {line} (see --help, --list)");
     ExitCode::from(WRONG_ARGUMENTS)
@@ -69,7 +79,7 @@ fn finish(result: io::Result<ExitCode>) -> ExitCode {
     result.unwrap_or_else(|error| {
         if error.kind() != io::ErrorKind::BrokenPipe {
             // As in `complain`.
-            let _ = writeln!(io::stderr(), "ipcbench: {error}");
+            let _ = writeln!(io::stderr(), "ipcbench: standard output: {error}");
         }
         ExitCode::FAILURE
     })

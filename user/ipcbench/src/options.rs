@@ -94,7 +94,7 @@ pub struct Options {
     pub quick: bool,
 
     /// Print one JSON object a line instead of the table
-    #[arg(long)]
+    #[arg(long, conflicts_with = "list")]
     pub json: bool,
 
     /// What the clock counts
@@ -120,6 +120,13 @@ Exit status: 0 when everything ran and every checksum was right, 1 when not, 2 f
 pub struct Pin {
     first: usize,
     second: usize,
+}
+
+impl Pin {
+    /// The CPUs of the first and the second process.
+    pub fn cpus(self) -> [usize; 2] {
+        [self.first, self.second]
+    }
 }
 
 impl Options {
@@ -148,7 +155,7 @@ impl Options {
         };
         Plan {
             effort,
-            cpus: self.pin.map_or([None; 2], |pin| [Some(pin.first), Some(pin.second)]),
+            cpus: self.pin.map_or([None; 2], |pin| pin.cpus().map(Some)),
             deadline: Duration::from_secs(self.timeout.into()),
         }
     }
@@ -267,6 +274,7 @@ mod tests {
             ("--pin 1024", "not a CPU"),
             ("--unit hours", "[possible values: ns, instructions]"),
             ("--json --json", "--json"),
+            ("--json --list", "--list"),
             ("--timeout 0", "--timeout"),
         ] {
             let line = complaint(arguments);

@@ -1,7 +1,7 @@
 //! The program as its users meet it: run on this machine's Linux, judged by what it prints and its status.
 
 use std::collections::HashMap;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -99,7 +99,23 @@ fn sizes_and_units_are_the_ones_asked_for() {
 
 #[test]
 fn wrong_arguments_give_one_line_and_status_2() {
-    for arguments in [&["--only", "tube"][..], &["--count", "many"], &["--pin", "0,0,0"], &["--frob"], &["pipe"]] {
+    let lone = [
+        &["--only", "tube"][..],
+        &["--only", "a\nb"],
+        &["--count", "many"],
+        &["--pin", "0,0,0"],
+        &["--frob"],
+        &["pipe"],
+    ];
+    let together = [
+        &["--only", "pipe/latency/1", "--size", "4K"][..],
+        &["--only", "futex", "--size", "4K"],
+        &["--suite", "herd", "--only", "pipe"],
+        &["--suite", "seed-000", "--size", "1"],
+        &["--list", "--json"],
+        &["--pin", "1023"],
+    ];
+    for arguments in lone.into_iter().chain(together) {
         let output = ipcbench(arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert_eq!(text(&output.stdout), "");
@@ -110,14 +126,45 @@ fn wrong_arguments_give_one_line_and_status_2() {
 
 #[test]
 fn a_failed_benchmark_is_reported_and_the_status_is_1() {
-    let output = ipcbench(&["--only", "pipe/latency/1,syscall", "--count", "20", "--pin", "1023", "--json"]);
-    assert_eq!(output.status.code(), Some(1));
+    // Standard input, output and error, and one descriptor more: no benchmark has the two of a pipe.
+    let output = Command::new("sh")
+        .args(["-c", "ulimit -n 4 && exec \"$0\" --only pipe/latency/1,syscall --count 20 --json"])
+        .arg(env!("CARGO_BIN_EXE_ipcbench"))
+        .output()
+        .expect("sh starts");
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
     let statuses: Vec<_> = text(&output.stdout)
         .lines()
         .map(|line| serde_json::from_str::<Value>(line).expect("a JSON line")["status"].clone())
         .collect();
     assert_eq!(statuses, ["failed", "failed"]);
-    assert!(text(&output.stderr).contains("pipe/latency/1: first process: pin to CPU 1023: Invalid argument"));
+    let complaints: Vec<_> = text(&output.stderr).lines().collect();
+    assert!(complaints[0].starts_with("ipcbench: syscall/null: pipe: Too many open files"), "{complaints:?}");
+    assert!(complaints[1].starts_with("ipcbench: pipe/latency/1: connect: Too many open files"), "{complaints:?}");
+    assert_eq!(complaints.len(), 2);
+}
+
+#[test]
+fn output_that_nobody_reads_ends_it_quietly() {
+    for arguments in ["--quick --only pipe", "--quick --only pipe --json", "--suite seed-001 --count 20"] {
+        let mut ipcbench = Command::new(env!("CARGO_BIN_EXE_ipcbench"))
+            .args(arguments.split(' '))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("ipcbench starts");
+        drop(ipcbench.stdout.take());
+        let output = ipcbench.wait_with_output().expect("it ends");
+        assert_eq!((output.status.code(), text(&output.stderr)), (Some(1), ""), "{arguments}");
+    }
+}
+
+#[test]
+fn output_that_cannot_be_written_is_one_line_and_status_1() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("/dev/full");
+    let output = Command::new(env!("CARGO_BIN_EXE_ipcbench")).arg("--list").stdout(full).output().expect("it starts");
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(text(&output.stderr), "ipcbench: standard output: No space left on device (os error 28)\n");
 }
 
 /// Whether this system lacks the device at `path`.

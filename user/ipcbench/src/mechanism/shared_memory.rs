@@ -15,13 +15,14 @@
 //! several, as they must through slots of fixed size.
 
 use std::cell::UnsafeCell;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 use std::rc::Rc;
 
 use super::semaphore::{FutexSemaphore, PosixSemaphore, Semaphore};
 use super::{Link, Mechanism};
+use crate::failure::Failure;
 use crate::system::mapping::SharedMapping;
 
 /// `BUFFER_SIZE`: slots in a ring.
@@ -69,6 +70,14 @@ impl<S: Semaphore> Mechanism for SharedMemory<S> {
 
     fn summary(&self) -> &'static str {
         self.summary
+    }
+
+    fn availability(&self) -> Result<(), Failure> {
+        match SharedMapping::posix_shared_memory(1) {
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Err(Failure::absent("no /dev/shm for shm_open(3)")),
+            Err(error) => Err(Failure::during("shm_open", &error)),
+        }
     }
 
     fn connect(&self, message_bytes: usize) -> io::Result<(Self::Link, Self::Link)> {

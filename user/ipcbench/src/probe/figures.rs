@@ -40,8 +40,11 @@ impl Figures {
         let width = self.columns.iter().map(String::len).chain([FIGURE]).max().unwrap_or(FIGURE);
         let head: String = self.columns.iter().map(|column| format!(" {column:>width$}")).collect();
         let mut lines = vec![self.title.clone(), format!("{:<label_width$}{head}", self.rows_are)];
+        let is_counted =
+            self.rows.iter().flat_map(|(_, figures)| figures).flatten().all(|figure| figure.fract() == 0.0);
+        let shown = |figure: Option<f64>| if is_counted { decimal(figure, 0) } else { short(figure) };
         for (label, figures) in &self.rows {
-            let figures: String = figures.iter().map(|figure| format!(" {:>width$}", short(*figure))).collect();
+            let figures: String = figures.iter().map(|figure| format!(" {:>width$}", shown(*figure))).collect();
             lines.push(format!("{label:<label_width$}{figures}"));
         }
         lines.extend(self.notes.iter().cloned());
@@ -89,6 +92,14 @@ mod tests {
         assert_eq!(lines[2].split_whitespace().collect::<Vec<_>>(), ["1", "1.00", "2400.0"]);
         assert_eq!(lines[3].split_whitespace().collect::<Vec<_>>(), ["64", "-", "12.35"]);
         assert_eq!((lines[0].as_str(), lines[4].as_str()), ("a herd", "so it is"));
+    }
+
+    #[test]
+    fn where_everything_was_counted_there_are_no_decimals() {
+        let counts = vec![("0".to_owned(), vec![Some(10.0), None]), ("1".to_owned(), vec![Some(0.0), Some(700.0)])];
+        let lines = Figures { rows: counts, ..herd() }.lines();
+        assert_eq!(lines[2].split_whitespace().collect::<Vec<_>>(), ["0", "10", "-"]);
+        assert_eq!(lines[3].split_whitespace().collect::<Vec<_>>(), ["1", "0", "700"]);
     }
 
     #[test]

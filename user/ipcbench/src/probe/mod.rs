@@ -44,10 +44,12 @@ pub fn run(suite: Suite, options: &Options) -> io::Result<ExitCode> {
         writeln!(io::stdout(), "{name}  {summary}")?;
         return Ok(ExitCode::SUCCESS);
     }
-    let mut print = Print { suite: name, options, is_first: true };
-    match tables(options, &mut print) {
-        Ok(()) => Ok(ExitCode::SUCCESS),
-        Err(failure) => {
+    let mut print = Print { suite: name, options, is_first: true, error: None };
+    let made = tables(options, &mut print);
+    match (made, print.error) {
+        (_, Some(error)) => Err(error),
+        (Ok(()), None) => Ok(ExitCode::SUCCESS),
+        (Err(failure), None) => {
             writeln!(io::stderr(), "ipcbench: {name}: {failure}")?;
             Ok(ExitCode::FAILURE)
         }
@@ -59,22 +61,31 @@ struct Print<'a> {
     suite: &'static str,
     options: &'a Options,
     is_first: bool,
+    /// Of the output, which is not the probe's failure.
+    error: Option<io::Error>,
 }
 
 impl Print<'_> {
+    /// Prints `figures`. An error of the output ends the probe, and is kept for the end.
     fn table(&mut self, figures: &Figures) -> Result<(), Failure> {
+        self.write(figures).map_err(|error| {
+            let failure = Failure::during("standard output", &error);
+            self.error = Some(error);
+            failure
+        })
+    }
+
+    fn write(&mut self, figures: &Figures) -> io::Result<()> {
         let mut out = io::stdout().lock();
         if self.options.json {
-            let lines = figures.json_lines(self.suite, self.options.unit.name()).map_err(io::Error::from)?;
-            lines.iter().try_for_each(|line| writeln!(out, "{line}"))?;
-            return Ok(());
+            let lines = figures.json_lines(self.suite, self.options.unit.name())?;
+            return lines.iter().try_for_each(|line| writeln!(out, "{line}"));
         }
         if !self.is_first {
             writeln!(out)?;
         }
         self.is_first = false;
-        figures.lines().iter().try_for_each(|line| writeln!(out, "{line}"))?;
-        Ok(())
+        figures.lines().iter().try_for_each(|line| writeln!(out, "{line}"))
     }
 }
 

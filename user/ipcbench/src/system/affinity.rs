@@ -27,6 +27,14 @@ pub fn pin_to(cpu: usize) -> io::Result<()> {
 /// # Errors
 /// What `sched_getaffinity(2)` says; ENOENT for an empty mask.
 pub fn first_allowed() -> io::Result<usize> {
+    allowed()?.next().ok_or_else(|| io::ErrorKind::NotFound.into())
+}
+
+/// The CPUs the calling process may run on, from the lowest up.
+///
+/// # Errors
+/// What `sched_getaffinity(2)` says.
+pub fn allowed() -> io::Result<impl Iterator<Item = usize>> {
     // SAFETY: all zeroes is the empty mask.
     let mut mask: libc::cpu_set_t = unsafe { mem::zeroed() };
     // SAFETY: the mask is live and writable and its size is given.
@@ -34,6 +42,6 @@ pub fn first_allowed() -> io::Result<usize> {
         return Err(io::Error::last_os_error());
     }
     // SAFETY: CPU_ISSET checks the index against the mask's size.
-    let allowed = |cpu: &usize| unsafe { libc::CPU_ISSET(*cpu, &mask) };
-    (0..CPU_LIMIT).find(allowed).ok_or_else(|| io::ErrorKind::NotFound.into())
+    let is_allowed = move |cpu: &usize| unsafe { libc::CPU_ISSET(*cpu, &mask) };
+    Ok((0..CPU_LIMIT).filter(is_allowed))
 }
