@@ -53,16 +53,14 @@ pub const HELLO_IOC_DOORBELL: u32 = ioctl::io(HELLO_IOC_MAGIC, 6);
 /// sense.
 pub const HELLO_IOC_WAIT: u32 = ioctl::io(HELLO_IOC_MAGIC, 7);
 
-/// What [`HELLO_IOC_STAT`] tells. Counters begin when the instance is made, and run on over closings and openings.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// What a ring has counted since it was made, over closings and openings.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[cfg_attr(
     feature = "zerocopy",
     derive(zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout)
 )]
 #[repr(C)]
-pub struct HelloStat {
-    /// The control group's id.
-    pub cgroup: u64,
+pub struct HelloCounters {
     /// How often it was opened.
     pub opens: u64,
     /// Bytes written.
@@ -73,12 +71,38 @@ pub struct HelloStat {
     pub recycles: u64,
     /// Writes that went behind the bytes of the one before, into the same page.
     pub merges: u64,
-    /// Waiters woken.
+    /// Readers and writers woken.
     pub wakes: u64,
     /// Wake-ups after which the woken one found nothing to do.
     pub spurious_wakes: u64,
     /// How often somebody slept for data or room.
     pub sleeps: u64,
+}
+
+impl HelloCounters {
+    /// Their names in `/proc/postern/hello` and `hello_instances`, in this order.
+    pub const NAMES: [&str; 8] =
+        ["opens", "bytes", "allocations", "recycles", "merges", "wakes", "spurious_wakes", "sleeps"];
+
+    /// In the order of [`HelloCounters::NAMES`].
+    pub fn values(&self) -> [u64; 8] {
+        let Self { opens, bytes, allocations, recycles, merges, wakes, spurious_wakes, sleeps } = *self;
+        [opens, bytes, allocations, recycles, merges, wakes, spurious_wakes, sleeps]
+    }
+}
+
+/// What [`HELLO_IOC_STAT`] tells.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(
+    feature = "zerocopy",
+    derive(zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout)
+)]
+#[repr(C)]
+pub struct HelloStat {
+    /// The control group's id.
+    pub cgroup: u64,
+    /// What has been counted.
+    pub counters: HelloCounters,
     /// Bytes that wait to be read.
     pub waiting_bytes: u64,
     /// Slots of the ring.

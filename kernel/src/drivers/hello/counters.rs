@@ -6,6 +6,7 @@
 use super::routing;
 use crate::fs::procfs::text::{Text, put};
 use core::sync::atomic::{AtomicU64, Ordering};
+use postern_abi::hello::HelloCounters;
 use postern_core::errno::Result;
 use postern_core::pipe::Written;
 use postern_sync::Tally;
@@ -61,10 +62,10 @@ impl Counters {
     }
 
     /// All of them now, each at a moment of its own, with what waiting for data and for room has come to.
-    pub fn totals(&self, [readers, writers]: [Tally; 2]) -> Totals {
+    pub fn totals(&self, [readers, writers]: [Tally; 2]) -> HelloCounters {
         let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let allocations = load(&self.allocations);
-        Totals {
+        HelloCounters {
             opens: load(&self.opens),
             bytes: load(&self.bytes),
             allocations,
@@ -78,49 +79,12 @@ impl Counters {
     }
 }
 
-/// What the counters of one or several instances say.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Totals {
-    /// Openings.
-    pub opens: u64,
-    /// Bytes written.
-    pub bytes: u64,
-    /// Pages taken from the allocator.
-    pub allocations: u64,
-    /// Slots filled with a page that lay there.
-    pub recycles: u64,
-    /// Writes into the page of the one before.
-    pub merges: u64,
-    /// Readers and writers woken.
-    pub wakes: u64,
-    /// Wake-ups for nothing.
-    pub spurious_wakes: u64,
-    /// Sleeps for data or room.
-    pub sleeps: u64,
-}
-
-impl Totals {
-    /// Each of them with its name in /proc/postern/hello.
-    pub fn named(&self) -> [(&'static str, u64); 8] {
-        [
-            ("opens", self.opens),
-            ("bytes", self.bytes),
-            ("allocations", self.allocations),
-            ("recycles", self.recycles),
-            ("merges", self.merges),
-            ("wakes", self.wakes),
-            ("spurious_wakes", self.spurious_wakes),
-            ("sleeps", self.sleeps),
-        ]
-    }
-}
-
-/// The sums over the instances that are gone, in the order of [`Totals::named`].
-static GONE: [AtomicU64; 8] = [const { AtomicU64::new(0) }; 8];
+/// The sums over the instances that are gone, in the order of [`HelloCounters::NAMES`].
+static GONE: [AtomicU64; HelloCounters::NAMES.len()] = [const { AtomicU64::new(0) }; HelloCounters::NAMES.len()];
 
 /// An instance goes: what it counted stays in the sums.
-pub fn keep_of_gone(totals: Totals) {
-    for (sum, (_, value)) in GONE.iter().zip(totals.named()) {
+pub fn keep_of_gone(totals: HelloCounters) {
+    for (sum, value) in GONE.iter().zip(totals.values()) {
         sum.fetch_add(value, Ordering::Relaxed);
     }
 }
@@ -138,12 +102,12 @@ pub fn show(text: &mut Text) -> Result<()> {
     let mut instances = 0_u64;
     routing::for_each(|instance| {
         instances += 1;
-        for (sum, (_, value)) in sums.iter_mut().zip(instance.totals().named()) {
+        for (sum, value) in sums.iter_mut().zip(instance.totals().values()) {
             *sum += value;
         }
     });
     put!(text, "instances {instances}\n");
-    for (sum, (name, _)) in sums.iter().zip(Totals::default().named()) {
+    for (sum, name) in sums.iter().zip(HelloCounters::NAMES) {
         put!(text, "{name} {sum}\n");
     }
     Ok(())
@@ -152,7 +116,7 @@ pub fn show(text: &mut Text) -> Result<()> {
 /// /proc/postern/hello_instances: one a line.
 pub fn show_instances(text: &mut Text) -> Result<()> {
     text.push(b"cgroup name slots used_slots waiting_bytes readers writers");
-    for (name, _) in Totals::default().named() {
+    for name in HelloCounters::NAMES {
         put!(text, " {name}");
     }
     text.push(b"\n");
@@ -163,7 +127,7 @@ pub fn show_instances(text: &mut Text) -> Result<()> {
         text.push(if name.as_bytes().is_empty() { b"-" } else { name.as_bytes() });
         put!(text, " {} {} {}", stat.slots, stat.used_slots, stat.waiting_bytes);
         put!(text, " {} {}", stat.readers, stat.writers);
-        for (_, value) in instance.totals().named() {
+        for value in stat.counters.values() {
             put!(text, " {value}");
         }
         text.push(b"\n");

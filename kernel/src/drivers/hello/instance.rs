@@ -4,7 +4,7 @@
 //! fault; wake-ups come after it. Sleeps in that lock and in those copies only, and in `wait_for_peer`.
 //! Specification: pipe(7), fifo(7); seed 001 §3 and §4 as corrected in seed-notes.
 
-use super::counters::{self, Counters, Totals};
+use super::counters::{self, Counters};
 use super::mapped::MappedRing;
 use super::switches::{self, SLOTS_MAX, Switches};
 use crate::fs::file::{Direction, Readiness};
@@ -17,7 +17,7 @@ use crate::sync::{Mutex, SpinLock, WaitQueue, rank};
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, Ordering};
 use intrusive_collections::{RBTreeAtomicLink, intrusive_adapter};
-use postern_abi::hello::{HELLO_NAME_SIZE, HelloStat};
+use postern_abi::hello::{HELLO_NAME_SIZE, HelloCounters, HelloStat};
 use postern_core::channel::ChannelKey;
 use postern_core::effects::{Step, Wake, Wakes};
 use postern_core::errno::{Errno, Result};
@@ -145,7 +145,7 @@ impl Instance {
     }
 
     /// All that has been counted.
-    pub fn totals(&self) -> Totals {
+    pub fn totals(&self) -> HelloCounters {
         self.counters.totals([self.readers.tally(), self.writers.tally()])
     }
 
@@ -352,21 +352,14 @@ impl Instance {
         let mut name = [0; HELLO_NAME_SIZE];
         let given = self.key.name.as_bytes();
         name[..given.len()].copy_from_slice(given);
-        let totals = self.totals();
+        let counters = self.totals();
         let waiting_bytes = self.bytes() as u64;
         let shared_slots = self.shared_ring().map(|ring| ring.used_slots());
         let state = self.state.lock();
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         HelloStat {
             cgroup: self.key.cgroup,
-            opens: totals.opens,
-            bytes: totals.bytes,
-            allocations: totals.allocations,
-            recycles: totals.recycles,
-            merges: totals.merges,
-            wakes: totals.wakes,
-            spurious_wakes: totals.spurious_wakes,
-            sleeps: totals.sleeps,
+            counters,
             waiting_bytes,
             slots: count(state.pipe.size_bytes() / PAGE_SIZE),
             used_slots: shared_slots.unwrap_or_else(|| count(state.pipe.used_slots())),

@@ -24,6 +24,7 @@ use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicUsize, Ordering};
+use postern_abi::hello::HelloCounters;
 use postern_core::channel::{ChannelKey, ChannelName};
 use postern_core::errno::{Errno, Result};
 
@@ -203,20 +204,20 @@ pub fn every_combination_of_switches() {
 }
 
 /// The counters of the root group's ring.
-fn counters() -> crate::drivers::hello::counters::Totals {
+fn counters() -> HelloCounters {
     let mut totals = None;
     routing::for_each(|instance| totals = Some(instance.totals()));
     totals.unwrap()
 }
 
 /// What `work` adds to the counters with these switches off.
-fn counted(off: Switches, work: impl FnOnce()) -> crate::drivers::hello::counters::Totals {
+fn counted(off: Switches, work: impl FnOnce()) -> HelloCounters {
     (Switches::all() - off).put_in_force();
     let before = counters();
     work();
     let after = counters();
     Switches::all().put_in_force();
-    crate::drivers::hello::counters::Totals {
+    HelloCounters {
         allocations: after.allocations - before.allocations,
         recycles: after.recycles - before.recycles,
         merges: after.merges - before.merges,

@@ -245,11 +245,11 @@ fn last_close_keeps_the_pages_for_the_next_open() -> Outcome {
     for warm in [false, true] {
         let both = hello::open(O_RDWR)?;
         hello::set_slots(both, 16)?;
-        let before = hello::stat(both)?.allocations;
+        let before = hello::stat(both)?.counters.allocations;
         fd::write(both, &[1; 65536])?;
         fd::close(both)?;
         let both = hello::open(O_RDWR)?;
-        let allocated = hello::stat(both)?.allocations - before;
+        let allocated = hello::stat(both)?.counters.allocations - before;
         expect(!warm || allocated == 0, "what was allocated for the first opening serves the second")?;
         fd::close(both)?;
     }

@@ -152,7 +152,7 @@ fn small_writes_share_a_page_and_are_counted_as_merges() -> Outcome {
     }
     let after = hello::stat(pipe.read)?;
     expect_eq((after.used_slots, after.waiting_bytes), (1, 5), "slots and bytes in use")?;
-    expect_eq(after.merges - before.merges, 3, "merges")?;
+    expect_eq(after.counters.merges - before.counters.merges, 3, "merges")?;
     expect_eq(fd::read_up_to(pipe.read, 5)?, b"HELLO", "the bytes")
 }
 
@@ -183,9 +183,9 @@ fn recycled_slot_is_never_merged_into() -> Outcome {
         expect_eq(fd::read_up_to(pipe.read, 100)?, [lap; 100], "the bytes")?;
         expect_eq(hello::stat(pipe.read)?.used_slots, 0, "slots in use")?;
     }
-    let before = hello::stat(pipe.read)?.merges;
+    let before = hello::stat(pipe.read)?.counters.merges;
     fd::write(pipe.write, b"new")?;
-    expect_eq(hello::stat(pipe.read)?.merges - before, 0, "merges into a drained slot")?;
+    expect_eq(hello::stat(pipe.read)?.counters.merges - before, 0, "merges into a drained slot")?;
     expect_eq(fd::read_up_to(pipe.read, 3)?, b"new", "the bytes")
 }
 
@@ -224,7 +224,11 @@ fn fault_half_way_in_a_merge_leaves_the_ring_as_it_was() -> Outcome {
     fd::write(pipe.write, b"old")?;
     expect_errno(fd::write_from(pipe.write, &memory, PAGE - 10, 20), libc::EFAULT)?;
     let stat = hello::stat(pipe.read)?;
-    expect_eq((stat.used_slots, stat.waiting_bytes, stat.merges), (1, 3, stat.merges), "slots and bytes in use")?;
+    expect_eq(
+        (stat.used_slots, stat.waiting_bytes, stat.counters.merges),
+        (1, 3, stat.counters.merges),
+        "slots and bytes in use",
+    )?;
     fd::write(pipe.write, b" and new")?;
     expect_eq(fd::read_up_to(pipe.read, 11)?, b"old and new", "the bytes")
 }
@@ -260,11 +264,11 @@ fn pages_are_recycled_and_nothing_is_allocated_after_the_first_lap() -> Outcome 
     };
     mebibyte()?;
     let before = hello::stat(pipe.read)?;
-    expect(before.allocations <= 16, "the first lap allocates at most a page a slot")?;
+    expect(before.counters.allocations <= 16, "the first lap allocates at most a page a slot")?;
     mebibyte()?;
     let after = hello::stat(pipe.read)?;
-    expect_eq(after.allocations - before.allocations, 0, "pages allocated for a mebibyte")?;
-    expect_eq(after.recycles - before.recycles, 256, "pages recycled for a mebibyte")
+    expect_eq(after.counters.allocations - before.counters.allocations, 0, "pages allocated for a mebibyte")?;
+    expect_eq(after.counters.recycles - before.counters.recycles, 256, "pages recycled for a mebibyte")
 }
 
 /// One byte goes round and round: whoever asks always finds the ring neither full nor, for long, empty.
@@ -312,8 +316,8 @@ fn one_event_wakes_one_of_1_to_64_readers() -> Outcome {
             fd::write(pipe.write, b"x")?;
             reader.expect_success()?;
             let after = hello::stat(pipe.read)?;
-            expect_eq(after.wakes - before.wakes, 1, "waiters woken by one event")?;
-            expect_eq(after.spurious_wakes - before.spurious_wakes, 0, "wake-ups for nothing")?;
+            expect_eq(after.counters.wakes - before.counters.wakes, 1, "waiters woken by one event")?;
+            expect_eq(after.counters.spurious_wakes - before.counters.spurious_wakes, 0, "wake-ups for nothing")?;
             expect_eq(got.word(0).load(Ordering::SeqCst) as usize, served + 1, "readers served")?;
             before = after;
         }
@@ -334,11 +338,11 @@ fn one_freed_page_wakes_one_of_many_writers() -> Outcome {
         writers.push(writer);
     }
     for writer in writers {
-        let before = hello::stat(pipe.read)?.wakes;
+        let before = hello::stat(pipe.read)?.counters.wakes;
         fd::read_up_to(pipe.read, PAGE)?;
         // In order of arrival.
         writer.expect_success()?;
-        expect_eq(hello::stat(pipe.read)?.wakes - before, 1, "writers woken by one event")?;
+        expect_eq(hello::stat(pipe.read)?.counters.wakes - before, 1, "writers woken by one event")?;
     }
     Ok(())
 }
@@ -361,10 +365,14 @@ fn one_write_for_all_reaches_every_reader_by_the_chain() -> Outcome {
     let pipe = channel()?;
     let got = memory::shared(1)?;
     let readers = sleeping_readers(&pipe, READERS, got)?;
-    let before = hello::stat(pipe.read)?.wakes;
+    let before = hello::stat(pipe.read)?.counters.wakes;
     fd::write(pipe.write, &[7; READERS])?;
     readers.into_iter().try_for_each(Child::expect_success)?;
-    expect_eq(hello::stat(pipe.read)?.wakes - before, READERS as u64, "wake-ups: one for each who got something")
+    expect_eq(
+        hello::stat(pipe.read)?.counters.wakes - before,
+        READERS as u64,
+        "wake-ups: one for each who got something",
+    )
 }
 
 fn killed_reader_leaves_the_line_to_the_next() -> Outcome {
@@ -438,7 +446,7 @@ fn counters_of_the_instance_are_in_the_sums_of_proc() -> Outcome {
     fd::write(pipe.write, b"c")?;
     let after = (hello::counter("bytes")?, hello::counter("merges")?, hello::stat(pipe.read)?);
     expect_eq((after.0 - before.0, after.1 - before.1), (3, 1), "bytes and merges in /proc/postern/hello")?;
-    expect_eq(after.2.bytes - before.2.bytes, 3, "bytes of the instance")?;
+    expect_eq(after.2.counters.bytes - before.2.counters.bytes, 3, "bytes of the instance")?;
     for name in ["opens", "instances", "allocations", "recycles", "wakes", "spurious_wakes", "sleeps"] {
         hello::counter(name)?;
     }

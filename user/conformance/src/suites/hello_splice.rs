@@ -49,9 +49,9 @@ fn a_channel_whose_pages_are_exchanged_allocates_none_after_the_first() -> Outco
         expect(fd::read_up_to(pipe.read, PAGE)? == page, "the page arrives")
     };
     (0..64).try_for_each(|_| lap())?;
-    let before = hello::stat(channel.read)?.allocations;
+    let before = hello::stat(channel.read)?.counters.allocations;
     (0..64).try_for_each(|_| lap())?;
-    expect_eq(hello::stat(channel.read)?.allocations, before, "allocations")
+    expect_eq(hello::stat(channel.read)?.counters.allocations, before, "allocations")
 }
 
 fn a_channel_and_a_pipe_spliced_both_ways_at_once_do_not_lock_up() -> Outcome {

@@ -6,7 +6,7 @@ use super::{Sys, checked, path};
 use crate::check::{Failure, Outcome, failed, skip};
 use postern_abi::hello::{
     HELLO_IOC_CHANNEL, HELLO_IOC_DOORBELL, HELLO_IOC_GET_SLOTS, HELLO_IOC_RING, HELLO_IOC_SET_SLOTS, HELLO_IOC_STAT,
-    HELLO_IOC_WAIT, HELLO_NAME_SIZE, HelloStat,
+    HELLO_IOC_WAIT, HELLO_NAME_SIZE, HelloCounters, HelloStat,
 };
 use postern_abi::ring::mapped;
 use std::ffi::CString;
@@ -43,14 +43,7 @@ pub fn channel(fd: RawFd, name: &[u8]) -> Sys<()> {
 pub fn stat(fd: RawFd) -> Sys<HelloStat> {
     let mut stat = HelloStat {
         cgroup: 0,
-        opens: 0,
-        bytes: 0,
-        allocations: 0,
-        recycles: 0,
-        merges: 0,
-        wakes: 0,
-        spurious_wakes: 0,
-        sleeps: 0,
+        counters: HelloCounters::default(),
         waiting_bytes: 0,
         slots: 0,
         used_slots: 0,

@@ -82,7 +82,7 @@ pub fn figures(
 
 fn wakes_and_switches(file: &OwnedFd, counters: Counters) -> io::Result<[u64; 3]> {
     let (wakes, for_nothing) = match counters {
-        Counters::Hello => hello::stat(file).map(|stat| (stat.wakes, stat.spurious_wakes))?,
+        Counters::Hello => hello::stat(file).map(|stat| (stat.counters.wakes, stat.counters.spurious_wakes))?,
         Counters::None => (0, 0),
     };
     Ok([wakes, for_nothing, switches_of(&fs::read_to_string("/proc/stat")?)])
