@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn the_newest_line_is_told_if_it_is_the_module_s() {
-        let log = "[    1.0] hello: registered with major 247\n[    2.0] hello: parameter slots=33: must be even\n";
+        let log = "[    1.0] hello_driver_init: major 247\n[    2.0] hello: parameter slots=33: must be even\n";
         assert_eq!(last_sentence(log, "hello").as_deref(), Some("parameter slots=33: must be even"));
         assert_eq!(last_sentence(log, "hell"), None);
         assert_eq!(last_sentence("", "hello"), None);

@@ -77,7 +77,6 @@ fn init(values: &Values) -> core::result::Result<Arc<dyn Module>, Refusal> {
     let watch = cgroup::add_listener(Arc::new(GroupWatcher));
     let registered = drivers::register(Arc::new(Hello), Major::Dynamic, 0..1, &[DeviceNode::new("hello", 0, 0o666)]);
     let major = registered.inspect_err(|_| remove_proc_files(PROC_FILES.len()))?;
-    log::info!("hello_driver_init: major {major}");
     Ok(Arc::new(Loaded { major, _watch: watch }))
 }
 

@@ -148,7 +148,7 @@ fn start(
     *loaded.module.lock() = Some(module.clone());
     LOADED.lock().push(loaded);
     match module.major() {
-        Some(major) => log::info!("{name}: registered with major {major}"),
+        Some(major) => log::info!("{name}_driver_init: major {major}"),
         None => log::info!("{name}: loaded"),
     }
     Ok(())

@@ -258,7 +258,7 @@ fn proc_modules_has_linux_s_six_columns() -> Outcome {
 fn dmesg_shows_the_major_number_of_a_loaded_module() -> Outcome {
     reload(EXAMPLE, "")?;
     let major = libc::major(path::stat(NODE)?.st_rdev);
-    let wanted = format!("mailbox: registered with major {major}");
+    let wanted = format!("mailbox_driver_init: major {major}");
     expect(log()?.lines().next_back().is_some_and(|line| line.ends_with(&wanted)), "the log's newest line says it")
 }
 
