@@ -41,13 +41,7 @@ impl Computed for Descriptors {
         }
         let link = ProcessLink { pid: self.pid, target: Target::Descriptor(fd) };
         let inode_number = super::inode_number(self.pid, SLOT, number);
-        Ok(Arc::new(Inode::new(
-            super::device(),
-            inode_number,
-            Node::MagicLink(Box::new(link)),
-            self.owner,
-            permissions,
-        )))
+        Ok(super::computed_file(inode_number, Node::MagicLink(Box::new(link)), self.owner, permissions))
     }
 
     fn list(&self, from: u64, limit: usize) -> Vec<ComputedEntry> {

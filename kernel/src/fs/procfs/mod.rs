@@ -138,13 +138,24 @@ pub(super) fn ids(next: impl Fn(u32) -> Option<u32>, from: u64, limit: usize) ->
     ids.map(entry).collect()
 }
 
-/// A computed directory's inode.
+/// The inode of a computed file or link. It has the one name under which it was looked up.
+pub(super) fn computed_file(number: u64, node: Node, owner: Owner, permissions: u32) -> Arc<Inode> {
+    let inode = Inode::new(device(), number, node, owner, permissions);
+    inode.update(|attributes| attributes.links = 1);
+    Arc::new(inode)
+}
+
+/// A computed directory's inode; `directories` are below it now.
 pub(super) fn computed_directory(
     number: u64,
     owner: Owner,
     permissions: u32,
+    directories: usize,
     computed: Box<dyn Computed>,
 ) -> Arc<Inode> {
     let node = Node::Directory(Directory::with_computed(Some(computed)));
-    Arc::new(Inode::new(device(), number, node, owner, permissions))
+    let inode = Inode::new(device(), number, node, owner, permissions);
+    let below = u32::try_from(directories).unwrap_or(u32::MAX);
+    inode.update(|attributes| attributes.links = attributes.links.saturating_add(below));
+    Arc::new(inode)
 }

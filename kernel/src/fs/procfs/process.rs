@@ -97,7 +97,7 @@ fn owner_of(process: &dyn ProcessView) -> Owner {
 pub fn directory(pid: u32) -> Result<Arc<Inode>> {
     let process = process_view::find(pid)?;
     let computed = ThreadDirectory { pid, tid: pid, scope: Scope::Process };
-    Ok(super::computed_directory(super::inode_number(pid, 0, 0), owner_of(&*process), 0o555, Box::new(computed)))
+    Ok(computed.inode(&*process))
 }
 
 /// /proc/PID or /proc/PID/task/TID.
@@ -111,6 +111,11 @@ impl ThreadDirectory {
     fn entries(&self) -> impl Iterator<Item = (u8, &'static Entry)> {
         let is_process = self.scope == Scope::Process;
         (1..).zip(&ENTRIES).filter(move |(_, entry)| is_process || !matches!(entry.kind, Kind::Threads))
+    }
+
+    fn inode(self, process: &dyn ProcessView) -> Arc<Inode> {
+        let directories = self.entries().filter(|(_, entry)| file_type(&entry.kind) == FileType::Directory).count();
+        super::computed_directory(self.number(0), owner_of(process), 0o555, directories, Box::new(self))
     }
 
     fn number(&self, slot: u8) -> u64 {
@@ -141,14 +146,15 @@ impl Computed for ThreadDirectory {
             Kind::Link(target) => Node::MagicLink(Box::new(ProcessLink { pid, target })),
             Kind::Descriptors => {
                 let computed = Box::new(Descriptors { pid, owner });
-                return Ok(super::computed_directory(self.number(slot), owner, entry.permissions, computed));
+                return Ok(super::computed_directory(self.number(slot), owner, entry.permissions, 0, computed));
             }
             Kind::Threads => {
+                let threads = process.snapshot().threads;
                 let computed = Box::new(Threads { pid });
-                return Ok(super::computed_directory(self.number(slot), owner, entry.permissions, computed));
+                return Ok(super::computed_directory(self.number(slot), owner, entry.permissions, threads, computed));
             }
         };
-        Ok(Arc::new(Inode::new(super::device(), self.number(slot), node, owner, entry.permissions)))
+        Ok(super::computed_file(self.number(slot), node, owner, entry.permissions))
     }
 
     fn list(&self, from: u64, limit: usize) -> Vec<ComputedEntry> {
@@ -176,8 +182,7 @@ impl Computed for Threads {
             return Err(Errno::ENOENT);
         }
         let computed = ThreadDirectory { pid: self.pid, tid, scope: Scope::Thread };
-        let number = computed.number(0);
-        Ok(super::computed_directory(number, owner_of(&*process), 0o555, Box::new(computed)))
+        Ok(computed.inode(&*process))
     }
 
     fn list(&self, from: u64, limit: usize) -> Vec<ComputedEntry> {

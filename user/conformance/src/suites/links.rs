@@ -8,6 +8,7 @@ use libc::{EEXIST, EINVAL, EISDIR, ENOENT, ENOTDIR, ENOTEMPTY, EPERM, RENAME_EXC
 crate::tests! {
     hard_links_share_inode_and_content,
     link_count_goes_up_and_down,
+    link_counts_in_proc_are_those_of_names_and_directories,
     link_over_what_exists_gives_eexist,
     link_of_a_directory_gives_eperm,
     link_of_a_symlink_links_the_symlink,
@@ -51,6 +52,16 @@ fn hard_links_share_inode_and_content() -> Outcome {
     expect_eq(path::stat("two")?.st_ino, path::stat("one")?.st_ino, "the inode")?;
     std::fs::write("two", "changed")?;
     expect_eq(content("one")?, "changed", "the content through the first name")
+}
+
+fn link_counts_in_proc_are_those_of_names_and_directories() -> Outcome {
+    for name in ["/proc/self/fd/0", "/proc/self/exe", "/proc/self/cwd"] {
+        expect_eq(path::lstat(name)?.st_nlink, 1, name)?;
+    }
+    expect_eq(path::stat("/proc/self/stat")?.st_nlink, 1, "links of a file")?;
+    expect_eq(path::stat("/proc/self/fd")?.st_nlink, 2, "links of a directory of links")?;
+    // The test's own thread is the only one of its process.
+    expect_eq(path::stat("/proc/self/task")?.st_nlink, 3, "links of a directory with one below")
 }
 
 fn link_count_goes_up_and_down() -> Outcome {
