@@ -180,7 +180,11 @@ fn the_end_key_ends_the_shell_on_an_empty_line_only() {
     let mut terminal = Terminal::start();
     terminal.press("echo st\\ill\u{4}\r");
     terminal.wait_for("\nstill\r\n");
-    terminal.press("sh -c 'exit 5'\r\u{4}");
+    terminal.wait_for("ready> ");
+    terminal.press("sh -c 'exit 5'\r");
+    // Typed while that runs, the key would be the terminal's, which gives the shell something else.
+    terminal.wait_for("ready> ");
+    terminal.press("\u{4}");
     let status = terminal.shell.wait().expect("the shell is our child");
     assert_eq!(status.code(), Some(5));
 }

@@ -1,8 +1,7 @@
-//! Built-ins about what the process may do and has used: umask, times, ulimit.
+//! Built-ins about what the process may do and has used: umask, times.
 
 use super::{shown, usage};
 use crate::shell::{Run, Shell};
-use nix::errno::Errno;
 use nix::sys::stat::{Mode, umask as set_umask};
 
 /// `umask [-S] [mode]`: the mode in octal, or as symbols that say what is let through.
@@ -54,30 +53,4 @@ pub fn times(shell: &mut Shell, _arguments: &[Vec<u8>]) -> Run<i32> {
         text.push_str(&format!("{} {}\n", show(usage.user_time()), show(usage.system_time())));
     }
     Ok(shell.print(text.as_bytes()))
-}
-
-/// `ulimit [-n] [number|unlimited]`: open files, the one limit scripts change.
-pub fn ulimit(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
-    use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit};
-    let operands: Vec<_> = arguments[1..].iter().filter(|argument| *argument != b"-n").collect();
-    let failed = |shell: &Shell, error: Errno| usage(shell, &format!("ulimit: {}", error.desc()));
-    let (soft, hard) = match getrlimit(Resource::RLIMIT_NOFILE) {
-        Ok(limits) => limits,
-        Err(error) => return failed(shell, error),
-    };
-    let Some(text) = operands.first() else {
-        let text = if soft == RLIM_INFINITY { "unlimited".to_owned() } else { soft.to_string() };
-        return Ok(shell.print(format!("{text}\n").as_bytes()));
-    };
-    let wanted = match text.as_slice() {
-        b"unlimited" => Some(RLIM_INFINITY),
-        text => str::from_utf8(text).ok().and_then(|text| text.parse().ok()),
-    };
-    let Some(wanted) = wanted else {
-        return usage(shell, &format!("ulimit: {}: only -n with a number is known", shown(text)));
-    };
-    match setrlimit(Resource::RLIMIT_NOFILE, wanted, hard.min(wanted)) {
-        Ok(()) => Ok(0),
-        Err(error) => failed(shell, error),
-    }
 }

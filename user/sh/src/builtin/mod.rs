@@ -6,6 +6,7 @@ mod limits;
 mod output;
 mod process;
 mod read;
+mod ulimit;
 mod variables;
 
 use crate::shell::{Run, Shell};
@@ -73,7 +74,7 @@ pub const TABLE: &[Builtin] = &[
     special("trap", process::trap),
     ordinary("true", |_, _| Ok(0)),
     ordinary("type", output::describe_command),
-    ordinary("ulimit", limits::ulimit),
+    ordinary("ulimit", ulimit::ulimit),
     ordinary("umask", limits::umask),
     special("unset", variables::unset),
     ordinary("wait", process::wait),

@@ -208,6 +208,20 @@ pub const SCRIPTS: &[(&str, &str)] = &[
     ("command -v", "command -v cd; command -v no-such; echo $?"),
     ("command skips functions", "echo() { printf 'function\\n'; }; echo a; command echo b"),
     ("umask", "umask 027; umask; umask 022"),
+    ("limits of the shell", "ulimit -n 64; ulimit -n; ulimit -Hn; ulimit -S -n 32; ulimit -n; ulimit -Hn; ulimit -Sn"),
+    ("limits of what it starts", "(ulimit -n 40; sh -c 'ulimit -n'); ulimit -p 700; sh -c 'ulimit -p; ulimit -Hp'"),
+    (
+        "limits in blocks",
+        "ulimit -f 9; ulimit; ulimit -f; ulimit -c 0; ulimit -c; ulimit -s 4096; ulimit -s; ulimit -v 999999; ulimit -v",
+    ),
+    (
+        "limits that are wrong",
+        "for i in '-z' '-n abc' '-n 1 2' '-n -5' '-a 5' '-n 0x10'; do (ulimit $i) 2>/dev/null; echo $?; done",
+    ),
+    (
+        "a limit that cannot be raised again",
+        "ulimit -H -t 9999; ulimit -t 9998; (ulimit -S -t 10000) 2>/dev/null; echo $?",
+    ),
     ("special assignments stay", "x=1 :; echo $x; x=2 true; echo $x"),
     ("long pipelines", "seq 1000 | sort -rn | head -n 3 | tail -n 1 | cat | cat | cat"),
     ("a reader that ends early", "yes | head -n 2"),
