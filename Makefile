@@ -1,6 +1,6 @@
 # Thin names for the project's commands; what they do is in tools/, qemu.sh and Cargo's own files.
 .DEFAULT_GOAL := help
-.PHONY: help setup image run test bench debug check clean
+.PHONY: help setup image run checked-run test bench checked-bench debug checked-debug check clean
 SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
@@ -38,19 +38,26 @@ image: setup ## Build target/postern/Image and target/postern/initramfs.cpio
 	@cargo run --quiet --package image -- kernel '$(KERNEL_ELF)' $(OUT)/Image
 	@tools/make-initramfs $(OUT)/initramfs.cpio '$(BUILD)/$(GUEST_TARGET)/release' $(EXTRA)
 
-run: image ## Boot to a shell (^A x ends QEMU), or run CMD="ipcbench --quick" and power off
+# Before anything is built: a slip should not cost minutes.
+checked-run checked-debug:
+	@tools/run --check $(call quoted,CMD)
+
+checked-bench:
+	@tools/run --check --bench $(call quoted,BENCH)
+
+run: checked-run image ## Boot to a shell (^A x ends QEMU), or run CMD="ipcbench --quick" and power off
 	@tools/run $(call quoted,CMD)
 
 test: setup ## Run every test: host, in-kernel and conformance in the guest, with 1 and 4 CPUs
 	cargo test
 
-bench: image ## Run the benchmarks counted in instructions: the same output every time (BENCH=command)
+bench: checked-bench image ## Run the benchmarks counted in instructions: the same output every time (BENCH=command)
 	@tools/run --bench $(call quoted,BENCH)
 
-debug: image ## Boot and wait for gdb; prints the line that attaches it, with symbols
+debug: checked-debug image ## Boot and wait for gdb; prints the line that attaches it, with symbols
 	@command -v gdb-multiarch >/dev/null || echo "debug: no gdb-multiarch here; as root: apt-get install gdb-multiarch" >&2
 	@echo "In another terminal: gdb-multiarch -ex 'target remote localhost:1234' '$$(realpath '$(KERNEL_ELF)')'"
-	@./qemu.sh --gdb $(if $(SMP),--smp $(SMP)) $(if $(MEM),--mem $(MEM))
+	@./qemu.sh --gdb $(if $(SMP),--smp $(SMP)) $(if $(MEM),--mem $(MEM)) $(if $(TIMEOUT),--timeout $(TIMEOUT))
 
 check: setup ## Check formatting, lints, the direction of imports and the places of unsafe code
 	cargo fmt --all --check

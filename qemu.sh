@@ -16,6 +16,7 @@ readonly USAGE='usage: qemu.sh [OPTION]...
   --initrd FILE    newc initramfs, or "none" (default target/postern/initramfs.cpio)
   --append STRING  kernel command line
   --timeout S      end the guest after S seconds with status 124
+  --check          only say whether the options are right
   --gdb            wait for gdb on localhost:1234 before the first instruction
   --help           this text'
 
@@ -23,7 +24,7 @@ here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 readonly here
 readonly QEMU="${POSTERN_QEMU:-qemu-system-aarch64}"
 
-smp='' mem=512M cpu=cortex-a72 append='' timeout_s='' icount=no gdb=no
+smp='' mem=512M cpu=cortex-a72 append='' timeout_s='' icount=no gdb=no check=no
 image="$here/target/postern/Image" initrd="$here/target/postern/initramfs.cpio"
 
 wrong() {
@@ -42,6 +43,7 @@ parse() {
 		case $option in
 		--icount) icount=yes; continue ;;
 		--gdb) gdb=yes; continue ;;
+		--check) check=yes; continue ;;
 		--help) printf '%s\n' "$USAGE"; exit 0 ;;
 		--smp | --mem | --cpu | --image | --initrd | --append | --timeout) ;;
 		*) wrong "unknown option '$option' (--help lists them)" ;;
@@ -54,7 +56,7 @@ parse() {
 		--image) image=$1 ;;
 		--initrd) initrd=$1 ;;
 		--append) append=$1 ;;
-		--timeout) matches "$option" "$1" '^[1-9][0-9]*$' 'a number of seconds'; timeout_s=$1 ;;
+		--timeout) matches "$option" "$1" '^[1-9][0-9]{0,8}$' 'a number of seconds, of up to 9 digits'; timeout_s=$1 ;;
 		esac
 		shift
 	done
@@ -105,6 +107,7 @@ run_limited() {
 }
 
 parse "$@"
+[[ $check == no ]] || exit 0
 check_ingredients
 # A closed standard input would hand its number to the next file that QEMU opens.
 [[ -e /proc/self/fd/0 ]] || exec </dev/null
