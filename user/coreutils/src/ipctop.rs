@@ -25,6 +25,9 @@ struct Counter {
 /// `ipctop [-d seconds] [-n count]`
 pub fn ipctop(invocation: &Invocation) -> Outcome {
     let options = invocation.options("d:n:")?;
+    if !options.operands.is_empty() {
+        return Err(Failure::usage("usage: ipctop [-d seconds] [-n count]"));
+    }
     let pause = options.text('d')?.map_or(Ok(Duration::from_secs(1)), duration)?;
     let on_terminal = std::io::stdout().is_terminal();
     let times: u64 = options.parsed('n')?.unwrap_or(if on_terminal { u64::MAX } else { 1 });
