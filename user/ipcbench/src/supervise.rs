@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::failure::Failure;
 use crate::measure::Measurement;
 use crate::system::affinity::pin_to;
+use crate::system::interruption;
 use crate::system::process::{self, Forked, Pid};
 
 /// What a worker found out.
@@ -47,7 +48,7 @@ pub struct Role {
 /// Runs all `roles` at the same time and returns their reports in the same order.
 ///
 /// # Errors
-/// The failures of all workers that failed by themselves, in one sentence; or that `deadline` passed.
+/// The failures of all workers that failed by themselves, in one sentence; or that `deadline` passed, or a signal came.
 /// No worker is left when this returns.
 pub fn supervise(roles: Vec<Role>, deadline: Duration) -> Result<Vec<Report>, Failure> {
     let end = Instant::now() + deadline;
@@ -58,6 +59,9 @@ pub fn supervise(roles: Vec<Role>, deadline: Duration) -> Result<Vec<Report>, Fa
     while crew.0.iter().any(|worker| worker.report.is_none()) {
         if !crew.listen(end.saturating_duration_since(Instant::now()))? {
             return Err(Failure::new(format!("not finished after {} s", deadline.as_secs_f64())));
+        }
+        if interruption::is_pending() {
+            return Err(Failure::new("interrupted"));
         }
         if crew.0.iter().any(Worker::failed) {
             return Err(crew.dismiss());
@@ -210,6 +214,7 @@ fn work(role: Role, reports: PipeWriter, supervisor: u32) -> ! {
 }
 
 fn prepare(cpu: Option<usize>, supervisor: u32) -> Result<(), Failure> {
+    interruption::obey();
     process::die_with_parent(supervisor).map_err(|error| Failure::during("prctl(PR_SET_PDEATHSIG)", &error))?;
     match cpu {
         Some(cpu) => pin_to(cpu).map_err(|error| Failure::during(&format!("pin to CPU {cpu}"), &error)),

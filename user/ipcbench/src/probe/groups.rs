@@ -18,6 +18,7 @@ use crate::options::Options;
 use crate::statistics::ratio;
 use crate::supervise::{Body, Report, Role, supervise};
 use crate::system::device::open;
+use crate::system::interruption::Deferral;
 
 /// Where control groups are.
 const ROOT: &str = "/sys/fs/cgroup";
@@ -34,7 +35,8 @@ pub fn probe(options: &Options, print: &mut Print<'_>) -> Result<(), Failure> {
     let columns = ["mkdir", "enter", "first open", "later open", "message", "rmdir"];
     let mut rows = Vec::new();
     for size in SIZES {
-        // In a process of its own, which may move about; the groups go in any case.
+        // In a process of its own, which may move about; the groups go in any case, also when a signal is to end the program.
+        let _deferral = Deferral::begin();
         let groups = Groups { base: Path::new(ROOT).join(format!("ipcbench-{}", std::process::id())), size };
         let own = groups.clone();
         let body: Body = Box::new(move || Ok(Report { counts: own.visit(messages)?, ..Report::default() }));

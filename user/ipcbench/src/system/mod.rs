@@ -2,6 +2,7 @@
 
 pub mod affinity;
 pub mod device;
+pub mod interruption;
 pub mod mapping;
 pub mod parameters;
 pub mod process;

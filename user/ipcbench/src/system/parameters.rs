@@ -1,8 +1,10 @@
-//! A module's parameters, by /sys. What is changed is put back when the change is dropped.
+//! A module's parameters, by /sys. What is changed is put back when the change is dropped, also when a signal is to end the program.
 
 use std::fs;
 use std::io;
 use std::path::PathBuf;
+
+use super::interruption::Deferral;
 
 /// The parameter `name` of `module`.
 fn path(module: &str, name: &str) -> PathBuf {
@@ -31,6 +33,8 @@ pub fn switches(module: &str) -> io::Result<Vec<String>> {
 pub struct Changed {
     path: PathBuf,
     old: String,
+    /// Goes last: a signal waits until the old value is there again.
+    _deferral: Deferral,
 }
 
 impl Changed {
@@ -41,8 +45,9 @@ impl Changed {
     pub fn to(module: &str, name: &str, value: &str) -> io::Result<Self> {
         let path = path(module, name);
         let old = fs::read_to_string(&path)?;
+        let deferral = Deferral::begin();
         fs::write(&path, value)?;
-        Ok(Self { path, old })
+        Ok(Self { path, old, _deferral: deferral })
     }
 }
 
