@@ -85,11 +85,14 @@ fn find(name: &str) -> Option<Arc<Loaded>> {
     LOADED.lock().iter().find(|loaded| loaded.description.name == name).cloned()
 }
 
+/// Why a program was refused a module is in the log and not on the console: insmod repeats it there.
+const FOR_PROGRAMS: log::Level = log::Level::Info;
+
 /// What an attempt to load says: to the log, and to the program.
-fn refused(name: &str, refusal: Refusal) -> Errno {
+fn refused(name: &str, refusal: Refusal, level: log::Level) -> Errno {
     // As on Linux, the number says all of this one, and modprobe meets it every day.
     if refusal.error != Errno::EEXIST {
-        log::warn!("{name}: {}", refusal.reason);
+        log::log!(level, "{name}: {}", refusal.reason);
     }
     refusal.error
 }
@@ -102,18 +105,18 @@ pub fn load_image(image: &[u8], parameters: &str) -> Result<()> {
     let image = module_image::parse(image).ok_or(Errno::ENOEXEC)?;
     if image.release != OS_RELEASE {
         let reason = format!("an image for release {}, which this is not ({OS_RELEASE})", image.release);
-        return Err(refused(image.name, Refusal::new(Errno::ENOEXEC, reason)));
+        return Err(refused(image.name, Refusal::new(Errno::ENOEXEC, reason), FOR_PROGRAMS));
     }
-    load(image.name, |values| values.apply(parameters))
+    start(image.name, |values| values.apply(parameters)).map_err(|refusal| refused(image.name, refusal, FOR_PROGRAMS))
 }
 
-/// Loads the module called `name`, with its defaults as `change` changes them. Why not is in the log.
+/// Loads the module called `name`, with its defaults as `change` changes them. Why not is in the log, and on the console.
 ///
 /// # Errors
 /// ENOENT if there is no such module; EPERM if the boot line forbids it; EEXIST if it is loaded; EINVAL for a bad parameter; what
 /// its `init` says.
 pub fn load(name: &str, change: impl FnOnce(&mut Values) -> core::result::Result<(), ParameterError>) -> Result<()> {
-    start(name, change).map_err(|refusal| refused(name, refusal))
+    start(name, change).map_err(|refusal| refused(name, refusal, log::Level::Warn))
 }
 
 fn start(
