@@ -3,6 +3,7 @@
 
 use super::modules::{load, needs_postern, reload, unloaded};
 use crate::check::{Failure, Outcome, expect, expect_eq, expect_errno, failed};
+use crate::sys::memory::pattern;
 use crate::sys::module::delete_module;
 use crate::sys::{fd, memory, path, process, ready, signal};
 use libc::{
@@ -59,10 +60,6 @@ const BACK: &str = "/dev/myipc1";
 fn fresh(parameters: &str, flags: i32) -> Result<i32, Failure> {
     reload("myipc", parameters)?;
     Ok(path::open(THERE, O_RDWR | flags, 0)?)
-}
-
-fn pattern(length: usize) -> Vec<u8> {
-    (0..=250).cycle().take(length).collect()
 }
 
 /// A counter of the first device.

@@ -3,7 +3,7 @@
 use crate::check::{Outcome, expect, expect_eq, expect_errno};
 use crate::scratch;
 use crate::sys::fd::{self, Pipe};
-use crate::sys::memory::{self, PAGE};
+use crate::sys::memory::{self, PAGE, pattern};
 use crate::sys::splice::{sendfile_at, splice, splice_at};
 use crate::sys::{path, process, signal, socket};
 use libc::{EAGAIN, EBADF, EINVAL, EPIPE, ESPIPE, SPLICE_F_NONBLOCK};
@@ -55,11 +55,6 @@ crate::tests! {
     sendfile_to_a_socket_sends_everything,
     sendfile_with_a_negative_offset_gives_einval,
     sendfile_without_readers_gives_epipe_and_sigpipe,
-}
-
-/// Bytes that tell their place.
-fn pattern(length: usize) -> Vec<u8> {
-    (0..=250).cycle().take(length).collect()
 }
 
 fn file(content: &[u8]) -> Result<i32, crate::check::Failure> {
@@ -378,15 +373,19 @@ fn splice_keeps_packets_apart() -> Outcome {
 }
 
 fn splice_a_to_b_and_b_to_a_at_once_do_not_lock_up() -> Outcome {
+    exchange_pages(&Pipe::new()?, &Pipe::new()?)
+}
+
+/// Two processes each way splice pages between two rings, which must not lock up.
+pub fn exchange_pages(one: &Pipe, other: &Pipe) -> Outcome {
     const ROUNDS: usize = 2000;
-    let (one, other) = (Pipe::new()?, Pipe::new()?);
     fd::write(one.write, &pattern(3 * PAGE))?;
     fd::write(other.write, &pattern(3 * PAGE))?;
     let mut children = Vec::new();
     for turn in 0..4 {
+        let (from, to) = if turn % 2 == 0 { (one.read, other.write) } else { (other.read, one.write) };
+        // Each direction moves as many pages as the other: whoever waits for one will get it.
         children.push(process::spawn(|| {
-            let (from, to) = if turn % 2 == 0 { (one.read, other.write) } else { (other.read, one.write) };
-            // Each direction moves as many pages as the other: whoever waits for one will get it.
             (0..ROUNDS).try_for_each(|_| expect_eq(splice(from, to, PAGE, 0)?, PAGE, "bytes moved"))
         })?);
     }

@@ -2,7 +2,7 @@
 
 use crate::check::{Outcome, expect, expect_eq, expect_errno};
 use crate::sys::fd::{self, Pipe};
-use crate::sys::memory::{self, PAGE};
+use crate::sys::memory::{self, PAGE, pattern};
 use crate::sys::splice::{splice, tee, vmsplice};
 use crate::sys::{process, signal};
 use libc::{EAGAIN, EBADF, EFAULT, EINVAL, EPIPE, SPLICE_F_GIFT, SPLICE_F_NONBLOCK};
@@ -38,10 +38,6 @@ crate::tests! {
     vmsplice_from_a_pipe_fills_memory,
     vmsplice_from_a_pipe_into_bad_memory_loses_no_byte,
     vmsplice_after_fork_does_not_show_what_the_other_process_stores,
-}
-
-fn pattern(length: usize) -> Vec<u8> {
-    (0..=250).cycle().take(length).collect()
 }
 
 fn tee_leaves_the_bytes_in_its_input() -> Outcome {

@@ -9,6 +9,11 @@ use std::sync::atomic::AtomicU32;
 /// The page size that both systems have (4 KiB granule).
 pub const PAGE: usize = 4096;
 
+/// Bytes that tell their place, and no page like the next.
+pub fn pattern(length: usize) -> Vec<u8> {
+    (0..=250).cycle().take(length).collect()
+}
+
 /// Read and write.
 pub const READ_WRITE: i32 = libc::PROT_READ | libc::PROT_WRITE;
 
