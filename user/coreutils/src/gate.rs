@@ -14,6 +14,8 @@ use std::os::unix::ffi::OsStrExt;
 const NODE: &str = "/dev/hello";
 /// What every ring has counted, one a line.
 const INSTANCES: &str = "/proc/postern/hello_instances";
+/// What a channel may be called.
+const NAMES: &str = "a channel's name has 1 to 63 printable characters, no space and no '/'";
 const USAGE: &str = "usage: hello send|receive|follow|stat [-c channel] [-n bytes] [text...]";
 
 /// `hello send [-c channel] [text…]`, `hello receive|follow [-c channel] [-n bytes]`, `hello stat [-c channel]`
@@ -53,12 +55,13 @@ fn open_gate(options: &Options, ends: Ends) -> Result<File, Failure> {
     let keeper = open_ends(Ends::Both)?;
     let file = open_ends(ends)?;
     drop(keeper);
-    let name = CString::new(channel.as_bytes()).map_err(|_| Failure::usage("-c: a channel's name has no NUL"))?;
+    let name = CString::new(channel.as_bytes()).map_err(|_| Failure::usage(format!("-c: {NAMES}")))?;
     loop {
         // SAFETY: the name is a string with its NUL that outlives the call.
         let bound = unsafe { libc::ioctl(file.as_raw_fd(), HELLO_IOC_CHANNEL as libc::Ioctl, name.as_ptr()) };
         match Errno::result(bound) {
             Err(Errno::EINTR) => {}
+            Err(Errno::EINVAL) => return Err(Failure::usage(format!("-c '{}': {NAMES}", channel.display()))),
             result => return result.at(channel).map(|_| file),
         }
     }

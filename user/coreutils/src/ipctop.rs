@@ -6,6 +6,7 @@ use crate::invocation::{At, Failure, Invocation, Outcome, finish, output};
 use crate::process::duration;
 use std::fs;
 use std::io::{IsTerminal, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -61,6 +62,10 @@ fn read_all() -> Result<Vec<Counter>, Failure> {
     paths.sort();
     let mut counters = Vec::new();
     for path in paths {
+        // What can be written is a setting.
+        if fs::metadata(&path).at(&path)?.permissions().mode() & 0o222 != 0 {
+            continue;
+        }
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         counters.extend(parse(&name, &fs::read_to_string(&path).at(&path)?));
     }
