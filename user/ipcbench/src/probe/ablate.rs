@@ -17,7 +17,7 @@ use crate::mechanism::hello::{self, Hello};
 use crate::operation::Solo;
 use crate::options::Options;
 use crate::statistics::ratio;
-use crate::system::parameters::{Changed, switches};
+use crate::system::parameters::{Claim, switches};
 use crate::workload::Shape;
 
 const LOADS: [Load; 5] = [
@@ -39,10 +39,11 @@ const POLL: Solo<Polled> = Solo {
 /// The probe.
 pub fn probe(options: &Options, print: &mut Print<'_>) -> Result<(), Failure> {
     Hello.availability()?;
+    let claim = Claim::to("hello")?;
     let switches = switches("hello").map_err(|error| Failure::during("/sys/module/hello/parameters", &error))?;
     let mut rows = vec![("all on".to_owned(), figures(options)?)];
     for switch in &switches {
-        let off = Changed::to("hello", switch, "N").map_err(|error| Failure::during(switch, &error))?;
+        let off = claim.change(switch, "N").map_err(|error| Failure::during(switch, &error))?;
         let row = figures(options);
         drop(off);
         rows.push((format!("{switch} off"), row?));

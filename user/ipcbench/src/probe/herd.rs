@@ -16,7 +16,7 @@ use crate::mechanism::Mechanism;
 use crate::mechanism::hello::{self, Hello};
 use crate::options::Options;
 use crate::statistics::ratio;
-use crate::system::parameters::Changed;
+use crate::system::parameters::Claim;
 
 /// Sizes of the herd.
 const SIZES: [usize; 7] = [1, 2, 4, 8, 16, 32, LARGEST];
@@ -33,6 +33,7 @@ pub enum Counters {
 /// The probe.
 pub fn probe(options: &Options, print: &mut Print<'_>) -> Result<(), Failure> {
     Hello.availability()?;
+    let claim = Claim::to("hello")?;
     let events = amount(options, 1_000, 50);
     let table = |title: &str, place: MakePlace, counters| {
         let mut rows = Vec::new();
@@ -45,7 +46,7 @@ pub fn probe(options: &Options, print: &mut Print<'_>) -> Result<(), Failure> {
         Ok::<_, Failure>(Figures { title: title.to_owned(), rows_are: "waiters", columns, rows, notes: Vec::new() })
     };
     print.table(&table("hello, exclusive on", hello::one_way, Counters::Hello)?)?;
-    let broadcast = Changed::to("hello", "exclusive", "N").map_err(|error| Failure::during("exclusive off", &error))?;
+    let broadcast = claim.change("exclusive", "N").map_err(|error| Failure::during("exclusive off", &error))?;
     let everybody = table("hello, exclusive off", hello::one_way, Counters::Hello);
     drop(broadcast);
     print.table(&everybody?)?;
