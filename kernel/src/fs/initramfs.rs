@@ -23,7 +23,12 @@ pub enum UnpackError {
     /// The archive is malformed.
     Archive(newc::Fault),
     /// A compressed archive is malformed.
-    Compressed(GzipFault),
+    Compressed {
+        /// Where it begins in the image.
+        offset: usize,
+        /// How.
+        fault: GzipFault,
+    },
     /// An entry could not be made.
     Entry {
         /// Its name.
@@ -37,7 +42,7 @@ impl fmt::Display for UnpackError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Archive(fault) => fault.fmt(f),
-            Self::Compressed(fault) => write!(f, "initramfs: {fault:?}"),
+            Self::Compressed { offset, fault } => write!(f, "initramfs, at offset {offset:#x}: {fault}"),
             Self::Entry { name, error } => write!(f, "initramfs: {name}: {error}"),
         }
     }
@@ -54,7 +59,9 @@ pub fn unpack(caller: &Caller<'_>, image: &[u8]) -> core::result::Result<usize, 
         match unpack_plain(caller, rest, &mut made) {
             Err(UnpackError::Archive(fault)) if fault.kind == FaultKind::Compressed(Compression::Gzip) => {
                 let compressed = &rest[fault.offset..];
-                let (archive, consumed) = inflate(compressed).map_err(UnpackError::Compressed)?;
+                let offset = image.len() - compressed.len();
+                let inflated = inflate(compressed).map_err(|fault| UnpackError::Compressed { offset, fault });
+                let (archive, consumed) = inflated?;
                 // An archive compressed twice is refused here, as by Linux.
                 unpack_plain(caller, &archive, &mut made)?;
                 rest = &compressed[consumed..];
@@ -67,13 +74,27 @@ pub fn unpack(caller: &Caller<'_>, image: &[u8]) -> core::result::Result<usize, 
 
 /// The gzip file at the start of `image`, inflated, and how long it was.
 fn inflate(image: &[u8]) -> core::result::Result<(Vec<u8>, usize), GzipFault> {
-    let size = gzip::stated_size(image).ok_or(GzipFault::OutputFull)? as usize;
-    let mut archive = Vec::new();
-    archive.try_reserve_exact(size).map_err(|_| GzipFault::OutputFull)?;
-    archive.resize(size, 0);
-    let inflated = gzip::inflate(image, &mut archive)?;
-    archive.truncate(inflated.produced);
-    Ok((archive, inflated.consumed))
+    /// Bytes that one byte of deflate can become (the format's limit is 1032).
+    const EXPANSION_MAX: usize = 1032;
+    /// What archives usually come to at most.
+    const EXPANSION_USUAL: usize = 16;
+    let most = image.len().saturating_mul(EXPANSION_MAX);
+    // What the image ends with is this file's size if nothing stands behind it; otherwise it is any number.
+    let stated = gzip::stated_size(image).ok_or(GzipFault::Truncated)? as usize;
+    let mut size = stated.clamp(image.len(), image.len().saturating_mul(EXPANSION_USUAL));
+    loop {
+        let mut archive = Vec::new();
+        archive.try_reserve_exact(size).map_err(|_| GzipFault::OutputFull)?;
+        archive.resize(size, 0);
+        match gzip::inflate(image, &mut archive) {
+            Err(GzipFault::OutputFull) if size < most => size = size.saturating_mul(2).min(most),
+            inflated => {
+                let inflated = inflated?;
+                archive.truncate(inflated.produced);
+                return Ok((archive, inflated.consumed));
+            }
+        }
+    }
 }
 
 fn unpack_plain(caller: &Caller<'_>, image: &[u8], made: &mut usize) -> core::result::Result<(), UnpackError> {

@@ -56,6 +56,7 @@ pub const TESTS: &[(&str, fn())] = &[
     ("chroot_confines_dot_dot_and_absolute_links", trees::chroot),
     ("a_very_deep_tree_is_freed_without_recursion", trees::deep_tree),
     ("an_initramfs_is_unpacked_with_data_in_the_last_hard_link", trees::initramfs),
+    ("an_initramfs_of_several_gzip_files_is_unpacked_and_a_broken_one_is_named", trees::compressed_initramfs),
     ("a_corrupt_initramfs_is_an_error_that_names_it", trees::corrupt_initramfs),
     ("tmpfs_takes_linuxs_options_and_refuses_others", trees::tmpfs_options),
     ("a_device_number_and_a_node_name_belong_to_one_driver", devices::duplicates),

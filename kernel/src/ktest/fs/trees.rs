@@ -189,6 +189,38 @@ pub fn initramfs() {
     assert_eq!([permissions("/"), permissions("/again")], [0o711, 0o640]);
 }
 
+/// A gzip file of `data`, not made smaller.
+fn gzipped(data: &[u8]) -> Vec<u8> {
+    let checksum = data.iter().fold(u32::MAX, |sum, &byte| {
+        (0..8).fold(sum ^ u32::from(byte), |sum, _| (sum >> 1) ^ (0xedb8_8320 & 0_u32.wrapping_sub(sum & 1)))
+    });
+    let (length, size) = (u16::try_from(data.len()).unwrap(), u32::try_from(data.len()).unwrap());
+    let head: &[u8] = &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 1];
+    let lengths = [length.to_le_bytes(), (!length).to_le_bytes()].concat();
+    let trailer = [(!checksum).to_le_bytes(), size.to_le_bytes()].concat();
+    [head, &lengths, data, &trailer].concat()
+}
+
+pub fn compressed_initramfs() {
+    let archive = |name: &str, data: &str| {
+        gzipped([entry(name, 1, 0o100_644, 1, data), entry("TRAILER!!!", 0, 0, 1, "")].concat().as_bytes())
+    };
+    let (large, small) = (archive("large", &"l".repeat(30_000)), archive("small", "s"));
+    let world = World::new();
+    // Neither the small one's size nor zeroes at the end are the size of the large one.
+    let made = initramfs::unpack(&world.caller(), &[&large[..], &small, &[0; 512]].concat());
+    assert_eq!(made.ok(), Some(2));
+    assert_eq!(world.contents("/large").map(|text| text.len()), Ok(30_000));
+    assert_eq!(world.contents("/small"), Ok(b"s".to_vec()));
+
+    let mut broken = [small, large].concat();
+    let at = broken.len() - 100;
+    broken[at] ^= 1;
+    let message = initramfs::unpack(&world.caller(), &broken).map_err(|error| format!("{error}"));
+    let wanted = format!("initramfs, at offset {:#x}: gzip checksum or size is wrong", archive("small", "s").len());
+    assert_eq!(message, Err(wanted));
+}
+
 pub fn corrupt_initramfs() {
     let world = World::new();
     let good = entry("f", 1, 0o100_644, 1, "kept");
