@@ -116,13 +116,30 @@ impl<P> Slot<P> {
 pub struct PageRing<P> {
     /// A power of two of them, so that `index & mask` finds the slot.
     slots: Box<[Slot<P>]>,
-    /// The next slot to fill. Runs freely and wraps at 2³².
-    head: u32,
+    /// The next slot to fill. Runs freely; published modulo 2³².
+    head: u64,
     /// The next slot to drain. `head - tail` slots hold data, each at least one byte.
-    tail: u32,
-    /// The sum of the lengths of `tail..head`.
-    bytes: usize,
+    tail: u64,
+    /// Bytes that were ever put in.
+    written_bytes: u64,
+    /// Bytes that are gone again: those between the two are the sum of the lengths of `tail..head`.
+    gone_bytes: u64,
+    /// Writes that went, as a whole or with their first bytes, behind those of the one before.
+    merges: u64,
+    /// Slots that were filled before `head` was last set back, less those that were filled by reference.
+    filled_before: u64,
     recycle: Recycle,
+}
+
+/// What has gone through a ring since it was made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Through {
+    /// Bytes put in, in whichever way.
+    pub bytes: u64,
+    /// Slots begun by copying bytes into a page of the ring's own.
+    pub slots: u64,
+    /// Writes that went, as a whole or with their first bytes, behind those of the one before.
+    pub merges: u64,
 }
 
 /// What a writer can do next.
@@ -141,7 +158,8 @@ impl<P> PageRing<P> {
     /// # Errors
     /// `EINVAL` unless `capacity` is a power of two of at most 2³¹; `ENOMEM`.
     pub fn try_new(capacity: usize, recycle: Recycle) -> Result<Self> {
-        Ok(Self { slots: empty_slots(capacity)?, head: 0, tail: 0, bytes: 0, recycle })
+        let slots = empty_slots(capacity)?;
+        Ok(Self { slots, head: 0, tail: 0, written_bytes: 0, gone_bytes: 0, merges: 0, filled_before: 0, recycle })
     }
 
     /// Slots, used or not.
@@ -155,14 +173,21 @@ impl<P> PageRing<P> {
     #[inline]
     #[must_use]
     pub fn occupancy(&self) -> usize {
-        self.head.wrapping_sub(self.tail) as usize
+        count(self.head - self.tail)
     }
 
     /// Bytes that wait for a reader.
     #[inline]
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.bytes
+        count(self.written_bytes - self.gone_bytes)
+    }
+
+    /// What has gone through it.
+    #[must_use]
+    pub fn through(&self) -> Through {
+        let slots = self.filled_before.wrapping_add(self.head);
+        Through { bytes: self.written_bytes, slots, merges: self.merges }
     }
 
     /// Nothing to read.
@@ -182,13 +207,14 @@ impl<P> PageRing<P> {
     /// Both indices, to be published for readers without the lock.
     #[inline]
     #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "modulo 2³² is meant")]
     pub fn head_tail(&self) -> HeadTail {
-        HeadTail::new(self.head, self.tail)
+        HeadTail::new(self.head as u32, self.tail as u32)
     }
 
     #[inline]
-    fn index(&self, position: u32) -> usize {
-        position as usize & (self.slots.len() - 1)
+    fn index(&self, position: u64) -> usize {
+        count(position) & (self.slots.len() - 1)
     }
 
     /// Whether the odd bytes of a write (`len` modulo a page) fit behind the last slot's data.
@@ -199,7 +225,7 @@ impl<P> PageRing<P> {
         if odd == 0 || framing != Framing::Stream || self.is_empty() {
             return false;
         }
-        let last = &self.slots[self.index(self.head.wrapping_sub(1))];
+        let last = &self.slots[self.index(self.head - 1)];
         last.kind == Kind::PLAIN && last.end() + odd <= PAGE_SIZE
     }
 
@@ -210,7 +236,7 @@ impl<P> PageRing<P> {
     pub fn plan_write(&mut self, len: usize, framing: Framing) -> WriteStep<'_, P> {
         let odd = len % PAGE_SIZE;
         if self.merges(odd, framing) {
-            let index = self.index(self.head.wrapping_sub(1));
+            let index = self.index(self.head - 1);
             let (offset, next_head) = (self.slots[index].end(), self.head);
             return WriteStep::Room(WriteRoom { ring: self, index, next_head, offset, len: odd });
         }
@@ -223,7 +249,7 @@ impl<P> PageRing<P> {
             return WriteStep::NeedsPage;
         }
         (slot.offset, slot.len, slot.kind) = (0, 0, Kind::new(framing, Hold::Exclusive));
-        let next_head = self.head.wrapping_add(1);
+        let next_head = self.head + 1;
         WriteStep::Room(WriteRoom { ring: self, index, next_head, offset: 0, len: len.min(PAGE_SIZE) })
     }
 
@@ -250,7 +276,7 @@ impl<P> PageRing<P> {
     /// Moves the tail past the drained slot at `index` and finds a place for its page, or hands it out.
     #[inline(always)]
     fn retire(&mut self, index: usize) -> Option<P> {
-        self.tail = self.tail.wrapping_add(1);
+        self.tail += 1;
         match self.recycle {
             Recycle::Keep => None,
             Recycle::Release => {
@@ -265,15 +291,13 @@ impl<P> PageRing<P> {
     #[inline(always)]
     fn keep_spare(&mut self, page: Option<P>) -> Option<P> {
         let free = self.capacity() - self.occupancy();
-        let mut position = self.head;
-        for _ in 0..SPARE_PAGES.min(free) {
-            let index = self.index(position);
+        for place in 0..SPARE_PAGES.min(free) {
+            let index = self.index(self.head + place as u64);
             let place = &mut self.slots[index].page;
             if place.is_none() {
                 *place = page;
                 return None;
             }
-            position = position.wrapping_add(1);
         }
         page
     }
@@ -283,7 +307,7 @@ impl<P> PageRing<P> {
     /// # Errors
     /// As [`PageRing::try_new`], and `EBUSY` if more slots than `capacity` hold data. The ring is then unchanged.
     pub fn resize(&mut self, capacity: usize) -> Result<()> {
-        let occupancy = self.head.wrapping_sub(self.tail);
+        let occupancy = self.head - self.tail;
         if capacity < self.occupancy() {
             return Err(Errno::EBUSY);
         }
@@ -291,9 +315,10 @@ impl<P> PageRing<P> {
         let old_slots = self.slots.len();
         // In ring order: first the data, then the idle slots in the order in which writers would have come to them.
         for (position, slot) in slots.iter_mut().enumerate().take(old_slots) {
-            let index = (self.tail as usize).wrapping_add(position) & (old_slots - 1);
+            let index = count(self.tail).wrapping_add(position) & (old_slots - 1);
             core::mem::swap(slot, &mut self.slots[index]);
         }
+        self.filled_before = self.filled_before.wrapping_add(self.head - occupancy);
         (self.slots, self.tail, self.head) = (slots, 0, occupancy);
         Ok(())
     }
@@ -309,9 +334,9 @@ impl<P> PageRing<P> {
             if slot.kind.hold() == Hold::Shared {
                 slot.page = None;
             }
-            self.tail = self.tail.wrapping_add(1);
+            self.tail += 1;
         }
-        self.bytes = 0;
+        self.gone_bytes = self.written_bytes;
     }
 
     /// Changes what becomes of drained pages. Those that lie idle already go as far as the new rule does not keep them.
@@ -323,15 +348,18 @@ impl<P> PageRing<P> {
             Recycle::Free => 0,
         };
         let idle = self.capacity() - self.occupancy();
-        let mut position = self.head;
-        for place in 0..idle {
-            if place >= kept {
-                let index = self.index(position);
-                self.slots[index].page = None;
-            }
-            position = position.wrapping_add(1);
+        for place in kept..idle {
+            let index = self.index(self.head + place as u64);
+            self.slots[index].page = None;
         }
     }
+}
+
+/// A number of slots or bytes that are there, or an index to be taken modulo their number: the machine has 64 bits.
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "see above")]
+const fn count(number: u64) -> usize {
+    number as usize
 }
 
 /// `capacity` slots without pages, from memory that may be short.

@@ -10,8 +10,8 @@ use crate::effects::{Step, Wake, Wakes};
 use crate::errno::{Errno, Result};
 use crate::page_ring::{Framing, PAGE_SIZE, PageRing, Recycle, WriteRoom, WriteStep};
 
-pub use level::{Level, Written};
-pub use shape::{Shape, WriterOpens};
+pub use crate::page_ring::Through;
+pub use shape::{Detour, Shape, WriterOpens};
 pub use splice::{Crossing, Moved, Refusal};
 
 /// A write of at most so many bytes goes in whole or not at all.
@@ -248,7 +248,6 @@ fn fill<P>(mut room: WriteRoom<'_, P>, copy: &mut impl FnMut(&mut P, Range<usize
 }
 
 mod ends;
-mod level;
 mod shape;
 mod splice;
 #[cfg(test)]

@@ -143,8 +143,9 @@ impl<P> PageRing<P> {
         let Piece { page, offset, len, kind } = piece;
         let idle = self.slots[index].page.take();
         self.slots[index] = Slot { page: Some(page), offset, len, kind };
-        self.head = self.head.wrapping_add(1);
-        self.bytes += usize::from(len);
+        self.head += 1;
+        self.filled_before = self.filled_before.wrapping_sub(1);
+        self.written_bytes += u64::from(len);
         Ok(idle)
     }
 
@@ -190,14 +191,14 @@ impl<P> PageRing<P> {
         let slot = &mut self.slots[index];
         slot.offset += within_page(count);
         slot.len -= within_page(count);
-        self.bytes -= count;
+        self.gone_bytes += count as u64;
         if slot.len != 0 {
             return None;
         }
         match slot.kind.hold() {
             Hold::Exclusive => self.retire(index),
             Hold::Shared => {
-                self.tail = self.tail.wrapping_add(1);
+                self.tail += 1;
                 self.slots[index].page.take()
             }
         }
@@ -211,7 +212,7 @@ impl<P: Clone> PageRing<P> {
         if position >= self.occupancy() || len == 0 {
             return None;
         }
-        let index = (self.tail as usize).wrapping_add(position) & (self.slots.len() - 1);
+        let index = super::count(self.tail).wrapping_add(position) & (self.slots.len() - 1);
         let slot = &mut self.slots[index];
         slot.kind = Kind::new(slot.kind.framing(), Hold::Shared);
         let page = slot.page.clone()?;
@@ -232,8 +233,8 @@ impl<P: Clone> PageRing<P> {
             return Some(piece);
         }
         let Slot { page, offset, len, kind } = core::mem::replace(slot, Slot::EMPTY);
-        self.tail = self.tail.wrapping_add(1);
-        self.bytes -= usize::from(len);
+        self.tail += 1;
+        self.gone_bytes += u64::from(len);
         page.map(|page| Piece { page, offset, len, kind })
     }
 }

@@ -11,7 +11,7 @@ pub struct WriteRoom<'a, P> {
     pub(super) ring: &'a mut PageRing<P>,
     pub(super) index: usize,
     /// The head once these bytes are in: unchanged by a merge, one further by a fresh slot.
-    pub(super) next_head: u32,
+    pub(super) next_head: u64,
     pub(super) offset: usize,
     pub(super) len: usize,
 }
@@ -55,7 +55,10 @@ impl<P> WriteRoom<'_, P> {
             return;
         }
         self.ring.slots[self.index].len += within_page(copied);
-        self.ring.bytes += copied;
+        self.ring.written_bytes += copied as u64;
+        if self.offset != 0 {
+            self.ring.merges += 1;
+        }
         self.ring.head = self.next_head;
     }
 }
@@ -104,7 +107,7 @@ impl<P> ReadStep<'_, P> {
         slot.offset += within_page(copied);
         slot.len -= within_page(copied);
         let drained = slot.len == 0;
-        self.ring.bytes -= copied;
+        self.ring.gone_bytes += copied as u64;
         if drained { self.ring.retire(self.index) } else { None }
     }
 

@@ -5,7 +5,7 @@
 use super::{End, OpenTicket, Openers, PipeState, SIZE_MAX_BYTES};
 use crate::effects::{Step, Wake, Wakes};
 use crate::errno::{Errno, Result};
-use crate::page_ring::{HeadTail, PAGE_SIZE, Recycle};
+use crate::page_ring::{HeadTail, PAGE_SIZE, Recycle, Through};
 use crate::readiness::Readiness;
 
 impl<P> PipeState<P> {
@@ -101,6 +101,12 @@ impl<P> PipeState<P> {
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.ring.bytes()
+    }
+
+    /// What has gone through it since it was made.
+    #[must_use]
+    pub fn through(&self) -> Through {
+        self.ring.through()
     }
 
     /// Both ring indices, to be published for a look without the mutex.

@@ -12,10 +12,22 @@ use crate::readiness::Readiness;
 /// | bits | |
 /// |---|---|
 /// | 3, 4 | ERR and HUP, where they stand in a poll mask |
+/// | 5, 6 | [`Detour`] |
 /// | 8–31 | how often the write end was opened |
 /// | 32–63 | slots |
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Shape(u64);
+
+bitflags::bitflags! {
+    /// Why the words do not tell all: set by the owner of a pipe with more to it.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub struct Detour: u64 {
+        /// The bytes are not in the pipe's own ring.
+        const ELSEWHERE = 1 << 5;
+        /// Whoever looks is to take the lock.
+        const LOCKED = 1 << 6;
+    }
+}
 
 /// How often a write end was opened: only good to be compared; wraps.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -25,7 +37,10 @@ const CLOSED_ENDS: u64 = Readiness::HUP.union(Readiness::ERR).bits() as u64;
 const WRITER_OPENS: u64 = 0xffff_ff00;
 const CAPACITY_SHIFT: u32 = 32;
 
+const DETOUR: u64 = Detour::all().bits();
+
 const _: () = assert!(CLOSED_ENDS & WRITER_OPENS == 0 && WRITER_OPENS >> CAPACITY_SHIFT == 0);
+const _: () = assert!(DETOUR & (CLOSED_ENDS | WRITER_OPENS) == 0);
 
 impl Shape {
     /// The word to publish.
@@ -68,6 +83,26 @@ impl Shape {
     #[must_use]
     pub const fn is_hung_up(self) -> bool {
         self.0 & Readiness::HUP.bits() as u64 != 0
+    }
+
+    /// Whether an empty ring means "not now" to a reader: somebody may still write, and there is no detour.
+    #[inline]
+    #[must_use]
+    pub const fn lets_readers_wait(self) -> bool {
+        self.0 & (Readiness::HUP.bits() as u64 | DETOUR) == 0
+    }
+
+    /// The same with `detour`.
+    #[must_use]
+    pub const fn with_detour(self, detour: Detour) -> Self {
+        Self(self.0 & !DETOUR | detour.bits())
+    }
+
+    /// Why it does not tell all, if so.
+    #[inline]
+    #[must_use]
+    pub const fn detour(self) -> Detour {
+        Detour::from_bits_truncate(self.0)
     }
 
     /// How often the write end was opened.

@@ -8,17 +8,13 @@ use crate::fs::procfs::text::{Text, put};
 use core::sync::atomic::{AtomicU64, Ordering};
 use postern_abi::hello::HelloCounters;
 use postern_core::errno::Result;
-use postern_core::pipe::Written;
+use postern_core::pipe::Through;
 use postern_sync::Tally;
 
 /// The counters of one instance.
 pub struct Counters {
     opens: AtomicU64,
-    bytes: AtomicU64,
     allocations: AtomicU64,
-    /// Slots filled from the page's start.
-    fills: AtomicU64,
-    merges: AtomicU64,
 }
 
 /// Adds to a counter that only the holder of the instance's mutex changes.
@@ -30,13 +26,7 @@ fn add_alone(counter: &AtomicU64, count: u64) {
 impl Counters {
     /// All zero.
     pub const fn new() -> Self {
-        Self {
-            opens: AtomicU64::new(0),
-            bytes: AtomicU64::new(0),
-            allocations: AtomicU64::new(0),
-            fills: AtomicU64::new(0),
-            merges: AtomicU64::new(0),
-        }
+        Self { opens: AtomicU64::new(0), allocations: AtomicU64::new(0) }
     }
 
     /// It was opened.
@@ -49,29 +39,18 @@ impl Counters {
         add_alone(&self.allocations, 1);
     }
 
-    /// A write has put something in. With the mutex held.
-    #[inline(always)]
-    pub fn count_written(&self, written: Written) {
-        add_alone(&self.bytes, written.bytes as u64);
-        if written.slots != 0 {
-            add_alone(&self.fills, u64::from(written.slots));
-        }
-        if written.merges != 0 {
-            add_alone(&self.merges, u64::from(written.merges));
-        }
-    }
-
-    /// All of them now, each at a moment of its own, with what waiting for data and for room has come to.
-    pub fn totals(&self, [readers, writers]: [Tally; 2]) -> HelloCounters {
+    /// All of them now, each at a moment of its own, with what has gone through the ring, and what waiting for data and for room
+    /// has come to.
+    pub fn totals(&self, through: Through, [readers, writers]: [Tally; 2]) -> HelloCounters {
         let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let allocations = load(&self.allocations);
         HelloCounters {
             opens: load(&self.opens),
-            bytes: load(&self.bytes),
+            bytes: through.bytes,
             allocations,
             // A page that was allocated for a write that then failed lies in its slot: its first use is no reuse.
-            recycles: load(&self.fills).saturating_sub(allocations),
-            merges: load(&self.merges),
+            recycles: through.slots.saturating_sub(allocations),
+            merges: through.merges,
             wakes: readers.wakes + writers.wakes,
             spurious_wakes: readers.spurious_wakes + writers.spurious_wakes,
             sleeps: readers.sleeps + writers.sleeps,

@@ -112,6 +112,26 @@ impl HelloFile {
         }
     }
 
+    // What is done once or seldom, out of line: so that the usual way needs no stack frame.
+
+    #[cold]
+    #[inline(never)]
+    fn read_loose(&self, sink: &mut Sink<'_>) -> Result<usize> {
+        self.binding.transfer(|bound| bound.instance.try_read::<Loose>(sink))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn write_loose(&self, source: &mut Source<'_>, boundaries: Boundaries) -> Result<usize> {
+        self.binding.transfer(|bound| bound.instance.try_write::<Loose>(source, boundaries))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn fixed_wait_queue(&self, direction: Direction) -> &WaitQueue {
+        self.binding.fix().instance.wait_queue(direction)
+    }
+
     /// HELLO_IOC_SET_SLOTS.
     fn set_slots(&self, slots_address: usize) -> Result<()> {
         let slots = UserPtr::<u32>::new(slots_address).read()? as usize;
@@ -151,7 +171,7 @@ impl FileOps for HelloFile {
         match self.binding.if_fixed() {
             Some(bound) if bound.instance.has_nothing() && sink.remaining() != 0 => Err(Errno::EAGAIN),
             Some(bound) => read_now(&bound.instance, sink),
-            None => self.binding.transfer(|bound| bound.instance.try_read::<Loose>(sink)),
+            None => self.read_loose(sink),
         }
     }
 
@@ -159,7 +179,7 @@ impl FileOps for HelloFile {
         let boundaries = if io.flags.contains(OpenFlags::DIRECT) { Boundaries::Kept } else { Boundaries::None };
         match self.binding.if_fixed() {
             Some(bound) => bound.instance.try_write::<Fixed>(source, boundaries),
-            None => self.binding.transfer(|bound| bound.instance.try_write::<Loose>(source, boundaries)),
+            None => self.write_loose(source, boundaries),
         }
     }
 
@@ -182,7 +202,7 @@ impl FileOps for HelloFile {
     fn wait_queue(&self, direction: Direction) -> Option<&WaitQueue> {
         match self.binding.if_fixed() {
             Some(bound) => Some(bound.instance.wait_queue(direction)),
-            None => Some(self.binding.fix().instance.wait_queue(direction)),
+            None => Some(self.fixed_wait_queue(direction)),
         }
     }
 

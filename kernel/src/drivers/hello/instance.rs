@@ -6,14 +6,14 @@
 
 use super::counters::{self, Counters};
 use super::mapped::MappedRing;
-use super::switches::{self, SLOTS_MAX, Switches};
+use super::switches::{self, Rules, SLOTS_MAX, Switches};
 use crate::fs::file::{Direction, Readiness};
 use crate::fs::splice::{Family, Nesting, PageQueue, Ring};
 use crate::ipc::rendezvous::Ends;
 use crate::mm::frame::Frame;
 use crate::mm::heap;
 use crate::mm::user::{Sink, Source};
-use crate::sync::{Mutex, SpinLock, WaitQueue, rank};
+use crate::sync::{Mutex, MutexGuard, SpinLock, WaitQueue, rank};
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, Ordering};
 use intrusive_collections::{RBTreeAtomicLink, intrusive_adapter};
@@ -22,7 +22,7 @@ use postern_core::channel::ChannelKey;
 use postern_core::effects::{Step, Wake, Wakes};
 use postern_core::errno::{Errno, Result};
 use postern_core::page_ring::{Framing, HeadTail, PAGE_SIZE};
-use postern_core::pipe::{End, OpenTicket, PipeState, Shape, WriterOpens};
+use postern_core::pipe::{Detour, End, OpenTicket, PipeState, Shape, WriterOpens};
 use postern_sync::{Glimpse, Mode};
 
 /// Heap that a slot takes, about.
@@ -45,8 +45,6 @@ pub struct Instance {
     glimpse: Glimpse,
     /// The ring in shared memory that has taken the place of the ordinary one, if any: see `sharing`.
     pub(super) shared: SpinLock<Option<Arc<MappedRing>>>,
-    /// Whether there is one, for who looks without the lock.
-    pub(super) is_shared: AtomicBool,
     /// Somebody waits for edges.
     edge_waiters: AtomicBool,
     /// Wait for data.
@@ -60,53 +58,20 @@ pub struct Instance {
 
 /// What the mutex guards.
 pub(super) struct State {
+    /// Empty while the bytes are elsewhere.
     pub(super) pipe: PipeState<Frame>,
-    /// The switches that `pipe` and `framing` follow.
-    obeyed: Switches,
-    /// How a stream's writes lie in the ring.
-    framing: Framing,
-    /// Nothing moves through `pipe`, which is empty.
-    is_shared: bool,
-}
-
-/// Where bytes move.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Place {
-    /// Through `State::pipe`.
-    Own,
-    /// Through `Instance::shared`.
-    Shared,
+    pub(super) rules: Rules,
 }
 
 impl State {
-    /// Follows the switches in force.
-    #[inline(always)]
-    fn obey(&mut self, switches: Switches) -> Place {
-        if self.obeyed == switches { Place::Own } else { self.change_rules(switches) }
-    }
-
-    #[cold]
-    fn change_rules(&mut self, switches: Switches) -> Place {
-        if self.is_shared {
-            return Place::Shared;
-        }
-        self.pipe.set_recycle(switches.recycle());
-        (self.obeyed, self.framing) = (switches, switches.stream_framing());
-        Place::Own
-    }
-
-    /// From now on bytes move elsewhere.
-    pub(super) fn share(&mut self) {
-        self.is_shared = true;
-        // None that can be in force: so those who write need look at nothing else.
-        self.obeyed = Switches::NEVER;
-    }
-
-    /// Bytes move through the ordinary ring again.
-    fn unshare(&mut self) {
-        self.is_shared = false;
+    /// All that looks without the lock need beside the indices.
+    fn shape(&self) -> Shape {
+        self.pipe.shape().with_detour(self.rules.detour())
     }
 }
+
+/// The path of transfers that follow other rules than the usual.
+struct ByRules;
 
 impl Instance {
     /// An empty ring that nobody has open.
@@ -116,16 +81,14 @@ impl Instance {
     pub fn try_new(key: ChannelKey) -> Result<Arc<Self>> {
         let (slots, switches) = (switches::slots(), Switches::now());
         heap::admit(size_of::<Self>() + slots * SLOT_BYTES)?;
-        let pipe = PipeState::try_new(slots, switches.recycle())?;
-        let glimpse = Glimpse::new(pipe.head_tail().word(), pipe.shape().word());
-        let state = State { pipe, obeyed: switches, framing: switches.stream_framing(), is_shared: false };
+        let state = State { pipe: PipeState::try_new(slots, switches.recycle())?, rules: Rules::of(switches) };
+        let glimpse = Glimpse::new(state.pipe.head_tail().word(), state.shape().word());
         Ok(Arc::new(Self {
             key,
             link: RBTreeAtomicLink::new(),
             state: Mutex::new(rank::DRIVER, state),
             glimpse,
             shared: SpinLock::new(rank::OBJECT, None),
-            is_shared: AtomicBool::new(false),
             edge_waiters: AtomicBool::new(false),
             readers: WaitQueue::new(),
             writers: WaitQueue::new(),
@@ -146,7 +109,8 @@ impl Instance {
 
     /// All that has been counted.
     pub fn totals(&self) -> HelloCounters {
-        self.counters.totals([self.readers.tally(), self.writers.tally()])
+        let through = self.state.lock().pipe.through();
+        self.counters.totals(through, [self.readers.tally(), self.writers.tally()])
     }
 
     /// Where to wait for data, or for room.
@@ -162,13 +126,22 @@ impl Instance {
         self.edge_waiters.store(true, Ordering::Relaxed);
     }
 
+    /// From now on it obeys these switches. Who waits looks again: whoever was to wake him may have gone by other rules.
+    pub fn follow(&self, switches: Switches) {
+        let followed = self.reshape(|state| {
+            state.pipe.set_recycle(switches.recycle());
+            let rules = Rules::of(switches) | state.rules & Rules::ELSEWHERE;
+            let look = Wake::all_if(core::mem::replace(&mut state.rules, rules) != rules);
+            Ok(Step::new((), Wakes { readers: look, writers: look, ..Wakes::NONE }))
+        });
+        debug_assert!(followed.is_ok(), "nothing can fail");
+    }
+
     /// Whether a reader can be told "not now" at once: nothing is there, but somebody may still write.
     #[inline(always)]
     pub fn has_nothing(&self) -> bool {
-        Switches::now().contains(Switches::SNAPSHOT)
-            && HeadTail::from_word(self.glimpse.moving()).is_empty()
-            && !Shape::from_word(self.glimpse.settled()).is_hung_up()
-            && !self.is_shared()
+        HeadTail::from_word(self.glimpse.moving()).is_empty()
+            && Shape::from_word(self.glimpse.settled()).lets_readers_wait()
     }
 
     /// Takes what is there. As for a pipe. `Path` tells callers apart, so that each has the whole of this for itself.
@@ -176,17 +149,30 @@ impl Instance {
     /// # Errors
     /// EAGAIN, EFAULT.
     #[inline(always)]
-    #[expect(clippy::extra_unused_type_parameters, reason = "tells callers apart")]
     pub fn try_read<Path>(&self, sink: &mut Sink<'_>) -> Result<usize> {
-        let moved = self.transfer(End::Read, Switches::now(), |state| {
-            let wanted = sink.remaining();
-            state.pipe.try_read(wanted, |frame, range| sink.move_from_frame(frame, range.start, range.len()))
-        });
-        match moved {
-            // What a shared ring holds is not there.
-            Err(Errno::EAGAIN) | Ok(0) if self.is_shared() => self.read_shared(sink),
-            moved => moved,
+        let state = self.state.lock();
+        if state.rules != Rules::USUAL {
+            return self.read_by_rules(state, sink);
         }
+        self.read_own::<Path>(state, Rules::USUAL, sink)
+    }
+
+    #[cold]
+    fn read_by_rules(&self, state: MutexGuard<'_, State>, sink: &mut Sink<'_>) -> Result<usize> {
+        let rules = state.rules;
+        if rules.contains(Rules::ELSEWHERE) {
+            drop(state);
+            return self.read_shared(sink);
+        }
+        self.read_own::<ByRules>(state, rules, sink)
+    }
+
+    #[inline(always)]
+    #[expect(clippy::extra_unused_type_parameters, reason = "tells callers apart")]
+    fn read_own<Path>(&self, mut state: MutexGuard<'_, State>, rules: Rules, sink: &mut Sink<'_>) -> Result<usize> {
+        let wanted = sink.remaining();
+        let read = state.pipe.try_read(wanted, |frame, range| sink.move_from_frame(frame, range.start, range.len()));
+        self.finish(End::Read, state, rules, read)
     }
 
     /// Puts in what there is room for, a packet for each write if `boundaries` are kept. As for a pipe. `Path` as above.
@@ -194,56 +180,67 @@ impl Instance {
     /// # Errors
     /// EAGAIN, EFAULT, EPIPE, ENOMEM.
     #[inline(always)]
-    #[expect(clippy::extra_unused_type_parameters, reason = "tells callers apart")]
     pub fn try_write<Path>(&self, source: &mut Source<'_>, boundaries: Boundaries) -> Result<usize> {
-        let switches = Switches::now();
-        let moved = self.transfer(End::Write, switches, |state| {
-            // Reads follow what the last write did.
-            if state.obey(switches) == Place::Shared {
-                return Err(Errno::EAGAIN);
-            }
-            if self.edge_waiters.load(Ordering::Relaxed) {
-                state.pipe.note_poller();
-            }
-            let framing = if boundaries == Boundaries::Kept { Framing::Packet } else { state.framing };
-            let allocate = || Frame::alloc().inspect(|_| self.counters.count_allocation());
-            let before = state.pipe.level();
-            let step = state.pipe.try_write(source.remaining(), framing, allocate, |frame, range| {
-                source.move_to_frame(frame, range.start, range.len())
-            });
-            self.counters.count_written(state.pipe.written_since(before));
-            step
-        });
-        match moved {
-            Err(Errno::EAGAIN) if self.is_shared() => self.write_shared(source),
-            moved => moved,
+        let state = self.state.lock();
+        if state.rules != Rules::USUAL {
+            return self.write_by_rules(state, source, boundaries);
         }
+        self.write_own::<Path>(state, Rules::USUAL, source, boundaries)
     }
 
-    /// Moves bytes through the end `end`, then tells those at the other.
-    #[inline(always)]
-    fn transfer(
+    #[cold]
+    fn write_by_rules(
         &self,
-        end: End,
-        switches: Switches,
-        attempt: impl FnOnce(&mut State) -> Result<Step>,
+        state: MutexGuard<'_, State>,
+        source: &mut Source<'_>,
+        boundaries: Boundaries,
     ) -> Result<usize> {
-        let mut state = self.state.lock();
-        let step = attempt(&mut state);
+        let rules = state.rules;
+        if rules.contains(Rules::ELSEWHERE) {
+            drop(state);
+            return self.write_shared(source);
+        }
+        self.write_own::<ByRules>(state, rules, source, boundaries)
+    }
+
+    #[inline(always)]
+    #[expect(clippy::extra_unused_type_parameters, reason = "tells callers apart")]
+    fn write_own<Path>(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        rules: Rules,
+        source: &mut Source<'_>,
+        boundaries: Boundaries,
+    ) -> Result<usize> {
+        // Relaxed: as for a pipe.
+        if self.edge_waiters.load(Ordering::Relaxed) {
+            state.pipe.note_poller();
+        }
+        let framing = if boundaries == Boundaries::Kept { Framing::Packet } else { rules.stream_framing() };
+        let allocate = || Frame::alloc().inspect(|_| self.counters.count_allocation());
+        let written = state.pipe.try_write(source.remaining(), framing, allocate, |frame, range| {
+            source.move_to_frame(frame, range.start, range.len())
+        });
+        self.finish(End::Write, state, rules, written)
+    }
+
+    /// After bytes have moved through the end `end`: publishes that, and tells those at the other.
+    #[inline(always)]
+    fn finish(&self, end: End, state: MutexGuard<'_, State>, rules: Rules, moved: Result<Step>) -> Result<usize> {
         self.glimpse.publish_moving(state.pipe.head_tail().word());
         drop(state);
-        let step = step?;
-        if !switches.contains(Switches::CHAINED) {
-            return Ok(self.wake_as_many_as_may_go_on(end, step.settle(|_| {}), switches));
+        let step = moved?;
+        if rules.contains(Rules::UNCHAINED) {
+            return Ok(self.wake_as_many_as_may_go_on(end, step.settle(|_| {}), rules));
         }
-        Ok(step.settle(|wakes| self.wake(wakes, switches)))
+        Ok(step.settle(|wakes| self.wake(wakes, rules)))
     }
 
     /// Without a chain each event wakes for all that it makes possible: a reader takes a byte at least, and a free slot has
     /// room for any number of writers.
     #[cold]
-    fn wake_as_many_as_may_go_on(&self, end: End, moved: usize, switches: Switches) -> usize {
-        let is_exclusive = switches.contains(Switches::EXCLUSIVE);
+    fn wake_as_many_as_may_go_on(&self, end: End, moved: usize, rules: Rules) -> usize {
+        let is_exclusive = !rules.contains(Rules::HERD);
         match end {
             _ if moved == 0 => {}
             End::Write => drop(self.readers.wake(if is_exclusive { moved } else { usize::MAX }, FOR_READERS.bits())),
@@ -254,37 +251,34 @@ impl Instance {
 
     /// Changes who has it open, or its size, and then tells whom that concerns.
     pub(super) fn reshape<T>(&self, change: impl FnOnce(&mut State) -> Result<Step<T>>) -> Result<T> {
-        let switches = Switches::now();
         let mut state = self.state.lock();
-        state.obey(switches);
         let step = change(&mut state);
-        self.glimpse.publish(state.pipe.head_tail().word(), state.pipe.shape().word());
+        let rules = state.rules;
+        self.glimpse.publish(state.pipe.head_tail().word(), state.shape().word());
         drop(state);
-        Ok(step?.settle(|wakes| self.wake(wakes, switches)))
+        Ok(step?.settle(|wakes| self.wake(wakes, rules)))
     }
 
     /// What poll says of both ends, united (they have no bit in common), and how often the write end was opened. Without the
     /// lock, unless the snapshot is switched off: who needs to know for certain looks again after he has queued himself, or
     /// tries.
     pub fn look(&self) -> (Readiness, WriterOpens) {
-        if self.is_shared() {
-            return self.look_at_shared();
-        }
-        let (ring, shape) = if Switches::now().contains(Switches::SNAPSHOT) {
-            let (moving, shape) = self.glimpse.both();
-            (HeadTail::from_word(moving), Shape::from_word(shape))
-        } else {
-            let state = self.state.lock();
-            (state.pipe.head_tail(), state.pipe.shape())
+        let (moving, shape) = self.glimpse.both();
+        let (ring, shape) = match Shape::from_word(shape) {
+            shape if shape.detour().is_empty() => (HeadTail::from_word(moving), shape),
+            shape if shape.detour().contains(Detour::ELSEWHERE) => return self.look_at_shared(),
+            _ => {
+                let state = self.state.lock();
+                (state.pipe.head_tail(), state.pipe.shape())
+            }
         };
         (shape.readiness(ring), shape.writer_opens())
     }
 
-    /// Whether bytes move through a ring in shared memory.
-    #[inline(always)]
+    /// Whether bytes move through a ring in shared memory. Who sleeps on the answer is woken by the change.
+    #[inline]
     pub(super) fn is_shared(&self) -> bool {
-        // Relaxed: who sleeps on the answer is woken by the change.
-        self.is_shared.load(Ordering::Relaxed)
+        Shape::from_word(self.glimpse.settled()).detour().contains(Detour::ELSEWHERE)
     }
 
     /// Who has it open, and its size, as published last; what came before it was is seen.
@@ -293,9 +287,9 @@ impl Instance {
     }
 
     #[inline(always)]
-    fn wake(&self, wakes: Wakes, switches: Switches) {
-        wake(&self.readers, wakes.readers, FOR_READERS, switches);
-        wake(&self.writers, wakes.writers, FOR_WRITERS, switches);
+    fn wake(&self, wakes: Wakes, rules: Rules) {
+        wake(&self.readers, wakes.readers, FOR_READERS, rules);
+        wake(&self.writers, wakes.writers, FOR_WRITERS, rules);
         if wakes.openers != Wake::None {
             self.openers.wake_all(Readiness::all().bits());
         }
@@ -311,7 +305,7 @@ impl Instance {
         let ready = self.look().0 & concern;
         let switches = Switches::now();
         if switches.contains(Switches::CHAINED) && !ready.is_empty() {
-            wake(queue, Wake::One, ready, switches);
+            wake(queue, Wake::One, ready, Rules::of(switches));
         }
     }
 
@@ -337,7 +331,7 @@ impl Instance {
             return Err(Errno::EINVAL);
         }
         self.reshape(|state| {
-            if state.is_shared {
+            if state.rules.contains(Rules::ELSEWHERE) {
                 return Err(Errno::EBUSY);
             }
             if bytes > state.pipe.size_bytes() {
@@ -376,12 +370,12 @@ impl PageQueue for Instance {
     }
 
     fn change_pages(&self, nesting: Nesting, change: &mut dyn FnMut(&mut Ring) -> Wakes) {
-        let switches = Switches::now();
         let mut state = match nesting {
             Nesting::Outer => self.state.lock(),
             Nesting::Inner => self.state.lock_nested(),
         };
-        if state.obey(switches) == Place::Shared {
+        let rules = state.rules;
+        if rules.contains(Rules::ELSEWHERE) {
             // It has become so while a splice went on, which ends with EIO: there are no pages to give or take.
             return;
         }
@@ -392,12 +386,12 @@ impl PageQueue for Instance {
         let mut wakes = change(&mut state.pipe);
         self.glimpse.publish_moving(state.pipe.head_tail().word());
         drop(state);
-        if !switches.contains(Switches::CHAINED) {
+        if rules.contains(Rules::UNCHAINED) {
             // Nobody passes it on, and pieces may be for several.
             wakes.readers = Wake::all_if(wakes.readers != Wake::None);
             wakes.writers = Wake::all_if(wakes.writers != Wake::None);
         }
-        self.wake(wakes, switches);
+        self.wake(wakes, rules);
     }
 }
 
@@ -419,9 +413,8 @@ impl Ends for Instance {
             let step = state.pipe.close(end);
             if state.pipe.readers() == 0 && state.pipe.writers() == 0 {
                 self.edge_waiters.store(false, Ordering::Relaxed);
-                self.is_shared.store(false, Ordering::Relaxed);
                 unshared = self.shared.lock().take();
-                state.unshare();
+                state.rules.remove(Rules::ELSEWHERE);
             }
             Ok(step)
         });
@@ -442,10 +435,10 @@ impl Drop for Instance {
 }
 
 #[inline(always)]
-pub(super) fn wake(queue: &WaitQueue, wake: Wake, key: Readiness, switches: Switches) {
+pub(super) fn wake(queue: &WaitQueue, wake: Wake, key: Readiness, rules: Rules) {
     match wake {
         Wake::None => {}
-        Wake::One if switches.contains(Switches::EXCLUSIVE) => {
+        Wake::One if !rules.contains(Rules::HERD) => {
             queue.wake_one(key.bits());
         }
         Wake::One | Wake::All => {

@@ -65,7 +65,7 @@ struct Loaded {
 
 fn init(values: &Values) -> core::result::Result<Arc<dyn Module>, Refusal> {
     let on = SWITCHES.iter().filter(|(parameter, _)| values.flag(parameter)).map(|(_, switch)| *switch);
-    on.fold(Switches::empty(), Switches::union).put_in_force();
+    routing::put_in_force(on.fold(Switches::empty(), Switches::union));
     switches::set_slots(values.number(&SLOTS));
     frame::set_cache_enabled(values.flag(&PAGE_CACHE));
     run_queue::set_hands_off(values.flag(&HAND_OFF));
@@ -107,7 +107,7 @@ impl Module for Loaded {
                 let (_, switch) = known.ok_or(Errno::EINVAL)?;
                 let mut switches = Switches::now();
                 switches.set(*switch, on);
-                switches.put_in_force();
+                routing::put_in_force(switches);
             }
             Value::Choice(_) => return Err(Errno::EINVAL),
         }

@@ -5,6 +5,7 @@
 //! corrected in seed-notes.
 
 use super::instance::{ByKey, Instance};
+use super::switches::Switches;
 use crate::process::cgroup::{self, CgroupId, Listener};
 use crate::sync::{Mutex, rank};
 use alloc::sync::Arc;
@@ -89,4 +90,13 @@ pub fn forget_all() {
 /// Shows `visit` every instance that can be opened, in the order of their keys.
 pub fn for_each(visit: impl FnMut(&Instance)) {
     ROUTES.lock().iter().for_each(visit);
+}
+
+/// Puts `switches` in force for every instance that can be opened, and for those to come. One whose group is gone keeps the rules
+/// it has.
+pub fn put_in_force(switches: Switches) {
+    // With the tree locked: nobody makes an instance by the old ones meanwhile.
+    let routes = ROUTES.lock();
+    switches.put_in_force();
+    routes.iter().for_each(|instance| instance.follow(switches));
 }

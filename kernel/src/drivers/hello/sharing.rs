@@ -7,12 +7,11 @@
 
 use super::instance::{FOR_READERS, FOR_WRITERS, Instance, wake};
 use super::mapped::{MappedRing, Moved, Role};
-use super::switches::Switches;
+use super::switches::{Rules, Switches};
 use crate::fs::file::{Direction, Readiness};
 use crate::ipc::rendezvous::Ends;
 use crate::mm::user::{Sink, Source};
 use alloc::sync::Arc;
-use core::sync::atomic::Ordering;
 use postern_abi::ring::protocol::Doorbell;
 use postern_core::effects::{Step, Wake, Wakes};
 use postern_core::errno::{Errno, Result};
@@ -76,8 +75,7 @@ impl Instance {
             };
             ring.claim(role)?;
             *self.shared.lock() = Some(ring.clone());
-            self.is_shared.store(true, Ordering::Relaxed);
-            state.share();
+            state.rules.insert(Rules::ELSEWHERE);
             // The file itself still counts as a writer.
             let is_alone = role == Role::Consumer && state.pipe.writers() == 1;
             let unseen_writers = is_alone.then(|| state.pipe.shape().writer_opens());
@@ -143,7 +141,7 @@ impl Instance {
             Direction::Read => FOR_READERS,
             Direction::Write => FOR_WRITERS,
         };
-        wake(self.wait_queue(waiters), Wake::One, key, Switches::now());
+        wake(self.wait_queue(waiters), Wake::One, key, Rules::of(Switches::now()));
     }
 
     /// What poll(2) says to the file that has this part.

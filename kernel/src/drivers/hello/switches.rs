@@ -1,11 +1,11 @@
 //! The optimisations of `/dev/hello`, each of which can be switched off, and the number of slots of new rings.
 //!
-//! Owns one word and one number, atomic, without locks. An instance looks at the word at each operation, so a change holds
-//! from the next one on, for every instance. Never sleeps. Specification: seed 001 §4.
+//! Owns one word and one number, atomic, without locks. An instance has [`Rules`] made of them, which `routing` changes with the
+//! word. Never sleeps. Specification: seed 001 §4.
 
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use postern_core::page_ring::{Framing, Recycle};
-use postern_core::pipe::DEFAULT_CAPACITY_SLOTS;
+use postern_core::pipe::{DEFAULT_CAPACITY_SLOTS, Detour};
 
 bitflags::bitflags! {
     /// The optimisations that are on.
@@ -25,17 +25,14 @@ bitflags::bitflags! {
 }
 
 impl Switches {
-    /// Not a state of the switches: equal to none.
-    pub const NEVER: Self = Self::from_bits_retain(1 << 31);
-
     /// Those in force.
     #[inline(always)]
     pub fn now() -> Self {
         Self::from_bits_retain(IN_FORCE.load(Ordering::Relaxed))
     }
 
-    /// Puts these in force.
-    pub fn put_in_force(self) {
+    /// Puts these in force for instances made from now on: `routing::put_in_force` tells the others.
+    pub(super) fn put_in_force(self) {
         IN_FORCE.store(self.bits(), Ordering::Relaxed);
     }
 
@@ -43,10 +40,52 @@ impl Switches {
     pub fn recycle(self) -> Recycle {
         if self.contains(Self::RECYCLE) { Recycle::Keep } else { Recycle::Free }
     }
+}
+
+bitflags::bitflags! {
+    /// How an instance differs from the usual one, which has every optimisation and its bytes in its own ring: so that the
+    /// usual one is known by one comparison.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub struct Rules: u8 {
+        /// MERGE is off.
+        const SEPARATE = 1;
+        /// EXCLUSIVE is off.
+        const HERD = 1 << 1;
+        /// CHAINED is off.
+        const UNCHAINED = 1 << 2;
+        /// SNAPSHOT is off.
+        const LOCKED = 1 << 3;
+        /// The bytes are in a ring that programs share.
+        const ELSEWHERE = 1 << 4;
+    }
+}
+
+impl Rules {
+    /// Every optimisation, and its own ring.
+    pub const USUAL: Self = Self::empty();
+
+    /// Those of an instance with a ring of its own.
+    pub fn of(switches: Switches) -> Self {
+        let mut rules = Self::USUAL;
+        rules.set(Self::SEPARATE, !switches.contains(Switches::MERGE));
+        rules.set(Self::HERD, !switches.contains(Switches::EXCLUSIVE));
+        rules.set(Self::UNCHAINED, !switches.contains(Switches::CHAINED));
+        rules.set(Self::LOCKED, !switches.contains(Switches::SNAPSHOT));
+        rules
+    }
 
     /// How the bytes of a stream lie in the ring.
+    #[inline(always)]
     pub fn stream_framing(self) -> Framing {
-        if self.contains(Self::MERGE) { Framing::Stream } else { Framing::Separate }
+        if self.contains(Self::SEPARATE) { Framing::Separate } else { Framing::Stream }
+    }
+
+    /// What those must know who look without the lock.
+    pub fn detour(self) -> Detour {
+        let mut detour = Detour::empty();
+        detour.set(Detour::LOCKED, self.contains(Self::LOCKED));
+        detour.set(Detour::ELSEWHERE, self.contains(Self::ELSEWHERE));
+        detour
     }
 }
 
