@@ -32,6 +32,8 @@ const KERNEL: &[&str] = &["cargo", "test", "--package", "postern", "--target", "
 const CONFORMANCE: &[&str] = &["make", "run", "CMD=conformance"];
 /// All memory of a small machine, used up in every way.
 const OUT_OF_MEMORY: &[&str] = &["make", "run", "MEM=64M", "CMD=conformance --suite out_of_memory"];
+/// What uses things up and gives them back, on the same machine.
+const EXHAUSTION: &[&str] = &["make", "run", "MEM=64M", "CMD=conformance --suite exhaustion"];
 const BENCHMARK: &[&str] = &[
     "make",
     "run",
@@ -79,6 +81,14 @@ const SUITES: &[Suite] = &[
         cpus: 2,
         output: Output::Ktap,
         words: OUT_OF_MEMORY,
+        keys: "",
+        timeout_s: BOOT_TIMEOUT_S,
+    },
+    Suite {
+        name: "exhaustion_1_cpu",
+        cpus: 1,
+        output: Output::Ktap,
+        words: EXHAUSTION,
         keys: "",
         timeout_s: BOOT_TIMEOUT_S,
     },

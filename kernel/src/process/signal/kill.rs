@@ -59,17 +59,30 @@ fn kill_info(node: &Node, number: i32) -> Result<Option<SignalInfo>> {
 
 /// Succeeds if one sending does.
 fn kill_group(group: u32, number: i32) -> Result<()> {
-    let results = post_to_each(|process| process.group() == group, |node| kill_info(node, number));
-    results.into_iter().reduce(Result::or).unwrap_or(Err(Errno::ESRCH))
+    let mut all = None;
+    post_to_each(
+        |process| process.group() == group,
+        |node| kill_info(node, number),
+        |sent| all = Some(all.map_or(sent, |before: Result<()>| before.or(sent))),
+    );
+    all.unwrap_or(Err(Errno::ESRCH))
 }
 
 /// Everybody but init and the caller. Those who may not be signalled do not count, if only there is anybody.
 fn kill_everybody(number: i32) -> Result<()> {
     let me = current().process().pid();
     let is_meant = |process: &Process| process.pid() != tree::INIT && process.pid() != me;
-    let results = post_to_each(is_meant, |node| kill_info(node, number));
-    let nobody = if results.is_empty() { Err(Errno::ESRCH) } else { Ok(()) };
-    results.into_iter().rfind(|sent| *sent != Err(Errno::EPERM)).unwrap_or(nobody)
+    let (mut found, mut last) = (false, None);
+    post_to_each(
+        is_meant,
+        |node| kill_info(node, number),
+        |sent| {
+            found = true;
+            last = Some(sent).filter(|sent| *sent != Err(Errno::EPERM)).or(last);
+        },
+    );
+    let nobody = if found { Ok(()) } else { Err(Errno::ESRCH) };
+    last.unwrap_or(nobody)
 }
 
 /// EPERM unless the caller may send `signal` to `process`.

@@ -13,7 +13,6 @@ use crate::process::tree::Node;
 use crate::process::{Process, current, exit, tree};
 use crate::sched::{Task, switch};
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 use linux_raw_sys::general as abi;
 use postern_core::errno::{Errno, Result};
@@ -48,11 +47,13 @@ pub fn send_to_group(group: u32, signal: Signal) -> Result<()> {
 /// Sends a signal of the kernel's to every process that is meant, those included that one of them is just making. ESRCH if
 /// there is none.
 pub fn send_to_each(is_meant: impl Fn(&Process) -> bool, signal: Signal) -> Result<()> {
-    let results = post_to_each(is_meant, |node| match node.ended {
+    let info = |node: &Node| match node.ended {
         Some(_) => Err(Errno::ESRCH),
         None => Ok(Some(SignalInfo::kernel(signal))),
-    });
-    if results.iter().any(Result::is_ok) { Ok(()) } else { Err(Errno::ESRCH) }
+    };
+    let mut all = Err(Errno::ESRCH);
+    post_to_each(is_meant, info, |sent| all = all.or(sent.map_err(|_| Errno::ESRCH)));
+    all
 }
 
 /// Sends the current thread a signal for what it does: SIGPIPE, SIGXFSZ.
@@ -97,37 +98,37 @@ pub(super) fn force(info: SignalInfo) {
 pub(super) fn post(process: &Process, to: To<'_>, info: SignalInfo) -> Result<()> {
     let (result, continued) = post_silently(process, to, info);
     if continued == stop::Continued::Yes {
-        stop::notify_parent(process, super::StateChange::Continued);
+        stop::tell_if_continued(process);
     }
     result
 }
 
-/// Sends each process that is meant what `info` says of it (`None`: it was only asked whether that is allowed), and says
-/// what came of each. The tree is locked throughout: a child that one of them makes is either among them or not yet
+/// Sends each process that is meant what `info` says of it (`None`: it was only asked whether that is allowed), and tells
+/// `on_result` what came of each. The tree is locked throughout: a child that one of them makes is either among them or not yet
 /// announced, and then its maker starts again (see `clone`).
 pub(super) fn post_to_each(
     is_meant: impl Fn(&Process) -> bool,
     info: impl Fn(&Node) -> Result<Option<SignalInfo>>,
-) -> Vec<Result<()>> {
-    let mut gone_on = Vec::new();
-    let mut results = Vec::new();
+    mut on_result: impl FnMut(Result<()>),
+) {
+    let mut any_continued = false;
     let tree = tree::lock();
     for node in tree.nodes().filter(|node| is_meant(&node.process)) {
-        results.push(info(node).and_then(|info| {
+        on_result(info(node).and_then(|info| {
             let Some(info) = info else { return Ok(()) };
             node.process.joint_signals.fetch_add(1, Ordering::Relaxed);
             let (result, continued) = post_silently(&node.process, To::Process, info);
             if continued == stop::Continued::Yes {
-                gone_on.push(node.process.clone());
+                any_continued = true;
             }
             result
         }));
     }
     drop(tree);
-    for process in gone_on {
-        stop::notify_parent(&process, super::StateChange::Continued);
+    if any_continued {
+        // Looked for once more: a list of them would take memory.
+        tree::for_each_living(is_meant, |process| stop::tell_if_continued(process));
     }
-    results
 }
 
 /// [`post`] without telling the parent of a process that goes on.

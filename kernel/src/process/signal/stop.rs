@@ -22,6 +22,8 @@ pub(super) struct StopState {
     continues: u32,
     /// What the parent has not waited for yet.
     change: Option<StateChange>,
+    /// It goes on, of which nobody has told the parent.
+    is_untold: bool,
 }
 
 /// What wait(2) reports besides the end of a process.
@@ -44,7 +46,7 @@ pub(super) enum Continued {
 
 impl StopState {
     pub const fn new() -> Self {
-        Self { by: None, is_complete: false, continues: 0, change: None }
+        Self { by: None, is_complete: false, continues: 0, change: None, is_untold: false }
     }
 
     /// Whether threads are to stop.
@@ -110,6 +112,7 @@ pub(super) fn take_back(signal: Signal, threads: &Threads, shared: &mut Shared) 
         return Continued::No;
     }
     shared.stop.change = Some(StateChange::Continued);
+    shared.stop.is_untold = true;
     Continued::Yes
 }
 
@@ -167,7 +170,15 @@ pub(super) fn report_if_all_stopped(process: &Process) {
 }
 
 /// SIGCHLD, unless the parent does not want it for this, and a wake-up for its wait(2).
-pub(super) fn notify_parent(process: &Process, change: StateChange) {
+/// Tells the parent that the process goes on, if that is so and nobody has.
+pub(super) fn tell_if_continued(process: &Process) {
+    let is_untold = core::mem::take(&mut process.signals.lock().stop.is_untold);
+    if is_untold {
+        notify_parent(process, StateChange::Continued);
+    }
+}
+
+fn notify_parent(process: &Process, change: StateChange) {
     let Some(parent) = tree::find(process.parent()) else { return };
     let (code, status) = match change {
         StateChange::Stopped(signal) => (abi::CLD_STOPPED, signal.number()),

@@ -4,7 +4,8 @@ use crate::check::{Outcome, expect, expect_eq, expect_errno, needs_root};
 use crate::sys::fd::{self, Pipe};
 use crate::sys::process::{self, kill, tgkill, tkill};
 use crate::sys::signal;
-use libc::{EINVAL, EPERM, ESRCH, SIGALRM, SIGCHLD, SIGKILL, SIGSTOP, SIGTERM, SIGUSR1};
+use libc::{EAGAIN, EINVAL, EPERM, ESRCH, SIGALRM, SIGCHLD, SIGKILL, SIGSTOP, SIGTERM, SIGUSR1};
+use std::time::Duration;
 
 crate::tests! {
     kill_with_signal_zero_only_checks,
@@ -19,6 +20,7 @@ crate::tests! {
     sigkill_ends_a_process_that_blocks_everything,
     sigkill_ends_a_process_asleep_in_a_call,
     stopped_process_goes_on_with_sigcont,
+    sigcont_to_a_group_is_told_to_the_parent,
 }
 
 fn kill_with_signal_zero_only_checks() -> Outcome {
@@ -147,4 +149,30 @@ fn stopped_process_goes_on_with_sigcont() -> Outcome {
     let continued = process::wait4(child.pid, libc::WCONTINUED)?.map(|(_, status)| status.0);
     // It may have ended before anybody asked: then the end is what is reported.
     if continued == Some(0xffff) { child.expect_success() } else { expect_eq(continued, Some(0), "the wait status") }
+}
+
+fn sigcont_to_a_group_is_told_to_the_parent() -> Outcome {
+    signal::block(&[SIGCHLD])?;
+    let children = [process::spawn_sleeper()?, process::spawn_sleeper()?, process::spawn_sleeper()?];
+    let group = children[0].pid;
+    children.iter().try_for_each(|child| process::setpgid(child.pid, group))?;
+    kill(-group, SIGSTOP)?;
+    for child in children {
+        let stopped = process::wait4(child.pid, libc::WUNTRACED)?.map(|(_, status)| status.0);
+        expect_eq(stopped, Some(SIGSTOP << 8 | 0x7f), "the wait status of a stopped child")?;
+    }
+    while signal::sigtimedwait(&[SIGCHLD], Duration::ZERO).is_ok() {}
+    kill(-group, libc::SIGCONT)?;
+    let (_, pid) = signal::sigtimedwait(&[SIGCHLD], Duration::from_secs(10))?;
+    expect(children.iter().any(|child| child.pid == pid), "SIGCHLD is about one of them")?;
+    for child in children {
+        let continued = process::wait4(child.pid, libc::WCONTINUED)?.map(|(_, status)| status.0);
+        expect_eq(continued, Some(0xffff), "the wait status of a child that goes on")?;
+    }
+    while signal::sigtimedwait(&[SIGCHLD], Duration::ZERO).is_ok() {}
+    // Nobody was stopped.
+    kill(-group, libc::SIGCONT)?;
+    expect_errno(signal::sigtimedwait(&[SIGCHLD], Duration::ZERO), EAGAIN)?;
+    kill(-group, SIGKILL)?;
+    children.into_iter().try_for_each(|child| child.wait().map(drop))
 }
