@@ -44,7 +44,8 @@ impl TidAllocator {
             .free_within(self.next, pid_max, &is_borne)
             .or_else(|| self.free_within(lowest, pid_max, &is_borne))
             .ok_or(Errno::EAGAIN)?;
-        self.used.try_grow(tid as usize + 1)?;
+        // At once what an ordinary system needs, so that the table does not grow while somebody counts what is left behind.
+        self.used.try_grow((tid + 1).max(PID_MAX_DEFAULT) as usize)?;
         self.used.insert(tid as usize);
         self.next = tid + 1;
         self.fresh = self.fresh.max(self.next);

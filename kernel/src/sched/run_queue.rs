@@ -45,6 +45,8 @@ struct RunQueue {
 struct Slot {
     /// Goes before both lists.
     next: HandOff<Task>,
+    /// On which CPUs that one may run; a guess elsewhere, for it may be that of the one before. Relaxed.
+    next_affinity: AtomicU64,
     queue: SpinLock<RunQueue>,
     /// Tasks in both lists, readable without the lock.
     listed: ReadyCount,
@@ -60,6 +62,7 @@ impl Slot {
 static QUEUES: [Slot; MAX_CPUS] = [const {
     Slot {
         next: HandOff::new(),
+        next_affinity: AtomicU64::new(0),
         queue: SpinLock::new(
             rank::RUN_QUEUE,
             RunQueue {
@@ -194,7 +197,12 @@ pub(super) fn enqueue_woken(task: Arc<Task>) {
 /// Lets `task` be the next on this CPU, if nobody is.
 #[inline(always)]
 fn hand_off(task: Arc<Task>) -> Result<(), Arc<Task>> {
-    if HANDS_OFF.load(Ordering::Relaxed) { QUEUES[cpu::index()].next.put(task) } else { Err(task) }
+    if !HANDS_OFF.load(Ordering::Relaxed) {
+        return Err(task);
+    }
+    let slot = &QUEUES[cpu::index()];
+    slot.next_affinity.store(task.affinity(), Ordering::Relaxed);
+    slot.next.put(task)
 }
 
 /// Whether a woken task goes next on its CPU.
@@ -358,8 +366,8 @@ pub(super) fn steal() -> bool {
     let Some(slot) = victim.map(|index| &QUEUES[index]).filter(|slot| slot.ready() != 0) else {
         return false;
     };
-    let Some(task) = steal_listed(slot, me).or_else(|| slot.next.take()) else { return false };
-    // One that was to go next there, and may not run here, finds its way back.
+    let Some(task) = steal_listed(slot, me).or_else(|| steal_next(slot, me)) else { return false };
+    // One that may not run here after all finds its way back.
     let may_run_here = task.affinity() & 1 << me != 0;
     if may_run_here {
         push(me, task, List::Woken)
@@ -375,6 +383,14 @@ fn steal_listed(slot: &Slot, me: usize) -> Option<Arc<Task>> {
     let task = remove_first_allowed(&mut queue.expired, me).or_else(|| remove_first_allowed(&mut queue.woken, me))?;
     slot.listed.take_one();
     Some(task)
+}
+
+/// Takes the task that was to go next on another CPU, if it seems that it may run on CPU `me`.
+fn steal_next(slot: &Slot, me: usize) -> Option<Arc<Task>> {
+    if slot.next_affinity.load(Ordering::Relaxed) & 1 << me == 0 {
+        return None;
+    }
+    slot.next.take()
 }
 
 fn remove_first_allowed(list: &mut LinkedList<TaskLink>, index: usize) -> Option<Arc<Task>> {
