@@ -13,10 +13,12 @@ use alloc::vec::Vec;
 use crate::errno::{Errno, Result};
 
 pub use head_tail::HeadTail;
+pub use hold::Party;
 pub use piece::{Hold, Offer, Piece};
 pub use step::{ReadStep, WriteRoom};
 
 mod head_tail;
+mod hold;
 mod piece;
 mod step;
 
@@ -128,7 +130,10 @@ pub struct PageRing<P> {
     merges: u64,
     /// Slots that were filled before `head` was last set back, less those that were filled by reference.
     filled_before: u64,
+    /// With so many used slots or more it is crowded: see `hold`.
+    crowded_at: usize,
     recycle: Recycle,
+    held: hold::Held,
 }
 
 /// What has gone through a ring since it was made.
@@ -148,7 +153,7 @@ pub enum WriteStep<'a, P> {
     Room(WriteRoom<'a, P>),
     /// The next slot has no page: call [`PageRing::supply_page`], then plan again.
     NeedsPage,
-    /// Every slot holds data, and the last cannot take these bytes as well.
+    /// Every slot holds data, and the last cannot take these bytes as well; or writers are held back.
     Full,
 }
 
@@ -158,8 +163,19 @@ impl<P> PageRing<P> {
     /// # Errors
     /// `EINVAL` unless `capacity` is a power of two of at most 2³¹; `ENOMEM`.
     pub fn try_new(capacity: usize, recycle: Recycle) -> Result<Self> {
-        let slots = empty_slots(capacity)?;
-        Ok(Self { slots, head: 0, tail: 0, written_bytes: 0, gone_bytes: 0, merges: 0, filled_before: 0, recycle })
+        let (slots, held) = (empty_slots(capacity)?, hold::Held::NOBODY);
+        Ok(Self {
+            slots,
+            head: 0,
+            tail: 0,
+            written_bytes: 0,
+            gone_bytes: 0,
+            merges: 0,
+            filled_before: 0,
+            crowded_at: capacity,
+            recycle,
+            held,
+        })
     }
 
     /// Slots, used or not.
@@ -240,7 +256,7 @@ impl<P> PageRing<P> {
             let (offset, next_head) = (self.slots[index].end(), self.head);
             return WriteStep::Room(WriteRoom { ring: self, index, next_head, offset, len: odd });
         }
-        if self.is_full() {
+        if self.is_crowded() && self.refuses_writers() {
             return WriteStep::Full;
         }
         let index = self.index(self.head);
@@ -320,6 +336,7 @@ impl<P> PageRing<P> {
         }
         self.filled_before = self.filled_before.wrapping_add(self.head - occupancy);
         (self.slots, self.tail, self.head) = (slots, 0, occupancy);
+        self.note_crowd();
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use core::ops::Range;
 
 use crate::effects::{Step, Wake, Wakes};
 use crate::errno::{Errno, Result};
-use crate::page_ring::{Framing, PAGE_SIZE, PageRing, Recycle, WriteRoom, WriteStep};
+use crate::page_ring::{Framing, PAGE_SIZE, PageRing, Party, Recycle, WriteRoom, WriteStep};
 
 pub use crate::page_ring::Through;
 pub use shape::{Detour, Shape, WriterOpens};
@@ -85,9 +85,9 @@ impl<P> PipeState<P> {
     /// it got. A range that was not filled completely is not published at all, so a fault neither loses nor doubles a byte.
     ///
     /// # Errors
-    /// `EPIPE` without a reader (the caller sends SIGPIPE). When not one byte went in: `EAGAIN` (no room: wait or give up),
+    /// `EPIPE` without a reader (the caller sends SIGPIPE). When not one byte went in: `EAGAIN` (no room, or writers are held back: wait or give up),
     /// `EFAULT`, or what `allocate` failed with. An empty write succeeds always.
-    #[inline]
+    #[inline(always)]
     pub fn try_write(
         &mut self,
         len: usize,
@@ -169,7 +169,7 @@ impl<P> PipeState<P> {
     /// completely stays in the pipe.
     ///
     /// # Errors
-    /// `EAGAIN` if the pipe is empty but has a writer; `EFAULT` if not one range arrived.
+    /// `EAGAIN` if the pipe is empty but has a writer, or holds readers back; `EFAULT` if not one range arrived.
     #[inline]
     pub fn try_read(&mut self, len: usize, mut copy: impl FnMut(&P, Range<usize>) -> usize) -> Result<Step> {
         if len == 0 {
@@ -178,13 +178,38 @@ impl<P> PipeState<P> {
         if self.ring.is_empty() {
             return if self.writers.open == 0 { Ok(Step::new(0, Wakes::NONE)) } else { Err(Errno::EAGAIN) };
         }
+        if self.ring.holds_back(Party::Readers) {
+            return Err(Errno::EAGAIN);
+        }
         let was_full = self.ring.is_full();
-        let Chunk { mut bytes, is_packet } = self.read_page(len, &mut copy)?;
+        let bytes = self.read_pages(len, &mut copy)?;
+        let writers = Wake::one_if(was_full && !self.ring.is_full());
+        Ok(Step::new(bytes, Wakes { writers, ..Wakes::NONE }))
+    }
+
+    /// The same for a ring that is not [crowded](Self::is_crowded): a read of it wakes nobody, for there is room as it is.
+    ///
+    /// # Errors
+    /// As for [`PipeState::try_read`].
+    #[inline]
+    pub fn try_read_uncrowded(&mut self, len: usize, mut copy: impl FnMut(&P, Range<usize>) -> usize) -> Result<usize> {
+        if len == 0 {
+            return Ok(0);
+        }
+        if self.ring.is_empty() {
+            return if self.writers.open == 0 { Ok(0) } else { Err(Errno::EAGAIN) };
+        }
+        self.read_pages(len, &mut copy)
+    }
+
+    /// Takes up to `len` bytes of a ring that has some, or one packet.
+    #[inline(always)]
+    fn read_pages(&mut self, len: usize, copy: &mut impl FnMut(&P, Range<usize>) -> usize) -> Result<usize> {
+        let Chunk { mut bytes, is_packet } = self.read_page(len, copy)?;
         if bytes < len && !is_packet && !self.ring.is_empty() {
             bytes += self.read_more(len - bytes, copy);
         }
-        let writers = Wake::one_if(was_full && !self.ring.is_full());
-        Ok(Step::new(bytes, Wakes { writers, ..Wakes::NONE }))
+        Ok(bytes)
     }
 
     /// The rest of a read of stream bytes, as far as it goes. Out of line, to keep the path of a short read short.
@@ -248,6 +273,7 @@ fn fill<P>(mut room: WriteRoom<'_, P>, copy: &mut impl FnMut(&mut P, Range<usize
 }
 
 mod ends;
+mod line;
 mod shape;
 mod splice;
 #[cfg(test)]

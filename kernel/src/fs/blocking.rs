@@ -12,7 +12,7 @@ use crate::sched;
 use crate::sync::{Kernel, Platform, WaitError, WaitQueue};
 use postern_core::errno::{Errno, Result};
 use postern_core::signal_set::Signal;
-use postern_sync::{Mode, Sleep};
+use postern_sync::{Place, Sleep, Unserved};
 
 /// Reads from a stream: waits until there is something, or the end.
 ///
@@ -53,33 +53,69 @@ pub enum TooLong {
     NoBytes,
 }
 
-/// When a call that begins to wait now has waited too long.
-#[inline(always)]
-fn deadline_ns(ops: &dyn FileOps, direction: Direction) -> Option<u64> {
-    ops.time_limit_ns(direction).map(|limit_ns| Kernel::now_ns().saturating_add(limit_ns))
+/// Where and how long to wait for `ops`.
+#[derive(Clone, Copy)]
+struct Line<'a> {
+    ops: &'a dyn FileOps,
+    direction: Direction,
+    queue: &'a WaitQueue,
+    deadline_ns: Option<u64>,
 }
 
-/// Sleeps on `queue` until `attempt` says something else than "not now".
-#[inline(always)]
-fn wait_for(
-    queue: &WaitQueue,
-    deadline_ns: Option<u64>,
-    mut attempt: impl FnMut() -> Result<usize>,
-) -> core::result::Result<Result<usize>, WaitError> {
-    queue.wait_until(Mode::Exclusive, Sleep::Interruptible, deadline_ns, || settled(attempt()))
+impl<'a> Line<'a> {
+    #[inline(always)]
+    fn of(ops: &'a dyn FileOps, direction: Direction) -> Result<Self> {
+        let queue = ops.wait_queue(direction).ok_or(Errno::EAGAIN)?;
+        let limit_ns = ops.time_limit_ns(direction);
+        let deadline_ns = limit_ns.map(|limit_ns| Kernel::now_ns().saturating_add(limit_ns));
+        Ok(Self { ops, direction, queue, deadline_ns })
+    }
+
+    /// Sleeps until `attempt` says something else than "not now".
+    ///
+    /// # Errors
+    /// The place of one that was woken for nothing.
+    #[inline(always)]
+    fn wait_for(self, mut attempt: impl FnMut() -> Result<usize>) -> core::result::Result<Result<usize>, Place> {
+        match self.queue.wait_in_turn(Sleep::Interruptible, self.deadline_ns, || settled(attempt())) {
+            Ok(result) => Ok(self.served(result)),
+            Err(Unserved::Ended(error)) => Ok(failed(self.ops, error, self.deadline_ns)),
+            Err(Unserved::PassedOver(place)) => Err(place),
+        }
+    }
+
+    /// The same of one that was woken for nothing: others stand back until it is served.
+    fn wait_passed_over(self, place: Place, mut attempt: impl FnMut() -> Result<usize>) -> Result<usize> {
+        let waited = self.queue.wait_passed_over(place, Sleep::Interruptible, self.deadline_ns, || {
+            self.ops.hold_back(self.direction);
+            settled(attempt())
+        });
+        match waited {
+            Ok(result) => self.served(result),
+            Err(error) => failed(self.ops, error, self.deadline_ns),
+        }
+    }
+
+    #[inline(always)]
+    fn served(self, result: Result<usize>) -> Result<usize> {
+        pass_on(self.ops, self.queue, self.direction);
+        result
+    }
 }
 
 #[inline(never)]
 fn wait_to_read(ops: &dyn FileOps, io: &Io, sink: &mut Sink<'_>) -> Result<usize> {
-    let Some(queue) = ops.wait_queue(Direction::Read) else { return Err(Errno::EAGAIN) };
-    let deadline_ns = deadline_ns(ops, Direction::Read);
-    match wait_for(queue, deadline_ns, || ops.try_read(io, sink)) {
-        Ok(result) => {
-            pass_on(ops, queue, Direction::Read);
-            result
-        }
-        Err(error) => failed(ops, error, deadline_ns),
+    let line = Line::of(ops, Direction::Read)?;
+    match line.wait_for(|| ops.try_read(io, sink)) {
+        Ok(result) => result,
+        Err(place) => read_passed_over(line, place, io, sink),
     }
+}
+
+#[cold]
+#[inline(never)]
+fn read_passed_over(line: Line<'_>, place: Place, io: &Io, sink: &mut Sink<'_>) -> Result<usize> {
+    line.wait_passed_over(place, || line.ops.try_read(io, sink))
 }
 
 /// The rest of a write that did not go in at once.
@@ -116,14 +152,17 @@ fn attempt_or_wait(ops: &dyn FileOps, io: &Io, source: &mut Source<'_>) -> Resul
     if let Some(result) = settled(ops.try_write(io, source)) {
         return result;
     }
-    let Some(queue) = ops.wait_queue(Direction::Write) else { return Err(Errno::EAGAIN) };
-    let deadline_ns = deadline_ns(ops, Direction::Write);
-    let result = match wait_for(queue, deadline_ns, || ops.try_write(io, source)) {
+    let line = Line::of(ops, Direction::Write)?;
+    match line.wait_for(|| ops.try_write(io, source)) {
         Ok(result) => result,
-        Err(error) => return failed(ops, error, deadline_ns),
-    };
-    pass_on(ops, queue, Direction::Write);
-    result
+        Err(place) => write_passed_over(line, place, io, source),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn write_passed_over(line: Line<'_>, place: Place, io: &Io, source: &mut Source<'_>) -> Result<usize> {
+    line.wait_passed_over(place, || line.ops.try_write(io, source))
 }
 
 /// Sleeps until `attempt` has an answer, on the queue of `ops` for `direction`. If that answer is about something else, whoever
@@ -136,17 +175,16 @@ pub(super) fn wait<T>(
     direction: Direction,
     mut attempt: impl FnMut() -> Option<T>,
 ) -> Result<Option<T>> {
-    let Some(queue) = ops.wait_queue(direction) else { return Err(Errno::EAGAIN) };
-    let deadline_ns = deadline_ns(ops, direction);
     let mut answer = None;
-    let attempt = || {
+    let mut attempt = || {
         answer = attempt();
         if answer.is_some() { Ok(0) } else { Err(Errno::EAGAIN) }
     };
-    if let Err(error) = wait_for(queue, deadline_ns, attempt) {
-        return failed(ops, error, deadline_ns).map(|_| None);
-    }
-    pass_on(ops, queue, direction);
+    let line = Line::of(ops, direction)?;
+    match line.wait_for(&mut attempt) {
+        Ok(result) => result,
+        Err(place) => line.wait_passed_over(place, attempt),
+    }?;
     Ok(answer)
 }
 

@@ -167,6 +167,12 @@ pub trait FileOps: Any + Send + Sync {
         }
     }
 
+    /// Somebody who waits in `direction` was woken and found nothing, for others had been quicker. A file whose waiters are woken
+    /// one by one says "not now" from then on to every attempt of a task whose turn, by its queue, it is not.
+    fn hold_back(&self, direction: Direction) {
+        let _ = direction;
+    }
+
     /// Whether EPIPE comes with SIGPIPE if so many bytes of the call were delivered before it.
     fn raises_sigpipe(&self, delivered: usize) -> bool {
         let _ = delivered;

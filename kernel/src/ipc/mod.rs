@@ -5,6 +5,7 @@
 //! | `pipe` | pipes and their ends, pipe2(2) | PIPE, held over user copies |
 //! | `fifo` | opening of named pipes | PIPE |
 //! | `rendezvous` | how the openers of a FIFO, and of `/dev/hello`, meet | the object's |
+//! | `turns` | who goes first at a ring, of pipes and of `/dev/hello` | the object's |
 //! | `eventfd` | event counters, eventfd2(2) | EVENTFD, held over user copies |
 //! | `unix_socket` | pairs of Unix sockets, socketpair(2) | SOCKET, held over user copies |
 //! | `futex` | waiters on words of user memory | FUTEX |
@@ -16,6 +17,7 @@ pub mod fifo;
 pub mod futex;
 pub mod pipe;
 pub mod rendezvous;
+pub mod turns;
 pub mod unix_socket;
 
 /// Lets open(2) find what lives here. Once, at boot, after `fs::init`.

@@ -5,6 +5,7 @@
 //! Specification: pipe(2), pipe(7), fcntl(2) F_SETPIPE_SZ; fs/pipe.c of Linux 6.12.
 
 use super::rendezvous::{Ends, close_ends};
+use super::turns;
 use crate::fs::anonymous::{self, Kind};
 use crate::fs::file::{Direction, FileControl, FileOps, Io, Readiness};
 use crate::fs::flags::{AccessMode, OpenFlags};
@@ -16,7 +17,7 @@ use crate::mm::frame::Frame;
 use crate::mm::heap;
 use crate::mm::user::{Sink, Source, UserPtr};
 use crate::process::Credentials;
-use crate::sync::{Mutex, WaitQueue, rank};
+use crate::sync::{Mutex, MutexGuard, WaitQueue, rank};
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, Ordering};
 use linux_raw_sys::ioctl::FIONREAD;
@@ -41,6 +42,8 @@ pub enum Naming {
     /// Made by pipe2(2).
     Anonymous,
 }
+
+type Guard<'a> = MutexGuard<'a, PipeState<Frame>>;
 
 /// A pipe.
 pub struct Pipe {
@@ -84,23 +87,70 @@ impl Pipe {
         self.naming
     }
 
-    /// Changes the state, then tells whom it concerns.
-    #[inline(always)]
-    fn change<T>(&self, change: impl FnOnce(&mut PipeState<Frame>) -> Result<Step<T>>) -> Result<T> {
-        let mut state = self.state.lock();
-        let step = change(&mut state);
-        self.glimpse.publish_moving(state.head_tail().word());
-        drop(state);
-        Ok(step?.settle(|wakes| self.wake(wakes)))
+    /// Where they wait who want to use `end`.
+    fn queue(&self, end: End) -> &WaitQueue {
+        match end {
+            End::Read => &self.readers,
+            End::Write => &self.writers,
+        }
     }
 
-    /// The same for a change of who has it open, or of its size.
+    /// Changes the state, then tells whom it concerns; still locked if that fails.
+    #[inline(always)]
+    fn attempt(
+        &self,
+        attempt: impl FnOnce(&mut PipeState<Frame>) -> Result<Step>,
+    ) -> core::result::Result<usize, (Guard<'_>, Errno)> {
+        let mut state = self.state.lock();
+        match attempt(&mut state) {
+            Ok(step) => Ok(self.finish(state, step)),
+            Err(error) => Err((state, error)),
+        }
+    }
+
+    /// Publishes and unlocks what has changed, and tells whom it concerns.
+    #[inline(always)]
+    fn finish(&self, state: Guard<'_>, step: Step) -> usize {
+        self.glimpse.publish_moving(state.head_tail().word());
+        drop(state);
+        step.settle(|wakes| self.wake(wakes))
+    }
+
+    /// A read of a pipe that is full, or that holds somebody back. Out of line, so that the usual one wakes nobody.
+    #[inline(never)]
+    fn read_crowded(&self, mut state: Guard<'_>, sink: &mut Sink<'_>) -> Result<usize> {
+        turns::let_in(&mut state, End::Read, || self.readers.is_turn_of_current());
+        let step =
+            state.try_read(sink.remaining(), |frame, range| sink.move_from_frame(frame, range.start, range.len()))?;
+        Ok(self.finish(state, step))
+    }
+
+    /// A write that failed with `error`. If it was held back, but need not be, it goes on.
+    #[cold]
+    #[inline(never)]
+    fn write_refused(
+        &self,
+        mut state: Guard<'_>,
+        error: Errno,
+        framing: Framing,
+        source: &mut Source<'_>,
+    ) -> Result<usize> {
+        if error != Errno::EAGAIN || !turns::let_in(&mut state, End::Write, || self.writers.is_turn_of_current()) {
+            return Err(error);
+        }
+        let step = state.try_write(source.remaining(), framing, Frame::alloc, |frame, range| {
+            source.move_to_frame(frame, range.start, range.len())
+        })?;
+        Ok(self.finish(state, step))
+    }
+
+    /// Changes who has it open, or its size, then tells whom that concerns.
     fn reshape<T>(&self, change: impl FnOnce(&mut PipeState<Frame>) -> Result<Step<T>>) -> Result<T> {
-        self.change(|state| {
-            let step = change(state);
-            self.glimpse.publish(state.head_tail().word(), state.shape().word());
-            step
-        })
+        let mut state = self.state.lock();
+        let step = change(&mut state);
+        self.glimpse.publish(state.head_tail().word(), state.shape().word());
+        drop(state);
+        Ok(step?.settle(|wakes| self.wake(wakes)))
     }
 
     /// The ring's indices and the shape. Without the lock: who needs to know for certain looks again after he has queued
@@ -233,23 +283,34 @@ impl FileOps for PipeEnd {
         {
             return Err(Errno::EAGAIN);
         }
-        self.pipe.change(|state| {
-            state.try_read(sink.remaining(), |frame, range| sink.move_from_frame(frame, range.start, range.len()))
-        })
+        let mut state = self.pipe.state.lock();
+        if state.is_crowded() {
+            return self.pipe.read_crowded(state, sink);
+        }
+        let bytes = state.try_read_uncrowded(sink.remaining(), |frame, range| {
+            sink.move_from_frame(frame, range.start, range.len())
+        })?;
+        self.pipe.glimpse.publish_moving(state.head_tail().word());
+        Ok(bytes)
     }
 
     fn try_write(&self, io: &Io, source: &mut Source<'_>) -> Result<usize> {
         let framing = if io.flags.contains(OpenFlags::DIRECT) { Framing::Packet } else { Framing::Stream };
-        self.pipe.change(|state| {
+        let edge_waiters = &self.pipe.edge_waiters;
+        let written = self.pipe.attempt(|state| {
             // Relaxed: it decides about waking only where bytes wait already. Who has just begun to wait for edges finds
             // those by the look that follows, and when they have been read, with the lock, this is seen.
-            if self.pipe.edge_waiters.load(Ordering::Relaxed) {
+            if edge_waiters.load(Ordering::Relaxed) {
                 state.note_poller();
             }
             state.try_write(source.remaining(), framing, Frame::alloc, |frame, range| {
                 source.move_to_frame(frame, range.start, range.len())
             })
-        })
+        });
+        match written {
+            Ok(bytes) => Ok(bytes),
+            Err((state, error)) => self.pipe.write_refused(state, error, framing, source),
+        }
     }
 
     fn page_queue(&self) -> Option<&dyn PageQueue> {
@@ -263,10 +324,11 @@ impl FileOps for PipeEnd {
     }
 
     fn wait_queue(&self, direction: Direction) -> Option<&WaitQueue> {
-        Some(match direction {
-            Direction::Read => &self.pipe.readers,
-            Direction::Write => &self.pipe.writers,
-        })
+        Some(self.pipe.queue(turns::end_of(direction)))
+    }
+
+    fn hold_back(&self, direction: Direction) {
+        self.pipe.state.lock().hold_back(turns::end_of(direction));
     }
 
     fn note_edge_waiter(&self) {

@@ -40,6 +40,10 @@ impl Platform for Kernel {
         sched::current_handle()
     }
 
+    fn is_current(task: TaskHandle) -> bool {
+        task == sched::current_handle()
+    }
+
     fn park(sleep: Sleep, deadline_ns: Option<u64>) {
         match sleep {
             Sleep::Interruptible => sched::park(deadline_ns),

@@ -73,7 +73,10 @@ pub use set_once::SetOnce;
 #[cfg(not(loom))]
 pub use spin_lock::Relax;
 pub use spin_lock::{SpinGuard, SpinLock};
-pub use wait::{ANY_EVENT, Interrupted, Mode, Poller, Registration, Sleep, Tally, WaitError, WaitQueue, WakeCallback};
+pub use wait::{
+    ANY_EVENT, Interrupted, Mode, Place, Poller, Registration, Sleep, Tally, Unserved, WaitError, WaitQueue,
+    WakeCallback,
+};
 
 /// A value set once; readers that come meanwhile spin with the platform's relax.
 #[cfg(not(loom))]

@@ -11,6 +11,9 @@ pub trait Platform: Sized + 'static {
     /// The task that calls.
     fn current() -> Self::Task;
 
+    /// Whether `task` is the one that calls.
+    fn is_current(task: Self::Task) -> bool;
+
     /// Sleeps until [`unpark`](Self::unpark) (one that came before is consumed at once), or until the monotonic clock
     /// has passed `deadline_ns`. May return for no reason at all. `sleep` is for reports: the caller looks at
     /// [`interrupted`](Self::interrupted) itself.

@@ -51,6 +51,7 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ("drivers", "process::Credentials"),
     // Its openers meet as those of a FIFO do.
     ("drivers::hello", "ipc::rendezvous"),
+    ("drivers::hello", "ipc::turns"),
     // A terminal belongs to a session, and signals its groups.
     ("drivers::tty", "process"),
     // A message says who sent it.

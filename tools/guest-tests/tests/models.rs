@@ -31,6 +31,11 @@ fn every_interleaving_of_what_is_counted_or_set_once_that_loom_explores_passes()
 }
 
 #[test]
+fn the_chain_of_wake_ups_as_a_whole() {
+    every_interleaving_passes("postern-sync", "chain_models");
+}
+
+#[test]
 fn every_interleaving_of_the_mapped_ring_that_loom_explores_passes() {
     every_interleaving_passes("postern-abi", "models");
 }

@@ -210,6 +210,10 @@ impl FileOps for HelloFile {
         self.binding.now().instance.pass_on(direction);
     }
 
+    fn hold_back(&self, direction: Direction) {
+        self.binding.now().instance.hold_back(direction);
+    }
+
     fn note_edge_waiter(&self) {
         self.binding.now().instance.note_edge_waiter();
     }

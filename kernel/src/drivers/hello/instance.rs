@@ -10,6 +10,7 @@ use super::switches::{self, Rules, SLOTS_MAX, Switches};
 use crate::fs::file::{Direction, Readiness};
 use crate::fs::splice::{Family, Nesting, PageQueue, Ring};
 use crate::ipc::rendezvous::Ends;
+use crate::ipc::turns;
 use crate::mm::frame::Frame;
 use crate::mm::heap;
 use crate::mm::user::{Sink, Source};
@@ -31,6 +32,9 @@ const SLOT_BYTES: usize = 16;
 pub const FOR_READERS: Readiness = Readiness::READABLE.union(Readiness::HUP);
 /// What concerns those who wait for room: some, or that nobody will read.
 pub const FOR_WRITERS: Readiness = Readiness::WRITABLE.union(Readiness::ERR);
+
+/// With either of these nobody stands back for anybody.
+const NOT_IN_TURN: Rules = Rules::UNCHAINED.union(Rules::HERD);
 
 intrusive_adapter!(pub ByKey = Arc<Instance>: Instance { link => RBTreeAtomicLink });
 
@@ -115,10 +119,32 @@ impl Instance {
 
     /// Where to wait for data, or for room.
     pub fn wait_queue(&self, direction: Direction) -> &WaitQueue {
-        match direction {
-            Direction::Read => &self.readers,
-            Direction::Write => &self.writers,
+        self.queue(turns::end_of(direction))
+    }
+
+    fn queue(&self, end: End) -> &WaitQueue {
+        match end {
+            End::Read => &self.readers,
+            End::Write => &self.writers,
         }
+    }
+
+    /// Somebody who waits in this direction was passed over. Those who come later stand back, if it is the chain that decides who
+    /// goes on: with either switch off, everybody is woken that can go on.
+    pub fn hold_back(&self, direction: Direction) {
+        let mut state = self.state.lock();
+        if !state.rules.intersects(NOT_IN_TURN) {
+            state.pipe.hold_back(turns::end_of(direction));
+        }
+    }
+
+    /// Of an attempt at `end` that said "not now": as [`turns::let_in`].
+    #[cold]
+    #[inline(never)]
+    fn let_in(&self, state: &mut State, end: End) -> bool {
+        let rules = state.rules;
+        let is_its_turn = || rules.intersects(NOT_IN_TURN) || self.queue(end).is_turn_of_current();
+        turns::let_in(&mut state.pipe, end, is_its_turn)
     }
 
     /// From now on every write is news to somebody.
@@ -158,6 +184,7 @@ impl Instance {
     }
 
     #[cold]
+    #[inline(never)]
     fn read_by_rules(&self, state: MutexGuard<'_, State>, sink: &mut Sink<'_>) -> Result<usize> {
         let rules = state.rules;
         if rules.contains(Rules::ELSEWHERE) {
@@ -172,6 +199,9 @@ impl Instance {
     fn read_own<Path>(&self, mut state: MutexGuard<'_, State>, rules: Rules, sink: &mut Sink<'_>) -> Result<usize> {
         let wanted = sink.remaining();
         let read = state.pipe.try_read(wanted, |frame, range| sink.move_from_frame(frame, range.start, range.len()));
+        if matches!(read, Err(Errno::EAGAIN)) && self.let_in(&mut state, End::Read) {
+            return self.read_by_rules(state, sink);
+        }
         self.finish(End::Read, state, rules, read)
     }
 
@@ -189,6 +219,7 @@ impl Instance {
     }
 
     #[cold]
+    #[inline(never)]
     fn write_by_rules(
         &self,
         state: MutexGuard<'_, State>,
@@ -221,6 +252,9 @@ impl Instance {
         let written = state.pipe.try_write(source.remaining(), framing, allocate, |frame, range| {
             source.move_to_frame(frame, range.start, range.len())
         });
+        if matches!(written, Err(Errno::EAGAIN)) && self.let_in(&mut state, End::Write) {
+            return self.write_by_rules(state, source, boundaries);
+        }
         self.finish(End::Write, state, rules, written)
     }
 

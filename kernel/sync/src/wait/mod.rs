@@ -7,10 +7,12 @@ mod poller;
 mod queue;
 mod registration;
 mod sleeper;
+mod turn;
 
 pub use poller::Poller;
 pub use queue::{Tally, WaitQueue};
 pub use registration::Registration;
+pub use turn::{Place, Unserved};
 
 use core::fmt;
 

@@ -1,9 +1,9 @@
 //! [`WaitQueue`]: the list of waiters and the wake-ups. One spin lock ([`Rank::WAIT_QUEUE`]) guards the lists; nothing in
 //! this file sleeps. Waiting itself is in `sleeper.rs`.
 
-use super::Mode;
 use super::list::List;
 use super::node::{Node, QUEUED, Target};
+use super::{ANY_EVENT, Mode};
 use crate::atomic::{AtomicU32, Ordering, fence};
 use crate::platform::Platform;
 use crate::rank::Rank;
@@ -32,15 +32,26 @@ use core::fmt;
 ///
 /// A waiter that was selected, succeeds, and leaves the state such that another could succeed too, has to wake the next one
 /// itself: only the owner of the state knows.
+///
+/// # Whose turn it is
+/// Between a selection and the attempt that answers it others may be quicker, and again at the next. A waiter that was selected
+/// for nothing is therefore marked as *passed over* until it leaves, and [`is_turn_of_current`](Self::is_turn_of_current) tells those who come
+/// to the state after it to stand back. Whether they are asked is the affair of the state's owner; who is told so queues.
+/// Nobody waits for ever by that: the first in the order of arrival is always either selected, or asleep because the state
+/// allows nothing, and whoever changes that wakes the first.
 pub struct WaitQueue<P: Platform> {
     /// The number of linked nodes. Written with the lock held.
     waiters: AtomicU32,
+    /// The number of marks of those who were passed over. Written with the lock held.
+    passed_over: AtomicU32,
     line: SpinLock<Line<P>, P>,
 }
 
 struct Line<P: Platform> {
     /// Shared waiters and callbacks first, then exclusive waiters by rising `arrival`.
     list: List<P>,
+    /// The marks of those who were passed over, in no order.
+    marks: List<P>,
     /// Of exclusive waiters.
     next_arrival: u64,
     /// Exclusive waiters that queued again after a selection.
@@ -67,9 +78,11 @@ impl<P: Platform> WaitQueue<P> {
     const_unless_loom! {
         /// A queue without waiters.
         pub fn new() -> Self {
-            let line = Line { list: List::new(), next_arrival: 0, returned: 0, left: 0, stayed_awake: 0 };
+            let (list, marks) = (List::new(), List::new());
+            let line = Line { list, marks, next_arrival: 0, returned: 0, left: 0, stayed_awake: 0 };
             Self {
                 waiters: AtomicU32::new(0),
+                passed_over: AtomicU32::new(0),
                 line: SpinLock::new(Rank::WAIT_QUEUE, line),
             }
         }
@@ -89,6 +102,25 @@ impl<P: Platform> WaitQueue<P> {
     pub fn waiters(&self) -> usize {
         // Relaxed: a number to be looked at.
         self.waiters.load(Ordering::Relaxed) as usize
+    }
+
+    /// Whether nobody who was passed over comes before the current task, who may have queued, or merely tries. Never sleeps.
+    pub fn is_turn_of_current(&self) -> bool {
+        // Relaxed: whoever stands back queues first; the fence of queueing and that of a wake-up by who leaves order this.
+        if self.passed_over.load(Ordering::Relaxed) == 0 {
+            return true;
+        }
+        let line = self.line.lock();
+        let (mut first, mut own) = (u64::MAX, u64::MAX);
+        let mut next = line.marks.first();
+        while let Some(mark) = next {
+            first = first.min(mark.arrival.get());
+            if matches!(mark.target, Target::Sleeper(task) if P::is_current(task)) {
+                own = mark.arrival.get();
+            }
+            next = line.marks.after(mark);
+        }
+        own == first
     }
 
     /// What waiting here has come to, since the queue was made. Not for fast paths: goes through all who wait.
@@ -231,9 +263,30 @@ impl<P: Platform> WaitQueue<P> {
     ///
     /// # Safety
     /// As for [`link`](Self::link), and the node has been selected since it was last linked into this queue.
-    #[inline(never)]
     pub(super) unsafe fn link_again(&self, node: &Node<P>) {
-        let mut line = self.line.lock();
+        // SAFETY: the caller's promises.
+        unsafe { self.link_in_place(self.line.lock(), node) };
+    }
+
+    /// Puts a sleeper that was selected for nothing back to its place with another node, and marks it as passed over.
+    ///
+    /// # Safety
+    /// As for [`link`](Self::link), of both, until [`leave_passed_over`](Self::leave_passed_over).
+    pub(super) unsafe fn link_passed_over(&self, node: &Node<P>, mark: &Node<P>) {
+        let line = self.line.lock();
+        // SAFETY: the caller promises that the mark outlives its time in the list.
+        unsafe { line.marks.push_back(mark) };
+        // Relaxed: only the holder of the lock writes.
+        let count = self.passed_over.load(Ordering::Relaxed);
+        self.passed_over.store(count + 1, Ordering::Relaxed);
+        // SAFETY: the caller's promises.
+        unsafe { self.link_in_place(line, node) };
+    }
+
+    /// # Safety
+    /// As for [`link`](Self::link).
+    #[inline(never)]
+    unsafe fn link_in_place(&self, mut line: SpinGuard<'_, Line<P>, P>, node: &Node<P>) {
         line.returned += u64::from(node.mode == Mode::Exclusive);
         // Relaxed: guarded by the lock.
         node.state.store(QUEUED, Ordering::Relaxed);
@@ -272,7 +325,32 @@ impl<P: Platform> WaitQueue<P> {
     /// `node` is linked into this queue, or has been selected since it was.
     #[inline(never)]
     pub(super) unsafe fn leave(&self, node: &Node<P>, selection: Selection) {
+        // SAFETY: the caller's promise.
+        unsafe { self.leave_line(&mut self.line.lock(), node, selection) };
+    }
+
+    /// [`leave`](Self::leave) for a sleeper that was passed over: its mark goes, too.
+    ///
+    /// # Safety
+    /// As for `leave`, and [`link_passed_over`](Self::link_passed_over) was given the same two.
+    pub(super) unsafe fn leave_passed_over(&self, node: &Node<P>, mark: &Node<P>, selection: Selection) {
         let mut line = self.line.lock();
+        // SAFETY: linked by `link_passed_over`, and nothing else unlinks it.
+        unsafe { line.marks.unlink(mark) };
+        // Relaxed: only the holder of the lock writes.
+        let count = self.passed_over.load(Ordering::Relaxed);
+        self.passed_over.store(count - 1, Ordering::Relaxed);
+        // SAFETY: the caller's promise.
+        unsafe { self.leave_line(&mut line, node, selection) };
+        if selection == Selection::Unanswered {
+            // It gives up. Who stood back for it and does not sleep in this line (a poller) hears of nobody's success.
+            self.wake_line(&line, 0, ANY_EVENT);
+        }
+    }
+
+    /// # Safety
+    /// As for [`leave`](Self::leave).
+    unsafe fn leave_line(&self, line: &mut Line<P>, node: &Node<P>, selection: Selection) {
         line.stayed_awake += u64::from(selection == Selection::Needless && node.mode == Mode::Exclusive);
         // Relaxed: guarded by the lock, with which wakers also finish what they do to the node.
         if node.state.load(Ordering::Relaxed) == QUEUED {

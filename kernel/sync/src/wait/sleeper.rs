@@ -1,8 +1,9 @@
-//! `wait_until`: the loop of queueing, attempting and sleeping. Sleeps; holds the queue's lock only while it links and
+//! `wait_until`: queueing, attempting and sleeping, again and again. Sleeps; holds the queue's lock only while it links and
 //! unlinks the sleeper's node, which lies in this function's stack frame.
 
 use super::node::{Node, QUEUED, RELEASED, Target};
 use super::queue::{Selection, WaitQueue};
+use super::turn::{PassedOver, Place, Unserved};
 use super::{ANY_EVENT, Interrupted, Mode, Sleep, WaitError};
 use crate::atomic::Ordering;
 use crate::platform::Platform;
@@ -47,7 +48,7 @@ impl<P: Platform> WaitQueue<P> {
                 sleeper.selection.set(Selection::Needless);
                 return Ok(value);
             }
-            sleeper.sleep_until_selected(sleep, deadline_ns)?;
+            sleep_until_selected(&node, sleep, deadline_ns)?;
             // A selected sleeper is off the queue: success needs no lock to leave.
             let value = attempt();
             sleeper.selection.set(Selection::Answered);
@@ -55,6 +56,66 @@ impl<P: Platform> WaitQueue<P> {
                 return Ok(value);
             }
             sleeper.queue_again();
+        }
+    }
+
+    /// [`wait_until`](Self::wait_until) of an exclusive waiter, up to the first selection that comes to nothing: who is to come
+    /// before all who arrived later then goes on with [`wait_passed_over`](Self::wait_passed_over).
+    ///
+    /// # Errors
+    /// As for [`wait_until`](Self::wait_until); and the place of who was passed over.
+    #[inline(always)]
+    pub fn wait_in_turn<T>(
+        &self,
+        sleep: Sleep,
+        deadline_ns: Option<u64>,
+        mut attempt: impl FnMut() -> Option<T>,
+    ) -> Result<T, Unserved> {
+        let node = Node::new(Mode::Exclusive, ANY_EVENT, Target::Sleeper(P::current()));
+        let sleeper = Sleeper::queue(self, &node);
+        if let Some(value) = attempt() {
+            sleeper.selection.set(Selection::Needless);
+            return Ok(value);
+        }
+        if let Err(error) = sleep_until_selected(&node, sleep, deadline_ns) {
+            return Err(Unserved::Ended(error));
+        }
+        let value = attempt();
+        sleeper.selection.set(Selection::Answered);
+        if let Some(value) = value {
+            return Ok(value);
+        }
+        Err(Unserved::PassedOver(Place::of(&node)))
+    }
+
+    /// Goes on waiting in the old place. From now on it is the caller's turn before all who arrived later, as
+    /// [`is_turn_of_current`](Self::is_turn_of_current) says.
+    ///
+    /// # Errors
+    /// As for [`wait_until`](Self::wait_until).
+    #[cold]
+    pub fn wait_passed_over<T>(
+        &self,
+        place: Place,
+        sleep: Sleep,
+        deadline_ns: Option<u64>,
+        mut attempt: impl FnMut() -> Option<T>,
+    ) -> Result<T, WaitError> {
+        let (node, mark) = (place.node(), place.node());
+        // SAFETY: both are new, and the value is not leaked.
+        let waiter = unsafe { PassedOver::queue(self, &node, &mark) };
+        loop {
+            if let Some(value) = attempt() {
+                waiter.selection.set(Selection::Needless);
+                return Ok(value);
+            }
+            sleep_until_selected(&node, sleep, deadline_ns)?;
+            let value = attempt();
+            waiter.selection.set(Selection::Answered);
+            if let Some(value) = value {
+                return Ok(value);
+            }
+            waiter.queue_again();
         }
     }
 
@@ -96,22 +157,22 @@ impl<'a, P: Platform> Sleeper<'a, P> {
         // SAFETY: as in `queue`; `sleep_until_selected` has seen the selection.
         unsafe { self.queue.link_again(self.node) };
     }
+}
 
-    #[inline(always)]
-    fn sleep_until_selected(&self, sleep: Sleep, deadline_ns: Option<u64>) -> Result<(), WaitError> {
-        // Acquire: what the waker changed is visible to the attempt that follows.
-        while self.node.state.load(Ordering::Acquire) == QUEUED {
-            if sleep == Sleep::Interruptible && P::interrupted() {
-                return Err(WaitError::Interrupted);
-            }
-            if deadline_ns.is_some_and(|deadline_ns| P::now_ns() >= deadline_ns) {
-                return Err(WaitError::TimedOut);
-            }
-            // Another's wake-up may end this (the attempt's own locks park, too): hence the loop.
-            P::park(sleep, deadline_ns);
+#[inline(always)]
+fn sleep_until_selected<P: Platform>(node: &Node<P>, sleep: Sleep, deadline_ns: Option<u64>) -> Result<(), WaitError> {
+    // Acquire: what the waker changed is visible to the attempt that follows.
+    while node.state.load(Ordering::Acquire) == QUEUED {
+        if sleep == Sleep::Interruptible && P::interrupted() {
+            return Err(WaitError::Interrupted);
         }
-        Ok(())
+        if deadline_ns.is_some_and(|deadline_ns| P::now_ns() >= deadline_ns) {
+            return Err(WaitError::TimedOut);
+        }
+        // Another's wake-up may end this (the attempt's own locks park, too): hence the loop.
+        P::park(sleep, deadline_ns);
     }
+    Ok(())
 }
 
 impl<P: Platform> Drop for Sleeper<'_, P> {

@@ -74,6 +74,10 @@ impl Platform for Model {
         ME.with(|me| *me)
     }
 
+    fn is_current(task: &'static ModelTask) -> bool {
+        std::ptr::eq(task, Self::current())
+    }
+
     fn park(_sleep: Sleep, _deadline_ns: Option<u64>) {
         Self::current().take_token();
     }
@@ -104,6 +108,10 @@ impl Platform for Scheduled {
 
     fn current() -> &'static ModelTask {
         Model::current()
+    }
+
+    fn is_current(task: &'static ModelTask) -> bool {
+        std::ptr::eq(task, Self::current())
     }
 
     fn park(_sleep: Sleep, _deadline_ns: Option<u64>) {

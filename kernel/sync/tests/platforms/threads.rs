@@ -71,6 +71,10 @@ impl Platform for Threads {
         me
     }
 
+    fn is_current(task: &'static ThreadTask) -> bool {
+        std::ptr::eq(task, Self::current())
+    }
+
     fn park(_sleep: Sleep, deadline_ns: Option<u64>) {
         SPINNING.with_borrow(|held| held.assert_none("park"));
         let me = Self::current();
