@@ -17,10 +17,8 @@ pub const TESTS: &[(&str, fn())] = &[
     ("a_mutex_excludes_across_sleeps", a_mutex_excludes_across_sleeps),
     ("affinity_is_obeyed", affinity_is_obeyed),
     ("a_wakeup_before_the_sleep_counts", a_wakeup_before_the_sleep_counts),
-    ("a_woken_task_goes_before_those_that_wait", a_woken_task_goes_before_those_that_wait),
-    ("a_woken_task_queues_if_hand_off_is_switched_off", a_woken_task_queues_if_hand_off_is_switched_off),
-    ("a_woken_task_queues_when_the_slice_is_over", a_woken_task_queues_when_the_slice_is_over),
-    ("the_second_that_is_woken_goes_after_the_first", the_second_that_is_woken_goes_after_the_first),
+    ("woken_tasks_go_in_the_order_of_the_wakeups", woken_tasks_go_in_the_order_of_the_wakeups),
+    ("a_woken_task_keeps_its_place_when_the_slice_ends", a_woken_task_keeps_its_place_when_the_slice_ends),
 ];
 
 static DONE: AtomicUsize = AtomicUsize::new(0);
@@ -205,25 +203,19 @@ fn a_wakeup_before_the_sleep_counts() {
     sched::park(None);
 }
 
-fn a_woken_task_goes_before_those_that_wait() {
-    assert_eq!(order_after(|| wake_into_lists(1), || wake_handed_off(1)), [1, 0]);
-}
-
-fn a_woken_task_queues_if_hand_off_is_switched_off() {
+fn woken_tasks_go_in_the_order_of_the_wakeups() {
+    // The first is handed the CPU, or queues.
+    assert_eq!(order_after(|| wake_handed_off(1), || wake_handed_off(1)), [0, 1]);
+    assert_eq!(order_after(|| wake_into_lists(1), || wake_handed_off(1)), [0, 1]);
     assert_eq!(order_after(|| wake_into_lists(1), || wake_into_lists(1)), [0, 1]);
 }
 
-fn a_woken_task_queues_when_the_slice_is_over() {
+fn a_woken_task_keeps_its_place_when_the_slice_ends() {
     let end_of_slice = || {
-        wake_handed_off(1);
         sched::current().ask(Work::RESCHEDULE);
         sched::preemption_point();
     };
-    assert_eq!(order_after(|| wake_into_lists(1), end_of_slice), [0, 1]);
-}
-
-fn the_second_that_is_woken_goes_after_the_first() {
-    assert_eq!(order_after(|| wake_handed_off(1), || wake_handed_off(1)), [0, 1]);
+    assert_eq!(order_after(|| wake_handed_off(2), end_of_slice), [0, 1]);
 }
 
 fn wake_handed_off(count: usize) {

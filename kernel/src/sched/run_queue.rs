@@ -8,9 +8,8 @@
 //! fork bomb starts, which never slept, does. A slice belongs to the CPU, not to a task: tasks that wake each other
 //! and sleep share it, and no timer is touched while they do.
 //!
-//! The first task that is woken where it will run is *handed* the CPU: it goes next, before both lists, without
-//! their lock. So two that talk to each other do it within one slice, whoever else waits; when the slice ends, what
-//! is in that place goes to the woken ones, and the lists have their turn.
+//! A task that is woken where it will run, while nobody waits there, is *handed* the CPU: it goes next, and no list
+//! and no lock is touched. Whoever is woken after it goes to the list, so the order is that of the wake-ups.
 //!
 //! Lock: RUN_QUEUE, one a CPU. Called with interrupts masked, also from interrupt handlers.
 
@@ -43,7 +42,7 @@ struct RunQueue {
 }
 
 struct Slot {
-    /// Goes before both lists.
+    /// Goes before both lists, which were empty when it came.
     next: HandOff<Task>,
     /// On which CPUs that one may run; a guess elsewhere, for it may be that of the one before. Relaxed.
     next_affinity: AtomicU64,
@@ -194,18 +193,18 @@ pub(super) fn enqueue_woken(task: Arc<Task>) {
     }
 }
 
-/// Lets `task` be the next on this CPU, if nobody is.
+/// Lets `task` be the next on this CPU, if nobody waits.
 #[inline(always)]
 fn hand_off(task: Arc<Task>) -> Result<(), Arc<Task>> {
-    if !HANDS_OFF.load(Ordering::Relaxed) {
+    let slot = &QUEUES[cpu::index()];
+    if slot.listed.get() != 0 || !HANDS_OFF.load(Ordering::Relaxed) {
         return Err(task);
     }
-    let slot = &QUEUES[cpu::index()];
     slot.next_affinity.store(task.affinity(), Ordering::Relaxed);
     slot.next.put(task)
 }
 
-/// Whether a woken task goes next on its CPU.
+/// Whether a woken task goes next on its CPU without the detour through a list, if it can.
 pub fn hands_off() -> bool {
     HANDS_OFF.load(Ordering::Relaxed)
 }
@@ -336,7 +335,8 @@ pub(super) fn on_time_given_up() {
     let next = slot.next.take();
     let mut queue = slot.queue.lock();
     if let Some(task) = next {
-        queue.woken.push_back(task);
+        // It came before all that are there.
+        queue.woken.push_front(task);
         slot.listed.add_one();
     }
     queue.expired_first = !last_was_expired;

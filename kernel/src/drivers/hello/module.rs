@@ -32,7 +32,8 @@ static SNAPSHOT: Parameter = Parameter::flag("snapshot", true, "readiness withou
 static PAGE_CACHE: Parameter =
     Parameter::flag("page_cache", true, "CPUs keep free pages of their own, the whole kernel's").live();
 static HAND_OFF: Parameter =
-    Parameter::flag("hand_off", true, "a woken one goes next on its CPU, in the whole kernel; off: it queues").live();
+    Parameter::flag("hand_off", true, "who is woken while nobody waits goes next, in the whole kernel; off: it queues")
+        .live();
 
 /// The parameters that are switches, each with what it switches.
 static SWITCHES: [(&Parameter, Switches); 5] = [
