@@ -175,33 +175,31 @@ impl Instance {
     /// # Errors
     /// EAGAIN, EFAULT.
     #[inline(always)]
+    #[expect(clippy::extra_unused_type_parameters, reason = "tells callers apart")]
     pub fn try_read<Path>(&self, sink: &mut Sink<'_>) -> Result<usize> {
-        let state = self.state.lock();
-        if state.rules != Rules::USUAL {
+        let mut state = self.state.lock();
+        if state.rules != Rules::USUAL || state.pipe.is_crowded() {
             return self.read_by_rules(state, sink);
         }
-        self.read_own::<Path>(state, Rules::USUAL, sink)
+        let wanted = sink.remaining();
+        let bytes = state
+            .pipe
+            .try_read_uncrowded(wanted, |frame, range| sink.move_from_frame(frame, range.start, range.len()))?;
+        self.glimpse.publish_moving(state.pipe.head_tail().word());
+        Ok(bytes)
     }
 
-    #[cold]
+    /// The same for a ring that is not as usual, is full, or holds somebody back.
     #[inline(never)]
-    fn read_by_rules(&self, state: MutexGuard<'_, State>, sink: &mut Sink<'_>) -> Result<usize> {
+    fn read_by_rules(&self, mut state: MutexGuard<'_, State>, sink: &mut Sink<'_>) -> Result<usize> {
         let rules = state.rules;
         if rules.contains(Rules::ELSEWHERE) {
             drop(state);
             return self.read_shared(sink);
         }
-        self.read_own::<ByRules>(state, rules, sink)
-    }
-
-    #[inline(always)]
-    #[expect(clippy::extra_unused_type_parameters, reason = "tells callers apart")]
-    fn read_own<Path>(&self, mut state: MutexGuard<'_, State>, rules: Rules, sink: &mut Sink<'_>) -> Result<usize> {
+        self.let_in(&mut state, End::Read);
         let wanted = sink.remaining();
         let read = state.pipe.try_read(wanted, |frame, range| sink.move_from_frame(frame, range.start, range.len()));
-        if matches!(read, Err(Errno::EAGAIN)) && self.let_in(&mut state, End::Read) {
-            return self.read_by_rules(state, sink);
-        }
         self.finish(End::Read, state, rules, read)
     }
 
