@@ -1,7 +1,7 @@
 //! What `/dev/hello` counts: for each instance, and in all since the module was loaded, for /proc/postern/hello.
 //!
-//! Owns the sums of the instances that are gone. No locks: a counter that changes under an instance's mutex only is added to
-//! with a plain load and store, any other atomically. Never sleeps.
+//! Owns the sums of the instances that can no longer be opened. No locks: a counter that changes under an instance's mutex only is
+//! added to with a plain load and store, any other atomically. Never sleeps.
 
 use super::routing;
 use crate::fs::procfs::text::{Text, put};
@@ -9,12 +9,14 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use postern_abi::hello::HelloCounters;
 use postern_core::errno::Result;
 use postern_core::pipe::Through;
-use postern_sync::Tally;
+use postern_sync::{SetOnce, Tally};
 
 /// The counters of one instance.
 pub struct Counters {
     opens: AtomicU64,
     allocations: AtomicU64,
+    /// What of it is among the sums of those that are gone, once it can no longer be opened.
+    kept: SetOnce<[u64; HelloCounters::NAMES.len()]>,
 }
 
 /// Adds to a counter that only the holder of the instance's mutex changes.
@@ -26,7 +28,7 @@ fn add_alone(counter: &AtomicU64, count: u64) {
 impl Counters {
     /// All zero.
     pub const fn new() -> Self {
-        Self { opens: AtomicU64::new(0), allocations: AtomicU64::new(0) }
+        Self { opens: AtomicU64::new(0), allocations: AtomicU64::new(0), kept: SetOnce::new() }
     }
 
     /// It was opened.
@@ -56,17 +58,22 @@ impl Counters {
             sleeps: readers.sleeps + writers.sleeps,
         }
     }
-}
 
-/// The sums over the instances that are gone, in the order of [`HelloCounters::NAMES`].
-static GONE: [AtomicU64; HelloCounters::NAMES.len()] = [const { AtomicU64::new(0) }; HelloCounters::NAMES.len()];
-
-/// An instance goes: what it counted stays in the sums.
-pub fn keep_of_gone(totals: HelloCounters) {
-    for (sum, value) in GONE.iter().zip(totals.values()) {
-        sum.fetch_add(value, Ordering::Relaxed);
+    /// What the instance has counted stays in the sums when it goes: out of the tree, with the tree locked so that nobody sums up
+    /// meanwhile; and, with what came since, altogether. Once each at most.
+    pub fn keep(&self, totals: HelloCounters) {
+        let values = totals.values();
+        let kept = self.kept.get().copied().unwrap_or_default();
+        for (sum, (value, kept)) in GONE.iter().zip(values.into_iter().zip(kept)) {
+            // Recycles may have fallen by a page that a write has taken and not used.
+            sum.fetch_add(value.wrapping_sub(kept), Ordering::Relaxed);
+        }
+        self.kept.get_or_set(|| values);
     }
 }
+
+/// The sums over the instances that cannot be opened any more, in the order of [`HelloCounters::NAMES`].
+static GONE: [AtomicU64; HelloCounters::NAMES.len()] = [const { AtomicU64::new(0) }; HelloCounters::NAMES.len()];
 
 /// The sums begin anew: the module is loaded.
 pub fn begin_anew() {
@@ -77,13 +84,16 @@ pub fn begin_anew() {
 
 /// /proc/postern/hello: the sums over all instances, one a line.
 pub fn show(text: &mut Text) -> Result<()> {
-    let mut sums = GONE.each_ref().map(|sum| sum.load(Ordering::Relaxed));
-    let mut instances = 0_u64;
-    routing::for_each(|instance| {
-        instances += 1;
-        for (sum, value) in sums.iter_mut().zip(instance.totals().values()) {
-            *sum += value;
+    let (instances, sums) = routing::with_all(|all| {
+        let mut sums = GONE.each_ref().map(|sum| sum.load(Ordering::Relaxed));
+        let mut instances = 0_u64;
+        for instance in all {
+            instances += 1;
+            for (sum, value) in sums.iter_mut().zip(instance.totals().values()) {
+                *sum += value;
+            }
         }
+        (instances, sums)
     });
     put!(text, "instances {instances}\n");
     for (sum, name) in sums.iter().zip(HelloCounters::NAMES) {

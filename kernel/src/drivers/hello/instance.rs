@@ -4,7 +4,7 @@
 //! fault; wake-ups come after it. Sleeps in that lock and in those copies only, and in `wait_for_peer`.
 //! Specification: pipe(7), fifo(7); seed 001 §3 and §4 as corrected in seed-notes.
 
-use super::counters::{self, Counters};
+use super::counters::Counters;
 use super::mapped::MappedRing;
 use super::switches::{self, Rules, SLOTS_MAX, Switches};
 use crate::fs::file::{Direction, Readiness};
@@ -115,6 +115,11 @@ impl Instance {
     pub fn totals(&self) -> HelloCounters {
         let through = self.state.lock().pipe.through();
         self.counters.totals(through, [self.readers.tally(), self.writers.tally()])
+    }
+
+    /// It goes out of the tree, which is locked, or altogether: its counters stay in the sums.
+    pub fn keep_counters(&self) {
+        self.counters.keep(self.totals());
     }
 
     /// Where to wait for data, or for room.
@@ -462,7 +467,7 @@ impl Ends for Instance {
 
 impl Drop for Instance {
     fn drop(&mut self) {
-        counters::keep_of_gone(self.totals());
+        self.keep_counters();
     }
 }
 

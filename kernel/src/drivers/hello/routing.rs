@@ -74,7 +74,10 @@ fn forget_group(cgroup: CgroupId) {
     let mut routes = ROUTES.lock();
     let mut cursor = routes.lower_bound_mut(Bound::Included(&ChannelKey::own(cgroup)));
     while cursor.get().is_some_and(|instance| instance.key().cgroup == cgroup) {
-        gone.extend(cursor.remove());
+        if let Some(instance) = cursor.remove() {
+            instance.keep_counters();
+            gone.push(instance);
+        }
     }
     drop(routes);
     // Here the last references may go, and with them pages: without the lock.
@@ -90,6 +93,11 @@ pub fn forget_all() {
 /// Shows `visit` every instance that can be opened, in the order of their keys.
 pub fn for_each(visit: impl FnMut(&Instance)) {
     ROUTES.lock().iter().for_each(visit);
+}
+
+/// What `look` makes of all instances that can be opened, while none of them goes.
+pub fn with_all<T>(look: impl FnOnce(&mut dyn Iterator<Item = &Instance>) -> T) -> T {
+    look(&mut ROUTES.lock().iter())
 }
 
 /// Puts `switches` in force for every instance that can be opened, and for those to come. One whose group is gone keeps the rules

@@ -12,6 +12,7 @@ crate::tests! {
     file_keeps_its_ring_when_its_process_moves,
     ring_goes_with_its_group,
     open_ring_outlives_its_group_until_it_is_closed,
+    sums_of_the_counters_never_fall_when_a_group_goes,
     channel_of_a_group_that_is_gone_gives_enodev,
     hundred_groups_are_isolated,
 }
@@ -88,6 +89,20 @@ fn open_ring_outlives_its_group_until_it_is_closed() -> Outcome {
     expect_eq(fd::read_up_to(file, 5)?, b"still", "the bytes")?;
     fd::write(file, b"here")?;
     expect_eq(fd::read_up_to(file, 4)?, b"here", "the bytes written since")
+}
+
+fn sums_of_the_counters_never_fall_when_a_group_goes() -> Outcome {
+    hello::needed()?;
+    let sums = || Ok::<_, Failure>((hello::counter("opens")?, hello::counter("bytes")?));
+    let group = Group::new()?;
+    let before = sums()?;
+    let file = open_in(&group, O_RDWR)?;
+    fd::write(file, b"still")?;
+    path::rmdir(&group.path)?;
+    expect_eq(sums()?, (before.0 + 1, before.1 + 5), "openings and bytes while the ring is still open")?;
+    fd::write(file, b"here")?;
+    fd::close(file)?;
+    expect_eq(sums()?, (before.0 + 1, before.1 + 9), "openings and bytes after its last close")
 }
 
 fn channel_of_a_group_that_is_gone_gives_enodev() -> Outcome {
