@@ -12,6 +12,7 @@ use crate::fs::flags::{AccessMode, OpenFlags};
 use crate::fs::inode::Owner;
 use crate::fs::open_file::{At, OpenFile};
 use crate::fs::special::{Attachment, Opened};
+use crate::fs::splice::Nesting;
 use crate::ktest::fs::prepare;
 use crate::mm::user::{self, Source};
 use crate::mm::{frame, heap};
@@ -26,6 +27,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use postern_abi::hello::HelloCounters;
 use postern_core::channel::{ChannelKey, ChannelName};
+use postern_core::effects::Wakes;
 use postern_core::errno::{Errno, Result};
 
 /// Runs `f` with the module's listener in place, and all instances gone again afterwards.
@@ -341,6 +343,75 @@ pub fn readiness_of_a_ring_with_data() {
     });
 }
 
+/// A byte goes through both, which fixes their bindings: from then on these are found without a lock.
+fn fix(reader: &OpenFile, writer: &OpenFile) {
+    assert_eq!(write(writer, b"x"), Ok(1));
+    assert_eq!(read(reader, 1).unwrap(), b"x");
+}
+
+/// Calls `f` while somebody has the ring of `file` locked.
+fn with_ring_locked(file: &OpenFile, mut f: impl FnMut()) {
+    let ops = file.ops();
+    ops.page_queue().unwrap().change_pages(Nesting::Outer, &mut |_| {
+        f();
+        Wakes::NONE
+    });
+}
+
+/// Seed 001, table 3: the tree's mutex is for open, release and exit; what `open` found is used without it.
+pub fn transfers_without_the_tree() {
+    with_hello("", || {
+        let [reader, writer] = ends(OpenFlags::empty());
+        fix(&reader, &writer);
+        let mut visits = 0;
+        routing::for_each(|_| {
+            visits += 1;
+            assert_eq!(write(&writer, b"while the tree is locked"), Ok(24));
+            assert_eq!(reader.readiness(), Readiness::READABLE);
+            assert_eq!(read(&reader, 99).unwrap(), b"while the tree is locked");
+        });
+        assert_eq!(visits, 1);
+    });
+}
+
+/// Seed 001, table 3 and §4.1: a mutex an instance, so that different groups never contend.
+pub fn a_mutex_an_instance() {
+    with_hello("", || {
+        let other_group = group("hello-1");
+        let both = AccessMode::READ_WRITE;
+        let one = open(ROOT, both, OpenFlags::empty()).unwrap();
+        let other = open(other_group.id(), both, OpenFlags::empty()).unwrap();
+        fix(&one, &one);
+        with_ring_locked(&one, || {
+            let other = other.clone();
+            // On a task of its own, for one task does not lock two rings.
+            let transfer: Job = Box::new(move || {
+                assert_eq!(write(&other, &pattern(5000)), Ok(5000));
+                assert_eq!(read(&other, 5000).unwrap(), pattern(5000));
+            });
+            start(vec![transfer]).join();
+        });
+        drop((one, other));
+        remove(&other_group);
+    });
+}
+
+/// Seed 001, table 3 and §4.4: poll and the predicate of a wait look at the snapshot, without the lock.
+pub fn snapshot_without_the_mutex() {
+    with_hello("", || {
+        let [reader, writer] = ends(OpenFlags::NONBLOCK);
+        fix(&reader, &writer);
+        with_ring_locked(&reader, || {
+            assert_eq!((reader.readiness(), writer.readiness()), (Readiness::empty(), Readiness::WRITABLE));
+            assert_eq!(read(&reader, 1), Err(Errno::EAGAIN), "what finds nothing needs no lock");
+        });
+        write(&writer, &pattern(16 * PAGE_SIZE)).unwrap();
+        with_ring_locked(&reader, || {
+            assert_eq!((reader.readiness(), writer.readiness()), (Readiness::READABLE, Readiness::empty()));
+        });
+    });
+}
+
 pub fn tasks_that_open_and_close() {
     static BYTES: AtomicUsize = AtomicUsize::new(0);
     const ROUNDS: usize = 50;
@@ -374,7 +445,7 @@ pub fn loads_leave_nothing() {
     };
     turn();
     let before = (frame::in_use(), heap::in_use_bytes());
-    for _ in 0..100 {
+    for _ in 0..1000 {
         turn();
     }
     assert_eq!((frame::in_use(), heap::in_use_bytes()), before);
