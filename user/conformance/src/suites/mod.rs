@@ -21,11 +21,14 @@ mod futex;
 mod futex_words;
 mod hello_as_pipe;
 mod hello_cgroup;
+mod hello_data;
 mod hello_ioctl;
 mod hello_mapped;
+mod hello_module;
 mod hello_open;
 mod hello_ring;
 mod hello_splice;
+mod hello_tools;
 mod identity;
 mod leaks;
 mod links;
@@ -71,11 +74,14 @@ pub static ALL: &[Suite] = &[
     Suite { name: "epoll", tests: epoll::tests },
     Suite { name: "hello_open", tests: hello_open::tests },
     Suite { name: "hello_ring", tests: hello_ring::tests },
+    Suite { name: "hello_data", tests: hello_data::tests },
     Suite { name: "hello_ioctl", tests: hello_ioctl::tests },
     Suite { name: "hello_splice", tests: hello_splice::tests },
     Suite { name: "hello_cgroup", tests: hello_cgroup::tests },
     Suite { name: "hello_mapped", tests: hello_mapped::tests },
     Suite { name: "hello_as_pipe", tests: hello_as_pipe::tests },
+    Suite { name: "hello_module", tests: hello_module::tests },
+    Suite { name: "hello_tools", tests: hello_tools::tests },
     Suite { name: "eventfd", tests: eventfd::tests },
     Suite { name: "unix_sockets", tests: unix_sockets::tests },
     Suite { name: "unix_sockets_passing", tests: unix_sockets_passing::tests },
