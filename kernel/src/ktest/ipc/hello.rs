@@ -306,6 +306,10 @@ pub fn herd() {
     }
 }
 
+pub fn every_writer_has_its_turn() {
+    with_hello("", || super::pipe_waiting::every_writer_has_its_turn_at(&ends(OpenFlags::empty())));
+}
+
 pub fn fault_in_a_merge() {
     with_hello("", || {
         with_user_pages(|end| {

@@ -114,3 +114,42 @@ pub fn eight_tasks() {
     tasks.join();
     assert!(SUMS.iter().all(|sum| sum.load(Ordering::SeqCst) == RECORDS));
 }
+
+pub fn every_writer_has_its_turn() {
+    every_writer_has_its_turn_at(&pipe());
+}
+
+/// Eight writers at a full ring, each with many blocks, and a reader that drains it whenever it runs: of the first half each has
+/// written something. Woken ones come too late whenever one that runs has filled the ring again, and must not do so for ever.
+pub fn every_writer_has_its_turn_at([reader, writer]: &[Arc<OpenFile>; 2]) {
+    const WRITERS: usize = 8;
+    const BLOCKS: usize = 64;
+    let writing = |own: usize| -> Job {
+        let writer = writer.clone();
+        Box::new(move || {
+            // In order of their numbers; the first finds room, and fills it.
+            yield_until(|| waiting_to_write(&writer) >= own);
+            for _ in 0..BLOCKS {
+                assert_eq!(write(&writer, &[own as u8; 4096]), Ok(4096));
+            }
+        })
+    };
+    let tasks = start((0..WRITERS).map(writing).collect());
+    yield_until(|| waiting_to_write(writer) == WRITERS);
+    let order: Vec<u8> = (0..WRITERS * BLOCKS)
+        .map(|_| {
+            let block = read(reader, 4096).unwrap();
+            assert!(block.len() == 4096 && block.iter().all(|byte| *byte == block[0]), "blocks are mixed");
+            block[0]
+        })
+        .collect();
+    tasks.join();
+    let first_half = &order[..order.len() / 2];
+    for own in 0..WRITERS {
+        assert!(first_half.contains(&(own as u8)), "writer {own} got nothing of {first_half:?}");
+    }
+}
+
+fn waiting_to_write(writer: &OpenFile) -> usize {
+    writer.ops().wait_queue(Direction::Write).unwrap().waiters()
+}
