@@ -26,7 +26,7 @@ crate::tests! {
 const SPARE_HEAP: i64 = 16 << 10;
 
 /// Does `round` often and compares. A few rounds before the first count: what they leave is kept for the next who asks.
-fn leaves_nothing(rounds: usize, round: impl Fn() -> Outcome) -> Outcome {
+pub(super) fn leaves_nothing(rounds: usize, round: impl Fn() -> Outcome) -> Outcome {
     const WARM_UP: usize = 10;
     Counts::at_rest()?;
     (0..WARM_UP).try_for_each(|_| round())?;

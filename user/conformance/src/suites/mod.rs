@@ -30,6 +30,7 @@ mod hello_ring;
 mod hello_splice;
 mod hello_tools;
 mod identity;
+mod killed_in_a_copy;
 mod leaks;
 mod links;
 mod mailbox;
@@ -124,5 +125,6 @@ pub static ALL: &[Suite] = &[
     Suite { name: "bad_pointers", tests: bad_pointers::tests },
     Suite { name: "exhaustion", tests: exhaustion::tests },
     Suite { name: "leaks", tests: leaks::tests },
+    Suite { name: "killed_in_a_copy", tests: killed_in_a_copy::tests },
     Suite { name: "out_of_memory", tests: out_of_memory::tests },
 ];
