@@ -10,7 +10,7 @@ mod platform;
 use platform::{ThreadTask, Threads};
 use postern_sync::{
     ANY_EVENT, Interrupted, Lazy, Mode, Mutex, Once, Platform, Poller, Rank, Registration, Sleep, SpinLock, Tally,
-    WaitError, WaitQueue, WakeCallback,
+    Unserved, WaitError, WaitQueue, WakeCallback,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -431,6 +431,39 @@ fn a_registration_hears_what_interests_it_until_it_is_dropped() {
     assert_eq!(keys(&reports), [0b01, 0b110, 0b100, 0b101]);
     assert!(units.queue.is_empty());
     assert_eq!(Arc::strong_count(&units), 1);
+}
+
+#[test]
+fn others_stand_back_for_who_was_passed_over_and_pollers_hear_when_it_gives_up() {
+    let units = Units::none();
+    let (announce, attempted) = mpsc::channel();
+    let waiter = thread::spawn({
+        let units = units.clone();
+        move || {
+            let nothing = || {
+                announce.send((Threads::current(), units.queue.is_turn_of_current())).unwrap();
+                None::<()>
+            };
+            let Err(Unserved::PassedOver(place)) = units.queue.wait_in_turn(Sleep::Interruptible, None, nothing) else {
+                panic!("served by nothing");
+            };
+            units.queue.wait_passed_over(place, Sleep::Interruptible, None, nothing)
+        }
+    });
+    attempted.recv().unwrap();
+    assert!(units.queue.is_turn_of_current(), "nobody was passed over so far");
+    // Woken for nothing; the third attempt is the first in its old place.
+    assert_eq!(units.queue.wake_one(ANY_EVENT), 1);
+    attempted.recv().unwrap();
+    let (task, is_its_turn) = attempted.recv().unwrap();
+    assert!(is_its_turn && !units.queue.is_turn_of_current());
+    let (sender, reports) = mpsc::channel();
+    let poller = Registration::new(units.clone(), |units| &units.queue, 0b1, Reporter(sender)).unwrap();
+    task.interrupt();
+    assert_eq!(waiter.join().unwrap(), Err(WaitError::Interrupted));
+    assert!(units.queue.is_turn_of_current());
+    assert_eq!(keys(&reports), [ANY_EVENT]);
+    drop(poller);
 }
 
 /// As an epoll instance does: notes readiness under a lock of its own, then wakes its own waiters.
