@@ -37,7 +37,8 @@ const EXHAUSTION: &[&str] = &["make", "run", "MEM=64M", "CMD=conformance --suite
 const BENCHMARK: &[&str] = &[
     "make",
     "run",
-    "CMD=ipcbench --quick && for s in herd fair cgroups ablate; do ipcbench --quick --suite $s || exit; done",
+    "CMD=ipcbench --quick && for s in herd fair cgroups ablate; do ipcbench --quick --suite $s || exit; done && \
+     for s in seed-000 seed-001 seed-002; do ipcbench --count 20 --suite $s || exit; done",
 ];
 /// Less of it: four CPUs wait for this machine's, which may be few and busy.
 const BENCHMARK_4_CPUS: &[&str] = &[

@@ -16,6 +16,8 @@ use postern_abi::hello::HelloCounters;
 crate::tests! {
     module_is_loaded_with_its_defaults_at_boot,
     parameters_are_taken_when_it_is_loaded,
+    every_switch_can_be_off_when_it_is_loaded,
+    modinfo_tells_each_parameter_and_its_value,
     bad_parameters_leave_it_unloaded,
     open_device_cannot_be_unloaded,
     unloading_takes_node_proc_files_and_rings_with_it,
@@ -96,6 +98,48 @@ fn parameters_are_taken_when_it_is_loaded() -> Outcome {
         expect_eq(hello::stat(file)?.used_slots, 2, "slots of two writes")?;
         Ok(fd::close(file)?)
     })
+}
+
+fn every_switch_can_be_off_when_it_is_loaded() -> Outcome {
+    reloaded_after(|| {
+        load("hello", &SWITCHES.map(|switch| format!("{switch}=0")).join(" "))?;
+        SWITCHES.into_iter().try_for_each(|switch| expect_eq(parameter(switch)?, "N", switch))?;
+        for switch in ["page_cache", "hand_off"] {
+            expect_eq(std::fs::read_to_string(format!("/proc/postern/{switch}"))?.trim(), "0", switch)?;
+        }
+        let pipe = hello::pipe(0)?;
+        for _ in 0..2 {
+            fd::write(pipe.write, &[1; 100])?;
+        }
+        expect_eq(hello::stat(pipe.read)?.used_slots, 2, "slots of two small writes")?;
+        fd::read_up_to(pipe.read, 200)?;
+        // Herd, no chain, no snapshot: one byte wakes all, and whoever asks is told under the lock.
+        let readers = waiting_readers(&pipe, 3)?;
+        let before = counters(&pipe)?;
+        fd::write(pipe.write, b"x")?;
+        expect_eq(counters(&pipe)?.wakes - before.wakes, 3, "readers woken by one byte")?;
+        fd::write(pipe.write, b"yz")?;
+        readers.into_iter().try_for_each(Child::expect_success)?;
+        expect_eq(revents(pipe.read, POLLIN)?, 0, "revents of the reader")?;
+        let now = counters(&pipe)?;
+        expect_eq((now.recycles, now.merges), (0, 0), "recycles and merges")?;
+        fd::close(pipe.read)?;
+        Ok(fd::close(pipe.write)?)
+    })?;
+    SWITCHES.into_iter().try_for_each(|switch| expect_eq(parameter(switch)?, "Y", switch))
+}
+
+fn modinfo_tells_each_parameter_and_its_value() -> Outcome {
+    needs_postern()?;
+    let output = std::process::Command::new("/bin/modinfo").arg("hello").output()?;
+    let facts = String::from_utf8_lossy(&output.stdout);
+    let has = |start: &str| facts.lines().any(|line| line.starts_with(start));
+    expect(has("parm:           slots:") && has("value:          slots=16"), "slots and its value")?;
+    for switch in SWITCHES {
+        expect(has(&format!("parm:           {switch}:")), &format!("{switch} is explained"))?;
+        expect(has(&format!("value:          {switch}=Y")), &format!("the value of {switch}"))?;
+    }
+    Ok(())
 }
 
 fn bad_parameters_leave_it_unloaded() -> Outcome {
