@@ -24,6 +24,7 @@ pub const TESTS: &[(&str, fn())] = &[
     ("frames_come_back_in_any_order", frames_come_back_in_any_order),
     ("heap_blocks_keep_their_contents", heap_blocks_keep_their_contents),
     ("a_refused_block_is_not_in_use", a_refused_block_is_not_in_use),
+    ("large_blocks_go_back_to_the_frames", large_blocks_go_back_to_the_frames),
     ("small_blocks_grow_the_heap_although_it_is_in_pieces", small_blocks_grow_the_heap_although_it_is_in_pieces),
     ("idle_slabs_go_back", idle_slabs_go_back),
     ("stacks_can_be_written_to_the_top", stacks_can_be_written_to_the_top),
@@ -177,6 +178,38 @@ fn idle_slabs_go_back() {
     assert_eq!(heap::size_bytes(), grown - slabs * PAGE_SIZE);
     assert_eq!(heap::reclaim(), 0, "nothing more at once");
     drop(blocks);
+}
+
+/// Blocks of one page, of several, and larger than the buddy allocator has in one piece: also while every second frame is in use.
+fn large_blocks_go_back_to_the_frames() {
+    const ROUNDS: usize = 4;
+    let (before, free) = (heap::size_bytes(), frame::statistics().free);
+    let mut frames: Vec<Frame> = Vec::new();
+    frames.try_reserve(frame::statistics().total).unwrap();
+    while let Ok(frame) = Frame::alloc() {
+        frames.push(frame);
+    }
+    frames.sort_unstable_by_key(Frame::physical);
+    let mut index = 0;
+    frames.retain(|_| {
+        index += 1;
+        index % 2 == 0
+    });
+    let sizes = || (0..ROUNDS).flat_map(|_| [3000, 5 * PAGE_SIZE, 200_000, 3 << 20]);
+    let mut blocks: Vec<Vec<u8>> = Vec::with_capacity(4 * ROUNDS);
+    for (index, bytes) in sizes().enumerate() {
+        let mut block = Vec::new();
+        block.try_reserve_exact(bytes).unwrap();
+        block.resize(bytes, index.to_le_bytes()[0]);
+        blocks.push(block);
+    }
+    assert!(heap::size_bytes() >= before + ROUNDS * (3 << 20));
+    assert!(blocks.iter().enumerate().all(|(index, block)| block.iter().all(|byte| *byte == index.to_le_bytes()[0])));
+    drop(blocks);
+    drop(frames);
+    // Only tables stay, for addresses that had none.
+    assert!(heap::size_bytes() <= before);
+    assert!(frame::statistics().free + 16 > free);
 }
 
 fn small_blocks_grow_the_heap_although_it_is_in_pieces() {

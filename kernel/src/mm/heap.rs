@@ -1,14 +1,14 @@
 //! The kernel heap: size-class caches on each CPU, a depot of each class behind them, which carves up slabs of a frame each;
-//! and `linked_list_allocator` for larger blocks.
+//! and for larger blocks `linked_list_allocator` over what the heap has from the start, then pages of their own (`large_blocks`).
 //!
-//! Locks: HEAP around depots and the allocator of large blocks; none for the caches. Never sleeps.
+//! Locks: HEAP around depots and the allocator of larger blocks; none for the caches. Never sleeps.
 //! Slabs are taken from the frame allocator while at least half of [`SPARE_SLABS`] are left: some are at hand for those who
 //! cannot be refused when frames run out. The frame allocator's own nodes do not come from here (`frame_nodes`). When frames
 //! run out, slabs of which nothing is in use go back ([`reclaim`]).
 
 use super::frame::{Frame, Purpose};
-use super::layout::{HEAP, HEAP_MAX, direct, physical};
-use super::{frame, frame_nodes, kernel_space};
+use super::layout::{HEAP, direct, physical};
+use super::{frame, frame_nodes, large_blocks};
 use crate::arch::cpu::MAX_CPUS;
 use crate::sync::{PerCpu, SpinLock, rank};
 use alloc::vec::Vec;
@@ -29,14 +29,12 @@ const SLAB: usize = 4096;
 const CACHE_LIMIT: usize = 64;
 /// Bytes mapped before the heap is used, by kernel_space.
 pub const INITIAL: usize = 1 << 20;
-/// Bytes that the part for large blocks grows by.
-const GROWTH: usize = 256 * 1024;
 /// Blocks larger than this never come out of the frames kept for the kernel: they are refused before. Whoever asks for more
 /// must be able to hear that there is none (`try_reserve`).
 const LARGEST_FROM_RESERVE: usize = 64 * 1024;
 /// Idle bytes in the depots, beyond what the last [`reclaim`] had to leave there, that make another one worth its time.
 const WORTH_RECLAIMING: usize = 64 * 1024;
-/// Slabs kept in stock; the heap grows when half of them are gone.
+/// Slabs kept in stock; more are taken when half of them are gone.
 const SPARE_SLABS: usize = 48;
 
 /// A singly linked list of free objects, linked through their first word.
@@ -81,7 +79,6 @@ struct Bottom {
     depots: [FreeList; CLASSES],
     /// Slabs set aside, so that classes can grow although the rest of the heap is in pieces.
     spare: FreeList,
-    growing: bool,
     /// Frames that are slabs.
     slabs: usize,
     /// Bytes of the objects in the depots.
@@ -96,7 +93,6 @@ static BOTTOM: SpinLock<Bottom> = SpinLock::new(
         heap: Heap::empty(),
         depots: [const { FreeList::new() }; CLASSES],
         spare: FreeList::new(),
-        growing: false,
         slabs: 0,
         idle_bytes: 0,
         pinned_bytes: 0,
@@ -124,7 +120,7 @@ pub fn in_use_bytes() -> i64 {
 /// Bytes the heap spans.
 pub fn size_bytes() -> usize {
     let bottom = BOTTOM.lock();
-    bottom.heap.size() + bottom.slabs * SLAB
+    bottom.heap.size() + bottom.slabs * SLAB + large_blocks::size_bytes()
 }
 
 /// Gives the heap its first [`INITIAL`] bytes.
@@ -136,6 +132,7 @@ pub unsafe fn init() {
     // SAFETY: the caller's promise.
     unsafe { BOTTOM.lock().heap.init(start, INITIAL) };
     BOTTOM.lock().stock_up_at_first();
+    large_blocks::init().expect("room in the first bytes of the heap");
 }
 
 /// The allocator behind `alloc`.
@@ -189,7 +186,7 @@ unsafe impl GlobalAlloc for KernelHeap {
         } else {
             account(layout.size(), -1);
             // SAFETY: the block came from `alloc_large` with the same layout.
-            unsafe { BOTTOM.lock().heap.deallocate(block, layout) };
+            unsafe { free_large(block, layout) };
         }
     }
 }
@@ -372,45 +369,27 @@ fn drain(class: usize) {
 
 fn alloc_large(layout: Layout) -> Option<NonNull<u8>> {
     let first = BOTTOM.lock().heap.allocate_first_fit(layout).ok();
-    if first.is_some() {
+    if first.is_some() || layout.align() > SLAB {
         return first;
     }
-    // Larger than what is free in one piece: grow by that much and try again.
-    let bytes = layout.size() + layout.align() + GROWTH;
-    if layout.size() > LARGEST_FROM_RESERVE && admit(bytes).is_err() {
+    if layout.size() > LARGEST_FROM_RESERVE && admit(layout.size()).is_err() {
         return None;
     }
-    if !grow_by(bytes) {
-        grow_by(layout.size() + layout.align());
-    }
-    BOTTOM.lock().heap.allocate_first_fit(layout).ok()
+    // Without the lock, which ranks after those of the kernel's tables and of the frame allocator.
+    let mapped = || large_blocks::alloc(layout.size());
+    mapped().or_else(|| if reclaim() > 0 { mapped() } else { None })
 }
 
-/// Maps more memory at the heap's end. False when that is impossible now.
-fn grow_by(bytes: usize) -> bool {
-    let bytes = super::layout::page_up(bytes);
-    let start = loop {
-        let mut bottom = BOTTOM.lock();
-        if bottom.heap.size() + bytes > HEAP_MAX {
-            return false;
-        }
-        if !bottom.growing {
-            bottom.growing = true;
-            break bottom.heap.top().addr();
-        }
-        // Another CPU is at it. It waits for none of our locks: those of the frame allocator and of the
-        // kernel's tables are never held here.
-        drop(bottom);
-        crate::arch::cpu::relax();
-    };
-    let mapped = kernel_space::map_heap(start, bytes).is_ok();
-    let mut bottom = BOTTOM.lock();
-    if mapped {
-        // SAFETY: the bytes behind the heap's end have just been mapped, by the one who grows it.
-        unsafe { bottom.heap.extend(bytes) };
+/// # Safety
+/// `block` came from [`alloc_large`] with the same layout, and is not used any more.
+unsafe fn free_large(block: NonNull<u8>, layout: Layout) {
+    if large_blocks::contains(block) {
+        // SAFETY: the caller's promise.
+        unsafe { large_blocks::free(block, layout.size()) };
+    } else {
+        // SAFETY: the caller's promise; what is no mapped block is the allocator's.
+        unsafe { BOTTOM.lock().heap.deallocate(block, layout) };
     }
-    bottom.growing = false;
-    mapped
 }
 
 /// ENOMEM unless the heap can take `bytes` more without the frames kept for the kernel: for calls that

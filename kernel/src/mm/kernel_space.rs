@@ -1,5 +1,5 @@
 //! The kernel's own half: the final translation tables (W^X), kernel stacks with guard pages,
-//! device mappings, the heap's growth.
+//! device mappings, the heap's large blocks.
 //!
 //! Locks: KERNEL_SPACE around the tables, STACKS around the free stacks. Never sleeps.
 
@@ -115,7 +115,7 @@ fn map_direct(root: usize, range: &Range<usize>, image: usize, take: &mut dyn Fn
 // Relaxed: a sum.
 static TABLES: AtomicUsize = AtomicUsize::new(0);
 
-/// Frames that the kernel keeps whatever is given back: its tables, what the heap has grown by, stacks for the next tasks.
+/// Frames that the kernel keeps whatever is given back: its tables, what the heap has besides its first bytes, stacks for the next tasks.
 /// For leak counts.
 pub fn kept_frames() -> usize {
     let stacks = FREE_STACKS.lock().len() * (STACK_SIZE / PAGE_SIZE);
@@ -160,9 +160,18 @@ fn unmap(root: usize, start: usize, bytes: usize) {
     }
 }
 
-/// Maps `bytes` more at the heap's end. ENOMEM.
-pub fn map_heap(start: usize, bytes: usize) -> Result<()> {
+/// Maps fresh frames for a block of the heap; all or nothing. ENOMEM.
+pub(super) fn map_block(start: usize, bytes: usize) -> Result<()> {
     map_fresh(start, bytes)
+}
+
+/// Unmaps such a block, whose frames go back.
+///
+/// # Safety
+/// [`map_block`] has mapped it, and it is not used any more.
+pub(super) unsafe fn unmap_block(start: usize, bytes: usize) {
+    let space = SPACE.lock();
+    unmap(space.root, start, bytes);
 }
 
 /// Maps device registers; the address of their first byte.

@@ -7,7 +7,7 @@ use crate::arch::mmu::PAGE_SIZE;
 pub const DIRECT_MAP: usize = 0xffff_0000_0000_0000;
 /// Kernel stacks, a slot each.
 pub const STACKS: usize = 0xffff_9000_0000_0000;
-/// The kernel heap, contiguous, grown at its end.
+/// The kernel heap: what it has from the start, then large blocks.
 pub const HEAP: usize = 0xffff_a000_0000_0000;
 /// The most the kernel heap may become.
 pub const HEAP_MAX: usize = 1 << 30;

@@ -8,6 +8,7 @@
 //! | `frame_nodes` | memory of the frame allocator's own nodes | FRAME_NODES |
 //! | `contiguous` | buffers in one piece | – |
 //! | `heap` | the kernel heap | HEAP |
+//! | `large_blocks` | blocks of the heap that are pages of their own | LARGE_BLOCKS |
 //! | `kernel_space` | the kernel's tables, stacks, device mappings | KERNEL_SPACE, STACKS |
 //! | `page_table` | the format of tables | caller's |
 //! | `asid` | address space identifiers | ASIDS |
@@ -28,6 +29,7 @@ pub mod frame;
 mod frame_nodes;
 pub mod heap;
 pub mod kernel_space;
+mod large_blocks;
 pub mod layout;
 pub mod page_table;
 pub mod residency;

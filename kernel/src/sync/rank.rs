@@ -93,6 +93,8 @@ pub const ASIDS: Rank = Rank::spinning(180, "asids");
 pub const GIC: Rank = Rank::spinning(190, "gic");
 /// Free kernel stacks.
 pub const STACKS: Rank = Rank::spinning(200, "stacks");
+/// Where the heap's large blocks lie.
+pub const LARGE_BLOCKS: Rank = Rank::spinning(205, "large blocks");
 /// The kernel's own translation tables.
 pub const KERNEL_SPACE: Rank = Rank::spinning(210, "kernel space");
 /// The frame allocator.

@@ -13,7 +13,7 @@ pub struct Count {
     pub failed: usize,
     /// `ok … # SKIP`.
     pub skipped: usize,
-    /// From the plan line `1..N`.
+    /// From the plan line `1..N`; the sum if several programs ran, one after the other.
     pub planned: Option<usize>,
 }
 
@@ -22,8 +22,8 @@ impl Count {
     pub fn on_line(&mut self, line: &str) {
         let line = line.trim_end();
         if let Some(planned) = line.strip_prefix("1..") {
-            if let Ok(planned) = planned.parse() {
-                self.planned = Some(planned);
+            if let Ok(planned) = planned.parse::<usize>() {
+                self.planned = Some(self.planned.unwrap_or(0) + planned);
             }
         } else if is_result(line, "not ok ") {
             self.failed += 1;
@@ -62,6 +62,12 @@ mod tests {
         let mut count = Count::default();
         text.lines().for_each(|line| count.on_line(line));
         count
+    }
+
+    #[test]
+    fn plans_of_several_programs_add_up() {
+        let count = count("1..1\nok 1 a\n1..2\nok 1 b\nok 2 c\n");
+        assert_eq!((count.planned, count.passed, count.complaint()), (Some(3), 3, None));
     }
 
     #[test]
