@@ -160,7 +160,7 @@ fn thread_snapshot(process: &Process, task: &Task) -> ThreadSnapshot {
         nice: task.nice(),
         // There are at most eight.
         cpu: u32::try_from(task.last_cpu()).unwrap_or(0),
-        affinity: task.affinity() & run_queue::online(),
+        affinity: task.assigned_affinity() & run_queue::online(),
         signals: signal::masks(thread),
         ..ThreadSnapshot::default()
     }

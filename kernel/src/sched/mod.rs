@@ -99,7 +99,6 @@ pub fn preemption_point() {
 /// there. Waits for the slices of those who run.
 pub fn barrier_on_every_cpu() {
     let task = current();
-    let affinity = task.affinity();
     let mut left = run_queue::online();
     while left != 0 {
         // SeqCst: the barrier of this CPU, in the name of whatever program ran here before. What the caller did earlier and
@@ -107,11 +106,11 @@ pub fn barrier_on_every_cpu() {
         fence(Ordering::SeqCst);
         left &= !(1 << cpu::index());
         if left != 0 {
-            task.set_affinity(left);
+            task.visit(left);
             reschedule_if_asked();
         }
     }
-    task.set_affinity(affinity);
+    task.end_visit();
 }
 
 /// The sleeping locks that the current task holds, for the order check of debug builds.

@@ -20,6 +20,7 @@ use crate::arch::cpu::{self, MAX_CPUS};
 use crate::arch::gic;
 use crate::sync::{PerCpu, SpinLock, rank};
 use alloc::sync::Arc;
+use core::cmp::Reverse;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use intrusive_collections::LinkedList;
 use postern_core::run_queue::slice_ns;
@@ -268,7 +269,7 @@ fn choose_cpu(task: &Task) -> usize {
     let allowed = task.affinity() & online();
     if allowed & 1 << last != 0 {
         // On the waker's own CPU it waits: wakers usually sleep next, and then it runs without a
-        // journey. If not, the balance timer finds it.
+        // journey. If not, it is looked after when the slice ends.
         if last == me || IDLE.guess() & 1 << last != 0 {
             return last;
         }
@@ -321,10 +322,20 @@ pub(super) fn on_slice_end() {
     }
     // What waits here was left to this moment (`enqueue_on`).
     let idle = IDLE.after_queueing() & !(1 << cpu::index());
-    if let Some(target) = first_of(idle) {
+    if idle != 0
+        && let Some(target) = first_of(idle & waiting_for(&QUEUES[cpu::index()], idle))
+    {
         gic::send_reschedule(target);
     }
     current().requests().ask_here(Work::RESCHEDULE.bits());
+}
+
+/// Where a task that waits in `slot` may run, if that is on one of `cpus`.
+fn waiting_for(slot: &Slot, cpus: u64) -> u64 {
+    let queue = slot.queue.lock();
+    let listed = queue.woken.iter().chain(queue.expired.iter()).map(Task::affinity);
+    let next = (!slot.next.is_empty()).then(|| slot.next_affinity.load(Ordering::Relaxed));
+    next.into_iter().chain(listed).find(|affinity| affinity & cpus != 0).unwrap_or(0)
 }
 
 /// The current task gives up the CPU because its time is over.
@@ -359,22 +370,28 @@ pub(super) fn end_idle() {
     IDLE.end(cpu::index());
 }
 
-/// Takes one waiting task from the CPU with the most to do. True if there is one now.
+/// Takes one waiting task that may run here, from the CPU with the most to do that has one. True if there is one now.
 pub(super) fn steal() -> bool {
     let me = cpu::index();
-    let victim = (0..MAX_CPUS).filter(|index| *index != me).max_by_key(|index| QUEUES[*index].ready());
-    let Some(slot) = victim.map(|index| &QUEUES[index]).filter(|slot| slot.ready() != 0) else {
-        return false;
-    };
-    let Some(task) = steal_listed(slot, me).or_else(|| steal_next(slot, me)) else { return false };
-    // One that may not run here after all finds its way back.
-    let may_run_here = task.affinity() & 1 << me != 0;
-    if may_run_here {
-        push(me, task, List::Woken)
-    } else {
-        enqueue_on(choose_cpu(&task), task, List::Woken)
+    let mut victims: [usize; MAX_CPUS] = core::array::from_fn(|index| index);
+    victims.sort_unstable_by_key(|index| Reverse(QUEUES[*index].ready()));
+    let stolen = victims.into_iter().filter(|index| *index != me).find_map(|index| steal_from(&QUEUES[index], me));
+    let Some(task) = stolen else { return false };
+    push(me, task, List::Woken);
+    true
+}
+
+fn steal_from(slot: &Slot, me: usize) -> Option<Arc<Task>> {
+    if slot.ready() == 0 {
+        return None;
     }
-    may_run_here
+    let task = steal_listed(slot, me).or_else(|| steal_next(slot, me))?;
+    if task.affinity() & 1 << me != 0 {
+        return Some(task);
+    }
+    // It may not run here after all, and finds its way back.
+    enqueue_on(choose_cpu(&task), task, List::Woken);
+    None
 }
 
 /// Takes a task that may run on CPU `me` from another's lists.

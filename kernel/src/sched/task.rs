@@ -37,8 +37,10 @@ pub struct Task {
     pub(super) private: Private,
     park_state: ParkState,
     requests: Requests,
+    assigned: SpinLock<Assigned>,
     // Relaxed, these five: values that stand for themselves. A new affinity is followed by a request, which carries it.
     activity: AtomicU8,
+    /// What the scheduler goes by.
     affinity: AtomicU64,
     nice: AtomicI32,
     run_ticks: AtomicU64,
@@ -51,6 +53,12 @@ pub struct Task {
     thread: Option<Thread>,
     // Last: unmapped after everything else has been dropped.
     stack: KernelStack,
+}
+
+/// Where a task may run by its own choice, which is not where it runs while it visits CPUs on the kernel's business.
+struct Assigned {
+    cpus: u64,
+    is_visiting: bool,
 }
 
 intrusive_adapter!(pub(super) TaskLink = Arc<Task>: Task { link => LinkedListAtomicLink });
@@ -110,7 +118,7 @@ impl Task {
         let private = Private::new_user(&stack, frame, thread_pointer, fp);
         let task = Self::with(Some(thread), Some(address_space), stack, private)?;
         if let Some(parent) = super::switch::current_if_any() {
-            task.affinity.store(parent.affinity(), Ordering::Relaxed);
+            task.assign(parent.assigned_affinity());
             task.nice.store(parent.nice(), Ordering::Relaxed);
         }
         Ok(task)
@@ -127,6 +135,7 @@ impl Task {
             private,
             park_state: ParkState::new(),
             requests: Requests::new(),
+            assigned: SpinLock::new(rank::OBJECT, Assigned { cpus: EVERY_CPU, is_visiting: false }),
             activity: AtomicU8::new(Activity::Running as u8),
             affinity: AtomicU64::new(EVERY_CPU),
             nice: AtomicI32::new(0),
@@ -190,14 +199,45 @@ impl Task {
         self.requests.move_to(index);
     }
 
-    /// CPUs it may run on, a bit each.
+    /// CPUs it may run on now, a bit each.
     pub fn affinity(&self) -> u64 {
         self.affinity.load(Ordering::Relaxed)
     }
 
+    /// CPUs it may run on when it is not [sent](Task::visit) elsewhere.
+    pub fn assigned_affinity(&self) -> u64 {
+        self.assigned.lock().cpus
+    }
+
     /// Restricts it to CPUs; takes effect when it next leaves a CPU, which is asked for at once.
     pub fn set_affinity(&self, cpus: u64) {
+        self.assign(cpus);
+        self.ask(Work::RESCHEDULE);
+    }
+
+    fn assign(&self, cpus: u64) {
+        let mut assigned = self.assigned.lock();
+        assigned.cpus = cpus;
+        if !assigned.is_visiting {
+            self.affinity.store(cpus, Ordering::Relaxed);
+        }
+    }
+
+    /// Sends it to `cpus` for a while, whatever is assigned to it.
+    pub(super) fn visit(&self, cpus: u64) {
+        let mut assigned = self.assigned.lock();
+        assigned.is_visiting = true;
         self.affinity.store(cpus, Ordering::Relaxed);
+        drop(assigned);
+        self.ask(Work::RESCHEDULE);
+    }
+
+    /// Ends that.
+    pub(super) fn end_visit(&self) {
+        let mut assigned = self.assigned.lock();
+        assigned.is_visiting = false;
+        self.affinity.store(assigned.cpus, Ordering::Relaxed);
+        drop(assigned);
         self.ask(Work::RESCHEDULE);
     }
 

@@ -59,7 +59,7 @@ pub fn sched_getaffinity(pid: i32, length: usize, to: UserPtr<u8>) -> Result<usi
         return Err(Errno::EINVAL);
     }
     let task = task_of(pid, Errno::ESRCH)?;
-    let mask = task.affinity() & run_queue::online();
+    let mask = task.assigned_affinity() & run_queue::online();
     user::write_bytes(to.address(), &mask.to_le_bytes())?;
     Ok(MASK_SIZE)
 }

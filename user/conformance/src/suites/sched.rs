@@ -1,6 +1,6 @@
 //! Scheduling: processors and priorities. Specification: sched(7), sched_setaffinity(2), getpriority(2), getcpu(2).
 
-use crate::check::{Outcome, expect, expect_eq, expect_errno, needs_root};
+use crate::check::{Outcome, expect, expect_eq, expect_errno, needs_root, skip};
 use crate::sys::{Sys, checked, counted, process};
 use libc::{EINVAL, ESRCH};
 
@@ -15,6 +15,8 @@ crate::tests! {
     priority_of_nice_is_kept_and_inherited,
     raising_priority_without_privilege_gives_eacces,
     processor_number_is_in_the_affinity,
+    idle_processors_take_what_may_run_there_from_behind_what_may_not,
+    affinity_set_during_membarrier_stays,
 }
 
 fn sched_yield_succeeds() -> Outcome {
@@ -126,4 +128,58 @@ fn raising_priority_without_privilege_gives_eacces() -> Outcome {
 
 fn processor_number_is_in_the_affinity() -> Outcome {
     expect(affinity(0)?.contains(&current_processor()?), "the caller runs on a processor that it may run on")
+}
+
+/// Processes that compute for ever on `cpus`.
+fn spinners(count: usize, cpus: &[usize]) -> Sys<Vec<process::Child>> {
+    let spin = || {
+        set_affinity(0, cpus)?;
+        loop {
+            std::hint::spin_loop();
+        }
+    };
+    (0..count).map(|_| process::spawn(spin)).collect()
+}
+
+fn idle_processors_take_what_may_run_there_from_behind_what_may_not() -> Outcome {
+    let all = affinity(0)?;
+    let [crowded, shared, _, ..] = all[..] else { return skip("needs three processors") };
+    // The longest queue, of which nobody may have any; and one behind somebody who never sleeps.
+    let bound = [spinners(6, &[crowded])?, spinners(1, &[shared])?].concat();
+    let free = process::spawn(|| {
+        set_affinity(0, &[shared])?;
+        set_affinity(0, &all)?;
+        // The test's time limit ends this if nobody takes it.
+        while [crowded, shared].contains(&current_processor()?) {
+            std::hint::spin_loop();
+        }
+        Ok(())
+    })?;
+    let moved = free.expect_success();
+    for spinner in bound {
+        spinner.kill(libc::SIGKILL)?;
+        spinner.wait()?;
+    }
+    moved
+}
+
+fn affinity_set_during_membarrier_stays() -> Outcome {
+    const GLOBAL: i32 = 1;
+    let all = affinity(0)?;
+    let last = &all[all.len() - 1..];
+    let barriers = process::spawn(|| {
+        loop {
+            // SAFETY: takes no pointers.
+            checked("membarrier", unsafe { libc::syscall(libc::SYS_membarrier, GLOBAL, 0) })?;
+        }
+    })?;
+    let seen = (0..100).try_for_each(|round| {
+        let wanted = if round % 2 == 0 { last } else { &all[..] };
+        set_affinity(barriers.pid, wanted)?;
+        std::thread::sleep(std::time::Duration::from_millis(1));
+        expect_eq(affinity(barriers.pid)?, wanted, "the affinity that was set")
+    });
+    barriers.kill(libc::SIGKILL)?;
+    barriers.wait()?;
+    seen
 }
