@@ -122,21 +122,21 @@ pub fn every_writer_has_its_turn() {
 /// Eight writers at a full ring, each with many blocks, and a reader that drains it whenever it runs: of the first half each has
 /// written something. Woken ones come too late whenever one that runs has filled the ring again, and must not do so for ever.
 pub fn every_writer_has_its_turn_at([reader, writer]: &[Arc<OpenFile>; 2]) {
-    const WRITERS: usize = 8;
+    const WRITERS: u8 = 8;
     const BLOCKS: usize = 64;
-    let writing = |own: usize| -> Job {
+    let writing = |own: u8| -> Job {
         let writer = writer.clone();
         Box::new(move || {
             // In order of their numbers; the first finds room, and fills it.
-            yield_until(|| waiting_to_write(&writer) >= own);
+            yield_until(|| waiting_to_write(&writer) >= own.into());
             for _ in 0..BLOCKS {
-                assert_eq!(write(&writer, &[own as u8; 4096]), Ok(4096));
+                assert_eq!(write(&writer, &[own; 4096]), Ok(4096));
             }
         })
     };
     let tasks = start((0..WRITERS).map(writing).collect());
-    yield_until(|| waiting_to_write(writer) == WRITERS);
-    let order: Vec<u8> = (0..WRITERS * BLOCKS)
+    yield_until(|| waiting_to_write(writer) == WRITERS.into());
+    let order: Vec<u8> = (0..usize::from(WRITERS) * BLOCKS)
         .map(|_| {
             let block = read(reader, 4096).unwrap();
             assert!(block.len() == 4096 && block.iter().all(|byte| *byte == block[0]), "blocks are mixed");
@@ -146,7 +146,7 @@ pub fn every_writer_has_its_turn_at([reader, writer]: &[Arc<OpenFile>; 2]) {
     tasks.join();
     let first_half = &order[..order.len() / 2];
     for own in 0..WRITERS {
-        assert!(first_half.contains(&(own as u8)), "writer {own} got nothing of {first_half:?}");
+        assert!(first_half.contains(&own), "writer {own} got nothing of {first_half:?}");
     }
 }
 
