@@ -17,7 +17,7 @@ export SMP MEM TIMEOUT
 export RUSTUP_AUTO_INSTALL := 0
 # More programs or files in the initramfs, as options of `image initramfs`.
 EXTRA ?=
-BENCH ?= ipcbench --unit instructions
+BENCH ?= ipcbench
 
 # Quoted for the shell, with every $ as the user typed it.
 quoted = '$(subst ','\'',$(value $(1)))'
@@ -39,8 +39,11 @@ image: setup ## Build target/postern/Image and target/postern/initramfs.cpio
 	@tools/make-initramfs $(OUT)/initramfs.cpio '$(BUILD)/$(GUEST_TARGET)/release' $(EXTRA)
 
 # Before anything is built: a slip should not cost minutes.
-checked-run checked-debug:
+checked-run:
 	@tools/run --check $(call quoted,CMD)
+
+checked-debug:
+	@tools/run --check --gdb $(call quoted,CMD)
 
 checked-bench:
 	@tools/run --check --bench $(call quoted,BENCH)
@@ -54,10 +57,10 @@ test: setup ## Run every test: host, in-kernel and conformance in the guest, wit
 bench: checked-bench image ## Run the benchmarks counted in instructions: the same output every time (BENCH=command)
 	@tools/run --bench $(call quoted,BENCH)
 
-debug: checked-debug image ## Boot and wait for gdb; prints the line that attaches it, with symbols
+debug: checked-debug image ## As run, but wait for gdb; prints the line that attaches it, with symbols
 	@command -v gdb-multiarch >/dev/null || echo "debug: no gdb-multiarch here; as root: apt-get install gdb-multiarch" >&2
 	@echo "In another terminal: gdb-multiarch -ex 'target remote localhost:1234' '$$(realpath '$(KERNEL_ELF)')'"
-	@./qemu.sh --gdb $(if $(SMP),--smp $(SMP)) $(if $(MEM),--mem $(MEM)) $(if $(TIMEOUT),--timeout $(TIMEOUT))
+	@tools/run --gdb $(call quoted,CMD)
 
 check: setup ## Check formatting, lints, the direction of imports and the places of unsafe code
 	cargo fmt --all --check

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # The only file that knows QEMU's flags: boots an arm64 Image on the `virt` machine with its console on stdio.
 # Its exit status is the guest's (semihosting's SYS_EXIT_EXTENDED; an ordinary power-off is 0), 124 after
-# --timeout, 2 for wrong options, 127 without QEMU.
+# --timeout, 141 when nobody reads its output any more, 2 for wrong options, 127 without QEMU.
 #
 # On a terminal the guest gets every key, ^C too; ^A x ends QEMU, ^A h helps. Otherwise standard input, whatever
-# it is, is the console's input, byte for byte.
+# it is, is the console's input, byte for byte. Where no terminal shows the output it is without carriage returns.
 set -euo pipefail
 
 readonly USAGE='usage: qemu.sh [OPTION]...
@@ -92,15 +92,35 @@ assemble() {
 	fi
 }
 
-# Runs QEMU for at most $timeout_s. It is a child here, so a signal to this script is handed on.
-run_limited() {
-	local child status=0
-	timeout --foreground --kill-after=5 "$timeout_s" "$QEMU" "${flags[@]}" <&0 &
+# Hands the output on as it comes, and tells this script when it cannot.
+relay() {
+	stdbuf -o0 tr -d '\r' || kill -USR1 $$
+}
+
+# Runs QEMU as a child, for at most $timeout_s if that is given. A signal to this script is handed on. QEMU itself
+# does not mind a closed pipe: the relay does, and then the guest is ended.
+run_child() {
+	local command=("$QEMU" "${flags[@]}") child relay='' status=0 is_read=yes
+	[[ -z $timeout_s ]] || command=(timeout --foreground --kill-after=5 "$timeout_s" "${command[@]}")
+	if [[ ! -t 1 ]]; then
+		exec > >(relay)
+		relay=$!
+	fi
+	"${command[@]}" <&0 &
 	child=$!
 	trap 'kill -TERM "$child" 2>/dev/null' INT TERM HUP
+	trap 'is_read=no; kill -TERM "$child" 2>/dev/null' USR1
 	wait "$child" || status=$?
+	if [[ -n $relay ]]; then
+		exec >&-
+		wait "$relay" || true
+		if [[ $is_read == no ]]; then
+			wait "$child" || true
+			exit 141
+		fi
+	fi
 	# 124 and 137 could be the guest's own as well: the clock tells.
-	if [[ $SECONDS -ge $timeout_s && ($status -eq 124 || $status -eq 137) ]]; then
+	if [[ -n $timeout_s && $SECONDS -ge $timeout_s && ($status -eq 124 || $status -eq 137) ]]; then
 		wrong "the guest was ended after $timeout_s s (--timeout)" 124
 	fi
 	exit "$status"
@@ -111,8 +131,9 @@ parse "$@"
 check_ingredients
 # A closed standard input would hand its number to the next file that QEMU opens.
 [[ -e /proc/self/fd/0 ]] || exec </dev/null
+[[ -e /proc/self/fd/1 ]] || exec >/dev/null
 assemble
-if [[ -n $timeout_s ]]; then
-	run_limited
+if [[ -n $timeout_s || ! -t 1 ]]; then
+	run_child
 fi
 exec "$QEMU" "${flags[@]}"

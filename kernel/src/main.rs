@@ -86,6 +86,8 @@ fn init_memory(machine: &Machine, device_tree: &Range<usize>, image: usize) {
 }
 
 fn init_console(machine: &Machine) {
+    // Before there is a console: its first line may be one too many.
+    console::set_quiet(CommandLine::new(machine.command_line).flag("quiet"));
     console::init(Uart::new(mm::kernel_space::map_registers(&machine.uart.registers)));
 }
 
@@ -98,8 +100,6 @@ extern "C" fn boot_on_task_stack(_argument: usize) -> ! {
     smp::init_this_cpu();
     gic::enable_device(machine.uart.interrupt);
     smp::start_others(&machine.cpus, *image);
-    let command_line = CommandLine::new(machine.command_line);
-    console::set_quiet(command_line.flag("quiet"));
     random::init(machine.random_seed);
     if let Some(rtc) = &machine.rtc {
         drivers::rtc::init(rtc);

@@ -28,7 +28,8 @@ use std::process::ExitCode;
 
 use benchmark::{Benchmark, Id};
 use failure::Failure;
-use options::{Options, Refusal, Suite};
+use operation::calibration;
+use options::{Options, Refusal, Suite, Unit};
 use report::progress::Progress;
 use report::table::Table;
 use report::{Row, comparison, json};
@@ -48,7 +49,7 @@ fn main() -> ExitCode {
     let mut benchmarks = match options.suite {
         None => catalogue::catalogue(options.size),
         Some(suite @ (Suite::Seed000 | Suite::Seed001 | Suite::Seed002)) => seeds::workloads(suite),
-        Some(suite) => return finish(probe::run(suite, &options)),
+        Some(suite) => return finish(probe::run(suite, &options).inspect(|_| doubt_unit(&options))),
     };
     let names: Vec<String> = benchmarks.iter().map(|benchmark| benchmark.id().to_string()).collect();
     match selection::select(&options.only, &names) {
@@ -62,7 +63,20 @@ fn main() -> ExitCode {
     if let Some(line) = refusal::size_of_nothing(&chosen, &options) {
         return complain(&line);
     }
-    finish(if options.list { list(&benchmarks) } else { run(&benchmarks, &options) })
+    if options.list {
+        return finish(list(&benchmarks));
+    }
+    finish(run(&benchmarks, &options).inspect(|_| doubt_unit(&options)))
+}
+
+/// A line on standard error if what was printed as instructions cannot be.
+fn doubt_unit(options: &Options) {
+    if options.unit == Unit::Instructions
+        && let Some(doubt) = calibration::doubt()
+    {
+        // As in `complain`.
+        let _ = writeln!(io::stderr(), "ipcbench: {doubt}");
+    }
 }
 
 /// One line on standard error, and the status for wrong arguments.

@@ -98,7 +98,7 @@ pub struct Options {
     pub json: bool,
 
     /// What the clock counts
-    #[arg(long, value_enum, default_value_t = Unit::Ns)]
+    #[arg(long, value_enum, env = "IPCBENCH_UNIT", default_value_t = Unit::Ns)]
     pub unit: Unit,
 
     /// Give up on a benchmark that takes longer
@@ -109,7 +109,9 @@ pub struct Options {
 const AFTER_HELP: &str = "\
 `--unit instructions` only names the unit; nothing is converted. It is true under `qemu -icount shift=0`, where the
 guest's clock advances one nanosecond an instruction (of all its CPUs together), and nowhere else. Instructions are
-not time, so no rates are given then. See whether calibration/loop comes to 1000 before believing the others.
+not time, so no rates are given then. calibration/loop should come to 1000 and a few; if not, a warning says so.
+
+On a terminal a bar shows the progress; TERM=dumb switches it off, and so does --json.
 
 What this system does not have (/dev/hello on another kernel) is skipped, unless --only asks for it by its name.
 

@@ -98,6 +98,19 @@ fn sizes_and_units_are_the_ones_asked_for() {
 }
 
 #[test]
+fn the_environment_may_name_the_unit_and_an_option_is_stronger() {
+    let unit = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ipcbench"));
+        command.args(["--only", "pipe/latency/1", "--count", "20", "--json"]).args(arguments);
+        let output = command.env("IPCBENCH_UNIT", "instructions").output().expect("ipcbench starts");
+        let line: Value = serde_json::from_slice(&output.stdout).expect("one JSON line");
+        line["unit"].as_str().map(str::to_owned)
+    };
+    assert_eq!(unit(&[]).as_deref(), Some("instructions"));
+    assert_eq!(unit(&["--unit", "ns"]).as_deref(), Some("ns"));
+}
+
+#[test]
 fn wrong_arguments_give_one_line_and_status_2() {
     let lone = [
         &["--only", "tube"][..],

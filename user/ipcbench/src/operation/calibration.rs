@@ -51,6 +51,23 @@ fn thousand_instructions() {
     }
 }
 
+/// Why the clock cannot be counting instructions, if a loop of known length does not come to it.
+pub fn doubt() -> Option<String> {
+    const TURNS: u64 = 1000;
+    let start = now_ns();
+    for _ in 0..TURNS {
+        thousand_instructions();
+    }
+    doubt_about(now_ns().saturating_sub(start) / TURNS)
+}
+
+/// The same for a loop that took so many ticks.
+fn doubt_about(ticks: u64) -> Option<String> {
+    // A few for the loop around it, and a few for the kernel's timer.
+    let is_plausible = (1000..=1050).contains(&ticks);
+    (!is_plausible).then(|| format!("these are not instructions: a thousand of them took {ticks} ticks of the clock"))
+}
+
 /// The clock's subject.
 pub struct Clock;
 
@@ -59,5 +76,16 @@ impl Subject for Clock {
     fn operate(&mut self, _sequence: u64) -> io::Result<()> {
         black_box(now_ns());
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::doubt_about;
+
+    #[test]
+    fn only_a_thousand_and_a_few_are_a_thousand_instructions() {
+        assert_eq!([1000, 1003, 1020].map(doubt_about), [None, None, None]);
+        assert!([0, 250, 999, 1200].iter().all(|ticks| doubt_about(*ticks).is_some()));
     }
 }
