@@ -202,7 +202,9 @@ impl Instance {
             drop(state);
             return self.read_shared(sink);
         }
-        self.let_in(&mut state, End::Read);
+        if state.pipe.holds_back(End::Read) {
+            self.let_in(&mut state, End::Read);
+        }
         let wanted = sink.remaining();
         let read = state.pipe.try_read(wanted, |frame, range| sink.move_from_frame(frame, range.start, range.len()));
         self.finish(End::Read, state, rules, read)
