@@ -60,11 +60,11 @@ impl Caller<'_> {
         let is_directory = place.inode().is_directory();
         place.inode().try_update(|attributes| {
             permission::check_chown(self.credentials, attributes, uid, gid)?;
+            if !is_directory && (uid.is_some() || gid.is_some()) {
+                attributes.permissions = permission::without_set_id(self.credentials, attributes);
+            }
             attributes.uid = uid.unwrap_or(attributes.uid);
             attributes.gid = gid.unwrap_or(attributes.gid);
-            if !is_directory && (uid.is_some() || gid.is_some()) {
-                attributes.permissions = permission::without_set_id(attributes.permissions);
-            }
             Ok(())
         })
     }

@@ -276,12 +276,14 @@ impl Inode {
     /// Sets a regular file's length.
     ///
     /// # Errors
-    /// EISDIR; EINVAL for what is neither; those of [`PageFile::resize`].
+    /// EISDIR; EINVAL for what is neither; EFBIG beyond RLIMIT_FSIZE; those of [`PageFile::resize`].
     pub fn resize(&self, size: u64) -> Result<()> {
         match &self.node {
             Node::File(file) => {
                 let _writers = self.lock_writers();
+                self.check_new_size(size)?;
                 let (first, gone) = file.resize(size)?;
+                self.drop_set_id();
                 if !gone.is_empty() {
                     mm::reverse::forget_pages(PageSource::identity(self), first, gone.values());
                     page_file::let_go(gone);
@@ -339,7 +341,9 @@ impl FileOps for Inode {
     fn try_write(&self, io: &Io, source: &mut Source) -> Result<usize> {
         match &self.node {
             Node::File(file) => {
-                let bytes = file.write(io.offset.ok_or(Errno::ESPIPE)?, source)?;
+                let offset = io.offset.ok_or(Errno::ESPIPE)?;
+                let most = self.before_write(offset, source.remaining())?;
+                let bytes = file.write(offset, source, most)?;
                 if bytes > 0 {
                     self.note_change();
                 }
@@ -360,7 +364,9 @@ impl FileOps for Inode {
 
     fn try_splice_in(&self, io: &Io, offer: &mut Offer<'_, Frame>) -> Result<usize> {
         let Node::File(file) = &self.node else { return Err(Errno::EINVAL) };
-        let bytes = file.take(io.offset.ok_or(Errno::ESPIPE)?, offer)?;
+        let offset = io.offset.ok_or(Errno::ESPIPE)?;
+        let most = self.before_write(offset, offer.range().len())?;
+        let bytes = file.take(offset, offer, most)?;
         if bytes > 0 {
             self.note_change();
         }

@@ -17,6 +17,7 @@
 //! | `mount`, `types` | mounts; types of file system | MOUNTS, MOUNT_PLACE |
 //! | `walk`, `namespace`, `open`, `change_attributes` | what calls do with paths | through the above |
 //! | `context`, `permission` | root, cwd, umask; who may what | FS_CONTEXT |
+//! | `write_checks` | limit of size, set-id bits | – |
 //! | `devfs`, `procfs`, `sysfs`, `cgroupfs`, `initramfs`, `anonymous` | particular trees | – |
 //! | `special` | openers of devices and FIFOs | OBJECT |
 //! | `flock`, `record_lock` | flock(2); the locks of fcntl(2) | OBJECT |
@@ -60,6 +61,7 @@ pub mod splice;
 pub mod sysfs;
 pub mod types;
 pub mod walk;
+mod write_checks;
 
 use alloc::sync::Arc;
 use context::FsContext;

@@ -141,12 +141,13 @@ impl PageFile {
         }
     }
 
-    /// Copies bytes from `source` to `offset` on; the file grows as needed. The caller holds the writers' lock of the inode.
+    /// Copies bytes, at most `most`, from `source` to `offset` on; the file grows as needed. The caller holds the writers' lock of
+    /// the inode.
     ///
     /// # Errors
     /// EFAULT, ENOSPC, ENOMEM, EFBIG, EPERM (sealed), if nothing was written.
-    pub fn write(&self, offset: u64, source: &mut Source) -> Result<usize> {
-        let wanted = source.remaining();
+    pub fn write(&self, offset: u64, source: &mut Source, most: usize) -> Result<usize> {
+        let wanted = source.remaining().min(most);
         if wanted == 0 {
             return Ok(0);
         }

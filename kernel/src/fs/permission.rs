@@ -77,11 +77,17 @@ pub fn settable_permissions(credentials: &Credentials, file_type: FileType, gid:
     if keeps { wanted } else { wanted & !abi::S_ISGID }
 }
 
+/// Whether the file has a set-id bit.
+pub fn has_set_id(attributes: &Attributes) -> bool {
+    attributes.permissions & (abi::S_ISUID | abi::S_ISGID) != 0
+}
+
 /// The permissions after a change of owner or a write by an ordinary user: no set-id bits on what can be executed.
-pub fn without_set_id(permissions: u32) -> u32 {
-    let permissions = permissions & !abi::S_ISUID;
-    // Without group execution the bit once meant mandatory locking, and is kept.
-    if permissions & abi::S_IXGRP != 0 { permissions & !abi::S_ISGID } else { permissions }
+pub fn without_set_id(credentials: &Credentials, attributes: &Attributes) -> u32 {
+    let permissions = attributes.permissions & !abi::S_ISUID;
+    // Without group execution the bit once meant mandatory locking, and is kept for members of the group.
+    let keeps = is_privileged(credentials) || is_in_group(credentials, attributes.gid);
+    if permissions & abi::S_IXGRP != 0 || !keeps { permissions & !abi::S_ISGID } else { permissions }
 }
 
 /// Checks chown(2): the owner may give the file to one of the own groups, only the superuser may give it away.

@@ -23,6 +23,8 @@ pub struct Limit {
 pub struct Resource(usize);
 
 impl Resource {
+    /// Bytes of a file that is written.
+    pub const FSIZE: Self = Self(abi::RLIMIT_FSIZE as usize);
     /// Bytes of heap.
     pub const DATA: Self = Self(abi::RLIMIT_DATA as usize);
     /// Bytes of stack.

@@ -58,6 +58,8 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ("ipc::unix_socket::message", "process"),
     // A write that has gone half-way when the last reader goes is told so by SIGPIPE alone.
     ("fs::blocking", "process::signal"),
+    // How large a file may get is the writing process's limit, and SIGXFSZ tells it.
+    ("fs::write_checks", "process"),
     // The first process's start is where boot meets the devices, its console among them.
     ("process::init", "drivers"),
     // These file systems show what the other rooms hold.

@@ -44,18 +44,18 @@ impl PageFile {
         Ok(usize::try_from(at.saturating_sub(offset)).unwrap_or(usize::MAX))
     }
 
-    /// Takes the bytes on offer to `offset`: with their page, if it is a whole one that nobody else holds and its place in the
+    /// Takes the bytes on offer, at most `most`, to `offset`: with their page, if it is a whole one that nobody else holds and its place in the
     /// file is as free; else a copy. The caller holds the writers' lock of the inode.
     ///
     /// # Errors
     /// As [`PageFile::write`].
-    pub fn take(&self, offset: u64, offer: &mut Offer<'_, Frame>) -> Result<usize> {
-        let is_page = offer.range() == (0..PAGE_SIZE) && offset.is_multiple_of(PAGE_SIZE as u64);
+    pub fn take(&self, offset: u64, offer: &mut Offer<'_, Frame>, most: usize) -> Result<usize> {
+        let is_page = offer.range() == (0..PAGE_SIZE) && most >= PAGE_SIZE && offset.is_multiple_of(PAGE_SIZE as u64);
         let fits = offset.checked_add(PAGE_SIZE as u64).is_some_and(|end| end <= MAX_SIZE);
         if is_page && fits && offer.page().share_count() == 1 && self.adopt(offset, offer)? {
             return Ok(PAGE_SIZE);
         }
-        self.write(offset, &mut Source::from_frame(offer.page(), offer.range()))
+        self.write(offset, &mut Source::from_frame(offer.page(), offer.range()), most)
     }
 
     /// Makes the page on offer the file's, unless somebody else uses the one that is there.

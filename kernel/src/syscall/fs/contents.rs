@@ -85,6 +85,8 @@ fn allocate(inode: &Inode, range: core::ops::Range<u64>) -> Result<()> {
         return Err(Errno::EOPNOTSUPP);
     };
     let _writers = inode.lock_writers();
+    // Even if the length stays as it is.
+    inode.check_new_size(range.end)?;
     file.allocate(range)
 }
 

@@ -15,6 +15,7 @@ mod exec_refused;
 mod exhaustion;
 mod fd_io;
 mod fds;
+mod file_size_limit;
 mod files;
 mod fork;
 mod futex;
@@ -103,6 +104,7 @@ pub static ALL: &[Suite] = &[
     Suite { name: "links", tests: links::tests },
     Suite { name: "directories", tests: directories::tests },
     Suite { name: "files", tests: files::tests },
+    Suite { name: "file_size_limit", tests: file_size_limit::tests },
     Suite { name: "permissions", tests: permissions::tests },
     Suite { name: "pid_max", tests: pid_max::tests },
     Suite { name: "signals", tests: signals::tests },

@@ -2,7 +2,7 @@
 
 use crate::check::{Outcome, expect_eq, expect_errno, needs_root};
 use crate::scratch;
-use crate::sys::{fd, path, process};
+use crate::sys::{fd, path, process, splice};
 use libc::{EACCES, EPERM, O_CREAT, O_RDONLY, O_RDWR, O_WRONLY, R_OK, W_OK, X_OK};
 
 crate::tests! {
@@ -19,6 +19,9 @@ crate::tests! {
     new_file_belongs_to_its_creator,
     descriptor_opened_before_losing_permission_works_on,
     insides_of_anothers_process_are_not_shown,
+    changing_a_file_takes_its_set_id_bits,
+    set_group_id_without_group_execution_stays_for_members,
+    root_changes_a_file_and_keeps_its_set_id_bits,
 }
 
 /// An unprivileged user and group.
@@ -181,4 +184,48 @@ fn insides_of_anothers_process_are_not_shown() -> Outcome {
     fd::close(path::open(&format!("/proc/{pid}/maps"), O_RDONLY, 0)?)?;
     other.kill(libc::SIGKILL)?;
     other.wait().map(drop)
+}
+
+/// The ways to change a file's contents.
+const CHANGES: [(&str, fn(i32) -> Outcome); 6] = [
+    ("write", |file| expect_eq(fd::write(file, b"x")?, 1, "bytes written")),
+    ("pwrite", |file| expect_eq(fd::pwrite(file, b"x", 9)?, 1, "bytes written")),
+    ("ftruncate", |file| Ok(path::ftruncate(file, 5)?)),
+    ("truncate", |_| Ok(path::truncate("file", 5)?)),
+    ("open with O_TRUNC", |_| Ok(path::open("file", O_WRONLY | libc::O_TRUNC, 0).map(drop)?)),
+    ("splice", |file| {
+        let pipe = fd::Pipe::new()?;
+        fd::write(pipe.write, b"x")?;
+        expect_eq(splice::splice(pipe.read, file, 1, 0)?, 1, "bytes moved")
+    }),
+];
+
+/// The permissions of `file`, which has been opened already, once each of the changes was made to it with `before`.
+fn expect_after_each_change(before: u32, after: u32) -> Outcome {
+    let file = path::open("file", O_RDWR, 0)?;
+    for (name, change) in CHANGES {
+        path::chmod("file", before)?;
+        change(file)?;
+        expect_eq(path::stat("file")?.st_mode & 0o7777, after, &format!("the permissions after {name}"))?;
+    }
+    path::chmod("file", before)?;
+    fd::write(file, b"")?;
+    expect_eq(path::stat("file")?.st_mode & 0o7777, before, "the permissions after a write of nothing")
+}
+
+fn changing_a_file_takes_its_set_id_bits() -> Outcome {
+    as_somebody(|| file_with_mode("file", SOMEBODY, SOMEBODY, 0o755))?;
+    expect_after_each_change(0o6755, 0o755)
+}
+
+fn set_group_id_without_group_execution_stays_for_members() -> Outcome {
+    as_somebody(|| file_with_mode("file", SOMEBODY, SOMEBODY, 0o755))?;
+    expect_after_each_change(0o6745, 0o2745)
+}
+
+fn root_changes_a_file_and_keeps_its_set_id_bits() -> Outcome {
+    needs_root()?;
+    scratch::enter()?;
+    file_with_mode("file", SOMEBODY, SOMEBODY, 0o755)?;
+    expect_after_each_change(0o6755, 0o6755)
 }
