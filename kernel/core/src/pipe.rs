@@ -22,6 +22,8 @@ pub const DEFAULT_CAPACITY_SLOTS: usize = 16;
 pub const DEFAULT_SIZE_LIMIT_BYTES: usize = 1 << 20;
 /// The largest size `F_SETPIPE_SZ` understands.
 const SIZE_MAX_BYTES: usize = 1 << 31;
+/// The largest size that there can be: 65,536 slots are the most of which Linux gets the ring from `kcalloc`.
+pub const LARGEST_SIZE_BYTES: usize = 65_536 * PAGE_SIZE;
 
 /// One of the two ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

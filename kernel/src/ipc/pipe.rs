@@ -24,11 +24,13 @@ use linux_raw_sys::ioctl::FIONREAD;
 use postern_core::effects::{Step, Wake, Wakes};
 use postern_core::errno::{Errno, Result};
 use postern_core::page_ring::{Framing, HeadTail, PAGE_SIZE, Recycle};
-use postern_core::pipe::{DEFAULT_CAPACITY_SLOTS, End, OpenTicket, PipeState, Shape, WriterOpens};
+use postern_core::pipe::{DEFAULT_CAPACITY_SLOTS, End, LARGEST_SIZE_BYTES, OpenTicket, PipeState, Shape, WriterOpens};
 use postern_sync::Glimpse;
 
 /// Heap that a slot takes, about.
 const SLOT_BYTES: usize = 16;
+/// A ring that grows takes at most one part in so many of the memory that is free.
+const FREE_PER_RING: usize = 8;
 /// What concerns those who wait for data: bytes, or that there will be none.
 const FOR_READERS: Readiness = Readiness::READABLE.union(Readiness::HUP);
 /// What concerns those who wait for room: some, or that nobody will read.
@@ -181,7 +183,8 @@ impl Pipe {
         };
         self.reshape(|state| {
             if bytes > state.size_bytes() && bytes <= limit {
-                heap::admit(bytes / PAGE_SIZE * SLOT_BYTES)?;
+                let slots = bytes.min(LARGEST_SIZE_BYTES).next_power_of_two() / PAGE_SIZE;
+                heap::admit(slots * SLOT_BYTES * FREE_PER_RING)?;
             }
             state.set_size(bytes, limit)
         })

@@ -2,7 +2,7 @@
 //!
 //! Part of [`PipeState`]; the caller holds its mutex. No locks, never sleeps. Specification: fifo(7), poll(2), fcntl(2).
 
-use super::{End, OpenTicket, Openers, PipeState, SIZE_MAX_BYTES};
+use super::{End, LARGEST_SIZE_BYTES, OpenTicket, Openers, PipeState, SIZE_MAX_BYTES};
 use crate::effects::{Step, Wake, Wakes};
 use crate::errno::{Errno, Result};
 use crate::page_ring::{HeadTail, PAGE_SIZE, Recycle, Through};
@@ -138,7 +138,8 @@ impl<P> PipeState<P> {
     /// `limit_bytes` bounds growth; a privileged caller passes `usize::MAX`.
     ///
     /// # Errors
-    /// `EINVAL` above 2³¹; `EPERM` beyond the limit; `EBUSY` if more slots hold data than the new size has; `ENOMEM`.
+    /// `EINVAL` above 2³¹; `EPERM` beyond the limit; `EBUSY` if more slots hold data than the new size has; `ENOMEM`, which is
+    /// also for more than `LARGEST_SIZE_BYTES`.
     pub fn set_size(&mut self, requested_bytes: usize, limit_bytes: usize) -> Result<Step> {
         if requested_bytes > SIZE_MAX_BYTES {
             return Err(Errno::EINVAL);
@@ -146,6 +147,9 @@ impl<P> PipeState<P> {
         let size = requested_bytes.max(PAGE_SIZE).next_power_of_two();
         if size > self.size_bytes() && size > limit_bytes {
             return Err(Errno::EPERM);
+        }
+        if size > LARGEST_SIZE_BYTES {
+            return Err(Errno::ENOMEM);
         }
         let was_full = self.ring.is_full();
         self.ring.resize(size / PAGE_SIZE)?;

@@ -16,6 +16,7 @@ crate::tests! {
     growing_lets_a_blocked_writer_go_on,
     exceeding_pipe_max_size_gives_eperm_without_privilege,
     setting_a_negative_size_gives_einval,
+    setting_more_than_can_be_had_gives_enomem_to_root,
     size_of_something_else_than_a_pipe_gives_ebadf,
     poll_of_an_empty_pipe_says_only_writable,
     poll_of_a_pipe_with_bytes_says_readable_and_writable,
@@ -103,6 +104,15 @@ fn exceeding_pipe_max_size_gives_eperm_without_privilege() -> Outcome {
 fn setting_a_negative_size_gives_einval() -> Outcome {
     let pipe = Pipe::new()?;
     expect_errno(fd::fcntl(pipe.write, libc::F_SETPIPE_SZ, -1), libc::EINVAL)
+}
+
+fn setting_more_than_can_be_had_gives_enomem_to_root() -> Outcome {
+    needs_root()?;
+    let pipe = Pipe::new()?;
+    for size in [i32::MAX, 1 << 30, 1 << 29] {
+        expect_errno(fd::fcntl(pipe.write, libc::F_SETPIPE_SZ, size), libc::ENOMEM)?;
+    }
+    expect_eq(capacity(pipe.write)?, 65536, "the size as before")
 }
 
 fn size_of_something_else_than_a_pipe_gives_ebadf() -> Outcome {
