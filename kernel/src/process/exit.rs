@@ -31,16 +31,17 @@ pub fn exit_process(status: i32) -> ! {
     exit_thread(status)
 }
 
-/// Tells all threads of `process` to end. The first status stands.
-pub fn end_threads(process: &Process, status: i32) {
+/// Tells all threads of `process` to end. The first status stands: false if somebody else's does.
+pub fn end_threads(process: &Process, status: i32) -> bool {
     {
         let mut threads = process.threads.lock();
         if threads.ending.is_some() {
-            return;
+            return false;
         }
         threads.ending = Some(status);
     }
     process.for_each_task(expel);
+    true
 }
 
 /// Tells a thread that must end, which [`must_end`] says by now, to look at that.

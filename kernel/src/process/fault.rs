@@ -55,12 +55,14 @@ pub fn on_other_fault(frame: &TrapFrame, fault: Fault) {
     }
 }
 
-/// No page for a fault: the process must go, and the log says so.
+/// No page for a fault: the process must go, and the log says so, once however many of its threads find none.
 fn kill_for_want_of_memory() {
     let thread = super::current();
+    if !super::exit::end_threads(thread.process(), super::exit::status_of_signal(Signal::KILL)) {
+        return;
+    }
     let name = thread.name();
     let length = name.iter().position(|byte| *byte == 0).unwrap_or(name.len());
     let name = core::str::from_utf8(&name[..length]).unwrap_or("?");
     log::error!("out of memory: killed process {} ({name})", thread.process().pid());
-    super::exit::end_threads(thread.process(), super::exit::status_of_signal(Signal::KILL));
 }
