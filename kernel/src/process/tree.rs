@@ -151,12 +151,13 @@ pub fn for_each_child(pid: Tid, mut visit: impl FnMut(&Arc<Process>)) {
     }
 }
 
-/// The session of a group, if a process that has not ended is in it.
+/// The session of a group, if there is a process in it, ended or not.
 pub fn session_of_group(group: Tid) -> Option<Tid> {
-    TREE.lock().living().find(|process| process.group() == group).map(|process| process.session())
+    TREE.lock().session_of_group(group)
 }
 
-/// Whether a group has nobody outside it, in its session, who could continue it once it has stopped (POSIX: orphaned).
+/// Whether a group has nobody outside it, in its session, who could continue it once it has stopped (POSIX: orphaned). The
+/// ended in it need nobody.
 pub fn is_orphaned(group: Tid) -> bool {
     let tree = TREE.lock();
     !tree.living().filter(|process| process.group() == group).any(|process| {
@@ -225,9 +226,10 @@ impl Tree {
         self.nodes.get(&pid)
     }
 
-    /// Whether a living process is in the group.
-    pub fn has_group(&self, group: Tid) -> bool {
-        self.living().any(|process| process.group() == group)
+    /// See [`session_of_group`]: a process stays in its group until it has been waited for.
+    fn session_of_group(&self, group: Tid) -> Option<Tid> {
+        let process = self.nodes.values().map(|node| &node.process).find(|process| process.group() == group)?;
+        Some(process.session())
     }
 
     /// A thread has another real user from now on, to whom it counts.
@@ -336,9 +338,9 @@ impl Tree {
         Some(node)
     }
 
-    /// setpgid(2): `caller` puts itself or a child into `group`. ESRCH, EACCES, EPERM.
+    /// setpgid(2): `caller` puts itself or a child, ended or not, into `group`. ESRCH, EACCES, EPERM.
     pub fn set_group(&mut self, caller: &Process, pid: Tid, group: Tid) -> Result<()> {
-        let target = self.nodes.get(&pid).filter(|node| node.ended.is_none()).map(|node| &node.process);
+        let target = self.nodes.get(&pid).map(|node| &node.process);
         let target = target
             .filter(|target| target.pid() == caller.pid() || target.parent() == caller.pid())
             .ok_or(Errno::ESRCH)?;
@@ -347,8 +349,7 @@ impl Tree {
         }
         let same_session = target.session() == caller.session();
         let leads_session = target.session() == target.pid();
-        let group_exists =
-            group == pid || self.living().any(|other| other.group() == group && other.session() == caller.session());
+        let group_exists = group == pid || self.session_of_group(group) == Some(caller.session());
         if !same_session || leads_session || !group_exists {
             return Err(Errno::EPERM);
         }
@@ -356,10 +357,10 @@ impl Tree {
         Ok(())
     }
 
-    /// setsid(2). EPERM if the caller leads a group.
+    /// setsid(2). EPERM if there is a group with the caller's number, which it leads or led.
     pub fn new_session(&mut self, caller: &Process) -> Result<Tid> {
         let pid = caller.pid();
-        if self.has_group(pid) {
+        if self.session_of_group(pid).is_some() {
             return Err(Errno::EPERM);
         }
         caller.group.store(pid, Ordering::Relaxed);

@@ -37,8 +37,27 @@ fn find(pid: i32) -> Result<Arc<Process>> {
     u32::try_from(pid).ok().and_then(tree::find).ok_or(Errno::ESRCH)
 }
 
-fn find_thread(tid: i32) -> Result<Arc<Task>> {
-    u32::try_from(tid).ok().and_then(tree::find_thread).ok_or(Errno::ESRCH)
+/// A thread by its number.
+enum Addressee {
+    /// One that has not ended.
+    Living(Arc<Task>),
+    /// The first of this process, which has. The number stays its own until the process has been waited for.
+    Ended(Arc<Process>),
+}
+
+impl Addressee {
+    fn find(tid: i32) -> Result<Self> {
+        let tid = u32::try_from(tid).map_err(|_| Errno::ESRCH)?;
+        // In this order: a first thread that ends in between is found all the same.
+        tree::find_thread(tid).map(Self::Living).or_else(|| tree::find(tid).map(Self::Ended)).ok_or(Errno::ESRCH)
+    }
+
+    fn process(&self) -> &Arc<Process> {
+        match self {
+            Self::Living(task) => task.thread().process(),
+            Self::Ended(process) => process,
+        }
+    }
 }
 
 fn kill_one(process: &Process, number: i32) -> Result<()> {
@@ -112,31 +131,31 @@ pub fn tkill(tid: i32, number: i32) -> Result<()> {
     if tid <= 0 {
         return Err(Errno::EINVAL);
     }
-    let task = find_thread(tid)?;
-    kill_thread(&task, number, |signal| SignalInfo::from_current(signal, abi::SI_TKILL))
+    let thread = Addressee::find(tid)?;
+    kill_thread(&thread, number, |signal| SignalInfo::from_current(signal, abi::SI_TKILL))
 }
 
 /// tgkill(2): tkill that insists on the thread's process.
 pub fn tgkill(pid: i32, tid: i32, number: i32) -> Result<()> {
-    let task = thread_of(pid, tid)?;
-    kill_thread(&task, number, |signal| SignalInfo::from_current(signal, abi::SI_TKILL))
+    let thread = thread_of(pid, tid)?;
+    kill_thread(&thread, number, |signal| SignalInfo::from_current(signal, abi::SI_TKILL))
 }
 
-fn thread_of(pid: i32, tid: i32) -> Result<Arc<Task>> {
+fn thread_of(pid: i32, tid: i32) -> Result<Addressee> {
     if pid <= 0 || tid <= 0 {
         return Err(Errno::EINVAL);
     }
-    let task = find_thread(tid)?;
-    if task.thread().process().pid() == pid.unsigned_abs() { Ok(task) } else { Err(Errno::ESRCH) }
+    let thread = Addressee::find(tid)?;
+    if thread.process().pid() == pid.unsigned_abs() { Ok(thread) } else { Err(Errno::ESRCH) }
 }
 
-fn kill_thread(task: &Arc<Task>, number: i32, info: impl FnOnce(Signal) -> SignalInfo) -> Result<()> {
+fn kill_thread(thread: &Addressee, number: i32, info: impl FnOnce(Signal) -> SignalInfo) -> Result<()> {
     let signal = signal_or_check(number)?;
-    let process = task.thread().process();
-    check_permission(process, signal)?;
-    match signal {
-        Some(signal) => post(process, To::Thread(task), info(signal)),
-        None => Ok(()),
+    check_permission(thread.process(), signal)?;
+    match (signal, thread) {
+        (Some(signal), Addressee::Living(task)) => post(thread.process(), To::Thread(task), info(signal)),
+        // One that has ended hears of nothing.
+        _ => Ok(()),
     }
 }
 
@@ -165,6 +184,6 @@ pub fn queue_to_thread(pid: i32, tid: i32, number: i32, bytes: &[u8; INFO_SIZE])
         return Err(Errno::EINVAL);
     }
     check_honesty(pid, bytes)?;
-    let task = thread_of(pid, tid)?;
-    kill_thread(&task, number, |signal| SignalInfo::from_program(signal, bytes))
+    let thread = thread_of(pid, tid)?;
+    kill_thread(&thread, number, |signal| SignalInfo::from_program(signal, bytes))
 }

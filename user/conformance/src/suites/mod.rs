@@ -31,6 +31,7 @@ mod hello_ring;
 mod hello_splice;
 mod hello_tools;
 mod identity;
+mod job_control;
 mod killed_in_a_copy;
 mod leaks;
 mod links;
@@ -118,6 +119,7 @@ pub static ALL: &[Suite] = &[
     Suite { name: "time", tests: time::tests },
     Suite { name: "sched", tests: sched::tests },
     Suite { name: "identity", tests: identity::tests },
+    Suite { name: "job_control", tests: job_control::tests },
     Suite { name: "misc", tests: misc::tests },
     Suite { name: "cgroup", tests: cgroup::tests },
     Suite { name: "cgroup_pids", tests: cgroup_pids::tests },

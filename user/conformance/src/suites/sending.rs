@@ -15,6 +15,7 @@ crate::tests! {
     kill_of_somebody_elses_process_gives_eperm,
     tgkill_reaches_the_thread_and_checks_its_group,
     tkill_and_tgkill_with_bad_ids_give_einval,
+    thread_of_a_zombie_can_still_be_signalled,
     default_action_of_most_signals_is_to_terminate,
     default_action_of_sigchld_is_to_ignore,
     sigkill_ends_a_process_that_blocks_everything,
@@ -92,6 +93,20 @@ fn tkill_and_tgkill_with_bad_ids_give_einval() -> Outcome {
     expect_errno(tkill(-1, SIGUSR1), EINVAL)?;
     expect_errno(tgkill(0, process::gettid(), SIGUSR1), EINVAL)?;
     expect_errno(tgkill(process::getpid(), process::gettid(), 65), EINVAL)
+}
+
+fn thread_of_a_zombie_can_still_be_signalled() -> Outcome {
+    let child = process::spawn_exit(0)?;
+    process::wait_for_state(child.pid, 'Z')?;
+    for number in [0, SIGTERM] {
+        tkill(child.pid, number)?;
+        tgkill(child.pid, child.pid, number)?;
+        expect_errno(tgkill(process::getpid(), child.pid, number), ESRCH)?;
+    }
+    expect_errno(tgkill(child.pid, child.pid, 65), EINVAL)?;
+    child.expect_success()?;
+    expect_errno(tkill(child.pid, 0), ESRCH)?;
+    expect_errno(tgkill(child.pid, child.pid, 0), ESRCH)
 }
 
 fn default_action_of_most_signals_is_to_terminate() -> Outcome {
