@@ -142,6 +142,11 @@ impl Process {
         self.exit_signal.store(Signal::CHLD.number().to_le_bytes()[0], Ordering::Relaxed);
     }
 
+    /// Whether its end is told by SIGCHLD.
+    pub(super) fn ends_with_sigchld(&self) -> bool {
+        i32::from(self.exit_signal.load(Ordering::Relaxed)) == Signal::CHLD.number()
+    }
+
     /// Its control group's id.
     pub fn cgroup(&self) -> CgroupId {
         self.cgroup.group()

@@ -2,7 +2,7 @@
 //! Lock: PROCESS_TREE around one look at the children, and inside it SIGNALS. Sleeps.
 
 use super::signal::StateChange;
-use super::tree::{self, Ended, Tree};
+use super::tree::{self, Ended, Node};
 use super::{Process, current};
 use core::sync::atomic::Ordering;
 use postern_core::errno::{Errno, Result};
@@ -20,6 +20,17 @@ pub enum Which {
     Group(Tid),
 }
 
+/// Which kind of children a wait is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Those whose end SIGCHLD tells: all but what clone(2) made to end with another signal or none.
+    Ordinary,
+    /// The others (__WCLONE).
+    Clone,
+    /// Both (__WALL).
+    All,
+}
+
 bitflags::bitflags! {
     /// What of children a wait is about.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +42,17 @@ bitflags::bitflags! {
         /// That they go on.
         const CONTINUED = 1 << 2;
     }
+}
+
+/// What a wait is about: these events of these children.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Which children.
+    pub which: Which,
+    /// Of which kind.
+    pub kind: Kind,
+    /// What of them.
+    pub events: Events,
 }
 
 /// Whether what is found is forgotten.
@@ -70,33 +92,43 @@ pub struct Found {
 }
 
 /// Waits for a child; `None` only with [`Patience::Poll`]. ECHILD, ERESTARTSYS.
-pub fn wait(which: Which, events: Events, patience: Patience, keep: Keep) -> Result<Option<Found>> {
+pub fn wait(wanted: Wanted, patience: Patience, keep: Keep) -> Result<Option<Found>> {
     let thread = current();
     let process = thread.process();
     if patience == Patience::Poll {
-        return attempt(process, which, events, keep);
+        return attempt(process, wanted, keep);
     }
     process
         .child_changed
-        .wait_interruptible(Mode::Shared, || attempt(process, which, events, keep).transpose())
+        .wait_interruptible(Mode::Shared, || attempt(process, wanted, keep).transpose())
         .unwrap_or(Err(Errno::ERESTARTSYS))
         .map(Some)
 }
 
-/// One look at the children: what has happened to one, `None` if something may later, ECHILD if there is none at all.
-fn attempt(process: &Process, which: Which, events: Events, keep: Keep) -> Result<Option<Found>> {
+/// What one child means to a wait.
+enum Look {
+    /// It is not what the wait is about, or nothing that it is about can happen to it any more.
+    Nothing,
+    /// It may bring something later.
+    Later,
+    /// Something has happened to it.
+    Now(Event),
+}
+
+/// One look at the children: what has happened to one, `None` if something may later, ECHILD if nothing can.
+fn attempt(process: &Process, wanted: Wanted, keep: Keep) -> Result<Option<Found>> {
     let mut tree = tree::lock();
     let node = tree.node(process.pid()).ok_or(Errno::ECHILD)?;
     let mut any = false;
     let mut found = None;
     for child in &node.children {
-        if !matches(&tree, *child, which) {
-            continue;
-        }
-        any = true;
-        found = event_of(&tree, *child, events).map(|event| Found { pid: *child, event });
-        if found.is_some() {
-            break;
+        match tree.node(*child).map_or(Look::Nothing, |node| look(node, wanted)) {
+            Look::Nothing => {}
+            Look::Later => any = true,
+            Look::Now(event) => {
+                found = Some(Found { pid: *child, event });
+                break;
+            }
         }
     }
     let Some(found) = found else {
@@ -119,27 +151,35 @@ fn attempt(process: &Process, which: Which, events: Events, keep: Keep) -> Resul
     Ok(Some(found))
 }
 
-fn matches(tree: &Tree, child: Tid, which: Which) -> bool {
-    match which {
+fn matches(child: &Process, wanted: Wanted) -> bool {
+    let is_meant = match wanted.which {
         Which::Any => true,
-        Which::Child(pid) => pid == child,
-        Which::Group(group) => tree.node(child).is_some_and(|node| node.process.group() == group),
-    }
+        Which::Child(pid) => pid == child.pid(),
+        Which::Group(group) => group == child.group(),
+    };
+    let is_of_kind = match wanted.kind {
+        Kind::Ordinary => child.ends_with_sigchld(),
+        Kind::Clone => !child.ends_with_sigchld(),
+        Kind::All => true,
+    };
+    is_meant && is_of_kind
 }
 
-/// What has happened to a child, if the wait is about that.
-fn event_of(tree: &Tree, child: Tid, events: Events) -> Option<Event> {
-    let node = tree.node(child)?;
-    if let Some(ended) = node.ended {
-        return events.contains(Events::ENDED).then_some(Event::Ended(ended));
+fn look(child: &Node, wanted: Wanted) -> Look {
+    if !matches(&child.process, wanted) {
+        return Look::Nothing;
     }
-    if !events.intersects(Events::STOPPED | Events::CONTINUED) {
-        return None;
+    if let Some(ended) = child.ended {
+        // It will neither stop nor go on.
+        return if wanted.events.contains(Events::ENDED) { Look::Now(Event::Ended(ended)) } else { Look::Nothing };
     }
-    let change = node.process.signals.state_change()?;
-    let wanted = match change {
+    if !wanted.events.intersects(Events::STOPPED | Events::CONTINUED) {
+        return Look::Later;
+    }
+    let Some(change) = child.process.signals.state_change() else { return Look::Later };
+    let event = match change {
         StateChange::Stopped(_) => Events::STOPPED,
         StateChange::Continued => Events::CONTINUED,
     };
-    events.contains(wanted).then_some(Event::Changed(change))
+    if wanted.events.contains(event) { Look::Now(Event::Changed(change)) } else { Look::Later }
 }

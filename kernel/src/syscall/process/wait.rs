@@ -5,7 +5,7 @@ use super::number;
 use super::resources::ResourceUsage;
 use crate::mm::user::UserPtr;
 use crate::process::signal::StateChange;
-use crate::process::wait::{Event, Events, Found, Keep, Patience, Which};
+use crate::process::wait::{Event, Events, Found, Keep, Kind, Patience, Wanted, Which};
 use crate::process::{self, tree, wait};
 use linux_raw_sys::general as abi;
 use postern_core::errno::{Errno, Result};
@@ -13,9 +13,17 @@ use postern_core::signal_set::Signal;
 use postern_core::tid_allocator::Tid;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
-/// The options that both waits know and that change nothing here: all children are alike, and every thread waits for those of
-/// all threads of its process.
-const WAIT_WITHOUT_EFFECT: u32 = abi::__WALL | abi::__WCLONE | abi::__WNOTHREAD;
+/// The options by which both waits choose among the children. `__WNOTHREAD` changes nothing here: every thread waits for the
+/// children of all threads of its process.
+const CHOICE: u32 = abi::__WALL | abi::__WCLONE | abi::__WNOTHREAD;
+
+fn kind_of_child(options: u32) -> Kind {
+    match options {
+        _ if options & abi::__WALL != 0 => Kind::All,
+        _ if options & abi::__WCLONE != 0 => Kind::Clone,
+        _ => Kind::Ordinary,
+    }
+}
 
 fn patience(options: u32) -> Patience {
     if options & abi::WNOHANG == 0 { Patience::Wait } else { Patience::Poll }
@@ -36,7 +44,7 @@ fn outcome(found: &Found) -> (i32, u64) {
 
 /// wait4(2)
 pub fn wait4(pid: i32, status: UserPtr<i32>, options: u32, usage: UserPtr<ResourceUsage>) -> Result<usize> {
-    if options & !(abi::WNOHANG | abi::WUNTRACED | abi::WCONTINUED | WAIT_WITHOUT_EFFECT) != 0 {
+    if options & !(abi::WNOHANG | abi::WUNTRACED | abi::WCONTINUED | CHOICE) != 0 {
         return Err(Errno::EINVAL);
     }
     let which = match pid {
@@ -46,7 +54,8 @@ pub fn wait4(pid: i32, status: UserPtr<i32>, options: u32, usage: UserPtr<Resour
         group @ ..-1 => Which::Group(group.unsigned_abs()),
         child => Which::Child(child.unsigned_abs()),
     };
-    let found = wait::wait(which, events(options | abi::WEXITED), patience(options), Keep::Reap)?;
+    let wanted = Wanted { which, kind: kind_of_child(options), events: events(options | abi::WEXITED) };
+    let found = wait::wait(wanted, patience(options), Keep::Reap)?;
     let Some(found) = found else { return Ok(0) };
     let (word, run_ns) = outcome(&found);
     status.write_if_some(&word)?;
@@ -105,7 +114,7 @@ pub fn waitid(
 ) -> Result<usize> {
     let events = events(options);
     let known = abi::WEXITED | abi::WSTOPPED | abi::WCONTINUED | abi::WNOHANG | abi::WNOWAIT;
-    if options & !(known | WAIT_WITHOUT_EFFECT) != 0 || events.is_empty() {
+    if options & !(known | CHOICE) != 0 || events.is_empty() {
         return Err(Errno::EINVAL);
     }
     let which = match (kind, Tid::try_from(id)) {
@@ -118,7 +127,7 @@ pub fn waitid(
         _ => return Err(Errno::EINVAL),
     };
     let keep = if options & abi::WNOWAIT == 0 { Keep::Reap } else { Keep::Keep };
-    let found = wait::wait(which, events, patience(options), keep)?;
+    let found = wait::wait(Wanted { which, kind: kind_of_child(options), events }, patience(options), keep)?;
     if let Some(found) = &found {
         usage.write_if_some(&ResourceUsage::new(outcome(found).1, 0))?;
     }

@@ -65,6 +65,7 @@ mod time;
 mod unix_sockets;
 mod unix_sockets_passing;
 mod wait;
+mod wait_options;
 
 /// All suites.
 pub static ALL: &[Suite] = &[
@@ -90,6 +91,7 @@ pub static ALL: &[Suite] = &[
     Suite { name: "unix_sockets_passing", tests: unix_sockets_passing::tests },
     Suite { name: "fork", tests: fork::tests },
     Suite { name: "wait", tests: wait::tests },
+    Suite { name: "wait_options", tests: wait_options::tests },
     Suite { name: "exec", tests: exec::tests },
     Suite { name: "exec_refused", tests: exec_refused::tests },
     Suite { name: "mmap", tests: mmap::tests },

@@ -39,6 +39,15 @@ pub fn fork_then(body: impl FnOnce() -> i32) -> Sys<i32> {
     }
 }
 
+/// The same by clone(2) with `flags`, without memory or anything else shared; the signal among them tells of the child's end.
+pub fn fork_with_flags(flags: i32, body: impl FnOnce() -> i32) -> Sys<Child> {
+    // SAFETY: as for fork; without CLONE_VM it is one.
+    match checked("clone", unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) })? {
+        0 => exit(body()),
+        pid => Ok(Child { pid: i32::try_from(pid).unwrap_or(-1) }),
+    }
+}
+
 /// Starts a child that runs `body`; its failure shows in its exit status and in the test's report.
 pub fn spawn(body: impl FnOnce() -> Outcome) -> Sys<Child> {
     let pid = fork_then(|| harness::verdict_to_status(&catch_unwind(AssertUnwindSafe(body))))?;
