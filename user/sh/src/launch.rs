@@ -72,7 +72,7 @@ impl Launch {
         match system::fork() {
             Ok(Some(child)) => {
                 held.into_iter().for_each(release_signals);
-                self.place(child);
+                self.place(shell, child);
                 self.children.push(child);
                 Ok(false)
             }
@@ -95,13 +95,19 @@ impl Launch {
     }
 
     /// Puts a child into the group of the job. Parent and child both do it, so that neither runs
-    /// ahead of the other; the parent's attempt fails harmlessly after the child's exec.
-    fn place(&mut self, child: Pid) {
+    /// ahead of the other.
+    fn place(&mut self, shell: &Shell, child: Pid) {
         if !self.job_control {
             return;
         }
         let group = *self.group.get_or_insert(child);
-        let _ = setpgid(child, group);
+        match setpgid(child, group) {
+            // The parent comes after the child's exec, or, if it ignores SIGCHLD, after its end: the child has done it.
+            Ok(()) | Err(Errno::EACCES | Errno::ESRCH) => {}
+            Err(error) => {
+                shell.complain(&format!("cannot put {child} into process group {group}: {}", error.desc()));
+            }
+        }
         if self.purpose == Purpose::Foreground {
             let _ = system::set_terminal_group(group);
         }
@@ -118,7 +124,7 @@ impl Launch {
         }
         if self.job_control {
             // While SIGTTOU is ignored, since a background process may not take the terminal.
-            self.place(nix::unistd::getpid());
+            self.place(shell, nix::unistd::getpid());
         }
         if interactive {
             system::set_disposition(Signal::SIGTTOU, Disposition::Default);

@@ -105,6 +105,19 @@ fn the_interrupt_key_ends_the_program_and_not_the_shell() {
     terminal.line("echo status-$?", "status-130");
 }
 
+/// The leader of the pipeline's group is a zombie by the time the key is pressed, and often before the second is forked.
+#[test]
+fn the_interrupt_key_ends_a_pipeline_whose_first_program_has_ended() {
+    let mut terminal = Terminal::start();
+    for _ in 0..10 {
+        terminal.press("true | sh -c 'echo run\\ning; exec sleep 100'\r");
+        terminal.wait_for("\nrunning\r\n");
+        terminal.press("\u{3}");
+        terminal.wait_for("ready> ");
+        terminal.line("echo status-$?", "status-130");
+    }
+}
+
 #[test]
 fn jobs_stop_go_on_and_end() {
     let mut terminal = Terminal::start();
