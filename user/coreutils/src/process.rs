@@ -90,9 +90,13 @@ fn or_dash<T: ToString>(value: Option<T>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| value.to_string())
 }
 
-/// `ps`: all processes. The options of other systems (`aux`, `-ef`) are accepted and change nothing.
+/// `ps [-Aef] [aux]`: all processes, which is what these ask for.
 pub fn ps(invocation: &Invocation) -> Outcome {
     const TICKS_PER_SECOND: u64 = 100;
+    let options = invocation.options("Aef")?;
+    if let Some(word) = options.operands.iter().find(|word| *word != "aux" && *word != "ax") {
+        return Err(Failure::usage(format!("unknown option {}", word.display())));
+    }
     let mut output = output()?;
     writeln!(output, "{:>5} {:>5} {:8} S {:>8} {:>8} {:>6} COMMAND", "PID", "PPID", "USER", "VSZ", "RSS", "TIME")?;
     for process in processes()? {

@@ -110,6 +110,11 @@ pub fn dispatch(words: Vec<OsString>) -> u8 {
 }
 
 fn run(name: &str, arguments: Vec<OsString>) -> u8 {
+    if arguments.as_slice() == ["--help"]
+        && let Some(usage) = usage(name)
+    {
+        return report(name, print(&usage));
+    }
     match APPLETS.binary_search_by_key(&name, |(own, _)| own) {
         Ok(index) => {
             let (name, applet) = APPLETS[index];
@@ -117,6 +122,20 @@ fn run(name: &str, arguments: Vec<OsString>) -> u8 {
         }
         Err(_) => report("coreutils", Err(Failure::usage(format!("{name}: no such applet")))),
     }
+}
+
+/// The forms of an applet's command line, one a line; none for those whose every argument is an operand.
+fn usage(name: &str) -> Option<String> {
+    let own = |form: &&str| form.split(' ').next() == Some(name);
+    let forms: Vec<_> = include_str!("../usage.txt").lines().filter(own).collect();
+    (!forms.is_empty()).then(|| format!("usage: {}\n", forms.join("\n       ")))
+}
+
+fn print(text: &str) -> Outcome {
+    let mut output = output()?;
+    output.write_all(text.as_bytes())?;
+    output.flush()?;
+    Ok(0)
 }
 
 fn report(name: &str, outcome: Outcome) -> u8 {
@@ -153,5 +172,12 @@ mod tests {
         let listed: Vec<_> = include_str!("../applets.txt").lines().collect();
         let known: Vec<_> = APPLETS.iter().map(|(name, _)| *name).collect();
         assert_eq!(listed, known);
+    }
+    #[test]
+    fn every_applet_has_a_usage_unless_help_is_an_operand_of_it() {
+        let without = APPLETS.iter().map(|(name, _)| *name).filter(|name| usage(name).is_none());
+        assert_eq!(without.collect::<Vec<_>>(), ["[", "echo", "expr", "false", "printf", "test", "true"]);
+        let known = |form: &str| APPLETS.iter().any(|(name, _)| form.split(' ').next() == Some(*name));
+        assert!(include_str!("../usage.txt").lines().all(known));
     }
 }

@@ -398,6 +398,8 @@ fn the_system_is_described() {
     let folder = Folder::new("system");
     let line = format!("{} ", std::process::id());
     assert!(folder.text("ps").lines().any(|row| row.trim_start().starts_with(&line)));
+    assert_eq!(["ps aux", "ps -ef", "ps -A"].map(|words| folder.status(words)), [Some(0); 3]);
+    assert_eq!(["ps -x", "ps 1"].map(|words| folder.status(words)), [Some(2); 2]);
     assert!(folder.text("free").contains("Mem:"));
     assert!(folder.text("uptime").starts_with("up "));
     assert_eq!(folder.text("uname"), "Linux\n");
@@ -529,4 +531,12 @@ fn hello_and_ipctop_refuse_wrong_words_and_name_what_is_missing() {
             assert!(String::from_utf8_lossy(&output.stderr).contains("No such file"), "{missing}");
         }
     }
+}
+
+#[test]
+fn help_is_a_line_of_usage_where_it_is_no_operand() {
+    let folder = Folder::new("help");
+    assert_eq!(folder.text("wc --help"), "usage: wc [-lwcm] [file...]\n");
+    assert!(folder.text("mount --help").lines().count() == 2);
+    assert_eq!(folder.text("echo --help"), "--help\n");
 }

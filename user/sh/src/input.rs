@@ -221,6 +221,7 @@ impl Shell {
 
     fn prompt(&mut self, prompt: Prompt) -> String {
         let (name, preset): (&[u8], &[u8]) = match prompt {
+            Prompt::First if nix::unistd::geteuid().is_root() => (b"PS1", b"${PWD}# "),
             Prompt::First => (b"PS1", b"${PWD}$ "),
             Prompt::Continued => (b"PS2", b"> "),
         };
