@@ -15,6 +15,7 @@ crate::tests! {
     fork_bomb_is_refused,
     threads_are_refused,
     processes_that_touch_too_much_are_killed,
+    process_whose_threads_all_touch_too_much_is_reported_once,
     files_are_refused,
     directories_with_long_names_are_refused,
     symlinks_and_fifos_are_refused,
@@ -187,6 +188,29 @@ fn processes_that_touch_too_much_are_killed() -> Outcome {
             expect_eq(eater.wait()?.signalled(), Some(libc::SIGKILL), "what ended it")?;
         }
         Ok(())
+    })
+}
+
+fn process_whose_threads_all_touch_too_much_is_reported_once() -> Outcome {
+    needs_small_machine()?;
+    const PAGES: usize = 16;
+    let touch_without_end = || {
+        loop {
+            let Ok(mapping) = memory::private(PAGES) else { continue };
+            (0..PAGES).for_each(|page| mapping.store(page * PAGE, 1));
+        }
+    };
+    survive(|| {
+        let victim = process::spawn(|| {
+            for _ in 1..8 {
+                std::thread::spawn(touch_without_end);
+            }
+            touch_without_end()
+        })?;
+        let report = format!("killed process {} (", victim.pid);
+        expect_eq(victim.wait()?.signalled(), Some(libc::SIGKILL), "what ended it")?;
+        let log = std::fs::read_to_string("/dev/kmsg")?;
+        expect_eq(log.matches(&report).count(), 1, "lines of the log about it")
     })
 }
 
