@@ -61,12 +61,11 @@ pub fn on_first_run(frame: &mut TrapFrame) {
     on_return_to_user(frame);
 }
 
-/// A program faulted.
-pub fn on_user_fault(frame: &mut TrapFrame, fault: Fault) {
+/// A program faulted, with this ESR_EL1.
+pub fn on_user_fault(frame: &mut TrapFrame, fault: Fault, syndrome: u64) {
     match fault {
         Fault::FloatingPoint => sched::fp::on_first_use(),
-        Fault::Memory { address, access, .. } => process::fault::on_memory_fault(address, access),
-        other => process::fault::on_other_fault(frame, other),
+        other => process::fault::on_fault(frame, other, syndrome),
     }
     on_return_to_user(frame);
 }

@@ -1,7 +1,7 @@
 //! What a program's fault means to its process: a page brought in, a signal, or its end.
 //! Takes ADDRESS_SPACE; may sleep. Specification: sigaction(2), the si_code table.
 
-use super::signal;
+use super::signal::{self, LastFault};
 use crate::arch::exception::{Access, Fault, TrapFrame, address};
 use crate::mm::fault::Failure;
 use crate::sched;
@@ -28,26 +28,42 @@ pub fn resolve_for_kernel(address: usize, access: Access) -> bool {
     }
 }
 
-/// A program touched memory that was not there, or not for that.
-pub fn on_memory_fault(address: usize, access: Access) {
-    match resolve(address, access) {
-        Ok(()) => {}
-        Err(Failure::NotMapped) => signal::force_fault(Signal::SEGV, abi::SEGV_MAPERR.cast_signed(), address),
-        Err(Failure::NotAllowed) => signal::force_fault(Signal::SEGV, abi::SEGV_ACCERR.cast_signed(), address),
-        Err(Failure::BeyondEnd) => signal::force_fault(Signal::BUS, abi::BUS_ADRERR.cast_signed(), address),
-        Err(Failure::OutOfMemory) => kill_for_want_of_memory(),
+/// A program did something that the machine refuses; `syndrome` is its ESR_EL1.
+pub fn on_fault(frame: &TrapFrame, fault: Fault, syndrome: u64) {
+    let failure = match fault {
+        Fault::Memory { address, access } => match resolve(address, access) {
+            Ok(()) => return,
+            Err(failure) => Some((address, failure)),
+        },
+        _ => None,
+    };
+    if let Some(told) = LastFault::of(fault, syndrome) {
+        super::current().signals.set_last_fault(told);
+    }
+    match failure {
+        Some((address, failure)) => on_memory_fault(address, failure),
+        None => on_other_fault(frame, fault, syndrome),
     }
 }
 
-/// A program did something else that the machine refuses.
-pub fn on_other_fault(frame: &TrapFrame, fault: Fault) {
+/// A program touched memory that was not there, or not for that.
+fn on_memory_fault(address: usize, failure: Failure) {
+    match failure {
+        Failure::NotMapped => signal::force_fault(Signal::SEGV, abi::SEGV_MAPERR.cast_signed(), address),
+        Failure::NotAllowed => signal::force_fault(Signal::SEGV, abi::SEGV_ACCERR.cast_signed(), address),
+        Failure::BeyondEnd => signal::force_fault(Signal::BUS, abi::BUS_ADRERR.cast_signed(), address),
+        Failure::OutOfMemory => kill_for_want_of_memory(),
+    }
+}
+
+fn on_other_fault(frame: &TrapFrame, fault: Fault, syndrome: u64) {
     let pc = address(frame.pc);
     match fault {
         Fault::Alignment { address } => signal::force_fault(Signal::BUS, abi::BUS_ADRALN.cast_signed(), address),
         Fault::IllegalInstruction => signal::force_fault(Signal::ILL, abi::ILL_ILLOPC.cast_signed(), pc),
         Fault::Breakpoint => signal::force_fault(Signal::TRAP, abi::TRAP_BRKPT.cast_signed(), pc),
         Fault::FloatingPointException => signal::force_fault(Signal::FPE, 0, pc),
-        Fault::Other { syndrome, address } => {
+        Fault::Other { address } => {
             log::warn!("process {}: fault with syndrome {syndrome:#x}", super::current().process().pid());
             signal::force_fault(Signal::BUS, abi::BUS_OBJERR.cast_signed(), address);
         }

@@ -72,10 +72,8 @@ pub enum Fault {
     Breakpoint,
     /// A trapped floating-point exception.
     FloatingPointException,
-    /// Anything else, with the syndrome.
+    /// Anything else.
     Other {
-        /// ESR_EL1.
-        syndrome: u64,
         /// FAR_EL1.
         address: usize,
     },
@@ -94,7 +92,7 @@ impl Fault {
             0x22 | 0x26 => Self::Alignment { address },
             0x2c => Self::FloatingPointException,
             0x30..=0x35 | 0x3c => Self::Breakpoint,
-            _ => Self::Other { syndrome: esr, address },
+            _ => Self::Other { address },
         }
     }
 
@@ -109,7 +107,7 @@ impl Fault {
             // Levels 0 to 3 of: address size, translation, access flag, permission.
             0x00 | 0x04 | 0x08 | 0x0c => Self::Memory { address, access },
             0x20 if esr & 0x3f == 0x21 => Self::Alignment { address },
-            _ => Self::Other { syndrome: esr, address },
+            _ => Self::Other { address },
         }
     }
 }
@@ -168,7 +166,7 @@ extern "C" fn finish_syscall_entry(frame: &mut TrapFrame, remaining: Remaining) 
 
 #[unsafe(no_mangle)]
 extern "C" fn user_fault_entry(frame: &mut TrapFrame, esr: u64, far: u64) {
-    trap::on_user_fault(frame, Fault::decode(esr, far));
+    trap::on_user_fault(frame, Fault::decode(esr, far), esr);
 }
 
 #[unsafe(no_mangle)]

@@ -3,7 +3,7 @@
 //! arch/arm64/include/uapi/asm/sigcontext.h and `asm/ucontext.h` for the layout.
 
 use super::alternate_stack::StackSettings;
-use super::{INFO_SIZE, SignalInfo, force_fault, mask};
+use super::{INFO_SIZE, LastFault, SignalInfo, force_fault, mask};
 use crate::arch::context::FpState;
 use crate::arch::exception::{PSTATE_USER_MASK, TrapFrame, address};
 use crate::mm::user::UserPtr;
@@ -46,12 +46,22 @@ struct Fpsimd {
     registers: [u128; 32],
 }
 
+/// `struct esr_context`; all zeroes, the end of the records.
+#[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+struct Syndrome {
+    magic: u32,
+    size: u32,
+    syndrome: u64,
+}
+
 /// What is written of a frame; the rest of the records' room stays as it is.
 #[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 struct Written {
     head: Head,
     fpsimd: Fpsimd,
+    syndrome: Syndrome,
     /// A record without kind or size.
     end: [u64; 2],
 }
@@ -65,6 +75,7 @@ const CONTEXT: usize = INFO_SIZE;
 const FPSIMD_MAGIC: u32 = 0x4650_8001;
 const FPSIMD_SIZE: u32 = 528;
 const ESR_MAGIC: u32 = 0x4553_5201;
+const ESR_SIZE: u32 = 16;
 /// PSTATE bits that no program has: a mode other than EL0, masked interrupts.
 const PSTATE_FORBIDDEN: u64 = 0x3df;
 
@@ -73,6 +84,7 @@ const _: () = {
     assert!(offset_of!(Head, fault_address) == CONTEXT + 176);
     assert!(offset_of!(Written, fpsimd) == CONTEXT + 464);
     assert!(size_of::<Fpsimd>() == FPSIMD_SIZE as usize);
+    assert!(size_of::<Syndrome>() == ESR_SIZE as usize);
     assert!(FRAME_SIZE == 4688);
 };
 
@@ -80,16 +92,16 @@ const _: () = {
 /// has changed.
 pub(super) fn push(frame: &mut TrapFrame, info: &SignalInfo, action: &SignalAction) -> Result<()> {
     let Disposition::Handler { entry } = action.disposition else { return Err(Errno::EINVAL) };
-    let (stack, mask) = {
+    let (stack, mask, fault) = {
         let thread = current();
         let own = thread.signals.lock();
-        (own.alternate_stack, own.saved_mask.unwrap_or(own.mask))
+        (own.alternate_stack, own.saved_mask.unwrap_or(own.mask), own.last_fault)
     };
     // A frame record on top, so that a debugger's backtrace goes on into the interrupted function.
     let record = stack.top_for(action.flags, frame.sp).wrapping_sub(16) & !15;
     let base = record.wrapping_sub(FRAME_SIZE as u64) & !15;
     UserPtr::new(address(record)).write(&[frame.x[29], frame.x[30]])?;
-    UserPtr::new(address(base)).write(&written(frame, info, stack.saved(), mask))?;
+    UserPtr::new(address(base)).write(&written(frame, info, stack.saved(), mask, fault))?;
     current().signals.lock().alternate_stack.on_handler();
     frame.x[0] = u64::from(info.signal.number().cast_unsigned());
     frame.x[1] = base;
@@ -105,7 +117,7 @@ fn return_address(action: &SignalAction) -> u64 {
     if action.flags.contains(ActionFlags::RESTORER) { action.restorer } else { vdso::sigreturn_address() as u64 }
 }
 
-fn written(frame: &TrapFrame, info: &SignalInfo, stack: StackSettings, mask: SignalSet) -> Written {
+fn written(frame: &TrapFrame, info: &SignalInfo, stack: StackSettings, mask: SignalSet, fault: LastFault) -> Written {
     let fp = fp::current_state();
     Written {
         head: Head {
@@ -115,7 +127,7 @@ fn written(frame: &TrapFrame, info: &SignalInfo, stack: StackSettings, mask: Sig
             stack,
             mask: mask.bits(),
             unused: [0; 16],
-            fault_address: info.fault_address() as u64,
+            fault_address: fault.address as u64,
             registers: frame.x,
             stack_pointer: frame.sp,
             pc: frame.pc,
@@ -123,6 +135,10 @@ fn written(frame: &TrapFrame, info: &SignalInfo, stack: StackSettings, mask: Sig
             padding: 0,
         },
         fpsimd: Fpsimd { magic: FPSIMD_MAGIC, size: FPSIMD_SIZE, status: fp.fpsr, control: fp.fpcr, registers: fp.q },
+        syndrome: match fault.syndrome {
+            0 => Syndrome { magic: 0, size: 0, syndrome: 0 },
+            syndrome => Syndrome { magic: ESR_MAGIC, size: ESR_SIZE, syndrome },
+        },
         end: [0; 2],
     }
 }
@@ -131,6 +147,7 @@ fn written(frame: &TrapFrame, info: &SignalInfo, stack: StackSettings, mask: Sig
 /// the caller must not store a result.
 pub fn rt_sigreturn(frame: &mut TrapFrame) {
     if restore(frame).is_err() {
+        current().signals.set_last_fault(LastFault::NONE);
         force_fault(Signal::SEGV, abi::SEGV_MAPERR.cast_signed(), address(frame.sp));
     }
 }
@@ -168,7 +185,7 @@ fn find_fpsimd(records: usize) -> Result<Fpsimd> {
         match (magic, size) {
             (0, 0) => return found.ok_or(Errno::EINVAL),
             (FPSIMD_MAGIC, FPSIMD_SIZE) if found.is_none() => found = Some(UserPtr::<Fpsimd>::new(at).read()?),
-            (ESR_MAGIC, 16) => {}
+            (ESR_MAGIC, ESR_SIZE) => {}
             _ => return Err(Errno::EINVAL),
         }
         offset += size as usize;

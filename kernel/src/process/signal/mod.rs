@@ -11,6 +11,7 @@
 //! | `action` | sigaction | PROCESS, SIGNALS |
 //! | `deliver` | what happens on the way to user mode; restarted calls | – |
 //! | `frame` | the handler's stack frame and rt_sigreturn | – |
+//! | `last_fault` | what frames tell of faults | – |
 //! | `alternate_stack` | sigaltstack | SIGNALS |
 //! | `stop` | job control: stopping and going on | PROCESS, SIGNALS |
 //! | `timers` | setitimer | SIGNALS |
@@ -27,6 +28,7 @@ mod deliver;
 mod frame;
 mod info;
 mod kill;
+mod last_fault;
 mod mask;
 mod send;
 mod state;
@@ -42,6 +44,7 @@ pub use deliver::{deliver, resume_deadline, set_resume_deadline};
 pub use frame::rt_sigreturn;
 pub use info::{INFO_SIZE, SignalInfo};
 pub use kill::{kill, queue_to_process, queue_to_thread, tgkill, tkill};
+pub use last_fault::LastFault;
 pub use mask::{is_blocked_or_ignored, pending, sigprocmask, sigsuspend, with_temporary_mask};
 pub use send::{force_fault, send_child_ended, send_to_current, send_to_each, send_to_group, send_to_process};
 pub use state::{ProcessSignals, SharedActions, ThreadSignals, ask_current, masks, on_thread_exit, refresh};

@@ -1,10 +1,10 @@
 //! What is pending for processes and threads, their masks and dispositions, and the bit that says there is work.
 //! Lock: SIGNALS. A process's comes first; a thread's or the dispositions' may be taken inside it.
 
-use super::SignalInfo;
 use super::alternate_stack::AlternateStack;
 use super::stop::StopState;
 use super::timers::RealTimer;
+use super::{LastFault, SignalInfo};
 use crate::fs::procfs::process_view::SignalMasks;
 use crate::process::{Process, Thread, current, exit};
 use crate::sched::{self, Work};
@@ -63,6 +63,8 @@ pub(super) struct Own {
     pub alternate_stack: AlternateStack,
     /// Whether it can take signals.
     pub phase: Phase,
+    /// What its handlers are told of.
+    pub last_fault: LastFault,
     /// When a sleep that is about to be restarted is to end.
     pub resume_deadline_ns: Option<u64>,
 }
@@ -81,17 +83,18 @@ pub(super) enum Phase {
 impl ThreadSignals {
     /// Nothing pending, nothing blocked.
     pub fn new() -> Self {
-        Self::with(SignalSet::EMPTY, AlternateStack::NONE)
+        Self::with(SignalSet::EMPTY, AlternateStack::NONE, LastFault::NONE)
     }
 
-    /// What a new thread begins with: its creator's mask, and its alternate stack unless they share memory.
+    /// What a new thread begins with: its creator's mask and last fault, and its alternate stack unless they share
+    /// memory.
     pub fn inherited(creator: &Self, drop_alternate_stack: bool) -> Self {
         let own = creator.lock();
         let stack = if drop_alternate_stack { AlternateStack::NONE } else { own.alternate_stack };
-        Self::with(own.mask, stack)
+        Self::with(own.mask, stack, own.last_fault)
     }
 
-    fn with(mask: SignalSet, alternate_stack: AlternateStack) -> Self {
+    fn with(mask: SignalSet, alternate_stack: AlternateStack, last_fault: LastFault) -> Self {
         let own = Own {
             pending: PendingSignals::new(),
             mask,
@@ -99,6 +102,7 @@ impl ThreadSignals {
             waited_for: SignalSet::EMPTY,
             alternate_stack,
             phase: Phase::Running,
+            last_fault,
             resume_deadline_ns: None,
         };
         Self { own: SpinLock::new(rank::SIGNALS, own) }
@@ -107,6 +111,11 @@ impl ThreadSignals {
     /// execve: mask and pending signals stay; the alternate stack went with the memory.
     pub fn reset_on_exec(&self) {
         self.lock().alternate_stack = AlternateStack::NONE;
+    }
+
+    /// Notes what handlers are to be told from now on.
+    pub fn set_last_fault(&self, fault: LastFault) {
+        self.lock().last_fault = fault;
     }
 
     /// Nested: perhaps inside the process's.

@@ -56,6 +56,7 @@ mod sched;
 mod sending;
 mod shared_objects;
 mod signal_actions;
+mod signal_frame;
 mod signals;
 mod splice;
 mod splice_memory;
@@ -115,6 +116,7 @@ pub static ALL: &[Suite] = &[
     Suite { name: "sending", tests: sending::tests },
     Suite { name: "alarms", tests: alarms::tests },
     Suite { name: "alternate_stack", tests: alternate_stack::tests },
+    Suite { name: "signal_frame", tests: signal_frame::tests },
     Suite { name: "registers", tests: registers::tests },
     Suite { name: "threads", tests: threads::tests },
     Suite { name: "shared_objects", tests: shared_objects::tests },
