@@ -186,8 +186,11 @@ fn insides_of_anothers_process_are_not_shown() -> Outcome {
     other.wait().map(drop)
 }
 
-/// The ways to change a file's contents.
-const CHANGES: [(&str, fn(i32) -> Outcome); 6] = [
+/// Changes the contents of "file", of which this is a descriptor.
+type Change = fn(i32) -> Outcome;
+
+/// The ways to do that.
+const CHANGES: [(&str, Change); 6] = [
     ("write", |file| expect_eq(fd::write(file, b"x")?, 1, "bytes written")),
     ("pwrite", |file| expect_eq(fd::pwrite(file, b"x", 9)?, 1, "bytes written")),
     ("ftruncate", |file| Ok(path::ftruncate(file, 5)?)),
