@@ -49,9 +49,10 @@ extern "C" fn kernel_main(device_tree: usize, image: usize) -> ! {
     exception::init();
     let blob = board::device_tree_at(device_tree);
     let device_tree = device_tree..device_tree + blob.len();
-    let machine = match Machine::from_device_tree(blob) {
+    let image_range = image..image + mm::boot::image_bytes();
+    let machine = match board::virt::read_device_tree(blob, &image_range) {
         Ok(machine) => machine,
-        Err(error) => board::die_without_console(error),
+        Err(error) => board::die(&error),
     };
     timer::init();
     psci::init(machine.psci);
@@ -81,14 +82,19 @@ fn init_memory(machine: &Machine, device_tree: &Range<usize>, image: usize) {
     reserved.push(device_tree.clone());
     reserved.extend(machine.initramfs.clone());
     // SAFETY of what follows is argued where memory is touched; this only names ranges.
-    mm::boot::start(&machine.memory, &reserved, image);
+    if let Err(error) = mm::boot::start(&machine.memory, &reserved, image) {
+        board::die(&error);
+    }
     mm::address_space::init();
 }
 
 fn init_console(machine: &Machine) {
     // Before there is a console: its first line may be one too many.
     console::set_quiet(CommandLine::new(machine.command_line).flag("quiet"));
-    console::init(Uart::new(mm::kernel_space::map_registers(&machine.uart.registers)));
+    match Uart::new(mm::kernel_space::map_registers(&machine.uart.registers)) {
+        Some(uart) => console::init(uart),
+        None => board::die(&format_args!("there is no PL011 at {:#x}", machine.uart.registers.start)),
+    }
 }
 
 /// The boot CPU's idle task begins: interrupts, other CPUs, then the first process.
@@ -96,7 +102,9 @@ extern "C" fn boot_on_task_stack(_argument: usize) -> ! {
     let Some(BootInfo { machine, image }) = BOOT.get() else { unreachable!("set before") };
     let distributor = mm::kernel_space::map_device(&machine.gic_distributor);
     let redistributors = mm::kernel_space::map_device(&machine.gic_redistributors);
-    gic::start(distributor, redistributors, machine.cpus.len());
+    if let Err(error) = gic::start(distributor, redistributors, machine.gic_redistributors.len(), machine.cpus.len()) {
+        board::die(&error);
+    }
     smp::init_this_cpu();
     gic::enable_device(machine.uart.interrupt);
     smp::start_others(&machine.cpus, *image);

@@ -2,7 +2,7 @@
 
 use crate::arch::exception::{self, Fault, Remaining, TrapFrame};
 use crate::arch::gic::{self, Interrupt};
-use crate::arch::user_access;
+use crate::arch::{probe, user_access};
 use crate::sched;
 use crate::{drivers, process, syscall};
 
@@ -85,6 +85,10 @@ pub fn on_kernel_fault(frame: &mut TrapFrame, fault: Fault, syndrome: u64) {
     }
     if matches!(fault, Fault::Alignment { .. }) && user_access::has_fixup(pc) {
         frame.pc = frame.x[9];
+        return;
+    }
+    if let Some(fixup) = probe::fixup(pc) {
+        frame.pc = fixup;
         return;
     }
     panic!("kernel fault: {fault:x?} at {pc:#x}, ESR {syndrome:#x}, LR {:#x}", frame.x[30]);

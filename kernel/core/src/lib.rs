@@ -24,6 +24,7 @@ pub mod fd_table;
 pub mod gzip;
 pub mod identity;
 pub mod line_discipline;
+pub mod machine;
 pub mod module_image;
 pub mod module_parameter;
 pub mod newc;

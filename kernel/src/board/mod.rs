@@ -2,13 +2,17 @@
 
 pub mod virt;
 
-use crate::arch::{cpu, semihosting};
+use crate::arch::semihosting;
+use crate::console;
 use crate::mm::layout::direct;
+use core::fmt::{Display, Write};
 
 /// The magic number a device tree begins with, big-endian.
 const DEVICE_TREE_MAGIC: u32 = 0xd00d_feed;
 /// Larger than any real one: beyond that, the header is nonsense.
 const DEVICE_TREE_MAX: usize = 4 << 20;
+/// What the emulator exits with if the kernel cannot boot.
+const STATUS: u8 = 102;
 
 /// The device tree at a physical address, as long as its header says. Empty if it is none, which
 /// then fails to parse.
@@ -30,15 +34,14 @@ pub fn device_tree_at(physical: usize) -> &'static [u8] {
     unsafe { core::slice::from_raw_parts(pointer, size) }
 }
 
-/// The machine cannot be known, not even its console: say why through the emulator and stop.
-pub fn die_without_console(error: virt::Error) -> ! {
-    let text = match error {
-        virt::Error::Malformed => "postern: the device tree is malformed or missing\n\0",
-        virt::Error::Missing("arm,gic-v3") => "postern: the device tree has no arm,gic-v3\n\0",
-        virt::Error::Missing("arm,pl011") => "postern: the device tree has no arm,pl011\n\0",
-        virt::Error::Missing(_) => "postern: the device tree lacks a register or interrupt property\n\0",
-    };
-    semihosting::write(text);
-    let _ = cpu::index();
-    semihosting::exit(102)
+/// The machine is not what the kernel can run on: says why, and ends the emulator with status 102. Without a console yet, the
+/// message goes to the emulator's own.
+pub fn die(reason: &dyn Display) -> ! {
+    if console::uart().is_some() {
+        log::error!("cannot boot: {reason}");
+    } else {
+        // It never fails.
+        let _ = writeln!(semihosting::Console, "postern: cannot boot: {reason}");
+    }
+    semihosting::exit(STATUS)
 }

@@ -1,6 +1,7 @@
 //! PL011 UART: bytes out by polling, bytes in by interrupt. The registers are `arm-pl011-uart`'s.
 //! Lock: CONSOLE around the device.
 
+use crate::arch::probe;
 use crate::sync::{SpinLock, rank};
 use arm_pl011_uart::{DataBits, Interrupts, LineConfig, PL011Registers, Parity, StopBits, UniqueMmioPointer};
 
@@ -8,20 +9,30 @@ use arm_pl011_uart::{DataBits, Interrupts, LineConfig, PL011Registers, Parity, S
 const BAUD_RATE: u32 = 115_200;
 const CLOCK_HZ: u32 = 24_000_000;
 
+/// UARTPeriphID0: the part number's low byte.
+const PERIPHERAL_ID0: usize = 0xfe0;
+/// A PL011's.
+const PART: u32 = 0x11;
+
 /// The console's UART.
 pub struct Uart {
     device: SpinLock<arm_pl011_uart::Uart<'static>>,
 }
 
 impl Uart {
-    /// The UART behind `registers`, enabled, interrupting when bytes have been received.
-    pub fn new(registers: UniqueMmioPointer<'static, PL011Registers>) -> Self {
+    /// The UART behind `registers`, enabled, interrupting when bytes have been received. `None` if there is none.
+    pub fn new(mut registers: UniqueMmioPointer<'static, PL011Registers>) -> Option<Self> {
+        // SAFETY: UARTPeriphID0 is read-only.
+        let identification = unsafe { probe::read_identification(registers.ptr_mut().addr(), PERIPHERAL_ID0) };
+        if identification != Some(PART) {
+            return None;
+        }
         let mut device = arm_pl011_uart::Uart::new(registers);
         let line = LineConfig { data_bits: DataBits::Bits8, parity: Parity::None, stop_bits: StopBits::One };
         // It fails only for a baud rate that the clock cannot make.
         let _ = device.enable(line, BAUD_RATE, CLOCK_HZ);
         device.set_interrupt_masks(Interrupts::RXI | Interrupts::RTI);
-        Self { device: SpinLock::new(rank::CONSOLE, device) }
+        Some(Self { device: SpinLock::new(rank::CONSOLE, device) })
     }
 
     /// Sends bytes as they are.

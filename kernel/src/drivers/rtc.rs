@@ -1,6 +1,7 @@
 //! PL031 real-time clock: read once, at boot. Its first register is `safe-mmio`'s and all that is needed.
 //! No lock, never sleeps. Specification: Arm DDI 0224, PrimeCell Real Time Clock.
 
+use crate::arch::probe;
 use crate::mm::kernel_space;
 use crate::time;
 use core::ops::Range;
@@ -10,8 +11,19 @@ use safe_mmio::fields::ReadPure;
 /// RTCDR: seconds since 1970.
 type Data = ReadPure<u32>;
 
-/// Sets the real-time clock of the kernel from the device behind `registers`. Once, at boot.
+/// RTCPeriphID0: the part number's low byte.
+const PERIPHERAL_ID0: usize = 0xfe0;
+/// A PL031's.
+const PART: u32 = 0x31;
+
+/// Sets the real-time clock of the kernel from the device behind `registers`; one that is not there is reported, and done
+/// without. Once, at boot.
 pub fn init(registers: &Range<usize>) {
-    let data = kernel_space::map_registers::<Data>(registers);
+    let mut data = kernel_space::map_registers::<Data>(registers);
+    // SAFETY: RTCPeriphID0 is read-only; a PL031's registers are a page.
+    if unsafe { probe::read_identification(data.ptr_mut().addr(), PERIPHERAL_ID0) } != Some(PART) {
+        log::error!("there is no PL031 at {:#x}: the clock starts at 1970", registers.start);
+        return;
+    }
     time::set_realtime_ns(u64::from(data.read()) * NS_PER_SECOND);
 }

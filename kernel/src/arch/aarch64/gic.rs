@@ -1,11 +1,12 @@
 //! GICv3: which interrupt is pending, and interrupts from CPU to CPU.
 //! One lock (rank GIC) around the distributor; the acknowledge path takes none.
 
-use super::cpu;
+use super::{cpu, probe};
 use crate::sync::{SpinLock, rank};
 use arm_gic::gicv3::registers::{Gicd, GicrSgi};
 use arm_gic::gicv3::{GicCpuInterface, GicV3, Group, SgiTarget, SgiTargetGroup};
 use arm_gic::{IntId, InterruptGroup, Trigger, UniqueMmioPointer};
+use core::fmt::{self, Display, Formatter};
 use core::ptr::NonNull;
 
 /// The software-generated interrupt that makes another CPU look at its run queue.
@@ -28,21 +29,70 @@ pub enum Interrupt {
     Device(u32),
 }
 
+/// GICD_PIDR2 and GICR_PIDR2, read-only; bits 7 to 4 are the architecture's version.
+const PIDR2: usize = 0xffe8;
+/// Bytes of a redistributor's registers; of a GICv4's, twice as many.
+const REDISTRIBUTOR_BYTES: usize = 0x2_0000;
+
+/// Why there is no GIC where the device tree has one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StartError {
+    /// No GICv3 or v4 distributor answers.
+    Distributor,
+    /// No redistributor answers for this CPU.
+    Redistributor(usize),
+    /// The redistributors are none the driver knows.
+    Layout,
+}
+
+impl Display for StartError {
+    fn fmt(&self, f: &mut Formatter) -> fmt::Result {
+        match self {
+            Self::Distributor => f.write_str("there is no GIC distributor where the device tree has it"),
+            Self::Redistributor(cpu) => {
+                write!(f, "there is no GIC redistributor for CPU {cpu} where the device tree has it")
+            }
+            Self::Layout => f.write_str("the GIC redistributors are neither GICv3's nor GICv4's"),
+        }
+    }
+}
+
+/// The architecture's version that the registers at `base` tell, if it is 3 or 4.
+fn version_at(base: usize) -> Option<u32> {
+    // SAFETY: the register is read-only, and aligned as `base`, which the tree's rules align, is.
+    let pidr2 = unsafe { probe::read_identification(base, PIDR2) }?;
+    Some(pidr2 >> 4 & 0xf).filter(|version| matches!(version, 3 | 4))
+}
+
+fn find_all(distributor: usize, redistributors: usize, bytes: usize, cpu_count: usize) -> Result<(), StartError> {
+    version_at(distributor).ok_or(StartError::Distributor)?;
+    let version = version_at(redistributors).ok_or(StartError::Redistributor(0))?;
+    let stride = if version == 4 { 2 * REDISTRIBUTOR_BYTES } else { REDISTRIBUTOR_BYTES };
+    let is_there = |cpu: &usize| (cpu + 1) * stride <= bytes && version_at(redistributors + cpu * stride).is_some();
+    match (0..cpu_count).find(|cpu| !is_there(cpu)) {
+        Some(cpu) => Err(StartError::Redistributor(cpu)),
+        None => Ok(()),
+    }
+}
+
 /// Initialises distributor and redistributors, given device mappings of their registers (from
 /// `kernel_space::map_device`) that nobody else uses. Once, on the boot CPU.
-pub fn start(distributor: NonNull<u8>, redistributors: NonNull<u8>, cpu_count: usize) {
+pub fn start(
+    distributor: NonNull<u8>,
+    redistributors: NonNull<u8>,
+    redistributor_bytes: usize,
+    cpu_count: usize,
+) -> Result<(), StartError> {
+    find_all(distributor.addr().get(), redistributors.addr().get(), redistributor_bytes, cpu_count)?;
     // SAFETY: the caller's promise.
     let gicd = unsafe { UniqueMmioPointer::new(distributor.cast::<Gicd>()) };
     // SAFETY: the caller's promise.
     let gic = unsafe { GicV3::new(gicd, redistributors.cast::<GicrSgi>(), cpu_count) };
-    match gic {
-        Ok(mut gic) => {
-            gic.setup(0);
-            *GIC.lock() = Some(gic);
-            init_cpu(0);
-        }
-        Err(error) => panic!("GICv3: {error:?}"),
-    }
+    let mut gic = gic.map_err(|_| StartError::Layout)?;
+    gic.setup(0);
+    *GIC.lock() = Some(gic);
+    init_cpu(0);
+    Ok(())
 }
 
 /// Lets interrupts reach CPU `index`, which calls this itself.

@@ -6,6 +6,7 @@ pub mod cpu;
 pub mod exception;
 pub mod gic;
 pub mod mmu;
+pub mod probe;
 pub mod psci;
 pub mod semihosting;
 pub mod timer;

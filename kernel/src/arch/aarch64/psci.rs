@@ -1,17 +1,8 @@
 //! PSCI: starting CPUs, power-off, reset.
 
 use core::sync::atomic::{AtomicU8, Ordering};
+use postern_core::machine::Conduit;
 use smccc::{Hvc, Smc, psci};
-
-/// How firmware is called, as the device tree says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Conduit {
-    /// HVC: a hypervisor (QEMU's `virt` by default).
-    Hvc = 0,
-    /// SMC: secure firmware.
-    Smc = 1,
-}
 
 /// Set once at boot, before other CPUs start: Relaxed.
 static CONDUIT: AtomicU8 = AtomicU8::new(Conduit::Hvc as u8);

@@ -1,5 +1,6 @@
-//! The emulator's exit status.
+//! The emulator's exit status and console.
 
+use core::fmt::{self, Write};
 use qemu_exit::QEMUExit;
 
 /// Ends the emulator with `status`. Without semihosting (other hypervisors, hardware) this traps,
@@ -8,9 +9,17 @@ pub fn exit(status: u8) -> ! {
     qemu_exit::AArch64::new().exit(u32::from(status))
 }
 
-/// Writes a NUL-terminated text to the emulator's console: for when there is no other.
-pub fn write(text: &str) {
-    debug_assert!(text.ends_with('\0'));
-    // SAFETY: SYS_WRITE0 (4) reads the text up to its NUL.
-    unsafe { core::arch::asm!("hlt #0xf000", in("w0") 4, in("x1") text.as_ptr(), options(nostack)) };
+/// The emulator's console: for when there is no other.
+pub struct Console;
+
+impl Write for Console {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for byte in text.bytes() {
+            // SAFETY: SYS_WRITEC (3) reads the byte behind x1, and answers in x0.
+            unsafe {
+                core::arch::asm!("hlt #0xf000", inout("x0") 3_u64 => _, in("x1") &raw const byte, options(nostack))
+            };
+        }
+        Ok(())
+    }
 }
