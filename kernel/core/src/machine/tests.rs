@@ -16,6 +16,10 @@ const PROP: u32 = 3;
 const NOP: u32 = 4;
 const END: u32 = 9;
 
+fn word(number: usize) -> u32 {
+    u32::try_from(number).expect("a small tree")
+}
+
 /// Flattens a tree, with `nops` NOPs before each token but the first.
 #[derive(Default)]
 struct Flattener {
@@ -50,10 +54,10 @@ impl Flattener {
     }
 
     fn bytes(&mut self, name: &str, value: &[u8]) {
-        let offset = self.strings.len() as u32;
+        let offset = word(self.strings.len());
         self.strings.extend(format!("{name}\0").as_bytes());
         self.token(PROP);
-        self.word(value.len() as u32);
+        self.word(word(value.len()));
         self.word(offset);
         self.padded(value);
     }
@@ -75,7 +79,7 @@ impl Flattener {
         let (structure, strings) = (self.structure.len(), self.strings.len());
         let total = 56 + structure + strings;
         let header = [0xd00d_feed, total, 56, 56 + structure, 40, 17, 16, 0, strings, structure];
-        let mut blob: Vec<u8> = header.iter().flat_map(|word| (*word as u32).to_be_bytes()).collect();
+        let mut blob: Vec<u8> = header.iter().flat_map(|length| word(*length).to_be_bytes()).collect();
         blob.extend([0; 16]);
         blob.extend(self.structure);
         blob.extend(self.strings);
@@ -178,7 +182,7 @@ impl Plan {
 
 fn assert_is_default(blob: &[u8]) {
     let machine = Machine::from_device_tree(blob).expect("a good tree");
-    assert_eq!(machine.memory.as_slice(), [0x4000_0000..0x4400_0000]);
+    assert_eq!((machine.memory.len(), &machine.memory[0]), (1, &(0x4000_0000..0x4400_0000)));
     assert_eq!(machine.cpus.as_slice(), [0, 1]);
     assert_eq!(machine.initramfs, Some(0x4100_0000..0x4110_0000));
     assert_eq!(machine.command_line, "quiet -- -c true");
