@@ -52,7 +52,7 @@ extern "C" fn kernel_main(device_tree: usize, image: usize) -> ! {
     let image_range = image..image + mm::boot::image_bytes();
     let machine = match board::virt::read_device_tree(blob, &image_range) {
         Ok(machine) => machine,
-        Err(error) => board::die(&error),
+        Err(error) => panic::cannot_boot(&error),
     };
     timer::init();
     psci::init(machine.psci);
@@ -83,7 +83,7 @@ fn init_memory(machine: &Machine, device_tree: &Range<usize>, image: usize) {
     reserved.extend(machine.initramfs.clone());
     // SAFETY of what follows is argued where memory is touched; this only names ranges.
     if let Err(error) = mm::boot::start(&machine.memory, &reserved, image) {
-        board::die(&error);
+        panic::cannot_boot(&error);
     }
     mm::address_space::init();
 }
@@ -93,7 +93,7 @@ fn init_console(machine: &Machine) {
     console::set_quiet(CommandLine::new(machine.command_line).flag("quiet"));
     match Uart::new(mm::kernel_space::map_registers(&machine.uart.registers)) {
         Some(uart) => console::init(uart),
-        None => board::die(&format_args!("there is no PL011 at {:#x}", machine.uart.registers.start)),
+        None => panic::cannot_boot(&format_args!("there is no PL011 at {:#x}", machine.uart.registers.start)),
     }
 }
 
@@ -103,7 +103,7 @@ extern "C" fn boot_on_task_stack(_argument: usize) -> ! {
     let distributor = mm::kernel_space::map_device(&machine.gic_distributor);
     let redistributors = mm::kernel_space::map_device(&machine.gic_redistributors);
     if let Err(error) = gic::start(distributor, redistributors, machine.gic_redistributors.len(), machine.cpus.len()) {
-        board::die(&error);
+        panic::cannot_boot(&error);
     }
     smp::init_this_cpu();
     gic::enable_device(machine.uart.interrupt);

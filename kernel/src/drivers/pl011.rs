@@ -9,9 +9,7 @@ use arm_pl011_uart::{DataBits, Interrupts, LineConfig, PL011Registers, Parity, S
 const BAUD_RATE: u32 = 115_200;
 const CLOCK_HZ: u32 = 24_000_000;
 
-/// UARTPeriphID0: the part number's low byte.
-const PERIPHERAL_ID0: usize = 0xfe0;
-/// A PL011's.
+/// The low byte of its part number.
 const PART: u32 = 0x11;
 
 /// The console's UART.
@@ -22,9 +20,7 @@ pub struct Uart {
 impl Uart {
     /// The UART behind `registers`, enabled, interrupting when bytes have been received. `None` if there is none.
     pub fn new(mut registers: UniqueMmioPointer<'static, PL011Registers>) -> Option<Self> {
-        // SAFETY: UARTPeriphID0 is read-only.
-        let identification = unsafe { probe::read_identification(registers.ptr_mut().addr(), PERIPHERAL_ID0) };
-        if identification != Some(PART) {
+        if probe::read_part_number(&mut registers) != Some(PART) {
             return None;
         }
         let mut device = arm_pl011_uart::Uart::new(registers);

@@ -11,17 +11,14 @@ use safe_mmio::fields::ReadPure;
 /// RTCDR: seconds since 1970.
 type Data = ReadPure<u32>;
 
-/// RTCPeriphID0: the part number's low byte.
-const PERIPHERAL_ID0: usize = 0xfe0;
-/// A PL031's.
+/// The low byte of its part number.
 const PART: u32 = 0x31;
 
 /// Sets the real-time clock of the kernel from the device behind `registers`; one that is not there is reported, and done
 /// without. Once, at boot.
 pub fn init(registers: &Range<usize>) {
     let mut data = kernel_space::map_registers::<Data>(registers);
-    // SAFETY: RTCPeriphID0 is read-only; a PL031's registers are a page.
-    if unsafe { probe::read_identification(data.ptr_mut().addr(), PERIPHERAL_ID0) } != Some(PART) {
+    if probe::read_part_number(&mut data) != Some(PART) {
         log::error!("there is no PL031 at {:#x}: the clock starts at 1970", registers.start);
         return;
     }

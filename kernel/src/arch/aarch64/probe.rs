@@ -1,6 +1,7 @@
 //! Whether a device is there at all: a read that may fail. Owns nothing, takes no lock.
 
 use core::arch::global_asm;
+use safe_mmio::UniqueMmioPointer;
 
 global_asm!(
     ".pushsection .text, \"ax\"",
@@ -28,6 +29,14 @@ unsafe extern "C" {
 pub unsafe fn read_identification(base: usize, offset: usize) -> Option<u32> {
     // SAFETY: the caller's promise; a fault is fixed up.
     u32::try_from(unsafe { device_probe(base + offset) }).ok()
+}
+
+/// The low byte of the part number of the PrimeCell behind `registers`, a mapped page; `None` if the bus answers with an abort.
+pub fn read_part_number<T>(registers: &mut UniqueMmioPointer<'_, T>) -> Option<u32> {
+    /// The first of the eight identification registers that end a PrimeCell's page.
+    const PERIPHERAL_ID0: usize = 0xfe0;
+    // SAFETY: a PrimeCell's identification registers are read-only, and its page is aligned.
+    unsafe { read_identification(registers.ptr_mut().addr(), PERIPHERAL_ID0) }
 }
 
 /// Where to go on after a fault at `pc`, if that is the read here.
