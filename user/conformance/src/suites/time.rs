@@ -111,7 +111,8 @@ fn interrupted_nanosleep_tells_the_rest() -> Outcome {
         signal::count(libc::SIGUSR1, libc::SA_RESTART)?;
         let (result, left) = nanosleep(timespec(Duration::from_secs(100)));
         expect_errno(result, EINTR)?;
-        expect(left > Duration::from_secs(60) && left < Duration::from_secs(100), "most of the time is left")
+        // Linux counts its timer slack as left: who is interrupted at once may have a little more than all.
+        expect(left > Duration::from_secs(60) && left < Duration::from_secs(101), "most of the time is left")
     })?;
     child.wait_until_asleep()?;
     child.kill(libc::SIGUSR1)?;
