@@ -10,6 +10,7 @@ const OF_PIPES_ONLY: &[&str] = &[
     "fstat_says_fifo",
     "pipe2_refuses_unknown_flags_with_einval",
     "exceeding_pipe_max_size_gives_eperm_without_privilege",
+    "setting_more_than_can_be_had_gives_enomem_to_root",
 ];
 
 /// The tests of this suite.

@@ -170,20 +170,22 @@ fn threads_are_refused() -> Outcome {
     })
 }
 
+/// Touches, page by page, more memory than there is, which was mapped before: when memory is short a mapping would be refused,
+/// and who asks for it lives.
+fn touch_without_end() -> Outcome {
+    const PAGES: usize = 256;
+    let count = machine_bytes()? / (PAGES * PAGE) as u64 + 1;
+    let mappings = (0..count).map(|_| memory::private(PAGES)).collect::<Sys<Vec<_>>>()?;
+    for mapping in mappings {
+        (0..PAGES).for_each(|page| mapping.store(page * PAGE, 1));
+    }
+    Ok(())
+}
+
 fn processes_that_touch_too_much_are_killed() -> Outcome {
     needs_small_machine()?;
-    const PAGES: usize = 256;
     survive(|| {
-        let eaters: Vec<_> = (0..4)
-            .map(|_| {
-                process::spawn(|| {
-                    loop {
-                        let Ok(mapping) = memory::private(PAGES) else { continue };
-                        (0..PAGES).for_each(|page| mapping.store(page * PAGE, 1));
-                    }
-                })
-            })
-            .collect::<Sys<_>>()?;
+        let eaters: Vec<_> = (0..4).map(|_| process::spawn(touch_without_end)).collect::<Sys<_>>()?;
         for eater in eaters {
             expect_eq(eater.wait()?.signalled(), Some(libc::SIGKILL), "what ended it")?;
         }
@@ -193,13 +195,6 @@ fn processes_that_touch_too_much_are_killed() -> Outcome {
 
 fn process_whose_threads_all_touch_too_much_is_reported_once() -> Outcome {
     needs_small_machine()?;
-    const PAGES: usize = 16;
-    let touch_without_end = || {
-        loop {
-            let Ok(mapping) = memory::private(PAGES) else { continue };
-            (0..PAGES).for_each(|page| mapping.store(page * PAGE, 1));
-        }
-    };
     survive(|| {
         let victim = process::spawn(|| {
             for _ in 1..8 {
