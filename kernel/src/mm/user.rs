@@ -159,17 +159,24 @@ pub fn read_c_string(address: usize, max: usize) -> Result<Vec<u8>> {
         let length = chunk.len().min(PAGE_SIZE - at % PAGE_SIZE);
         let got = length - copy_in(at, &mut chunk[..length]);
         if let Some(end) = chunk[..got].iter().position(|byte| *byte == 0) {
-            string.extend_from_slice(&chunk[..end]);
+            append(&mut string, &chunk[..end])?;
             return if string.len() > max { Err(Errno::ENAMETOOLONG) } else { Ok(string) };
         }
         if got < length {
             return Err(Errno::EFAULT);
         }
-        string.extend_from_slice(&chunk[..got]);
+        append(&mut string, &chunk[..got])?;
         if string.len() > max {
             return Err(Errno::ENAMETOOLONG);
         }
     }
+}
+
+/// Appends bytes of which a program chooses how many: ENOMEM, not the end of the kernel.
+fn append(string: &mut Vec<u8>, bytes: &[u8]) -> Result<()> {
+    string.try_reserve(bytes.len()).map_err(|_| Errno::ENOMEM)?;
+    string.extend_from_slice(bytes);
+    Ok(())
 }
 
 /// One piece of memory of a cursor.
