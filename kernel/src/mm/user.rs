@@ -149,7 +149,7 @@ pub fn compare_exchange_u32(address: usize, old: u32, new: u32) -> Result<u32> {
     unsafe { user_access::compare_exchange_u32(address, old, new) }.ok_or(Errno::EFAULT)
 }
 
-/// Fetches a NUL-terminated string of at most `max` bytes without the NUL. EFAULT; ENAMETOOLONG if longer.
+/// Fetches a NUL-terminated string of at most `max` bytes without the NUL. EFAULT; ENAMETOOLONG if longer; ENOMEM.
 pub fn read_c_string(address: usize, max: usize) -> Result<Vec<u8>> {
     let mut string = Vec::new();
     let mut chunk = [0; 128];
