@@ -14,7 +14,7 @@ use crate::fs::file::Direction;
 use crate::fs::open_file::{At, OpenFile};
 use crate::mm::address_space::{AddressSpace, PageBacking, Placement};
 use crate::mm::user::{Sink, Source};
-use crate::sched::{self, Task};
+use crate::sched::{self, Activity, Task};
 use crate::sync::{SpinLock, WaitQueue, rank};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -123,6 +123,12 @@ impl Tasks {
     /// How many have done their job.
     pub(super) fn done(&self) -> usize {
         DONE.load(Ordering::SeqCst)
+    }
+
+    /// Waits until all sleep. To be queued is not enough: who is queued makes an attempt before it sleeps, and may get what is
+    /// meant for the first in the queue.
+    pub(super) fn until_all_sleep(&self) {
+        yield_until(|| self.0.iter().all(|task| task.activity() != Activity::Running));
     }
 
     /// Sleeps until that many have.

@@ -256,7 +256,8 @@ pub fn switches_switch() {
             // Who waits when the rules change looks again: so they come after that.
             routing::put_in_force(Switches::all() - off);
             let tasks = start((0..4).map(|_| reading()).collect());
-            super::yield_until(|| waiting(&reader) == 4);
+            tasks.until_all_sleep();
+            assert_eq!(waiting(&reader), 4);
             let event = counted(off, || assert_eq!(write(&writer, b"x"), Ok(1))).wakes;
             write(&writer, b"xxx").unwrap();
             tasks.join();
@@ -289,7 +290,8 @@ pub fn herd() {
                 })
             };
             let tasks = start((0..count).map(reading).collect());
-            super::yield_until(|| waiting(&reader) == count);
+            tasks.until_all_sleep();
+            assert_eq!(waiting(&reader), count);
             for served in 1..=count {
                 let before = counters();
                 write(&writer, b"x").unwrap();

@@ -135,7 +135,8 @@ pub fn every_writer_has_its_turn_at([reader, writer]: &[Arc<OpenFile>; 2]) {
         })
     };
     let tasks = start((0..WRITERS).map(writing).collect());
-    yield_until(|| waiting_to_write(writer) == WRITERS.into());
+    tasks.until_all_sleep();
+    assert_eq!(waiting_to_write(writer), usize::from(WRITERS));
     let order: Vec<u8> = (0..usize::from(WRITERS) * BLOCKS)
         .map(|_| {
             let block = read(reader, 4096).unwrap();
