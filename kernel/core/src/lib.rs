@@ -34,6 +34,7 @@ pub mod pending_signals;
 pub mod pipe;
 pub mod readiness;
 pub mod run_queue;
+pub mod siblings;
 pub mod signal_action;
 pub mod signal_set;
 pub mod socket_queue;

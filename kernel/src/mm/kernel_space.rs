@@ -9,11 +9,12 @@ use super::page_table::{block_entry, find, find_or_add, page_entry};
 use crate::arch::boot;
 use crate::arch::mmu::{self, EntryFlags, PAGE_SIZE};
 use crate::sync::{SpinLock, rank};
+use alloc::vec::Vec;
 use arrayvec::ArrayVec;
 use core::ops::Range;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicUsize, Ordering};
-use postern_core::errno::Result;
+use postern_core::errno::{Errno, Result};
 
 const TWO_MIB: usize = 2 << 20;
 
@@ -22,16 +23,36 @@ struct KernelSpace {
     root: usize,
     /// The next free address for a device.
     next_device: usize,
-    /// The next stack slot never used.
-    next_stack: usize,
 }
 
-static SPACE: SpinLock<KernelSpace> =
-    SpinLock::new(rank::KERNEL_SPACE, KernelSpace { root: 0, next_device: DEVICES, next_stack: 0 });
+static SPACE: SpinLock<KernelSpace> = SpinLock::new(rank::KERNEL_SPACE, KernelSpace { root: 0, next_device: DEVICES });
 /// Stacks given back, kept mapped for the next task.
 static FREE_STACKS: SpinLock<ArrayVec<usize, 64>> = SpinLock::new(rank::STACKS, ArrayVec::new_const());
-/// Slots given back and unmapped.
-static FREE_SLOTS: SpinLock<alloc::vec::Vec<usize>> = SpinLock::new(rank::STACKS, alloc::vec::Vec::new());
+static STACK_SLOTS: SpinLock<StackSlots> = SpinLock::new(rank::STACKS, StackSlots { unmapped: Vec::new(), unused: 0 });
+
+/// There is room in the list for so many from the start: a page of it.
+const SLOTS_AT_FIRST: usize = PAGE_SIZE / size_of::<usize>();
+
+/// Places for stacks.
+struct StackSlots {
+    /// Given back and unmapped. It has room for every slot there is: a stack goes when a task has ended, whom nobody could tell
+    /// that there is no memory.
+    unmapped: Vec<usize>,
+    /// The first that was never taken.
+    unused: usize,
+}
+
+impl StackSlots {
+    /// ENOMEM.
+    fn take(&mut self) -> Result<usize> {
+        if let Some(slot) = self.unmapped.pop() {
+            return Ok(slot);
+        }
+        self.unmapped.try_reserve(SLOTS_AT_FIRST.max(self.unused + 1)).map_err(|_| Errno::ENOMEM)?;
+        self.unused += 1;
+        Ok(self.unused - 1)
+    }
+}
 
 fn data_flags() -> EntryFlags {
     EntryFlags::NO_KERNEL_EXECUTE | EntryFlags::NO_USER_EXECUTE
@@ -211,17 +232,12 @@ impl KernelStack {
         if let Some(slot) = FREE_STACKS.lock().pop() {
             return Ok(Self { slot });
         }
-        let slot = FREE_SLOTS.lock().pop();
-        let slot = slot.unwrap_or_else(|| {
-            let mut space = SPACE.lock();
-            space.next_stack += 1;
-            space.next_stack - 1
-        });
+        let slot = STACK_SLOTS.lock().take()?;
         let base = STACKS + slot * STACK_SLOT + (STACK_SLOT - STACK_SIZE);
         match map_fresh(base, STACK_SIZE) {
             Ok(()) => Ok(Self { slot }),
             Err(error) => {
-                FREE_SLOTS.lock().push(slot);
+                STACK_SLOTS.lock().unmapped.push(slot);
                 Err(error)
             }
         }
@@ -241,7 +257,7 @@ impl Drop for KernelStack {
         let space = SPACE.lock();
         unmap(space.root, STACKS + self.slot * STACK_SLOT + (STACK_SLOT - STACK_SIZE), STACK_SIZE);
         drop(space);
-        FREE_SLOTS.lock().push(self.slot);
+        STACK_SLOTS.lock().unmapped.push(self.slot);
     }
 }
 
@@ -249,7 +265,6 @@ impl Drop for KernelStack {
 #[cfg(test)]
 pub fn translate(address: usize) -> Result<usize> {
     use super::layout::{DIRECT_MAP, physical};
-    use postern_core::errno::Errno;
     if (DIRECT_MAP..DIRECT_MAP + (1 << 47)).contains(&address) {
         return Ok(physical(address));
     }

@@ -1,13 +1,13 @@
 //! What a thread or a process says about itself, by prctl(2) and sched_setscheduler(2), and what is kept for it.
-//! Values in atomics. Lock: PROCESS_TREE to find children. Specification: prctl(2), sched(7).
+//! Values in atomics, without a lock. Specification: prctl(2), sched(7).
 
+use super::process::Process;
 use super::signal::{self, SignalInfo};
-use super::tree;
+use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use linux_raw_sys::general as abi;
 use postern_core::errno::{Errno, Result};
 use postern_core::signal_set::Signal;
-use postern_core::tid_allocator::Tid;
 
 /// What timers of ordinary threads may be late by: reported only.
 const TIMER_SLACK_NS: u64 = 50_000;
@@ -130,14 +130,12 @@ impl ProcessAttributes {
     }
 }
 
-/// The process `pid` is about to end: its children get the signals they asked for.
-pub(super) fn on_parent_ending(pid: Tid) {
-    tree::for_each_child(pid, |child| {
-        child.for_each_task(|task| {
-            let wanted = task.thread().attributes.parent_death_signal.load(Ordering::Relaxed);
-            if let Ok(signal) = Signal::from_number(wanted.cast_signed()) {
-                signal::send_to_process(child, SignalInfo::from_current(signal, abi::SI_USER.cast_signed()));
-            }
-        });
+/// The parent of `child`, the current process, is about to end: each thread of the child gets the signal it asked for.
+pub(super) fn on_parent_ending(child: &Arc<Process>) {
+    child.for_each_task(|task| {
+        let wanted = task.thread().attributes.parent_death_signal.load(Ordering::Relaxed);
+        if let Ok(signal) = Signal::from_number(wanted.cast_signed()) {
+            signal::send_to_process(child, SignalInfo::from_current(signal, abi::SI_USER.cast_signed()));
+        }
     });
 }

@@ -133,16 +133,21 @@ fn end_process(process: &Arc<Process>, status: i32) {
     {
         handler(pid);
     }
-    super::attributes::on_parent_ending(pid);
     let run_ns = process.dead_threads_ns.load(Ordering::Relaxed) + process.children_ns();
     let uid = current().credentials().uid;
-    let departure = tree::lock().end_process(pid, Ended { status, uid, run_ns });
-    // Before its parent: who has waited for a process finds its group empty.
-    departure.cgroups.announce();
-    for notice in departure.notices {
-        notify(notice);
+    loop {
+        let departure = tree::lock().end_process(pid, Ended { status, uid, run_ns });
+        departure.adopted.iter().for_each(super::attributes::on_parent_ending);
+        // Before its parent: who has waited for a process finds its group empty.
+        departure.cgroups.announce();
+        for notice in departure.notices {
+            notify(notice);
+        }
+        drop(departure.forgotten);
+        if departure.adopted.is_empty() {
+            return;
+        }
     }
-    drop(departure.forgotten);
 }
 
 /// Tells a parent that a child has ended.

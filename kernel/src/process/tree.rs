@@ -11,11 +11,11 @@ use crate::sched::Task;
 use crate::sync::{SpinGuard, SpinLock, rank};
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use arrayvec::ArrayVec;
 use core::ops::Bound;
 use core::sync::atomic::Ordering;
 use postern_core::errno::{Errno, Result};
+use postern_core::siblings::{self, Related, Relations};
 use postern_core::signal_action::{ActionFlags, Disposition};
 use postern_core::signal_set::Signal;
 use postern_core::task_census::{Claim, TaskCensus};
@@ -29,9 +29,10 @@ static TREE: SpinLock<Tree> = SpinLock::new(
     Tree { numbers: TidAllocator::new(), census: TaskCensus::new(), threads: BTreeMap::new(), nodes: BTreeMap::new() },
 );
 
-/// How many processes are taken from the tree at once to do something with each.
+/// How many processes are taken from the tree at once to do something with each: whoever ends cannot ask for memory.
 const AT_A_TIME: usize = 16;
-type Batch = ArrayVec<Arc<Process>, AT_A_TIME>;
+/// These.
+pub type Batch = ArrayVec<Arc<Process>, AT_A_TIME>;
 
 /// All threads and processes.
 pub struct Tree {
@@ -46,10 +47,19 @@ pub struct Tree {
 pub struct Node {
     /// The process.
     pub process: Arc<Process>,
-    /// Its children, oldest first.
-    pub children: Vec<Tid>,
     /// How it ended, once it has.
     pub ended: Option<Ended>,
+    relations: Relations,
+}
+
+impl Related for Node {
+    fn relations(&self) -> &Relations {
+        &self.relations
+    }
+
+    fn relations_mut(&mut self) -> &mut Relations {
+        &mut self.relations
+    }
 }
 
 /// What is left of a process that has ended.
@@ -63,13 +73,15 @@ pub struct Ended {
     pub run_ns: u64,
 }
 
-/// What follows from a process's end, to be dealt with once the tree is unlocked.
+/// What follows from a step of a process's end, to be dealt with once the tree is unlocked.
 #[derive(Default)]
 pub struct Departure {
+    /// Its children that are init's now. None are left once there are none here: then the process has ended.
+    pub adopted: Batch,
     /// Who is to hear of an end.
-    pub notices: Vec<Notice>,
+    pub notices: ArrayVec<Notice, AT_A_TIME>,
     /// What was forgotten at once: its drop may sleep.
-    pub forgotten: Vec<Node>,
+    pub forgotten: ArrayVec<Node, AT_A_TIME>,
     /// Who is to hear that a control group is empty now.
     pub cgroups: cgroup::Notices,
 }
@@ -140,17 +152,6 @@ pub fn for_each_living(is_meant: impl Fn(&Process) -> bool, mut visit: impl FnMu
     }
 }
 
-/// The same for the children of `pid`.
-pub fn for_each_child(pid: Tid, mut visit: impl FnMut(&Arc<Process>)) {
-    let mut after = 0;
-    loop {
-        let batch = TREE.lock().children_after(pid, after);
-        let Some(last) = batch.last() else { return };
-        after = last.pid();
-        batch.iter().for_each(&mut visit);
-    }
-}
-
 /// The session of a group, if there is a process in it, ended or not.
 pub fn session_of_group(group: Tid) -> Option<Tid> {
     TREE.lock().session_of_group(group)
@@ -199,21 +200,9 @@ impl Tree {
         self.nodes.values().filter(|node| node.ended.is_none()).map(|node| &node.process)
     }
 
-    /// The next few children of `pid` whose numbers are above `after`, in order of these.
-    fn children_after(&self, pid: Tid, after: Tid) -> Batch {
-        let children = self.nodes.get(&pid).map(|node| node.children.as_slice()).unwrap_or_default();
-        let mut next: ArrayVec<Tid, AT_A_TIME> = ArrayVec::new();
-        for &child in children.iter().filter(|child| **child > after) {
-            let place = next.partition_point(|known| *known < child);
-            if place == AT_A_TIME {
-                continue;
-            }
-            if next.is_full() {
-                next.pop();
-            }
-            next.insert(place, child);
-        }
-        next.iter().filter_map(|child| self.nodes.get(child)).map(|node| node.process.clone()).collect()
+    /// The children of `pid`, oldest first.
+    pub fn children(&self, pid: Tid) -> impl Iterator<Item = &Node> {
+        siblings::children(&self.nodes, pid).map(|(_, node)| node)
     }
 
     /// Every process, ended or not, in order of their numbers.
@@ -280,36 +269,33 @@ impl Tree {
         process.parent.store(parent, Ordering::Relaxed);
         process.group.store(group, Ordering::Relaxed);
         process.session.store(session, Ordering::Relaxed);
-        if let Some(node) = self.nodes.get_mut(&parent) {
-            node.children.push(pid);
-        }
-        self.nodes.insert(pid, Node { process, children: Vec::new(), ended: None });
+        self.nodes.insert(pid, Node { process, ended: None, relations: Relations::default() });
+        siblings::join(&mut self.nodes, parent, pid);
     }
 
-    /// Notes how `pid` ended and gives its children to init. Whoever must hear of that end, or of the end of an adopted
-    /// child, is in the result; the ended whose parents do not care are forgotten here, where nobody can wait for them
-    /// in between.
+    /// Gives the next few children of `pid` to init; notes how it ended once it has none. Whoever must hear of that end, or of
+    /// the end of an adopted child, is in the result; the ended whose parents do not care are forgotten here, where nobody can
+    /// wait for them in between.
     pub fn end_process(&mut self, pid: Tid, ended: Ended) -> Departure {
-        let Some(node) = self.nodes.get_mut(&pid) else {
-            return Departure::default();
-        };
-        node.ended = Some(ended);
-        let children = core::mem::take(&mut node.children);
-        let cgroups = cgroup::on_process_end(&node.process);
-        let mut departure = Departure { cgroups, ..Departure::default() };
-        for child in &children {
-            if let Some(node) = self.nodes.get(child) {
-                node.process.parent.store(INIT, Ordering::Relaxed);
-                node.process.end_with_sigchld();
-            }
+        let adopted: Batch = self.children(pid).take(AT_A_TIME).map(|child| child.process.clone()).collect();
+        let mut departure = Departure { adopted, ..Departure::default() };
+        for child in &departure.adopted {
+            siblings::leave(&mut self.nodes, pid, child.pid());
+            child.parent.store(INIT, Ordering::Relaxed);
+            child.end_with_sigchld();
+            siblings::join(&mut self.nodes, INIT, child.pid());
         }
-        if let Some(init) = self.nodes.get_mut(&INIT) {
-            init.children.extend_from_slice(&children);
-        }
-        for child in children {
+        for at in 0..departure.adopted.len() {
+            let child = departure.adopted[at].pid();
             self.depart(child, &mut departure);
         }
-        self.depart(pid, &mut departure);
+        if departure.adopted.is_empty()
+            && let Some(node) = self.nodes.get_mut(&pid)
+        {
+            node.ended = Some(ended);
+            departure.cgroups = cgroup::on_process_end(&node.process);
+            self.depart(pid, &mut departure);
+        }
         departure
     }
 
@@ -329,10 +315,9 @@ impl Tree {
     /// Forgets a process that has ended and whose end its parent has heard of.
     pub fn reap(&mut self, pid: Tid) -> Option<Node> {
         self.nodes.get(&pid)?.ended?;
+        let parent = self.nodes.get(&pid)?.process.parent();
+        siblings::leave(&mut self.nodes, parent, pid);
         let node = self.nodes.remove(&pid)?;
-        if let Some(parent) = self.nodes.get_mut(&node.process.parent()) {
-            parent.children.retain(|child| *child != pid);
-        }
         self.release(pid);
         cgroup::on_reap(&node.process);
         Some(node)

@@ -118,15 +118,14 @@ enum Look {
 /// One look at the children: what has happened to one, `None` if something may later, ECHILD if nothing can.
 fn attempt(process: &Process, wanted: Wanted, keep: Keep) -> Result<Option<Found>> {
     let mut tree = tree::lock();
-    let node = tree.node(process.pid()).ok_or(Errno::ECHILD)?;
     let mut any = false;
     let mut found = None;
-    for child in &node.children {
-        match tree.node(*child).map_or(Look::Nothing, |node| look(node, wanted)) {
+    for child in tree.children(process.pid()) {
+        match look(child, wanted) {
             Look::Nothing => {}
             Look::Later => any = true,
             Look::Now(event) => {
-                found = Some(Found { pid: *child, event });
+                found = Some(Found { pid: child.process.pid(), event });
                 break;
             }
         }
