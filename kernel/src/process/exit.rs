@@ -2,7 +2,7 @@
 //! of CLONE_CHILD_CLEARTID; set_robust_list(2).
 
 use super::process::Process;
-use super::tree::{self, Ended, INIT, Notice};
+use super::tree::{self, Departure, Ended, INIT, Notice};
 use super::{current, signal};
 use crate::ipc::futex;
 use crate::mm::user::UserPtr;
@@ -135,16 +135,17 @@ fn end_process(process: &Arc<Process>, status: i32) {
     }
     let run_ns = process.dead_threads_ns.load(Ordering::Relaxed) + process.children_ns();
     let uid = current().credentials().uid;
+    let ended = Ended { status, uid, run_ns };
+    let mut departure = Departure::default();
     loop {
-        let departure = tree::lock().end_process(pid, Ended { status, uid, run_ns });
-        departure.adopted.iter().for_each(super::attributes::on_parent_ending);
+        tree::lock().end_process(pid, ended, &mut departure);
+        let is_over = departure.adopted.is_empty();
+        departure.adopted.drain(..).for_each(|child| super::attributes::on_parent_ending(&child));
         // Before its parent: who has waited for a process finds its group empty.
-        departure.cgroups.announce();
-        for notice in departure.notices {
-            notify(notice);
-        }
-        drop(departure.forgotten);
-        if departure.adopted.is_empty() {
+        core::mem::take(&mut departure.cgroups).announce();
+        departure.notices.drain(..).for_each(notify);
+        departure.forgotten.clear();
+        if is_over {
             return;
         }
     }

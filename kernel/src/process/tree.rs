@@ -273,12 +273,12 @@ impl Tree {
         siblings::join(&mut self.nodes, parent, pid);
     }
 
-    /// Gives the next few children of `pid` to init; notes how it ended once it has none. Whoever must hear of that end, or of
-    /// the end of an adopted child, is in the result; the ended whose parents do not care are forgotten here, where nobody can
-    /// wait for them in between.
-    pub fn end_process(&mut self, pid: Tid, ended: Ended) -> Departure {
-        let adopted: Batch = self.children(pid).take(AT_A_TIME).map(|child| child.process.clone()).collect();
-        let mut departure = Departure { adopted, ..Departure::default() };
+    /// Gives the next few children of `pid` to init; notes how it ended once it has none. What follows is put into `departure`,
+    /// which is empty: whoever must hear of that end, or of the end of an adopted child; the ended whose parents do not care,
+    /// who are forgotten here, where nobody can wait for them in between.
+    pub fn end_process(&mut self, pid: Tid, ended: Ended, departure: &mut Departure) {
+        let children = siblings::children(&self.nodes, pid).map(|(_, child)| child.process.clone());
+        departure.adopted.extend(children.take(AT_A_TIME));
         for child in &departure.adopted {
             siblings::leave(&mut self.nodes, pid, child.pid());
             child.parent.store(INIT, Ordering::Relaxed);
@@ -287,16 +287,15 @@ impl Tree {
         }
         for at in 0..departure.adopted.len() {
             let child = departure.adopted[at].pid();
-            self.depart(child, &mut departure);
+            self.depart(child, departure);
         }
         if departure.adopted.is_empty()
             && let Some(node) = self.nodes.get_mut(&pid)
         {
             node.ended = Some(ended);
             departure.cgroups = cgroup::on_process_end(&node.process);
-            self.depart(pid, &mut departure);
+            self.depart(pid, departure);
         }
-        departure
     }
 
     /// If `pid` has ended, adds what its parent is to be told of that, and forgets it if the parent does not care.
