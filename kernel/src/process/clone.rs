@@ -13,7 +13,6 @@ use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 use linux_raw_sys::general as abi;
 use postern_core::errno::{Errno, Result};
-use postern_core::signal_set::Signal;
 use postern_core::task_census::Claim;
 use postern_core::tid_allocator::Tid;
 
@@ -55,7 +54,7 @@ bitflags::bitflags! {
 pub struct CloneRequest {
     /// Flags, without the exit signal.
     pub flags: CloneFlags,
-    /// What the parent gets when the child ends; 0 for nothing.
+    /// What the parent gets when the child ends; nothing if it is no signal's number.
     pub exit_signal: u8,
     /// The child's stack pointer; 0 for the parent's.
     pub stack: u64,
@@ -73,9 +72,6 @@ impl CloneRequest {
         let exit_signal = (raw_flags & u64::from(abi::CSIGNAL)).to_le_bytes()[0];
         // On this call the upper half is ignored, as Linux does.
         let flags = CloneFlags::from_bits(raw_flags & 0xffff_ffff & !u64::from(abi::CSIGNAL)).ok_or(Errno::EINVAL)?;
-        if exit_signal != 0 {
-            Signal::from_number(i32::from(exit_signal))?;
-        }
         let implies = |flag, other| !flags.contains(flag) || flags.contains(other);
         if !implies(CloneFlags::THREAD, CloneFlags::SIGHAND) || !implies(CloneFlags::SIGHAND, CloneFlags::VM) {
             return Err(Errno::EINVAL);

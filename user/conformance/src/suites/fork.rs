@@ -26,6 +26,8 @@ crate::tests! {
     changing_directory_in_the_child_leaves_the_parents,
     child_is_in_the_parents_group_and_session,
     orphan_gets_another_parent,
+    every_orphan_gets_the_signal_that_it_asked_for,
+    every_zombie_of_one_that_ends_is_gone_with_it,
     many_pages_are_copied_right_when_both_sides_write,
     fork_while_the_kernel_reads_into_the_page_keeps_the_isolation,
     vfork_child_runs_before_the_parent_goes_on,
@@ -223,6 +225,49 @@ fn orphan_gets_another_parent() -> Outcome {
     expect_eq(told.len(), 4, "bytes of the orphan's ppid")?;
     expect(told != child.pid.to_ne_bytes(), "the orphan's ppid is no longer the dead parent")?;
     expect(told != process::getpid().to_ne_bytes(), "the grandparent does not become the parent")
+}
+
+/// More than the kernel deals with at once.
+const MANY: usize = 100;
+
+fn every_orphan_gets_the_signal_that_it_asked_for() -> Outcome {
+    let pipe = Pipe::new()?;
+    let child = process::spawn(|| {
+        for _ in 0..MANY {
+            process::spawn(|| {
+                process::set_parent_death_signal(libc::SIGKILL)?;
+                fd::write(pipe.write, b"x")?;
+                process::pause();
+                Ok(())
+            })?;
+        }
+        fd::close(pipe.write)?;
+        // All have asked.
+        expect_eq(fd::read_up_to(pipe.read, MANY)?.len(), MANY, "grandchildren")
+    })?;
+    fd::close(pipe.write)?;
+    child.expect_success()?;
+    expect_eq(fd::read(pipe.read, &mut [0; 1])?, 0, "bytes at the end of the pipe, when the last of them is gone")
+}
+
+fn every_zombie_of_one_that_ends_is_gone_with_it() -> Outcome {
+    let pipe = Pipe::new()?;
+    let child = process::spawn(|| {
+        for _ in 0..MANY {
+            let zombie = process::spawn_exit(0)?;
+            process::wait_for_state(zombie.pid, 'Z')?;
+            fd::write(pipe.write, &zombie.pid.to_ne_bytes())?;
+        }
+        Ok(())
+    })?;
+    child.expect_success()?;
+    let pids = fd::read_up_to(pipe.read, MANY * size_of::<i32>())?;
+    expect_eq(pids.len(), MANY * size_of::<i32>(), "bytes of their numbers")?;
+    for pid in pids.chunks_exact(size_of::<i32>()) {
+        let pid = i32::from_ne_bytes([pid[0], pid[1], pid[2], pid[3]]);
+        process::wait_until_gone(pid)?;
+    }
+    Ok(())
 }
 
 fn many_pages_are_copied_right_when_both_sides_write() -> Outcome {

@@ -15,6 +15,7 @@ crate::tests! {
     wait_without_wclone_does_not_wait_for_a_child_without_sigchld,
     wall_waits_for_both_kinds_of_children,
     child_without_sigchld_that_executes_is_an_ordinary_child,
+    child_whose_exit_signal_is_no_signal_ends_without_one,
 }
 
 /// Sleeps until `pid` has ended, whatever it ends with, and leaves it a zombie.
@@ -113,4 +114,13 @@ fn child_without_sigchld_that_executes_is_an_ordinary_child() -> Outcome {
     leave_to_end(child.pid)?;
     expect_errno(wait4(child.pid, __WCLONE), ECHILD)?;
     expect_eq(child.wait()?.exited(), Some(23), "the exit code")
+}
+
+fn child_whose_exit_signal_is_no_signal_ends_without_one() -> Outcome {
+    for number in [65, 255] {
+        let child = zombie_told_with(number)?;
+        expect_errno(wait4(child.pid, 0), ECHILD)?;
+        expect_eq(wait4(child.pid, __WCLONE)?.and_then(|(_, status)| status.exited()), Some(5), "the exit code")?;
+    }
+    Ok(())
 }

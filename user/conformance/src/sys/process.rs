@@ -110,6 +110,26 @@ pub fn wait_for_state(pid: i32, state: char) -> Outcome {
     }
 }
 
+/// Waits, at most five seconds, until somebody has waited for `pid`, of whom this process is not the parent.
+#[track_caller]
+pub fn wait_until_gone(pid: i32) -> Outcome {
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while kill(pid, 0).is_ok() {
+        if Instant::now() > deadline {
+            return Err(failed(format!("process {pid} is still there after five seconds")));
+        }
+        // As above.
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    Ok(())
+}
+
+/// The caller gets `signal` when its parent ends.
+pub fn set_parent_death_signal(signal: i32) -> Sys<()> {
+    // SAFETY: the call takes numbers only.
+    checked("prctl", unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal) }).map(drop)
+}
+
 /// The state letter in `/proc/PID/stat`.
 pub fn state_of(pid: i32) -> Result<char, Failure> {
     let line = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
