@@ -67,11 +67,23 @@ fn survive(attack: impl FnOnce() -> Outcome) -> Outcome {
 
 /// The same; `clean_up` takes away what the attacker leaves besides processes.
 fn survive_and(attack: impl FnOnce() -> Outcome, clean_up: impl FnOnce() -> Outcome) -> Outcome {
-    // What is made once for all is made before the count: the file system of memory files, this process's own pages.
+    // What is made once for all is made before the count: the file system of memory files, and this process's own pages, by
+    // an attack that does nothing.
     fd::close(memory::memfd(1)?)?;
-    process::spawn_exit(0)?.wait()?;
     Counts::at_rest()?.expect_again(SPARE_HEAP)?;
+    outcome_of(|| Ok(()))?;
     let before = Counts::at_rest()?;
+    let status = outcome_of(attack)?;
+    clean_up()?;
+    // SIGABRT: the C library or Rust found no memory.
+    let ended_well = status.exited() == Some(0) || matches!(status.signalled(), Some(libc::SIGKILL | libc::SIGABRT));
+    expect(ended_well, &format!("the attacker succeeds or is killed (its wait status is {:#x})", status.0))?;
+    before.expect_again(SPARE_HEAP)?;
+    expect_eq(process::spawn_exit(7)?.wait()?.exited(), Some(7), "a process made afterwards")
+}
+
+/// How an attacker ended, who has left nobody.
+fn outcome_of(attack: impl FnOnce() -> Outcome) -> Result<process::Status, Failure> {
     let attacker = process::spawn(|| {
         process::setpgid(0, 0)?;
         // Rust reports that it finds no memory, in pieces and without an end if that takes memory: over the tests' own lines.
@@ -82,12 +94,7 @@ fn survive_and(attack: impl FnOnce() -> Outcome, clean_up: impl FnOnce() -> Outc
     let status = attacker.wait()?;
     // ESRCH: nobody is left.
     let _ = process::kill(-attacker.pid, libc::SIGKILL);
-    clean_up()?;
-    // SIGABRT: the C library or Rust found no memory.
-    let ended_well = status.exited() == Some(0) || matches!(status.signalled(), Some(libc::SIGKILL | libc::SIGABRT));
-    expect(ended_well, &format!("the attacker succeeds or is killed (its wait status is {:#x})", status.0))?;
-    before.expect_again(SPARE_HEAP)?;
-    expect_eq(process::spawn_exit(7)?.wait()?.exited(), Some(7), "a process made afterwards")
+    Ok(status)
 }
 
 /// Skips the test on a machine that is too large to be filled, or not Postern.
