@@ -1,6 +1,6 @@
 # Thin names for the project's commands; what they do is in tools/, qemu.sh and Cargo's own files.
 .DEFAULT_GOAL := help
-.PHONY: help setup image run checked-run test bench checked-bench debug checked-debug check clean
+.PHONY: help setup packages image run checked-run linux checked-linux test bench checked-bench debug checked-debug check clean
 SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
@@ -25,11 +25,14 @@ quoted = '$(subst ','\'',$(value $(1)))'
 help: ## Show this list
 	@printf 'Postern: make TARGET\n\n'
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
-	@printf '\nrun, bench and debug take SMP=1..8, MEM=512M, TIMEOUT=seconds.\n'
+	@printf '\nrun, linux, bench and debug take SMP=1..8, MEM=512M, TIMEOUT=seconds.\n'
 	@printf 'image and what needs it take EXTRA="--file /bin/mine=path/to/static/program".\n'
 
 setup: ## Install QEMU and both targets' standard library (once; quick when done)
 	@tools/setup
+
+packages: setup ## Fetch what the tests take from Debian: Linux and busybox for arm64 (once; quick when done)
+	@tools/test-packages
 
 image: setup ## Build target/postern/Image and target/postern/initramfs.cpio
 	@cargo build --package image --package coreutils
@@ -42,6 +45,9 @@ image: setup ## Build target/postern/Image and target/postern/initramfs.cpio
 checked-run:
 	@tools/run --check $(call quoted,CMD)
 
+checked-linux:
+	@tools/run --check --linux $(call quoted,CMD)
+
 checked-debug:
 	@tools/run --check --gdb $(call quoted,CMD)
 
@@ -50,6 +56,9 @@ checked-bench:
 
 run: checked-run image ## Boot to a shell (^A x ends QEMU), or run CMD="ipcbench --quick" and power off
 	@tools/run $(call quoted,CMD)
+
+linux: checked-linux image packages ## As run, but on Debian's Linux in the place of Postern
+	@tools/run --linux $(call quoted,CMD)
 
 test: setup ## Run every test: host, in-kernel and conformance in the guest, with 1 and 4 CPUs
 	cargo test

@@ -16,6 +16,7 @@ readonly USAGE='usage: qemu.sh [OPTION]...
   --initrd FILE    newc initramfs, or "none" (default target/postern/initramfs.cpio)
   --append STRING  kernel command line
   --timeout S      end the guest after S seconds with status 124
+  --user-exit      semihosting for programs too: where the kernel makes no such call, init tells its status itself
   --check          only say whether the options are right
   --gdb            wait for gdb on localhost:1234 before the first instruction
   --help           this text'
@@ -24,7 +25,7 @@ here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 readonly here
 readonly QEMU="${POSTERN_QEMU:-qemu-system-aarch64}"
 
-smp='' mem=512M cpu=cortex-a72 append='' timeout_s='' icount=no gdb=no check=no
+smp='' mem=512M cpu=cortex-a72 append='' timeout_s='' icount=no gdb=no check=no semihosting='enable=on,target=native'
 image="$here/target/postern/Image" initrd="$here/target/postern/initramfs.cpio"
 
 wrong() {
@@ -43,6 +44,7 @@ parse() {
 		case $option in
 		--icount) icount=yes; continue ;;
 		--gdb) gdb=yes; continue ;;
+		--user-exit) semihosting+=,userspace=on; continue ;;
 		--check) check=yes; continue ;;
 		--help) printf '%s\n' "$USAGE"; exit 0 ;;
 		--smp | --mem | --cpu | --image | --initrd | --append | --timeout) ;;
@@ -73,7 +75,7 @@ assemble() {
 	flags=(
 		-M "virt,gic-version=3,dtb-randomness=off" -cpu "$cpu" -m "$mem"
 		-nic none -display none
-		-semihosting-config "enable=on,target=native"
+		-semihosting-config "$semihosting"
 		-kernel "$image"
 	)
 	if [[ $icount == yes ]]; then

@@ -30,6 +30,8 @@ struct Suite {
 
 const KERNEL: &[&str] = &["cargo", "test", "--package", "postern", "--target", "aarch64-unknown-none-softfloat"];
 const CONFORMANCE: &[&str] = &["make", "run", "CMD=conformance"];
+/// The oracle: what passes in the guest must pass there too.
+const CONFORMANCE_ON_LINUX: &[&str] = &["make", "linux", "CMD=conformance"];
 /// All memory of a small machine, used up in every way.
 const OUT_OF_MEMORY: &[&str] = &["make", "run", "MEM=64M", "CMD=conformance --suite out_of_memory"];
 /// What uses things up and gives them back, on the same machine, whose memory was all in use before.
@@ -75,6 +77,14 @@ const SUITES: &[Suite] = &[
         cpus: 4,
         output: Output::Ktap,
         words: CONFORMANCE,
+        keys: "",
+        timeout_s: BOOT_TIMEOUT_S,
+    },
+    Suite {
+        name: "conformance_on_linux_2_cpus",
+        cpus: 2,
+        output: Output::Ktap,
+        words: CONFORMANCE_ON_LINUX,
         keys: "",
         timeout_s: BOOT_TIMEOUT_S,
     },

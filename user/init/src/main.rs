@@ -2,6 +2,7 @@
 //!
 //! `init` starts an interactive login shell on the console and starts it again whenever it ends.
 //! `init -c STRING` runs `/bin/sh -c STRING`, waits, and leaves the machine with its status.
+//! `init --leave STATUS` does that at once, for another process 1 that ends by executing it.
 //! As PID 1 it never returns from `main`: the kernel would panic. It sleeps only in `wait4`.
 
 mod mounts;
@@ -18,6 +19,8 @@ enum Purpose {
     Interactive,
     /// One command, then power off with its status.
     Command(OsString),
+    /// Power off with this status; the process before it has mounted what there is.
+    Leave(u8),
 }
 
 /// Status of a usage error, and of `init` started by mistake on a running system.
@@ -28,9 +31,13 @@ fn main() -> ExitCode {
         eprintln!("init: must be process 1; the kernel starts it (this is process {})", std::process::id());
         return ExitCode::from(USAGE_STATUS);
     }
-    mounts::mount_all();
-    set_host_name();
-    match purpose(env::args_os().skip(1)) {
+    let purpose = purpose(env::args_os().skip(1));
+    if !matches!(purpose, Ok(Purpose::Leave(_))) {
+        mounts::mount_all();
+        set_host_name();
+    }
+    match purpose {
+        Ok(Purpose::Leave(status)) => power::leave(status),
         Ok(Purpose::Interactive) => supervise::respawn_shell(),
         Ok(Purpose::Command(command)) => power::leave(supervise::run_command(&command)),
         Err(message) => {
@@ -49,8 +56,12 @@ fn purpose(arguments: impl Iterator<Item = OsString>) -> Result<Purpose, String>
             Some("-c") => {
                 return arguments.next().map(Purpose::Command).ok_or_else(|| "-c needs a command".to_owned());
             }
+            Some("--leave") => {
+                let status = arguments.next().and_then(|word| word.to_str()?.parse().ok());
+                return status.map(Purpose::Leave).ok_or_else(|| "--leave needs a status from 0 to 255".to_owned());
+            }
             Some(option) if option.starts_with('-') => {
-                return Err(format!("unknown option {option}; usage: init [-c COMMAND]"));
+                return Err(format!("unknown option {option}; usage: init [-c COMMAND | --leave STATUS]"));
             }
             _ => eprintln!("init: ignoring argument {}", argument.display()),
         }
@@ -96,6 +107,13 @@ mod tests {
     #[test]
     fn minus_c_without_a_command_is_an_error() {
         assert!(parse(&["-c"]).is_err());
+    }
+
+    #[test]
+    fn leave_takes_a_status() {
+        assert!(matches!(parse(&["--leave", "255"]), Ok(Purpose::Leave(255))));
+        assert!(parse(&["--leave", "256"]).is_err());
+        assert!(parse(&["--leave"]).is_err());
     }
 
     #[test]
