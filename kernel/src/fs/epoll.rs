@@ -106,7 +106,7 @@ impl Epoll {
     /// ENOMEM, ENOSPC.
     pub fn open(flags: OpenFlags, credentials: &Credentials) -> Result<Arc<OpenFile>> {
         heap::admit(size_of::<Self>() + size_of::<Ready>())?;
-        let place = anonymous::place(Kind::Other("[eventpoll]"), credentials)?;
+        let place = anonymous::place(Kind::Other("eventpoll"), credentials)?;
         Ok(anonymous::open(Self::new(), place, AccessMode::READ_WRITE, flags))
     }
 

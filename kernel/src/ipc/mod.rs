@@ -7,6 +7,7 @@
 //! | `rendezvous` | how the openers of a FIFO, and of `/dev/hello`, meet | the object's |
 //! | `turns` | who goes first at a ring, of pipes and of `/dev/hello` | the object's |
 //! | `eventfd` | event counters, eventfd2(2) | EVENTFD, held over user copies |
+//! | `timerfd` | timers that are read, timerfd_create(2) | EVENTFD, held over user copies; OBJECT |
 //! | `unix_socket` | pairs of Unix sockets, socketpair(2) | SOCKET, held over user copies |
 //! | `futex` | waiters on words of user memory | FUTEX |
 //!
@@ -17,6 +18,7 @@ pub mod fifo;
 pub mod futex;
 pub mod pipe;
 pub mod rendezvous;
+pub mod timerfd;
 pub mod turns;
 pub mod unix_socket;
 

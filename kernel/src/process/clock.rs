@@ -5,7 +5,7 @@
 
 use super::{current, tree, vdso};
 use crate::arch::timer::now_ns;
-use crate::sched::{self, switch};
+use crate::sched::{self, alarm, switch};
 use crate::sync::{WaitError, WaitQueue};
 use crate::time;
 use postern_core::clock::{Clock, NS_MAX};
@@ -50,6 +50,7 @@ pub fn set_realtime_ns(ns: u64) {
     vdso::on_clock_set();
     TIMES_SET.tell();
     REALTIME_SLEEPERS.wake_all(ANY_EVENT);
+    alarm::on_clock_set();
 }
 
 /// Sleeps until the monotonic clock says `deadline_ns`.

@@ -6,12 +6,14 @@
 //! | `run_queue` | who runs next on a CPU, where a woken task goes | RUN_QUEUE |
 //! | `switch` | changing stacks and what follows a switch; the only unsafe code here | RUN_QUEUE |
 //! | `timer` | deadlines of each CPU | TIMERS |
+//! | `alarm` | who follows the real-time clock; timers on clocks that may be set | CLOCK_FOLLOWERS |
 //! | `fp` | whose FP/SIMD registers a CPU holds | – |
 //!
 //! The kernel is not preempted: a task leaves its CPU in [`park`], [`yield_now`], [`exit`] and on
 //! the way back to user mode. Knows nothing of files or signals; a task carries its
 //! [`Thread`](crate::process::Thread) for those who do. `docs/scheduling.md` explains the policy.
 
+pub mod alarm;
 pub mod fp;
 pub mod run_queue;
 pub mod switch;

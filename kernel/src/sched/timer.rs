@@ -71,11 +71,6 @@ impl Timer {
         let removed = TIMERS[self.cpu].lock().queue.remove(&self.key);
         removed.is_some()
     }
-
-    /// When it expires.
-    pub fn deadline_ns(&self) -> u64 {
-        self.key.0
-    }
 }
 
 impl Timers {

@@ -78,6 +78,8 @@ pub const FUTEX: Rank = Rank::spinning(45, "futex");
 pub const TTY_LINE: Rank = Rank::spinning(50, "tty line");
 /// Some other leaf-like state of a driver or IPC object.
 pub const OBJECT: Rank = Rank::spinning(60, "object");
+/// Who is told that the real-time clock was set: changed with a timer's owner locked.
+pub const CLOCK_FOLLOWERS: Rank = Rank::spinning(65, "clock followers");
 // Rank::WAIT_QUEUE is spinning(128).
 /// What an epoll instance's wake-up callback takes.
 pub const READY_LIST: Rank = Rank::spinning(140, "ready list");

@@ -19,6 +19,7 @@ pub mod signal;
 pub mod socket;
 pub mod system;
 pub mod time;
+pub mod timer;
 
 pub mod objects;
 mod report;
@@ -313,6 +314,7 @@ table! {
         __NR_nanosleep => time::nanosleep,
         __NR_gettimeofday => time::gettimeofday,
         __NR_settimeofday => time::settimeofday,
+        __NR_timerfd_gettime => timer::timerfd_gettime,
         // Scheduling.
         __NR_sched_yield => sched::sched_yield,
         __NR_sched_getaffinity => sched::sched_getaffinity,
@@ -353,6 +355,8 @@ table! {
         __NR_finit_module => module::finit_module,
         __NR_pipe2 => ipc::pipe2,
         __NR_eventfd2 => ipc::eventfd2,
+        __NR_timerfd_create => timer::timerfd_create,
+        __NR_timerfd_settime => timer::timerfd_settime,
         __NR_epoll_create1 => poll::epoll_create1,
         __NR_epoll_ctl => poll::epoll_ctl,
         __NR_socketpair => socket::socketpair,

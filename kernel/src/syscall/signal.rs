@@ -5,9 +5,10 @@ use super::Register;
 use crate::arch::exception::TrapFrame;
 use crate::arch::timer;
 use crate::mm::user::UserPtr;
-use crate::process::signal::{self, INFO_SIZE, IntervalTimer, StackSettings};
+use crate::process::signal::{self, INFO_SIZE, StackSettings};
 use linux_raw_sys::general as abi;
 use postern_core::errno::{Errno, Result};
+use postern_core::interval_timer::Setting;
 use postern_core::signal_action::{ActionFlags, Disposition, SignalAction};
 use postern_core::signal_set::{MaskChange, Signal, SignalSet};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
@@ -209,8 +210,8 @@ fn timeval_of_ns(ns: u64) -> [i64; 2] {
     [(ns / NS_PER_SECOND).cast_signed(), microseconds.cast_signed()]
 }
 
-fn raw_timer(timer: IntervalTimer) -> RawTimer {
-    RawTimer { interval: timeval_of_ns(timer.interval_ns), value: timeval_of_ns(timer.remaining_ns) }
+fn raw_timer(timer: Setting) -> RawTimer {
+    RawTimer { interval: timeval_of_ns(timer.interval_ns), value: timeval_of_ns(timer.value_ns) }
 }
 
 /// EINVAL for the clocks of CPU time, see `process::signal`.
@@ -228,10 +229,10 @@ pub fn getitimer(which: u32, value: usize) -> Result<usize> {
 /// setitimer(2). No new value stops the timer, as on Linux.
 pub fn setitimer(which: u32, new: usize, old: usize) -> Result<usize> {
     let new = match UserPtr::<RawTimer>::new(new) {
-        pointer if pointer.is_null() => IntervalTimer::default(),
+        pointer if pointer.is_null() => Setting::default(),
         pointer => {
             let raw = pointer.read()?;
-            IntervalTimer { interval_ns: ns_of_timeval(raw.interval)?, remaining_ns: ns_of_timeval(raw.value)? }
+            Setting { interval_ns: ns_of_timeval(raw.interval)?, value_ns: ns_of_timeval(raw.value)? }
         }
     };
     check_clock(which)?;

@@ -56,6 +56,17 @@ pub fn needs_root() -> Outcome {
     if process::geteuid() == 0 { Ok(()) } else { skip("needs root to become somebody else") }
 }
 
+/// Skips the test unless the machine is there for tests alone: a guest that runs Postern, or Linux started with a word
+/// `POSTERN_…` on its command line. Others are not to have their clocks set.
+///
+/// # Errors
+/// The skip; that of reading the command line.
+pub fn needs_own_machine() -> Outcome {
+    let is_ours = std::path::Path::new("/proc/postern").exists()
+        || std::fs::read_to_string("/proc/cmdline")?.split_whitespace().any(|word| word.starts_with("POSTERN_"));
+    if is_ours { Ok(()) } else { skip("changes the whole machine, which only guests may") }
+}
+
 /// Expects `condition`; `sentence` says what should have been true.
 ///
 /// # Errors

@@ -3,6 +3,7 @@
 //! Specification: signal(7), "Interruption of system calls and library functions by signal handlers".
 
 use super::state::Own;
+use super::taking::Taken;
 use super::{SignalInfo, frame, mask, refresh, send, stop};
 use crate::arch::exception::TrapFrame;
 use crate::process::{current, exit, tree};
@@ -44,18 +45,18 @@ pub fn deliver(frame: &mut TrapFrame) {
 }
 
 fn next_step() -> Step {
-    let thread = current();
-    let mut shared = thread.process().signals.lock();
-    if shared.stop.is_asked() {
-        return Step::Stop;
-    }
-    let mut own = thread.signals.lock();
-    let blocked = own.blocked();
-    let taken = own.pending.take_next(blocked).or_else(|| shared.pending.take_next(blocked));
-    match taken {
-        Some((signal, info)) => {
-            Step::Take { info: info.unwrap_or(SignalInfo::bare(signal)), continues: shared.stop.continues() }
+    let (taken, continues) = {
+        let thread = current();
+        let mut shared = thread.process().signals.lock();
+        if shared.stop.is_asked() {
+            return Step::Stop;
         }
+        let mut own = thread.signals.lock();
+        let blocked = own.blocked();
+        (Taken::from(&mut shared, &mut own, blocked), shared.stop.continues())
+    };
+    match taken {
+        Some(taken) => Step::Take { info: taken.settle(), continues },
         None => Step::Finish,
     }
 }

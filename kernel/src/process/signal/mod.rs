@@ -7,6 +7,7 @@
 //! | `send` | making signals pending and waking who must see them | PROCESS, SIGNALS |
 //! | `kill` | the calls that send, and their permissions | PROCESS_TREE |
 //! | `mask` | sigprocmask, sigsuspend, and masks for the time of a call | SIGNALS |
+//! | `taking` | taking what is pending, by whatever way | SIGNALS |
 //! | `wait` | sigtimedwait | SIGNALS |
 //! | `action` | sigaction | PROCESS, SIGNALS |
 //! | `deliver` | what happens on the way to user mode; restarted calls | – |
@@ -33,6 +34,7 @@ mod mask;
 mod send;
 mod state;
 mod stop;
+mod taking;
 #[cfg(test)]
 pub mod testing;
 mod timers;
@@ -49,5 +51,5 @@ pub use mask::{is_blocked_or_ignored, pending, sigprocmask, sigsuspend, with_tem
 pub use send::{force_fault, send_child_ended, send_to_current, send_to_each, send_to_group, send_to_process};
 pub use state::{ProcessSignals, SharedActions, ThreadSignals, ask_current, masks, on_thread_exit, refresh};
 pub use stop::StateChange;
-pub use timers::{IntervalTimer, getitimer, setitimer};
+pub use timers::{getitimer, setitimer};
 pub use wait::sigtimedwait;

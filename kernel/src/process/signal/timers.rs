@@ -1,105 +1,80 @@
 //! The interval timer that sends SIGALRM. Lock: SIGNALS; expires in interrupt context.
 //!
-//! ITIMER_VIRTUAL and ITIMER_PROF, which count CPU time, do not exist here: EINVAL. Specification: setitimer(2).
+//! Once it has sent its signal, the next expiry is not waited for before somebody has taken that: a short interval does not
+//! keep a CPU busy. Specification: setitimer(2); `it_real_fn` and `dequeue_signal` of Linux 6.12.
 
 use super::{SignalInfo, send_to_process};
 use crate::arch::timer::now_ns;
 use crate::process::{Process, current};
-use crate::sched::timer::{self, Expire, Timer};
-use alloc::sync::{Arc, Weak};
+use crate::sched::alarm::{Alarm, Owner, Timebase};
+use alloc::sync::Arc;
+use postern_core::interval_timer::{IntervalTimer, Setting, Start};
 use postern_core::signal_set::Signal;
 
 /// What is left of an active timer is never reported as nothing.
 const LEAST_NS: u64 = 1_000;
 
-/// `struct itimerval`, in nanoseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct IntervalTimer {
-    /// From one expiry to the next; 0 for a single one.
-    pub interval_ns: u64,
-    /// From now to the next expiry; 0 for none.
-    pub remaining_ns: u64,
-}
-
 /// ITIMER_REAL of a process.
 pub(super) struct RealTimer {
-    interval_ns: u64,
-    running: Option<Timer>,
-    /// Counts settings and expiries: an expiry that a new setting overtook finds another number.
-    generation: u64,
+    timer: IntervalTimer,
+    alarm: Alarm,
 }
 
 impl RealTimer {
     pub const fn new() -> Self {
-        Self { interval_ns: 0, running: None, generation: 0 }
+        Self { timer: IntervalTimer::STOPPED, alarm: Alarm::new() }
     }
 
-    fn read(&self) -> IntervalTimer {
-        let left = |timer: &Timer| timer.deadline_ns().saturating_sub(now_ns()).max(LEAST_NS);
-        IntervalTimer { interval_ns: self.interval_ns, remaining_ns: self.running.as_ref().map_or(0, left) }
+    fn read(&self) -> Setting {
+        let left_ns = self.timer.left_ns(now_ns()).filter(|_| self.alarm.is_set());
+        Setting { interval_ns: self.timer.interval_ns(), value_ns: left_ns.map_or(0, |left_ns| left_ns.max(LEAST_NS)) }
     }
 
-    fn start(&mut self, deadline_ns: u64, process: Weak<Process>) {
-        self.generation += 1;
-        let expiry = Expiry { process, generation: self.generation };
-        self.running = Some(timer::call_at(deadline_ns, Arc::new(expiry)));
-    }
-
-    fn cancel(&mut self) {
-        self.generation += 1;
-        if let Some(timer) = self.running.take() {
-            // One that is expiring right now finds another generation.
-            timer.cancel();
+    /// Waits for the next expiry that is still to come, if there is one.
+    fn go_on(&mut self, process: &Arc<Process>) {
+        self.timer.expire(now_ns());
+        if let Some(next_ns) = self.timer.next_ns() {
+            self.alarm.set(&Arc::downgrade(process), Timebase::Monotonic, next_ns);
         }
     }
 }
 
-struct Expiry {
-    process: Weak<Process>,
-    generation: u64,
-}
-
-impl Expire for Expiry {
-    fn on_expiry(&self, deadline_ns: u64) -> Option<u64> {
-        let process = self.process.upgrade()?;
-        let is_alive = !process.threads.lock().tasks.is_empty();
-        {
-            let mut timer = process.signals.real_timer.lock();
-            if timer.generation != self.generation || !is_alive {
-                return None;
-            }
-            timer.running = None;
-            if let Some(next_ns) = next_expiry_ns(deadline_ns, timer.interval_ns, now_ns()) {
-                timer.start(next_ns, self.process.clone());
-            }
+impl Owner for Process {
+    fn on_alarm(self: Arc<Self>, setting: u64) {
+        if self.signals.real_timer.lock().alarm.goes_off(setting) {
+            send_to_process(&self, SignalInfo::kernel(Signal::ALRM));
         }
-        send_to_process(&process, SignalInfo::kernel(Signal::ALRM));
-        // The next expiry is a timer of its own, which can be cancelled.
-        None
     }
 }
 
-/// The first of the expiries after `deadline_ns` that is still to come.
-fn next_expiry_ns(deadline_ns: u64, interval_ns: u64, now_ns: u64) -> Option<u64> {
-    let missed = now_ns.saturating_sub(deadline_ns).checked_div(interval_ns)?;
-    Some(deadline_ns.saturating_add(interval_ns.saturating_mul(missed + 1)))
+/// The current thread has taken SIGALRM, sent to its process by whomever: the timer goes on.
+pub(super) fn on_alarm_taken() {
+    let thread = current();
+    let process = thread.process();
+    let mut timer = process.signals.real_timer.lock();
+    if !timer.alarm.is_set() {
+        timer.go_on(process);
+    }
 }
 
 /// getitimer(2) for ITIMER_REAL.
-pub fn getitimer() -> IntervalTimer {
+pub fn getitimer() -> Setting {
     current().process().signals.real_timer.lock().read()
 }
 
 /// setitimer(2) for ITIMER_REAL: what it was.
-pub fn setitimer(new: IntervalTimer) -> IntervalTimer {
+pub fn setitimer(new: Setting) -> Setting {
     let thread = current();
     let process = thread.process();
     let mut timer = process.signals.real_timer.lock();
     let old = timer.read();
-    timer.cancel();
-    timer.interval_ns = new.interval_ns;
-    if new.remaining_ns != 0 {
-        timer.start(now_ns().saturating_add(new.remaining_ns), Arc::downgrade(process));
+    timer.alarm.cancel();
+    timer.timer = match new.value_ns {
+        0 => IntervalTimer::STOPPED,
+        value_ns => IntervalTimer::started(Start::After(value_ns), new.interval_ns, now_ns()),
+    };
+    if let Some(next_ns) = timer.timer.next_ns() {
+        timer.alarm.set(&Arc::downgrade(process), Timebase::Monotonic, next_ns);
     }
     old
 }
@@ -109,6 +84,6 @@ pub fn setitimer(new: IntervalTimer) -> IntervalTimer {
 pub(super) fn cancel_if_last(process: &Process) {
     let is_last = process.threads.lock().tasks.len() <= 1;
     if is_last {
-        process.signals.real_timer.lock().cancel();
+        process.signals.real_timer.lock().alarm.cancel();
     }
 }

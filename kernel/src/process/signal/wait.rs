@@ -1,5 +1,6 @@
 //! Taking pending signals without handlers. Lock: SIGNALS. Sleeps. Specification: sigtimedwait(2).
 
+use super::taking::take;
 use super::{SignalInfo, refresh, send};
 use crate::arch::timer;
 use crate::process::current;
@@ -10,7 +11,7 @@ use postern_core::signal_set::SignalSet;
 /// Takes the next pending signal of `wanted`, until `deadline_ns`. EAGAIN then, EINTR for a signal that is not wanted.
 pub fn sigtimedwait(wanted: SignalSet, deadline_ns: Option<u64>) -> Result<SignalInfo> {
     let wanted = wanted.blockable();
-    if let Some(info) = take(wanted) {
+    if let Some(info) = take(!wanted) {
         refresh();
         return Ok(info);
     }
@@ -26,7 +27,7 @@ fn wait(wanted: SignalSet, deadline_ns: Option<u64>) -> Result<SignalInfo> {
         // Another thread may have taken what woke this one: the bit must be true before it is believed, and
         // a signal that comes after this sets it again and ends the sleep.
         refresh();
-        if let Some(info) = take(wanted) {
+        if let Some(info) = take(!wanted) {
             return Ok(info);
         }
         if deadline_ns.is_some_and(|deadline| timer::now_ns() >= deadline) {
@@ -34,18 +35,10 @@ fn wait(wanted: SignalSet, deadline_ns: Option<u64>) -> Result<SignalInfo> {
         }
         if sched::current().is_interrupted() {
             // One may have come since.
-            return take(wanted).ok_or(Errno::EINTR);
+            return take(!wanted).ok_or(Errno::EINTR);
         }
         sched::park(deadline_ns);
     }
-}
-
-fn take(wanted: SignalSet) -> Option<SignalInfo> {
-    let thread = current();
-    let mut shared = thread.process().signals.lock();
-    let mut own = thread.signals.lock();
-    let (signal, info) = own.pending.take_next(!wanted).or_else(|| shared.pending.take_next(!wanted))?;
-    Some(info.unwrap_or(SignalInfo::bare(signal)))
 }
 
 fn set_waited_for(signals: SignalSet) {

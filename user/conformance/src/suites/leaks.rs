@@ -6,7 +6,7 @@ use crate::counts::Counts;
 use crate::sys::attack::{self, mkfifo};
 use crate::sys::fd::{self, Pipe};
 use crate::sys::memory::{self, PAGE, Request};
-use crate::sys::{path, process, ready, signal, socket, time};
+use crate::sys::{path, process, ready, signal, socket, time, timer};
 use crate::{probe, scratch};
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ crate::tests! {
     threads_leave_nothing,
     sockets_with_files_under_way_leave_nothing,
     epoll_instances_closed_in_any_order_leave_nothing,
+    timers_closed_while_they_run_leave_nothing,
     files_and_their_names_leave_nothing,
     mappings_leave_nothing,
     memory_freed_in_small_pieces_leaves_nothing,
@@ -105,6 +106,20 @@ fn epoll_instances_closed_in_any_order_leave_nothing() -> Outcome {
         ready::epoll_add(outer, inner, libc::EPOLLIN)?;
         expect_eq(ready::epoll_ready(outer)?.len(), 1, "instances that are ready")?;
         close_all(&[event, inner, pipe.read, outer, pipe.write])
+    })
+}
+
+fn timers_closed_while_they_run_leave_nothing() -> Outcome {
+    leaves_nothing(100, || {
+        let (beat, far) =
+            (timer::timerfd_create(libc::CLOCK_MONOTONIC, 0)?, timer::timerfd_create(libc::CLOCK_REALTIME, 0)?);
+        let epoll = ready::epoll_create()?;
+        ready::epoll_add(epoll, beat, libc::EPOLLIN)?;
+        timer::timerfd_settime(beat, 0, timer::Setting::every(Duration::from_micros(100)))?;
+        let target = time::clock_gettime(libc::CLOCK_REALTIME)? + Duration::from_secs(1000);
+        timer::timerfd_settime(far, libc::TFD_TIMER_ABSTIME, timer::Setting::once(target))?;
+        expect_eq(ready::epoll_pwait(epoll, 1, -1, None)?.len(), 1, "timers that are ready")?;
+        close_all(&[beat, far, epoll])
     })
 }
 

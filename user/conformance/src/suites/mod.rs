@@ -63,6 +63,7 @@ mod splice_memory;
 mod symlinks;
 mod threads;
 mod time;
+mod timerfd;
 mod unix_sockets;
 mod unix_sockets_passing;
 mod wait;
@@ -121,6 +122,7 @@ pub static ALL: &[Suite] = &[
     Suite { name: "threads", tests: threads::tests },
     Suite { name: "shared_objects", tests: shared_objects::tests },
     Suite { name: "time", tests: time::tests },
+    Suite { name: "timerfd", tests: timerfd::tests },
     Suite { name: "sched", tests: sched::tests },
     Suite { name: "identity", tests: identity::tests },
     Suite { name: "job_control", tests: job_control::tests },

@@ -18,6 +18,7 @@ pub mod signal;
 pub mod socket;
 pub mod splice;
 pub mod time;
+pub mod timer;
 
 use std::ffi::CString;
 use std::fmt;
@@ -99,6 +100,7 @@ plain!(
     libc::timespec,
     libc::timeval,
     libc::itimerval,
+    libc::itimerspec,
     libc::rlimit,
     libc::rusage,
     libc::siginfo_t,

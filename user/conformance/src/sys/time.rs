@@ -8,7 +8,8 @@ pub fn timespec(duration: Duration) -> libc::timespec {
     libc::timespec { tv_sec: duration.as_secs().cast_signed(), tv_nsec: i64::from(duration.subsec_nanos()) }
 }
 
-fn duration(time: libc::timespec) -> Duration {
+/// What the kernel told.
+pub fn duration(time: libc::timespec) -> Duration {
     Duration::from_secs(time.tv_sec.unsigned_abs()) + Duration::from_nanos(time.tv_nsec.unsigned_abs())
 }
 
@@ -18,6 +19,13 @@ pub fn clock_gettime(clock: i32) -> Sys<Duration> {
     // SAFETY: room for the struct.
     checked("clock_gettime", unsafe { libc::clock_gettime(clock, &raw mut time) })?;
     Ok(duration(time))
+}
+
+/// `clock_settime`.
+pub fn clock_settime(clock: i32, time: Duration) -> Sys<()> {
+    let time = timespec(time);
+    // SAFETY: the kernel reads one struct.
+    checked("clock_settime", unsafe { libc::clock_settime(clock, &raw const time) }).map(drop)
 }
 
 /// `clock_getres`.

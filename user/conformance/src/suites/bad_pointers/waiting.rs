@@ -1,7 +1,8 @@
 //! Arguments of calls that wait, and of signals, clocks and timers.
 
 use super::{Access, Case, Fixture, ROOM, ZERO_TIME, call, word};
-use crate::sys::Sys;
+use crate::sys::timer::timerfd_create;
+use crate::sys::{Sys, fd};
 use Access::{Reads, ReadsWord, Writes};
 
 /// The kernel's signal set is eight bytes long.
@@ -37,6 +38,14 @@ fn epoll_ctl(fixture: &Fixture, event: usize) -> Sys<usize> {
 
 fn futex(operation: i32, address: usize, timeout: usize) -> Sys<usize> {
     call(libc::SYS_futex, [address, word(operation), 0, timeout])
+}
+
+/// A new timer that is read, and the call on it.
+fn on_timerfd(body: impl FnOnce(usize) -> Sys<usize>) -> Sys<usize> {
+    let timer = timerfd_create(libc::CLOCK_MONOTONIC, 0)?;
+    let result = body(word(timer));
+    fd::close(timer)?;
+    result
 }
 
 pub(super) const CASES: &[Case] = &[
@@ -89,6 +98,17 @@ pub(super) const CASES: &[Case] = &[
     Case::new("getitimer_timer", Writes(32), |_, at| call(libc::SYS_getitimer, [0, at])),
     // A null new value stops the timer on Linux.
     Case::new("setitimer_new_timer", Reads(32), |_, at| call(libc::SYS_setitimer, [0, at, 0])).optional(),
+    Case::new("clock_settime_time", Reads(16), |_, at| call(libc::SYS_clock_settime, [0, at])),
+    Case::new("timerfd_settime_new_time", Reads(32), |_, at| {
+        on_timerfd(|timer| call(libc::SYS_timerfd_settime, [timer, 0, at, 0]))
+    }),
+    Case::new("timerfd_settime_old_time", Writes(32), |f, at| {
+        on_timerfd(|timer| call(libc::SYS_timerfd_settime, [timer, 0, f.good(ROOM), at]))
+    })
+    .optional(),
+    Case::new("timerfd_gettime_time", Writes(32), |_, at| {
+        on_timerfd(|timer| call(libc::SYS_timerfd_gettime, [timer, at]))
+    }),
     Case::new("futex_wait_word", ReadsWord, |f, at| futex(libc::FUTEX_WAIT, at, f.good(ZERO_TIME))),
     Case::new("futex_private_wait_word", ReadsWord, |f, at| {
         futex(libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG, at, f.good(ZERO_TIME))
