@@ -4,7 +4,7 @@
 use super::process::{NewProcess, Process};
 use super::signal::ThreadSignals;
 use super::thread::{NewThread, Thread, VforkDone};
-use super::{cgroup, current, limits::Resource, tree};
+use super::{cgroup, current, limits::Resource, signal, tree};
 use crate::arch::exception::TrapFrame;
 use crate::fs::procfs::tunables::THREADS_MAX;
 use crate::mm::user::UserPtr;
@@ -86,11 +86,28 @@ pub fn clone(frame: &TrapFrame, request: &CloneRequest) -> Result<Tid> {
     if flags.contains(CloneFlags::PARENT) && current().process().pid() == tree::INIT {
         return Err(Errno::EINVAL);
     }
+    let is_process = !flags.contains(CloneFlags::THREAD);
+    if is_process {
+        current().signals.begin_fork();
+    }
+    let made = make(frame, request);
+    if is_process {
+        current().signals.end_fork();
+    }
+    let (tid, vfork) = made?;
+    if let Some(vfork) = vfork {
+        current().wait_for_vfork(&vfork);
+    }
+    Ok(tid)
+}
+
+/// Makes the thread or process and lets it run: its number, and what the caller is to wait for. As [`clone`].
+fn make(frame: &TrapFrame, request: &CloneRequest) -> Result<(Tid, Option<Arc<VforkDone>>)> {
+    let flags = request.flags;
     // What was sent before is taken before, so that no child escapes a signal that its parent would have died of.
     if sched::current().is_interrupted() {
         return Err(Errno::ERESTARTNOINTR);
     }
-    let joint_signals = current().process().joint_signals.load(Ordering::Relaxed);
     let tid = tree::allocate_number(&claim())?;
     let task = match new_task(frame, request, tid) {
         Ok(task) => task,
@@ -101,7 +118,7 @@ pub fn clone(frame: &TrapFrame, request: &CloneRequest) -> Result<Tid> {
     };
     let vfork = flags.contains(CloneFlags::VFORK).then(VforkDone::new);
     *task.thread().vfork.lock() = vfork.clone();
-    if let Err(error) = announce(&task, flags, joint_signals) {
+    if let Err(error) = announce(&task, flags) {
         tree::release_number(tid);
         discard(task);
         return Err(error);
@@ -111,10 +128,7 @@ pub fn clone(frame: &TrapFrame, request: &CloneRequest) -> Result<Tid> {
         let _ = UserPtr::<u32>::new(request.parent_tid).write(&tid);
     }
     sched::start(task);
-    if let Some(vfork) = vfork {
-        current().wait_for_vfork(&vfork);
-    }
-    Ok(tid)
+    Ok((tid, vfork))
 }
 
 /// What bounds the number of the caller's tasks: RLIMIT_NPROC unless it is privileged, and what memory is good for.
@@ -192,9 +206,9 @@ fn new_process(parent: &Process, request: &CloneRequest, pid: Tid) -> Arc<Proces
     })
 }
 
-/// Puts the child where signals and waits find it. ERESTARTNOINTR if the parent is being killed meanwhile, or was sent a
-/// signal with others since there had been `joint_signals` of them: the new process would miss it. EAGAIN if a control group is full.
-fn announce(task: &Arc<Task>, flags: CloneFlags, joint_signals: u32) -> Result<()> {
+/// Puts the child where signals and waits find it, with those that were sent to its parent and others while it was made.
+/// ERESTARTNOINTR if the parent is being killed meanwhile; EAGAIN if a control group is full.
+fn announce(task: &Arc<Task>, flags: CloneFlags) -> Result<()> {
     let thread = task.thread();
     let process = thread.process();
     let parent = current();
@@ -202,7 +216,7 @@ fn announce(task: &Arc<Task>, flags: CloneFlags, joint_signals: u32) -> Result<(
     if !flags.contains(CloneFlags::THREAD) {
         let caller = parent.process();
         let is_ending = caller.threads.lock().ending.is_some();
-        if is_ending || caller.joint_signals.load(Ordering::Relaxed) != joint_signals {
+        if is_ending {
             return Err(Errno::ERESTARTNOINTR);
         }
     }
@@ -227,6 +241,7 @@ fn announce(task: &Arc<Task>, flags: CloneFlags, joint_signals: u32) -> Result<(
     tree.add_thread(thread.tid(), task.clone());
     if !flags.contains(CloneFlags::THREAD) {
         let caller = parent.process();
+        signal::give_child(process, parent.signals.end_fork());
         let of = if flags.contains(CloneFlags::PARENT) { caller.parent() } else { caller.pid() };
         tree.add_process(process.clone(), of);
         if of != caller.pid() {

@@ -37,8 +37,6 @@ pub struct Process {
     pub(super) image: SpinLock<Image>,
     limits: SpinLock<Limits>,
     pub(super) signals: ProcessSignals,
-    /// How many signals were sent to many processes, this among them. Written under PROCESS_TREE, and compared there: Relaxed.
-    pub(super) joint_signals: AtomicU32,
     pub(super) actions: SpinLock<Arc<SharedActions>>,
     /// Its control group, and what is charged there. Written with CGROUPS locked.
     pub(super) cgroup: Membership,
@@ -106,7 +104,6 @@ impl Process {
             image: SpinLock::new(rank::PROCESS, new.image),
             limits: SpinLock::new(rank::PROCESS, new.limits),
             signals: ProcessSignals::new(),
-            joint_signals: AtomicU32::new(0),
             actions: SpinLock::new(rank::PROCESS, new.actions),
             cgroup: Membership::new(),
             start_ns: crate::arch::timer::now_ns(),

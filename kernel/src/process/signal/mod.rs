@@ -48,7 +48,9 @@ pub use info::{INFO_SIZE, SignalInfo};
 pub use kill::{kill, queue_to_process, queue_to_thread, tgkill, tkill};
 pub use last_fault::LastFault;
 pub use mask::{is_blocked_or_ignored, pending, sigprocmask, sigsuspend, with_temporary_mask};
-pub use send::{force_fault, send_child_ended, send_to_current, send_to_each, send_to_group, send_to_process};
+pub use send::{
+    force_fault, give_child, send_child_ended, send_to_current, send_to_each, send_to_group, send_to_process,
+};
 pub use state::{ProcessSignals, SharedActions, ThreadSignals, ask_current, masks, on_thread_exit, refresh};
 pub use stop::StateChange;
 pub use timers::{getitimer, setitimer};

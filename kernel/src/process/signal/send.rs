@@ -13,10 +13,9 @@ use crate::process::tree::Node;
 use crate::process::{Process, current, exit, tree};
 use crate::sched::{Task, switch};
 use alloc::sync::Arc;
-use core::sync::atomic::Ordering;
 use linux_raw_sys::general as abi;
 use postern_core::errno::{Errno, Result};
-use postern_core::pending_signals::{PendingSignals, Sent};
+use postern_core::pending_signals::{PendingSignals, Sent, taken_back_by};
 use postern_core::signal_action::Receiver;
 use postern_core::signal_set::{Signal, SignalSet};
 
@@ -105,7 +104,7 @@ pub(super) fn post(process: &Process, to: To<'_>, info: SignalInfo) -> Result<()
 
 /// Sends each process that is meant what `info` says of it (`None`: it was only asked whether that is allowed), and tells
 /// `on_result` what came of each. The tree is locked throughout: a child that one of them makes is either among them or not yet
-/// announced, and then its maker starts again (see `clone`).
+/// announced, and then the signal is noted for it.
 pub(super) fn post_to_each(
     is_meant: impl Fn(&Process) -> bool,
     info: impl Fn(&Node) -> Result<Option<SignalInfo>>,
@@ -116,8 +115,8 @@ pub(super) fn post_to_each(
     for node in tree.nodes().filter(|node| is_meant(&node.process)) {
         on_result(info(node).and_then(|info| {
             let Some(info) = info else { return Ok(()) };
-            node.process.joint_signals.fetch_add(1, Ordering::Relaxed);
             let (result, continued) = post_silently(&node.process, To::Process, info);
+            note_for_children(&node.process, info.signal);
             if continued == stop::Continued::Yes {
                 any_continued = true;
             }
@@ -131,9 +130,35 @@ pub(super) fn post_to_each(
     }
 }
 
+/// The children that threads of `process` are just making get `signal` as well, whether it blocks it or not, unless it ignores
+/// it. As in Linux's `copy_process`, a signal of job control takes back those that it undoes.
+fn note_for_children(process: &Process, signal: Signal) {
+    let receiver = receiver(process);
+    let actions = process.actions();
+    let threads = process.threads.lock();
+    for task in threads.tasks.iter() {
+        let mut own = task.thread().signals.lock();
+        let mask = own.mask;
+        if let Some(joint) = &mut own.joint {
+            *joint = *joint & !taken_back_by(signal);
+            if !actions.lock().drops(signal, mask, receiver) {
+                joint.insert(signal);
+            }
+        }
+    }
+}
+
+/// A new process, which is not announced yet, gets what was sent to many while it was made.
+pub fn give_child(process: &Process, joint: SignalSet) {
+    let mut shared = process.signals.lock();
+    for signal in joint.iter() {
+        shared.pending.send(signal, SignalInfo::bare(signal), usize::MAX);
+    }
+}
+
 /// [`post`] without telling the parent of a process that goes on.
 fn post_silently(process: &Process, to: To<'_>, info: SignalInfo) -> (Result<()>, stop::Continued) {
-    let receiver = if process.pid() == tree::INIT { Receiver::Init } else { Receiver::Ordinary };
+    let receiver = receiver(process);
     if info.signal == Signal::KILL {
         if receiver == Receiver::Ordinary {
             exit::end_threads(process, exit::status_of_signal(Signal::KILL));
@@ -152,6 +177,11 @@ fn post_silently(process: &Process, to: To<'_>, info: SignalInfo) -> (Result<()>
     let dropped = actions.lock().drops(info.signal, blocked, receiver);
     let result = if dropped { Ok(()) } else { enqueue(to, info, limit, &threads, &mut shared) };
     (result, continued)
+}
+
+/// As what `process` gets signals.
+fn receiver(process: &Process) -> Receiver {
+    if process.pid() == tree::INIT { Receiver::Init } else { Receiver::Ordinary }
 }
 
 /// What the receiver blocks, for the question whether a signal that it ignores may be dropped. For a process its first

@@ -65,6 +65,8 @@ pub(super) struct Own {
     pub phase: Phase,
     /// What its handlers are told of.
     pub last_fault: LastFault,
+    /// While it makes a process: what was sent to its own process and to others at once, which the child is to get too.
+    pub joint: Option<SignalSet>,
     /// When a sleep that is about to be restarted is to end.
     pub resume_deadline_ns: Option<u64>,
 }
@@ -103,6 +105,7 @@ impl ThreadSignals {
             alternate_stack,
             phase: Phase::Running,
             last_fault,
+            joint: None,
             resume_deadline_ns: None,
         };
         Self { own: SpinLock::new(rank::SIGNALS, own) }
@@ -111,6 +114,16 @@ impl ThreadSignals {
     /// execve: mask and pending signals stay; the alternate stack went with the memory.
     pub fn reset_on_exec(&self) {
         self.lock().alternate_stack = AlternateStack::NONE;
+    }
+
+    /// The thread begins to make a process: from here on, what is sent to many is noted for the child.
+    pub fn begin_fork(&self) {
+        self.lock().joint = Some(SignalSet::EMPTY);
+    }
+
+    /// The child is about to be announced, with the tree locked, or will not be: what was noted for it.
+    pub fn end_fork(&self) -> SignalSet {
+        self.lock().joint.take().unwrap_or(SignalSet::EMPTY)
     }
 
     /// Notes what handlers are to be told from now on.
