@@ -180,7 +180,7 @@ impl<P> PipeState<P> {
         if self.ring.is_empty() {
             return if self.writers.open == 0 { Ok(Step::new(0, Wakes::NONE)) } else { Err(Errno::EAGAIN) };
         }
-        if self.ring.holds_back(Party::Readers) {
+        if self.ring.turns_away(Party::Readers) {
             return Err(Errno::EAGAIN);
         }
         let was_full = self.ring.is_full();
@@ -276,6 +276,7 @@ fn fill<P>(mut room: WriteRoom<'_, P>, copy: &mut impl FnMut(&mut P, Range<usize
 
 mod ends;
 mod line;
+mod loan;
 mod shape;
 mod splice;
 #[cfg(test)]

@@ -78,6 +78,10 @@ impl FileOps for Null {
         Ok(source.remaining())
     }
 
+    fn has_pages(&self) -> bool {
+        true
+    }
+
     /// Takes the page as well, if it can.
     fn try_splice_in(&self, _: &Io, offer: &mut Offer<'_, Frame>) -> Result<usize> {
         let bytes = offer.range().len();
@@ -118,6 +122,10 @@ impl FileOps for Zero {
 
     fn try_read(&self, _: &Io, sink: &mut Sink<'_>) -> Result<usize> {
         read_zeroes(sink)
+    }
+
+    fn has_pages(&self) -> bool {
+        true
     }
 
     /// The same page of zeroes, as often as wanted.

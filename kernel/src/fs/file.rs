@@ -112,6 +112,13 @@ pub trait FileOps: Any + Send + Sync {
         None
     }
 
+    /// Whether it keeps its bytes in pages, or nowhere, and so lends and takes pages itself in the two attempts that follow. They
+    /// are then made with a ring's lock held: they take no other sleeping lock than PAGES, and drop nothing that could. Of every
+    /// other file no attempt is made with a ring locked, and what it locks is its own affair.
+    fn has_pages(&self) -> bool {
+        false
+    }
+
     /// As [`FileOps::try_read`], but gives the pages that the bytes lie in: at most `length` bytes, as far as `batch` has room.
     /// An object with pages of its own shares them out; by default the bytes are copied to new ones.
     ///
@@ -122,7 +129,7 @@ pub trait FileOps: Any + Send + Sync {
     }
 
     /// As [`FileOps::try_write`], but may take the page that the bytes lie in, if nobody else holds it; by default they are
-    /// copied. How many bytes it took.
+    /// copied. How many bytes it took. Without [`FileOps::has_pages`] the page is never to be had.
     ///
     /// # Errors
     /// As `try_write`.

@@ -353,6 +353,10 @@ impl FileOps for Inode {
         }
     }
 
+    fn has_pages(&self) -> bool {
+        true
+    }
+
     fn try_splice_out(&self, io: &Io, length: usize, batch: &mut Batch) -> Result<usize> {
         let Node::File(file) = &self.node else { return Err(Errno::EINVAL) };
         let bytes = file.share(io.offset.ok_or(Errno::ESPIPE)?, length, batch)?;

@@ -1,13 +1,15 @@
 //! splice, tee, vmsplice and sendfile: bytes that go from file to file with the pages they lie in, where both ends allow it.
 //!
 //! Owns the ways between a ring of pages ([`PageQueue`]: a pipe, a driver's ring) and another file, whose two attempts in
-//! `FileOps` share pages out and take them in, or copy. Locks: FILE_POSITION and FILE_WRITE of a regular file, then that of the
-//! ring, then what an attempt takes; none over a wait. Sleeps in those, and, interruptibly, for data or room.
+//! `FileOps` share pages out and take them in, or copy. Locks: FILE_POSITION and FILE_WRITE of a regular file, then either that of
+//! the ring, with PAGES inside, or what an attempt takes, with no ring locked; none over a wait. Sleeps in those, and,
+//! interruptibly, for data or room.
 //! Specification: splice(2), tee(2), vmsplice(2), sendfile(2); fs/splice.c of Linux 6.12. Who owns a page when: docs/splice.md.
 //!
 //! | file | owns |
 //! |---|---|
 //! | `queue` | rings, and the order of their locks |
+//! | `loan` | a ring and a file that has no pages, which is asked with the ring unlocked |
 //! | `direct` | sendfile between files that are no rings |
 //! | `memory` | vmsplice |
 //! | `waiting` | the loop around attempts |
@@ -15,6 +17,7 @@
 
 mod counters;
 mod direct;
+mod loan;
 mod memory;
 mod queue;
 mod waiting;
@@ -156,27 +159,12 @@ fn fill_from_file(
     }
     let moved = until_moved(input.party(), output.party(), || {
         if is_stream {
-            fill_from_stream(call, input.file, target, length)
+            loan::fill(call, input.file, target, length)
         } else {
             fill_from_place(call, &mut input, target, length)
         }
     })?;
     Ok(moved.bytes)
-}
-
-/// What a stream gives is gone from it: it is asked only when there is room, with the ring locked.
-fn fill_from_stream(call: Call, input: &OpenFile, target: &dyn PageQueue, length: usize) -> Attempt<Moved> {
-    with_ring(target, |ring| {
-        let room = ring.room_for_pieces()?;
-        let mut batch = Batch::new();
-        let io = Io { offset: None, flags: input.flags() };
-        let length = length.min(room.saturating_mul(PAGE_SIZE));
-        match input.ops().try_splice_out(&io, length, &mut batch) {
-            Ok(0) => Ok(Step::new(Moved::default(), Wakes::NONE)),
-            Ok(_) => accept(call, ring, &mut batch),
-            Err(error) => Err(refusal(error, Refusal::NoData)),
-        }
-    })
 }
 
 /// A file with places can be asked again for what did not fit: the ring is locked for the pieces alone.
@@ -230,9 +218,14 @@ fn empty_to_file(source: &dyn PageQueue, input: End<'_>, mut output: End<'_>, le
         return Err(Errno::EINVAL);
     }
     let (from, to) = (input.party(), output.party());
+    let has_pages = to.file.ops().has_pages();
     drain(from, to, length, |left| {
         output.with_place(Direction::Write, |io| {
-            with_ring(source, |ring| ring.try_offer(left, |offer| put(Call::Splice, to.file, io, offer)))
+            if has_pages {
+                with_ring(source, |ring| ring.try_offer(left, |offer| put(Call::Splice, to.file, io, offer)))
+            } else {
+                loan::empty(Call::Splice, source, to.file, io, left)
+            }
         })
     })
 }

@@ -26,7 +26,7 @@ pub const EPOLL: Rank = Rank::sleeping(38, "epoll");
 pub const EPOLL_NESTING: Rank = Rank::sleeping(33, "epoll nesting");
 /// The parameters of a module: set with the position of their file held.
 pub const MODULE_PARAMETERS: Rank = Rank::sleeping(39, "module parameters");
-/// A pipe's ring. Splicing holds it, or a driver's, over what the other file does, whose lock ranks higher.
+/// A pipe's ring. Splicing holds it, or a driver's, over PAGES, ADDRESS_SPACE and another ring's lock only: docs/splice.md.
 pub const PIPE: Rank = Rank::sleeping(40, "pipe");
 /// Which instance of a driver an open file works on: held over transfers while that may change.
 pub const BINDING: Rank = Rank::sleeping(43, "driver binding");

@@ -1,5 +1,8 @@
 //! Holding newcomers back: a ring that is to look empty, or full, to whoever is not told otherwise.
 //!
+//! For two reasons, which do not know of each other: somebody waits whose turn it is; or one side is *claimed* by somebody who
+//! is away with references to the first bytes, or for bytes to fill the room, and comes back to end it.
+//!
 //! Costs those who come to an ordinary ring nothing: the one comparison that finds a full ring finds a held one too, and what is
 //! behind it is out of line. No locks, never sleeps.
 
@@ -14,15 +17,21 @@ pub enum Party {
     Writers = 2,
 }
 
-/// A set of [`Party`].
+/// Sets of [`Party`]: those held back for their turn, those whose side is claimed, and those of the latter who have come meanwhile.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Held(u8);
 
 impl Held {
     pub(super) const NOBODY: Self = Self(0);
+    const CLAIMED: u32 = 2;
+    const CAME: u32 = 4;
 
     const fn contains(self, party: Party) -> bool {
         self.0 & party as u8 != 0
+    }
+
+    const fn is_claimed(self, party: Party) -> bool {
+        self.0 & (party as u8) << Self::CLAIMED != 0
     }
 }
 
@@ -39,10 +48,41 @@ impl<P> PageRing<P> {
         self.note_crowd();
     }
 
-    /// Whether `party` finds nothing to do, whatever there is.
+    /// Whether `party` finds nothing to do for that reason, whatever there is.
     #[must_use]
     pub fn holds_back(&self, party: Party) -> bool {
         self.held.contains(party)
+    }
+
+    /// Whether the side of `party` is claimed.
+    #[must_use]
+    pub fn is_claimed(&self, party: Party) -> bool {
+        self.held.is_claimed(party)
+    }
+
+    /// From now on `party` finds nothing to do until [`PageRing::unclaim`].
+    pub(crate) fn claim(&mut self, party: Party) {
+        debug_assert!(!self.is_claimed(party), "claimed twice");
+        self.held.0 |= (party as u8) << Held::CLAIMED;
+        self.note_crowd();
+    }
+
+    /// Ends that. Whether somebody came in vain meanwhile.
+    pub(crate) fn unclaim(&mut self, party: Party) -> bool {
+        let came = (party as u8) << Held::CAME;
+        let has_come = self.held.0 & came != 0;
+        self.held.0 &= !(came | (party as u8) << Held::CLAIMED);
+        self.note_crowd();
+        has_come
+    }
+
+    /// An attempt of `party`: whether it finds nothing to do for either reason. If it is a claim, that is remembered.
+    pub(crate) fn turns_away(&mut self, party: Party) -> bool {
+        let is_claimed = self.is_claimed(party);
+        if is_claimed {
+            self.held.0 |= (party as u8) << Held::CAME;
+        }
+        is_claimed || self.holds_back(party)
     }
 
     /// Full, or somebody is held back: not the usual case.
@@ -55,8 +95,8 @@ impl<P> PageRing<P> {
     /// Whether a crowded ring has no room for writers.
     #[cold]
     #[inline(never)]
-    pub(super) fn refuses_writers(&self) -> bool {
-        self.is_full() || self.holds_back(Party::Writers)
+    pub(super) fn refuses_writers(&mut self) -> bool {
+        self.is_full() || self.turns_away(Party::Writers)
     }
 
     /// Sets from how many used slots on the ring is crowded. To be called after its size or who is held has changed.

@@ -184,6 +184,16 @@ impl<P> PageRing<P> {
         Some(taken.map(|_| consumed))
     }
 
+    /// Drops the first `count` bytes, in however many slots they lie.
+    pub fn drop_first(&mut self, count: usize) {
+        let mut left = count;
+        while left != 0 && !self.is_empty() {
+            let here = left.min(usize::from(self.slots[self.index(self.tail)].len));
+            drop(self.consume(here));
+            left -= here;
+        }
+    }
+
     /// Drops the first `count` bytes, which lie in the slot at the tail. The page, if that drained the slot and the ring does not
     /// keep it.
     pub(super) fn consume(&mut self, count: usize) -> Option<P> {

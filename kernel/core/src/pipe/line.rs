@@ -28,7 +28,7 @@ impl<P> PipeState<P> {
             End::Read => !self.ring.is_empty(),
             End::Write => !self.ring.is_full(),
         };
-        is_possible && self.ring.holds_back(end.party())
+        is_possible && self.ring.holds_back(end.party()) && !self.ring.is_claimed(end.party())
     }
 
     /// Full, or somebody is held back.

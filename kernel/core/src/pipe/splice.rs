@@ -35,7 +35,7 @@ pub struct Moved {
 }
 
 impl Moved {
-    fn add(&mut self, bytes: usize) {
+    pub(super) fn add(&mut self, bytes: usize) {
         self.bytes += bytes;
         self.pieces += 1;
     }
@@ -55,10 +55,11 @@ impl<P> PipeState<P> {
     ///
     /// # Errors
     /// `EPIPE` without a reader; no room.
-    pub fn room_for_pieces(&self) -> core::result::Result<usize, Refusal> {
+    pub fn room_for_pieces(&mut self) -> core::result::Result<usize, Refusal> {
         match self.ring.room() {
             _ if self.readers.open == 0 => Err(Errno::EPIPE.into()),
             0 => Err(Refusal::NoRoom),
+            _ if self.has_lent_room() => Err(Refusal::NoRoom),
             room => Ok(room),
         }
     }
@@ -72,6 +73,11 @@ impl<P> PipeState<P> {
         pieces: impl IntoIterator<Item = Piece<P>>,
     ) -> core::result::Result<Step<Moved>, Refusal> {
         let room = self.room_for_pieces()?;
+        Ok(self.accept(room, pieces))
+    }
+
+    /// Puts pieces into `room` slots that are there.
+    pub(super) fn accept(&mut self, room: usize, pieces: impl IntoIterator<Item = Piece<P>>) -> Step<Moved> {
         let was_empty = self.ring.is_empty();
         let mut moved = Moved::default();
         for piece in pieces.into_iter().take(room) {
@@ -80,7 +86,7 @@ impl<P> PipeState<P> {
                 drop(self.ring.keep_idle(idle));
             }
         }
-        Ok(Step::new(moved, self.wakes_after_input(was_empty, moved)))
+        Step::new(moved, self.wakes_after_input(was_empty, moved))
     }
 
     /// Offers up to `len` bytes, slot by slot, to `take`, which says how many it took, and ends it by taking fewer than offered.
@@ -93,7 +99,7 @@ impl<P> PipeState<P> {
         len: usize,
         mut take: impl FnMut(&mut Offer<'_, P>) -> Result<usize>,
     ) -> core::result::Result<Step<Moved>, Refusal> {
-        if self.ring.is_empty() && self.writers.open != 0 {
+        if self.ring.is_empty() && self.writers.open != 0 || self.has_lent_bytes() {
             return Err(Refusal::NoData);
         }
         let was_full = self.ring.is_full();
@@ -125,15 +131,15 @@ impl<P> PipeState<P> {
         Wakes { readers, ..Wakes::NONE }
     }
 
-    fn wakes_after_output(&self, was_full: bool) -> Wakes {
+    pub(super) fn wakes_after_output(&self, was_full: bool) -> Wakes {
         Wakes { writers: Wake::one_if(was_full && !self.ring.is_full()), ..Wakes::NONE }
     }
 }
 
 impl<P: Clone> PipeState<P> {
     /// What splice(2) and tee(2) look at before they move anything; the outcome says whether there is something to move.
-    fn can_cross(source: &Self, target: &Self) -> core::result::Result<bool, Refusal> {
-        if source.ring.is_empty() && source.writers.open != 0 {
+    fn can_cross(source: &mut Self, target: &mut Self) -> core::result::Result<bool, Refusal> {
+        if source.ring.is_empty() && source.writers.open != 0 || source.has_lent_bytes() {
             return Err(Refusal::NoData);
         }
         if target.readers.open == 0 {
@@ -142,7 +148,7 @@ impl<P: Clone> PipeState<P> {
         if source.ring.is_empty() {
             return Ok(false);
         }
-        if target.ring.is_full() { Err(Refusal::NoRoom) } else { Ok(true) }
+        if target.ring.is_full() || target.has_lent_room() { Err(Refusal::NoRoom) } else { Ok(true) }
     }
 
     /// Moves up to `len` bytes from `source` to `target`. An idle page that was in the way goes to `source` in exchange.

@@ -145,6 +145,46 @@ fn an_offer_ends_when_less_is_taken_and_reports_only_the_first_error() {
     assert_eq!(offer(&mut pipe, 9, &[]), Ok(0));
 }
 
+#[test]
+fn what_is_lent_is_nobody_elses_until_it_is_given_back() {
+    let (mut one, mut other) = (pipe(2), pipe(2));
+    write(&mut one, b"hello").unwrap();
+    let mut lent = Vec::new();
+    assert_eq!(one.lend(4, 9, |piece| lent.push(piece)), Ok(true));
+    assert_eq!((lent.len(), lent[0].len(), one.has_lent()), (1, 4, true));
+    assert_eq!(read(&mut one, 9), Err(Errno::EAGAIN));
+    assert!(!one.holds_back(End::Read), "nobody is to be let in");
+    assert_eq!(one.lend(4, 9, drop), Err(Refusal::NoData));
+    assert_eq!(one.try_offer(9, |_| Ok(1)).err(), Some(Refusal::NoData));
+    assert_eq!(splice(&mut one, &mut other, 9), Err(Refusal::NoData));
+    let mut wakes = Wakes::NONE;
+    one.take_back(2).settle(|wanted| wakes = wanted);
+    assert_eq!(wakes, Wakes { readers: Wake::One, ..Wakes::NONE }, "he came in vain");
+    assert_eq!(read(&mut one, 9).unwrap(), b"llo");
+    assert_eq!(one.lend_room(), Ok(2));
+    assert_eq!(write(&mut one, b"x"), Err(Errno::EAGAIN));
+    assert_eq!(one.try_accept([]).err(), Some(Refusal::NoRoom));
+    assert_eq!(one.set_size(PAGE_SIZE, usize::MAX).err(), Some(Errno::EBUSY));
+    one.close(End::Read).settle(|_| ());
+    let moved = one.fill_room(lent).settle(|wanted| wakes = wanted);
+    assert_eq!((moved, wakes.writers), (Moved { bytes: 4, pieces: 1 }, Wake::One));
+    assert_eq!(one.lend_room(), Err(Refusal::Failed(Errno::EPIPE)));
+}
+
+#[test]
+fn a_loan_that_nobody_came_for_meanwhile_wakes_only_as_bytes_do() {
+    let mut pipe = pipe(1);
+    assert_eq!(pipe.lend(9, 9, drop), Err(Refusal::NoData));
+    write(&mut pipe, b"hello").unwrap();
+    assert_eq!(pipe.lend(9, 9, drop), Ok(true));
+    pipe.take_back(1).settle(|wakes| assert_eq!(wakes, Wakes::NONE));
+    assert_eq!(pipe.lend(9, 9, drop), Ok(true));
+    pipe.take_back(4).settle(|wakes| assert_eq!(wakes, Wakes { writers: Wake::One, ..Wakes::NONE }));
+    pipe.close(End::Write).settle(|_| ());
+    assert_eq!(pipe.lend(9, 9, drop), Ok(false), "the end");
+    assert!(!pipe.has_lent());
+}
+
 /// A page on its way through two pipes is exchanged for an idle one: no allocation once everything is warm.
 #[test]
 fn a_relay_of_whole_pages_allocates_nothing_after_the_first() {
@@ -198,6 +238,16 @@ enum Action {
         which: usize,
         order: u32,
     },
+    /// Somebody goes away with the first bytes, or, if somebody is, comes back and has taken so many.
+    LendBytes {
+        from: usize,
+        len: usize,
+    },
+    /// Somebody goes away for bytes, or, if somebody is, comes back with so many pieces.
+    LendRoom {
+        to: usize,
+        pieces: usize,
+    },
 }
 
 fn action() -> impl Strategy<Value = Action> {
@@ -211,6 +261,8 @@ fn action() -> impl Strategy<Value = Action> {
         2 => (which(), 0..PAGE_SIZE, 1..=PAGE_SIZE).prop_map(|(to, start, len)| Action::Accept { to, start, len }),
         2 => (which(), len(), 0..=PAGE_SIZE).prop_map(|(from, len, most)| Action::Offer { from, len, most }),
         1 => (which(), 0..4_u32).prop_map(|(which, order)| Action::Resize { which, order }),
+        3 => (which(), len()).prop_map(|(from, len)| Action::LendBytes { from, len }),
+        2 => (which(), 0..4_usize).prop_map(|(to, pieces)| Action::LendRoom { to, pieces }),
     ]
 }
 
@@ -218,6 +270,9 @@ fn action() -> impl Strategy<Value = Action> {
 struct World {
     pipes: [Pipe; 2],
     models: [VecDeque<u8>; 2],
+    /// What is lent of each: its first bytes, its room.
+    lent_bytes: [Option<Vec<u8>>; 2],
+    lent_room: [Option<usize>; 2],
     file: Page,
     next: u8,
 }
@@ -242,7 +297,10 @@ impl World {
                     let gone = self.models[from].len() - self.pipes[from].bytes();
                     assert_eq!(self.take_from_model(from, gone)[..data.len()], data);
                 }
-                Err(error) => assert_eq!((error, self.models[from].len()), (Errno::EAGAIN, 0)),
+                Err(error) => {
+                    assert_eq!(error, Errno::EAGAIN);
+                    assert!(self.models[from].is_empty() || self.lent_bytes[from].is_some());
+                }
             },
             Action::Splice { from, len } => {
                 let (source, target) = self.both(from);
@@ -272,6 +330,8 @@ impl World {
             Action::Resize { which, order } => {
                 let _ = self.pipes[which].set_size(PAGE_SIZE << order, usize::MAX).map(|step| step.settle(|_| ()));
             }
+            Action::LendBytes { from, len } => self.lend_bytes(from, len),
+            Action::LendRoom { to, pieces } => self.lend_room(to, pieces),
         }
     }
 
@@ -289,7 +349,37 @@ impl World {
                 assert!(written == len || len > PIPE_BUF, "a small write was torn");
                 self.models[to].extend(&data[..written]);
             }
-            Err(error) => assert_eq!((error, had_room), (Errno::EAGAIN, false)),
+            Err(error) => {
+                assert_eq!(error, Errno::EAGAIN);
+                assert!(!had_room || self.lent_room[to].is_some());
+            }
+        }
+    }
+
+    fn lend_bytes(&mut self, from: usize, len: usize) {
+        if let Some(lent) = self.lent_bytes[from].take() {
+            let taken = len.min(lent.len());
+            self.pipes[from].take_back(taken).settle(|_| ());
+            assert_eq!(self.take_from_model(from, taken), lent[..taken], "others had some of it meanwhile");
+            return;
+        }
+        let mut lent = Vec::new();
+        let mut give = |piece: Piece<Page>| lent.extend_from_slice(&piece.page().borrow()[piece.range()]);
+        if self.pipes[from].lend(len, 3, &mut give) == Ok(true) {
+            assert!(lent.len() <= len);
+            self.lent_bytes[from] = Some(lent);
+        }
+    }
+
+    fn lend_room(&mut self, to: usize, pieces: usize) {
+        if let Some(room) = self.lent_room[to].take() {
+            let piece = Piece::new(self.file.clone(), 7..12, Hold::Shared);
+            let pieces = pieces.min(room);
+            let moved = self.pipes[to].fill_room((0..pieces).map(|_| piece.clone())).settle(|_| ());
+            assert_eq!(moved, Moved { bytes: 5 * pieces, pieces }, "the room was lent and is not there");
+            (0..pieces).for_each(|_| self.models[to].extend(&self.file.borrow()[7..12]));
+        } else {
+            self.lent_room[to] = self.pipes[to].lend_room().ok();
         }
     }
 
@@ -325,6 +415,8 @@ proptest! {
         let mut world = World {
             pipes: [open_pipe(4, recycle), open_pipe(4, recycle)],
             models: [VecDeque::new(), VecDeque::new()],
+            lent_bytes: [None, None],
+            lent_room: [None, None],
             file: Rc::new(RefCell::new(contents)),
             next: 0,
         };
@@ -336,6 +428,9 @@ proptest! {
             }
         }
         for from in [0, 1] {
+            if world.lent_bytes[from].is_some() {
+                world.lend_bytes(from, 0);
+            }
             while !world.models[from].is_empty() {
                 world.act(Action::Read { from, len: PAGE_SIZE });
             }

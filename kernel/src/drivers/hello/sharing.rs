@@ -62,12 +62,12 @@ impl Instance {
     /// Gives `role` to a file that has both ends open: makes the shared ring if there is none, and closes the other end.
     ///
     /// # Errors
-    /// EBUSY: the role is taken, or the ordinary ring holds data. ENOMEM. EIO.
+    /// EBUSY: the role is taken, or the ordinary ring holds data, or is about to. ENOMEM. EIO.
     pub fn take_role(&self, role: Role) -> Result<Part> {
         let part = self.reshape(|state| {
             let ring = match self.shared_ring() {
                 Some(ring) => ring,
-                None if state.pipe.bytes() != 0 => return Err(Errno::EBUSY),
+                None if state.pipe.bytes() != 0 || state.pipe.has_lent() => return Err(Errno::EBUSY),
                 None => {
                     let slots = u32::try_from(state.pipe.size_bytes() / PAGE_SIZE).map_err(|_| Errno::EINVAL)?;
                     MappedRing::try_new(slots)?

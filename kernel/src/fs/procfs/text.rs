@@ -196,7 +196,7 @@ impl FileOps for TextFile {
         Ok(taken)
     }
 
-    /// As in Linux, only write(2) sets anything: a store may take any lock, and splice(2) holds one already.
+    /// As in Linux, only write(2) sets anything.
     fn try_splice_in(&self, _: &Io, _: &mut Offer<'_, Frame>) -> Result<usize> {
         Err(Errno::EINVAL)
     }

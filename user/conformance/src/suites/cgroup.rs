@@ -4,6 +4,7 @@
 use crate::check::{Outcome, expect, expect_eq, expect_errno, needs_root};
 use crate::sys::cgroup::{self, Group};
 use crate::sys::fd::{self, Pipe};
+use crate::sys::splice::splice;
 use crate::sys::{path, process, ready};
 use libc::{
     AT_FDCWD, E2BIG, EACCES, EAGAIN, EBUSY, EEXIST, EINVAL, ENODEV, ENOENT, ENOTDIR, EPERM, ERANGE, ESRCH, O_CREAT,
@@ -20,6 +21,7 @@ crate::tests! {
     child_begins_in_its_parents_group,
     pid_written_to_cgroup_procs_moves_that_process_alone,
     zero_written_to_cgroup_procs_means_the_writer,
+    number_spliced_to_cgroup_procs_moves_that_process,
     any_threads_number_moves_the_whole_process,
     garbage_written_to_cgroup_procs_is_einval_and_moves_nobody,
     number_of_nobody_is_esrch,
@@ -149,6 +151,16 @@ fn zero_written_to_cgroup_procs_means_the_writer() -> Outcome {
     expect_eq(group.members()?, [process::getpid()], "cgroup.procs")?;
     cgroup::leave()?;
     expect_eq(group.members()?, [0; 0], "cgroup.procs after it has left")
+}
+
+/// All its locks are the file's own affair: the pipe is not locked meanwhile.
+fn number_spliced_to_cgroup_procs_moves_that_process() -> Outcome {
+    let (group, pipe) = (Group::new()?, Pipe::new()?);
+    let file = path::open(&group.file("cgroup.procs"), O_WRONLY, 0)?;
+    fd::write(pipe.write, b"0\n")?;
+    expect_eq(splice(pipe.read, file, 9, 0)?, 2, "bytes spliced")?;
+    expect_eq(group.members()?, [process::getpid()], "cgroup.procs")?;
+    cgroup::leave()
 }
 
 fn any_threads_number_moves_the_whole_process() -> Outcome {

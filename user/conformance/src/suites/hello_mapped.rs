@@ -4,6 +4,7 @@ use crate::check::{Failure, Outcome, expect, expect_eq, expect_errno, failed};
 use crate::sys::hello;
 use crate::sys::memory::{self, Mapping, PAGE, Request};
 use crate::sys::process::{self, Child};
+use crate::sys::splice::splice;
 use crate::sys::{fd, ready, signal};
 use libc::{
     EBADF, EBUSY, EINTR, EINVAL, EIO, EPIPE, MAP_SHARED, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY, SIGBUS, SIGKILL,
@@ -33,6 +34,7 @@ crate::tests! {
     read_gets_what_a_mapped_producer_publishes_as_a_stream,
     mapped_consumer_gets_what_write_puts_in_a_record_a_page,
     write_to_a_full_shared_ring_sleeps_until_the_consumer_rings,
+    splice_copies_between_a_shared_ring_and_an_ordinary_one,
     read_sleeps_until_the_producer_rings,
     read_of_a_file_whose_instance_has_a_mapped_consumer_gives_ebusy,
     poll_reports_records_and_room_and_wakes_on_the_doorbell,
@@ -332,6 +334,21 @@ fn write_to_a_full_shared_ring_sleeps_until_the_consumer_rings() -> Outcome {
     }
     child.expect_success()?;
     expect_eq(pop(&consuming, &mut consumer, &mut buffer)?, Some(4), "the last record's length")
+}
+
+fn splice_copies_between_a_shared_ring_and_an_ordinary_one() -> Outcome {
+    let name = channel()?;
+    let (producing, pipe) = (side(&name, HELLO_ROLE_PRODUCER)?, hello::pipe(0)?);
+    let reader = open(&name, O_RDONLY | O_NONBLOCK)?;
+    push(&producing, &mut producing.producer()?, b"out")?;
+    expect_eq(splice(reader, pipe.write, 9, 0)?, 3, "bytes out of the shared ring")?;
+    expect_eq(fd::read_up_to(pipe.read, 3)?, b"out", "the bytes")?;
+    let name = format!("{name}-back");
+    let consuming = side(&name, HELLO_ROLE_CONSUMER)?;
+    let writer = open(&name, O_WRONLY)?;
+    fd::write(pipe.write, b"into")?;
+    expect_eq(splice(pipe.read, writer, 4, 0)?, 4, "bytes into the shared ring")?;
+    expect_eq(fd::fionread(consuming.file)?, 4, "bytes that wait there")
 }
 
 fn read_sleeps_until_the_producer_rings() -> Outcome {

@@ -6,6 +6,7 @@ use crate::sys::fd::{self, Pipe};
 use crate::sys::hello;
 use crate::sys::memory::{PAGE, pattern};
 use crate::sys::splice::{splice, tee};
+use crate::sys::{path, process};
 
 crate::tests! {
     pages_go_from_a_channel_to_a_pipe_and_back,
@@ -13,6 +14,7 @@ crate::tests! {
     pages_that_move_by_reference_are_counted,
     a_channel_whose_pages_are_exchanged_allocates_none_after_the_first,
     a_channel_and_a_pipe_spliced_both_ways_at_once_do_not_lock_up,
+    bytes_spliced_to_and_from_a_device_by_many_are_neither_lost_nor_doubled,
 }
 
 fn pages_go_from_a_channel_to_a_pipe_and_back() -> Outcome {
@@ -76,4 +78,37 @@ fn a_channel_whose_pages_are_exchanged_allocates_none_after_the_first() -> Outco
 fn a_channel_and_a_pipe_spliced_both_ways_at_once_do_not_lock_up() -> Outcome {
     hello::needed()?;
     super::splice::exchange_pages(&hello::pipe(0)?, &Pipe::new()?)
+}
+
+/// Moves `length` bytes in parts of many lengths, `step` of them to begin with.
+fn carry(from: i32, to: i32, length: usize, step: usize) -> Outcome {
+    let mut moved = 0;
+    while moved < length {
+        let part = (moved * step + step) % (2 * PAGE) + 1;
+        moved += splice(from, to, part.min(length - moved), 0)?;
+    }
+    Ok(())
+}
+
+fn bytes_spliced_to_and_from_a_device_by_many_are_neither_lost_nor_doubled() -> Outcome {
+    const LENGTH: usize = 200 * PAGE;
+    super::modules::reload("myipc", "")?;
+    let device = path::open("/dev/myipc0", libc::O_RDWR, 0)?;
+    for ring in [Pipe::new()?, hello::pipe(0)?] {
+        let mut sent = pattern(5 * PAGE + 77);
+        fd::write(ring.write, &sent)?;
+        let mut children = Vec::new();
+        for step in [1, 13, 1001, 4095] {
+            let (from, to) = if step % 2 == 1 && step < 1000 { (ring.read, device) } else { (device, ring.write) };
+            children.push(process::spawn(|| carry(from, to, LENGTH, step))?);
+        }
+        children.into_iter().try_for_each(process::Child::expect_success)?;
+        expect_eq(fd::fionread(device)?, 0, "bytes in the device, which was empty before")?;
+        let mut received = fd::read_up_to(ring.read, sent.len())?;
+        expect_eq(fd::fionread(ring.read)?, 0, "further bytes in the ring")?;
+        sent.sort_unstable();
+        received.sort_unstable();
+        expect(received == sent, "the bytes are those that were sent, in whatever order")?;
+    }
+    Ok(fd::close(device)?)
 }

@@ -2,8 +2,9 @@
 
 use super::modules::{reload, unloaded};
 use crate::check::{Failure, Outcome, expect_eq, expect_errno};
-use crate::sys::{fd, memory, path, process, ready};
-use libc::{EAGAIN, EBUSY, EFAULT, O_NONBLOCK, O_RDWR, POLLIN, POLLOUT};
+use crate::sys::splice::splice;
+use crate::sys::{fd, hello, memory, path, process, ready};
+use libc::{EAGAIN, EBUSY, EFAULT, O_NONBLOCK, O_RDWR, POLLIN, POLLOUT, SPLICE_F_NONBLOCK};
 
 crate::tests! {
     a_byte_goes_in_and_comes_out,
@@ -14,6 +15,8 @@ crate::tests! {
     a_fault_leaves_the_byte_where_it_is,
     the_parameter_is_what_is_in_the_box_at_first,
     an_open_mailbox_cannot_be_unloaded,
+    splice_carries_bytes_from_and_to_every_ring,
+    splice_waits_for_room_in_the_box_and_others_read_the_ring_meanwhile,
 }
 
 fn open(parameters: &str, flags: i32) -> Result<i32, Failure> {
@@ -83,4 +86,32 @@ fn an_open_mailbox_cannot_be_unloaded() -> Outcome {
     expect_errno(crate::sys::module::delete_module("mailbox", 0), EBUSY)?;
     fd::close(file)?;
     unloaded("mailbox")
+}
+
+fn splice_carries_bytes_from_and_to_every_ring() -> Outcome {
+    hello::needed()?;
+    let file = open("", O_NONBLOCK)?;
+    for ring in [fd::Pipe::new()?, hello::pipe(0)?] {
+        expect_errno(splice(file, ring.write, 9, 0), EAGAIN)?;
+        fd::write(ring.write, b"abc")?;
+        expect_eq(splice(ring.read, file, 9, 0)?, 1, "bytes into the box")?;
+        expect_errno(splice(ring.read, file, 9, 0), EAGAIN)?;
+        fd::write(ring.write, b"d")?;
+        expect_eq(splice(file, ring.write, 9, 0)?, 1, "bytes out of the box")?;
+        expect_eq(fd::read_up_to(ring.read, 4)?, b"bcda".to_vec(), "the ring")?;
+    }
+    Ok(())
+}
+
+fn splice_waits_for_room_in_the_box_and_others_read_the_ring_meanwhile() -> Outcome {
+    let (file, pipe) = (open("letter=88", 0)?, fd::Pipe::new()?);
+    fd::write(pipe.write, b"abc")?;
+    let splicer = process::spawn(|| expect_eq(splice(pipe.read, file, 1, 0)?, 1, "bytes spliced"))?;
+    splicer.wait_until_asleep()?;
+    expect_errno(splice(pipe.read, file, 1, SPLICE_F_NONBLOCK).map(drop), EAGAIN)?;
+    expect_eq(fd::read_up_to(pipe.read, 1)?, b"a".to_vec(), "the first byte of the pipe")?;
+    expect_eq(fd::read_up_to(file, 1)?, b"X".to_vec(), "what was in the box")?;
+    splicer.expect_success()?;
+    expect_eq(fd::read_up_to(file, 1)?, b"b".to_vec(), "the letter")?;
+    expect_eq(fd::read_up_to(pipe.read, 1)?, b"c".to_vec(), "the rest")
 }

@@ -1,7 +1,8 @@
 //! What goes with messages between Unix sockets, and options. Specification: unix(7), cmsg(3), socket(7).
 
 use crate::check::{Outcome, expect, expect_eq, expect_errno};
-use crate::sys::{fd, process, socket};
+use crate::sys::splice::splice;
+use crate::sys::{fd, process, signal, socket};
 use libc::{EAGAIN, MSG_CTRUNC, MSG_DONTWAIT, MSG_PEEK, SO_PASSCRED, SOCK_DGRAM, SOCK_SEQPACKET, SOCK_STREAM};
 
 const TYPES: [i32; 3] = [SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET];
@@ -12,6 +13,7 @@ crate::tests! {
     several_descriptors_arrive_in_order,
     descriptors_without_room_are_closed_and_flagged,
     read_closes_the_descriptors_that_come_along,
+    splice_closes_the_descriptors_that_come_along_even_of_its_own_pipe,
     cmsg_cloexec_marks_what_arrives,
     peek_passes_the_descriptors_every_time,
     stream_read_ends_behind_descriptors,
@@ -94,6 +96,17 @@ fn read_closes_the_descriptors_that_come_along() -> Outcome {
     fd::close(pipe.write)?;
     expect_eq(fd::read(b, &mut [0; 9])?, 1, "bytes read")?;
     expect_eq(fd::read(pipe.read, &mut [0; 1])?, 0, "bytes when no writer is left")
+}
+
+/// The last reader of a pipe comes along with the bytes that go into it.
+fn splice_closes_the_descriptors_that_come_along_even_of_its_own_pipe() -> Outcome {
+    let [a, b] = socket::pair(SOCK_STREAM)?;
+    let pipe = fd::Pipe::new()?;
+    socket::send_fds(a, b"x", &[pipe.read])?;
+    fd::close(pipe.read)?;
+    expect_eq(splice(b, pipe.write, 9, 0)?, 1, "bytes spliced")?;
+    signal::ignore(libc::SIGPIPE)?;
+    expect_errno(fd::write(pipe.write, b"y"), libc::EPIPE)
 }
 
 fn cmsg_cloexec_marks_what_arrives() -> Outcome {
