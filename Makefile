@@ -1,6 +1,6 @@
 # Thin names for the project's commands; what they do is in tools/, qemu.sh and Cargo's own files.
 .DEFAULT_GOAL := help
-.PHONY: help setup packages image run checked-run linux checked-linux test bench checked-bench debug checked-debug check clean
+.PHONY: help setup packages image run checked-run run-tests-kernel linux checked-linux test bench checked-bench debug checked-debug check clean
 SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
@@ -56,6 +56,11 @@ checked-bench:
 
 run: checked-run image ## Boot to a shell (^A x ends QEMU), or run CMD="ipcbench --quick" and power off
 	@tools/run $(call quoted,CMD)
+
+# As run with CMD, but on the kernel that has the in-kernel tests, with debug assertions and the order of locks checked.
+run-tests-kernel: checked-run image
+	@POSTERN_INITRAMFS='$(OUT)/initramfs.cpio' POSTERN_SMP='$(or $(SMP),4)' \
+		cargo test --package postern --target $(KERNEL_TARGET) -- quiet TERM=dumb -- -c \"'$(value CMD)'\"
 
 linux: checked-linux image packages ## As run, but on Debian's Linux in the place of Postern
 	@tools/run --linux $(call quoted,CMD)
