@@ -2,7 +2,8 @@
 //!
 //! Owns: the settings, the bytes typed and not yet read, the cursor's column. The caller's lock guards it; bytes for the screen
 //! go to a sink the caller brings, at most a few for each call except when a whole line is erased. No locks, never sleeps: `VMIN`
-//! and `VTIME` are the caller's, who gets to know how much is there. Not done: parity marks, breaks, `ECHOPRT`, `FLUSHO`.
+//! and `VTIME` are the caller's, who gets to know how much is there. Not done: breaks and parity errors, which no port reports, and
+//! what Linux does not do either: `FLUSHO`, `IMAXBEL`.
 //! Specification: termios(3), n_tty.c of Linux 6.12.
 
 use alloc::collections::VecDeque;
@@ -10,7 +11,7 @@ use alloc::collections::VecDeque;
 use crate::errno::{Errno, Result};
 use crate::readiness::Readiness;
 use crate::signal_set::Signal;
-use crate::termios::{Control, LocalFlags, Termios};
+use crate::termios::{Control, InputFlags, LocalFlags, Termios};
 
 /// What can be typed ahead; so also the longest line, its newline included.
 pub const BUFFER_BYTES: usize = 4096;
@@ -36,8 +37,23 @@ pub struct Input {
     pub flush_output: bool,
     /// Whether a reader may find something now.
     pub wake_readers: bool,
+    /// Whether output is held from now on.
+    pub holds_output: bool,
     /// Whether output that was held may go on.
     pub wake_writers: bool,
+}
+
+impl Input {
+    /// What this and the `next` byte lead to together. Of two signals the first counts: the caller acts on one before the next.
+    pub fn and(self, next: Self) -> Self {
+        Self {
+            signal: self.signal.or(next.signal),
+            flush_output: self.flush_output || next.flush_output,
+            wake_readers: self.wake_readers || next.wake_readers,
+            holds_output: next.holds_output || self.holds_output && !next.wake_writers,
+            wake_writers: next.wake_writers || self.wake_writers && !next.holds_output,
+        }
+    }
 }
 
 /// What a read takes, once it is committed.
@@ -58,8 +74,12 @@ pub struct LineDiscipline {
     complete: usize,
     /// The next byte is meant literally (`VLNEXT`).
     literal: bool,
-    /// Output is held (`VSTOP`).
+    /// Output is held by a key (`VSTOP`).
     held: bool,
+    /// Output is held by a program (`TCOOFF`), whatever is typed.
+    suspended: bool,
+    /// What is erased is being shown, after a `\` (`ECHOPRT`).
+    erasing: bool,
     /// Where the cursor is, as far as what went through here tells.
     column: usize,
     /// Where it was when the line being edited began.
@@ -74,7 +94,17 @@ impl LineDiscipline {
     pub fn try_new(termios: Termios) -> Result<Self> {
         let mut cells = VecDeque::new();
         cells.try_reserve_exact(BUFFER_BYTES).map_err(|_| Errno::ENOMEM)?;
-        Ok(Self { termios, cells, complete: 0, literal: false, held: false, column: 0, line_column: 0 })
+        Ok(Self {
+            termios,
+            cells,
+            complete: 0,
+            literal: false,
+            held: false,
+            suspended: false,
+            erasing: false,
+            column: 0,
+            line_column: 0,
+        })
     }
 
     /// The settings (`TCGETS`).
@@ -91,7 +121,7 @@ impl LineDiscipline {
         let changed = (self.termios.local ^ termios.local).contains(LocalFlags::ICANON);
         self.termios = termios;
         if changed {
-            self.literal = false;
+            (self.literal, self.erasing) = (false, false);
             self.cells.retain(|cell| *cell != Cell::EndOfFile);
             self.cells.iter_mut().for_each(|cell| *cell = Cell::Byte(cell.byte()));
             self.complete = if self.is_canonical() { self.cells.len() } else { 0 };
@@ -112,7 +142,7 @@ impl LineDiscipline {
     pub fn flush_input(&mut self) {
         self.cells.clear();
         self.complete = 0;
-        self.literal = false;
+        (self.literal, self.erasing) = (false, false);
         self.line_column = self.column;
     }
 
@@ -134,10 +164,35 @@ impl LineDiscipline {
         self.cells.len() < BUFFER_BYTES - 1 || (self.is_canonical() && self.complete == 0)
     }
 
-    /// Whether `VSTOP` holds the output.
+    /// How many bytes of input surely find room; at least one as long as [`LineDiscipline::has_room`].
+    #[must_use]
+    pub fn room(&self) -> usize {
+        let free = (BUFFER_BYTES - 1).saturating_sub(self.cells.len());
+        // One byte may take two places.
+        let free = if self.termios.input.contains(InputFlags::PARMRK) { free / 2 } else { free };
+        free.max(usize::from(self.has_room()))
+    }
+
+    /// Whether `VSTOP` or `TCOOFF` holds the output.
     #[must_use]
     pub fn output_is_held(&self) -> bool {
-        self.held
+        self.held || self.suspended
+    }
+
+    /// Holds the output, whatever is typed (`TCOOFF`). Whether that is news.
+    #[must_use]
+    pub fn suspend_output(&mut self) -> bool {
+        !core::mem::replace(&mut self.suspended, true) && !self.held
+    }
+
+    /// Lets the output go on that a program has held, and with it what a key has held since (`TCOON`). Whether that is news.
+    #[must_use]
+    pub fn resume_output(&mut self) -> bool {
+        let was_held = core::mem::replace(&mut self.suspended, false);
+        if was_held {
+            self.held = false;
+        }
+        was_held
     }
 
     /// What `poll` reports: a complete line, or without `ICANON` `VMIN` bytes (one if `VTIME` is set).
@@ -149,7 +204,7 @@ impl LineDiscipline {
         };
         let mut readiness = Readiness::empty();
         readiness.set(Readiness::READABLE, self.readable().count() >= enough);
-        readiness.set(Readiness::WRITABLE, !self.held);
+        readiness.set(Readiness::WRITABLE, !self.output_is_held());
         readiness
     }
 

@@ -16,6 +16,10 @@ bitflags::bitflags! {
     /// What is done to bytes that come in (`c_iflag`). Bits that Postern does not act on are kept.
     #[derive(Clone, Copy, PartialEq, Eq, Debug)]
     pub struct InputFlags: u32 {
+        /// A byte of 255 is doubled, since one alone would announce a damaged byte.
+        const PARMRK = abi::PARMRK;
+        /// Make small letters of capitals, with `IEXTEN`.
+        const IUCLC = abi::IUCLC;
         /// Cut the eighth bit off.
         const ISTRIP = abi::ISTRIP;
         /// Make carriage returns of newlines.
@@ -40,6 +44,8 @@ bitflags::bitflags! {
     pub struct OutputFlags: u32 {
         /// Do any of it.
         const OPOST = abi::OPOST;
+        /// Capitals for small letters.
+        const OLCUC = abi::OLCUC;
         /// A carriage return before each newline.
         const ONLCR = abi::ONLCR;
         /// Newlines for carriage returns.
@@ -76,6 +82,8 @@ bitflags::bitflags! {
         const TOSTOP = abi::TOSTOP;
         /// Show control characters as `^X`.
         const ECHOCTL = abi::ECHOCTL;
+        /// Show what is erased, between `\\` and `/`.
+        const ECHOPRT = abi::ECHOPRT;
         /// Show the kill of a line by erasing it.
         const ECHOKE = abi::ECHOKE;
         /// `VWERASE`, `VLNEXT`, `VREPRINT`, `VEOL2` work.
@@ -136,6 +144,16 @@ impl Termios {
     #[must_use]
     pub const fn is(&self, control: Control, byte: u8) -> bool {
         byte != DISABLED && byte == self.character(control)
+    }
+
+    /// Whether ^S and ^Q hold the output and let it go on, as the master of a pseudo-terminal may want to know (`TIOCPKT_DOSTOP`).
+    #[must_use]
+    pub const fn has_flow_control_keys(&self) -> bool {
+        const CONTROL_S: u8 = 0x13;
+        const CONTROL_Q: u8 = 0x11;
+        self.input.contains(InputFlags::IXON)
+            && self.character(Control::Stop) == CONTROL_S
+            && self.character(Control::Start) == CONTROL_Q
     }
 
     /// The structure as programs see it.

@@ -29,13 +29,15 @@ impl LineDiscipline {
     fn receive(&mut self, byte: u8, screen: &mut dyn FnMut(u8)) -> Input {
         let has = |flag| self.termios.input.contains(flag);
         let byte = if has(InputFlags::ISTRIP) { byte & 0x7f } else { byte };
+        let small = has(InputFlags::IUCLC) && self.local(LocalFlags::IEXTEN);
+        let byte = if small { byte.to_ascii_lowercase() } else { byte };
         if core::mem::take(&mut self.literal) {
             return self.accept(byte, Self::echo, screen);
         }
         if let Some(effect) = self.control_flow(byte).or_else(|| self.raise(byte, screen)) {
             return effect;
         }
-        let wake_writers = self.held && self.termios.input.contains(InputFlags::IXANY);
+        let wake_writers = self.held && !self.suspended && self.termios.input.contains(InputFlags::IXANY);
         self.held &= !wake_writers;
         let has = |flag| self.termios.input.contains(flag);
         let typed = byte;
@@ -67,8 +69,11 @@ impl LineDiscipline {
         if !stop && !self.termios.is(Control::Start, byte) {
             return None;
         }
+        if self.suspended {
+            return Some(Input::default());
+        }
         let was_held = core::mem::replace(&mut self.held, stop);
-        Some(Input { wake_writers: was_held && !stop, ..Input::default() })
+        Some(Input { holds_output: stop && !was_held, wake_writers: was_held && !stop, ..Input::default() })
     }
 
     /// The keys that send signals.
@@ -82,13 +87,13 @@ impl LineDiscipline {
         if flush_output {
             self.flush_input();
         }
-        let wake_writers = self.held && self.termios.input.contains(InputFlags::IXON);
+        let wake_writers = self.held && !self.suspended && self.termios.input.contains(InputFlags::IXON);
         self.held &= !wake_writers;
         if self.local(LocalFlags::ECHO) {
             self.echo(byte, screen);
             self.line_column = self.column;
         }
-        Some(Input { signal: Some(signal), flush_output, wake_readers: false, wake_writers })
+        Some(Input { signal: Some(signal), flush_output, wake_writers, ..Input::default() })
     }
 
     /// One byte in canonical mode.
@@ -133,13 +138,16 @@ impl LineDiscipline {
     /// full for ever; what does not fit is lost.
     fn accept(&mut self, byte: u8, show: fn(&mut Self, u8, &mut dyn FnMut(u8)), screen: &mut dyn FnMut(u8)) -> Input {
         if self.local(LocalFlags::ECHO) {
+            self.finish_erasing(screen);
             if self.cells.len() == self.complete {
                 self.line_column = self.column;
             }
             show(self, byte, screen);
         }
-        if self.cells.len() < BUFFER_BYTES - 1 {
-            self.cells.push_back(Cell::Byte(byte));
+        let marked = byte == 0xff && self.termios.input.contains(InputFlags::PARMRK);
+        let places = if marked { 2 } else { 1 };
+        if self.cells.len() + places < BUFFER_BYTES {
+            (0..places).for_each(|_| self.cells.push_back(Cell::Byte(byte)));
         }
         Input { wake_readers: !self.is_canonical(), ..Input::default() }
     }
@@ -163,6 +171,7 @@ impl LineDiscipline {
         if what == Erase::Line && !(echo && self.local(by_erasing)) {
             self.cells.truncate(self.complete);
             if echo {
+                self.finish_erasing(screen);
                 self.echo(self.termios.character(Control::Kill), screen);
                 if self.local(LocalFlags::ECHOK) {
                     self.put(b'\n', screen);
@@ -176,8 +185,13 @@ impl LineDiscipline {
                 break;
             }
             in_word |= is_of_word(first);
+            if echo && self.local(LocalFlags::ECHOPRT) {
+                self.show_erased(len, screen);
+            }
             self.cells.truncate(self.cells.len() - len);
-            if echo && what == Erase::Character && !self.local(LocalFlags::ECHOE) {
+            if echo && self.local(LocalFlags::ECHOPRT) {
+                // Shown.
+            } else if echo && what == Erase::Character && !self.local(LocalFlags::ECHOE) {
                 self.echo(self.termios.character(Control::Erase), screen);
             } else if echo {
                 self.echo_erase(first, screen);
@@ -185,6 +199,9 @@ impl LineDiscipline {
             if what == Erase::Character {
                 break;
             }
+        }
+        if self.cells.len() == self.complete {
+            self.finish_erasing(screen);
         }
     }
 

@@ -61,7 +61,7 @@ impl LineDiscipline {
             }
             _ => {
                 self.column = self.column_after(self.column, byte);
-                screen(byte);
+                screen(if has(OutputFlags::OLCUC) { byte.to_ascii_uppercase() } else { byte });
             }
         }
     }
@@ -87,6 +87,26 @@ impl LineDiscipline {
             self.put(byte ^ 0x40, screen);
         } else {
             self.put(byte, screen);
+        }
+    }
+
+    /// Shows the last `len` bytes of the line being edited as erased (`ECHOPRT`).
+    pub(super) fn show_erased(&mut self, len: usize, screen: &mut dyn FnMut(u8)) {
+        if !core::mem::replace(&mut self.erasing, true) {
+            self.put(b'\\', screen);
+        }
+        let start = self.cells.len() - len;
+        for at in start..self.cells.len() {
+            let byte = self.cells.get(at).copied().map_or(0, Cell::byte);
+            // The later bytes of a character stay together with the first.
+            if at == start { self.echo(byte, screen) } else { self.put(byte, screen) }
+        }
+    }
+
+    /// Ends what [`LineDiscipline::show_erased`] has begun.
+    pub(super) fn finish_erasing(&mut self, screen: &mut dyn FnMut(u8)) {
+        if core::mem::take(&mut self.erasing) {
+            self.put(b'/', screen);
         }
     }
 

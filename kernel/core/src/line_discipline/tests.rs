@@ -234,12 +234,76 @@ fn newlines_can_be_shown_without_the_rest() {
 #[test]
 fn stop_holds_the_output_until_start() {
     let mut tty = Terminal::new(|_| ());
-    assert_eq!(tty.effect_of("\x13"), Input::default());
+    assert_eq!(tty.effect_of("\x13"), Input { holds_output: true, ..Input::default() });
     assert!(tty.line.output_is_held() && !tty.line.readiness().contains(Readiness::OUT));
     assert!(!tty.effect_of("x").wake_writers);
     assert!(tty.effect_of("\x11").wake_writers && !tty.line.output_is_held());
     tty.type_in("\x13");
     assert!(tty.effect_of("\x03").wake_writers, "an interrupt lets the output go on");
+}
+
+#[test]
+fn what_a_program_holds_no_key_lets_go_on() {
+    let mut tty = Terminal::new(|_| ());
+    assert!(tty.line.suspend_output() && !tty.line.suspend_output());
+    assert_eq!(tty.effect_of("\x11\x13"), Input::default());
+    assert!(tty.line.output_is_held());
+    assert!(tty.line.resume_output() && !tty.line.resume_output());
+    assert!(!tty.line.output_is_held());
+    tty.type_in("\x13");
+    assert!(!tty.line.resume_output() && tty.line.output_is_held(), "a key has held it");
+}
+
+#[test]
+fn what_is_erased_can_be_shown() {
+    let mut tty = Terminal::new(|termios| termios.local |= LocalFlags::ECHOPRT);
+    tty.type_in("abc\x7f\x7fd\n");
+    assert_eq!((tty.read(64), tty.shown().as_str()), (line(b"ad\n"), "abc\\cb/d\r\n"));
+    tty.type_in("x\x7f\x7fy\x15\n");
+    assert_eq!((tty.read(64), tty.shown().as_str()), (line(b"\n"), "x\\x/y\\y/\r\n"));
+    // As on Linux: the end is shown with what is typed next.
+    tty.type_in("ab\x7f\nc");
+    assert_eq!(tty.shown(), "ab\\b\r\n/c");
+}
+
+#[test]
+fn bytes_of_255_can_be_doubled() {
+    let mut tty = Terminal::raw(|termios| termios.input |= InputFlags::PARMRK);
+    assert_eq!(tty.line.room(), (BUFFER_BYTES - 1) / 2);
+    tty.type_in(b"a\xff");
+    assert_eq!(tty.read(64), line(b"a\xff\xff"));
+}
+
+#[test]
+fn letters_can_be_exchanged() {
+    let mut tty = Terminal::new(|termios| {
+        termios.input |= InputFlags::IUCLC;
+        termios.output |= OutputFlags::OLCUC;
+    });
+    tty.type_in("aBc\n");
+    assert_eq!((tty.read(64), tty.shown().as_str()), (line(b"abc\n"), "ABC\r\n"));
+}
+
+#[test]
+fn room_is_what_surely_fits() {
+    let mut tty = Terminal::new(|_| ());
+    assert_eq!(tty.line.room(), BUFFER_BYTES - 1);
+    tty.type_in(vec![b'x'; 5000]);
+    assert_eq!(tty.line.room(), 1, "an overlong line is lost byte by byte, but can be ended");
+    tty.type_in("\n");
+    assert_eq!(tty.line.room(), 0);
+}
+
+#[test]
+fn effects_of_several_keys_add_up() {
+    let mut tty = Terminal::new(|_| ());
+    let mut together = |keys: &str| keys.bytes().fold(Input::default(), |all, key| all.and(tty.key(key)));
+    assert!(together("a\nb").wake_readers);
+    let both = together("\x13\x11");
+    assert!(both.wake_writers && !both.holds_output);
+    let both = together("\x13\x11\x13");
+    assert!(!both.wake_writers && both.holds_output);
+    assert_eq!(together("x\x03\x1c").signal, Some(Signal::INT));
 }
 
 #[test]
