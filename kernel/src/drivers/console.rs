@@ -8,9 +8,6 @@ use crate::console::uart;
 /// The UART as a terminal sees it.
 pub struct UartPort;
 
-/// The only one.
-pub static PORT: UartPort = UartPort;
-
 impl Port for UartPort {
     fn send(&self, bytes: &[u8]) {
         if let Some(uart) = uart() {
@@ -33,13 +30,13 @@ impl Port for UartPort {
 
 /// There is a terminal from now on: what came before waits in the UART.
 pub(super) fn start() {
-    PORT.resume_input();
+    UartPort.resume_input();
 }
 
 /// The UART has received something.
 pub(super) fn on_interrupt() {
     match tty::console() {
         Some(terminal) => terminal.receive(|| uart()?.take_received()),
-        None => PORT.pause_input(),
+        None => UartPort.pause_input(),
     }
 }

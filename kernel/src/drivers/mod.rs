@@ -42,7 +42,6 @@ pub struct OpenContext<'a> {
     /// The other flags of open(2).
     pub flags: OpenFlags,
     /// The opener's credentials. The node's permissions have been checked.
-    #[expect(dead_code, reason = "for drivers that keep something for some users")]
     pub credentials: &'a Credentials,
 }
 

@@ -6,47 +6,40 @@
 //! Specification: termios(3), tty(4), ioctl_tty(2); n_tty.c and tty_jobctrl.c of Linux 6.12.
 
 mod devices;
+mod file;
 mod ioctl;
 mod job_control;
+mod port;
+pub mod pty;
 mod timing;
+mod typing;
 
 pub use devices::{console, open_console, register};
+pub use port::{Notice, Port};
 
-use crate::fs::blocking::TooLong;
-use crate::fs::file::{Direction, FileOps, Io, Readiness};
+use crate::fs::file::{FileOps, Io, Readiness};
 use crate::mm::user::{Sink, Source};
-use crate::sync::{Kernel, Mutex, Platform, SpinGuard, SpinLock, WaitQueue, rank};
+use crate::sync::{Mutex, SpinGuard, SpinLock, WaitQueue, rank};
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use arrayvec::ArrayVec;
+use file::{HangUps, TerminalFile};
 use job_control::{Access, Ownership};
 use linux_raw_sys::general::winsize;
 use postern_core::errno::{Errno, Result};
-use postern_core::line_discipline::{BUFFER_BYTES, Input, LineDiscipline};
+use postern_core::line_discipline::{BUFFER_BYTES, LineDiscipline};
 use postern_core::termios::Termios;
-use timing::{Pause, Timing};
+use timing::Pause;
 
 /// Bytes of output taken from a program at once.
 const CHUNK: usize = 128;
-/// What a chunk may become on its way: a tab, eight spaces.
-const LONGEST_CHUNK: usize = CHUNK * 8;
-
-/// Where a terminal's bytes come from and go to.
-pub trait Port: Send + Sync {
-    /// Sends bytes. Does not sleep; may be called from interrupt handlers and under spin locks.
-    fn send(&self, bytes: &[u8]);
-
-    /// Stops asking for what is received: there is no room for it.
-    fn pause_input(&self);
-
-    /// Takes that back.
-    fn resume_input(&self);
-}
+/// What a byte may become on its way: a tab, eight spaces.
+const WIDEST: usize = 8;
 
 /// A terminal.
 pub struct Terminal {
     me: Weak<Self>,
-    port: &'static dyn Port,
+    port: Arc<dyn Port>,
     line: SpinLock<Line>,
     /// What a read has planned; held by whoever reads.
     reading: Mutex<Vec<u8>>,
@@ -76,7 +69,7 @@ impl Terminal {
     ///
     /// # Errors
     /// ENOMEM.
-    pub fn try_new(port: &'static dyn Port) -> Result<Arc<Self>> {
+    pub fn try_new(port: Arc<dyn Port>) -> Result<Arc<Self>> {
         let mut planned = Vec::new();
         planned.try_reserve_exact(BUFFER_BYTES).map_err(|_| Errno::ENOMEM)?;
         planned.resize(BUFFER_BYTES, 0);
@@ -104,51 +97,16 @@ impl Terminal {
     /// Opens it, until it is hung up.
     pub fn open(self: &Arc<Self>) -> Arc<dyn FileOps> {
         let hang_ups = HangUps::After(self.lock().hang_ups);
-        Arc::new(TerminalFile { terminal: self.clone(), hang_ups })
+        Arc::new(TerminalFile::new(self.clone(), hang_ups))
     }
 
     /// Opens it as /dev/console, which a hang-up does not concern.
     pub fn open_as_console(self: &Arc<Self>) -> Arc<dyn FileOps> {
-        Arc::new(TerminalFile { terminal: self.clone(), hang_ups: HangUps::Ignored })
+        Arc::new(TerminalFile::new(self.clone(), HangUps::Ignored))
     }
 
     fn lock(&self) -> SpinGuard<'_, Line> {
         self.line.lock()
-    }
-
-    /// Takes what the port has received, as long as there is room. In the port's interrupt.
-    pub fn receive(&self, mut next: impl FnMut() -> Option<u8>) {
-        loop {
-            let mut line = self.lock();
-            if !line.discipline.has_room() {
-                line.input_paused = true;
-                self.port.pause_input();
-                return;
-            }
-            let Some(byte) = next() else { return };
-            let mut echo = Echo { port: self.port, bytes: ArrayVec::new() };
-            let input = line.discipline.input(byte, |byte| echo.push(byte));
-            drop(echo);
-            line.last_input_ns = Kernel::now_ns();
-            if input.signal.is_some() && input.flush_output {
-                line.flushes = line.flushes.wrapping_add(1);
-            }
-            let foreground = line.ownership.foreground;
-            drop(line);
-            self.settle(input, foreground);
-        }
-    }
-
-    fn settle(&self, input: Input, foreground: u32) {
-        if let Some(signal) = input.signal {
-            job_control::signal_group(foreground, signal);
-        }
-        if input.wake_readers {
-            self.readers.wake_one(Readiness::READABLE.bits());
-        }
-        if input.wake_writers {
-            self.writers.wake_all(Readiness::WRITABLE.bits());
-        }
     }
 
     /// One attempt to read: plan under the line lock, copy without it, then commit.
@@ -188,13 +146,14 @@ impl Terminal {
     fn try_write(&self, source: &mut Source<'_>) -> Result<usize> {
         self.check_access(Access::Write)?;
         let writing = self.writing.lock();
-        if self.lock().discipline.output_is_held() {
+        let room = self.port.room() / WIDEST;
+        if room == 0 || self.lock().discipline.output_is_held() {
             return Err(Errno::EAGAIN);
         }
         let mut chunk = [0; CHUNK];
-        let taken = source.remaining().min(CHUNK);
+        let taken = source.remaining().min(CHUNK).min(room);
         let taken = source.copy_to_slice(&mut chunk[..taken])?;
-        let mut fit = ArrayVec::<u8, LONGEST_CHUNK>::new();
+        let mut fit = ArrayVec::<u8, { CHUNK * WIDEST }>::new();
         self.lock().discipline.output(&chunk[..taken], |byte| fit.push(byte));
         self.port.send(&fit);
         drop(writing);
@@ -202,7 +161,16 @@ impl Terminal {
     }
 
     fn readiness(&self) -> Readiness {
-        self.lock().discipline.readiness()
+        let mut readiness = self.lock().discipline.readiness();
+        if self.port.room() < WIDEST {
+            readiness -= Readiness::WRITABLE;
+        }
+        readiness
+    }
+
+    /// Output that was held, or had no room, may go on.
+    fn wake_writers(&self) {
+        self.writers.wake_all(Readiness::WRITABLE.bits());
     }
 
     /// Forgets what was typed and not read.
@@ -211,108 +179,25 @@ impl Terminal {
         line.discipline.flush_input();
         line.flushes = line.flushes.wrapping_add(1);
         self.resume_input(line);
+        self.port.notice(Notice::InputFlushed);
     }
 
     /// New settings.
     fn set_termios(&self, termios: Termios) {
         // A reader between planning and committing must not find other cells there.
         let reading = self.reading.lock();
-        let wakes_readers = self.lock().discipline.set_termios(termios);
+        let mut line = self.lock();
+        let had_keys = line.discipline.termios().has_flow_control_keys();
+        let wakes_readers = line.discipline.set_termios(termios);
+        self.resume_input(line);
         drop(reading);
+        match (had_keys, termios.has_flow_control_keys()) {
+            (false, true) => self.port.notice(Notice::FlowControlByKeys),
+            (true, false) => self.port.notice(Notice::NoFlowControl),
+            _ => {}
+        }
         if wakes_readers {
             self.readers.wake_one(Readiness::READABLE.bits());
         }
-    }
-}
-
-/// Echo on its way, a few bytes at a time, under the line lock.
-struct Echo {
-    port: &'static dyn Port,
-    bytes: ArrayVec<u8, 64>,
-}
-
-impl Echo {
-    fn push(&mut self, byte: u8) {
-        if self.bytes.is_full() {
-            self.send();
-        }
-        self.bytes.push(byte);
-    }
-
-    fn send(&mut self) {
-        self.port.send(&self.bytes);
-        self.bytes.clear();
-    }
-}
-
-impl Drop for Echo {
-    fn drop(&mut self) {
-        if !self.bytes.is_empty() {
-            self.send();
-        }
-    }
-}
-
-/// Whether a hang-up cuts an open file off.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum HangUps {
-    /// It does, if it comes after this many.
-    After(u32),
-    /// /dev/console stays usable for whoever has it.
-    Ignored,
-}
-
-/// What a descriptor of a terminal has.
-struct TerminalFile {
-    terminal: Arc<Terminal>,
-    hang_ups: HangUps,
-}
-
-impl TerminalFile {
-    fn is_hung_up(&self) -> bool {
-        match self.hang_ups {
-            HangUps::After(count) => self.terminal.lock().hang_ups != count,
-            HangUps::Ignored => false,
-        }
-    }
-}
-
-impl FileOps for TerminalFile {
-    fn try_read(&self, io: &Io, sink: &mut Sink<'_>) -> Result<usize> {
-        if self.is_hung_up() { Ok(0) } else { self.terminal.try_read(io, sink) }
-    }
-
-    fn try_write(&self, _: &Io, source: &mut Source<'_>) -> Result<usize> {
-        if self.is_hung_up() { Err(Errno::EIO) } else { self.terminal.try_write(source) }
-    }
-
-    fn readiness(&self) -> Readiness {
-        if self.is_hung_up() {
-            Readiness::READABLE | Readiness::WRITABLE | Readiness::ERR | Readiness::HUP
-        } else {
-            self.terminal.readiness()
-        }
-    }
-
-    fn wait_queue(&self, direction: Direction) -> Option<&WaitQueue> {
-        Some(match direction {
-            Direction::Read => &self.terminal.readers,
-            Direction::Write => &self.terminal.writers,
-        })
-    }
-
-    fn time_limit_ns(&self, direction: Direction) -> Option<u64> {
-        if direction == Direction::Write {
-            return None;
-        }
-        Timing::of(self.terminal.lock().discipline.termios()).whole_read_ns()
-    }
-
-    fn at_time_limit(&self) -> TooLong {
-        TooLong::NoBytes
-    }
-
-    fn ioctl(&self, command: u32, argument: usize) -> Result<usize> {
-        if self.is_hung_up() { Err(Errno::EIO) } else { ioctl::ioctl(&self.terminal, command, argument) }
     }
 }

@@ -18,7 +18,7 @@
 //! | `walk`, `namespace`, `open`, `change_attributes` | what calls do with paths | through the above |
 //! | `context`, `permission` | root, cwd, umask; who may what | FS_CONTEXT |
 //! | `write_checks` | limit of size, set-id bits | – |
-//! | `devfs`, `procfs`, `sysfs`, `cgroupfs`, `initramfs`, `anonymous` | particular trees | – |
+//! | `devfs`, `devpts`, `procfs`, `sysfs`, `cgroupfs`, `initramfs`, `anonymous` | particular trees | – |
 //! | `special` | openers of devices and FIFOs | OBJECT |
 //! | `flock`, `record_lock` | flock(2); the locks of fcntl(2) | OBJECT |
 //!
@@ -36,6 +36,7 @@ pub mod change_attributes;
 pub mod context;
 pub mod dentry;
 pub mod devfs;
+pub mod devpts;
 pub mod directory;
 pub mod epoll;
 pub mod file;
@@ -67,13 +68,14 @@ use alloc::sync::Arc;
 use context::FsContext;
 use postern_core::errno::Result;
 
-/// Makes the root file system, devtmpfs, procfs and sysfs. Once, at boot, after memory and before drivers. The first process's view.
+/// Makes the root file system, devtmpfs, devpts, procfs and sysfs. Once, at boot, after memory and before drivers. The first process's view.
 ///
 /// # Errors
 /// EBUSY the second time.
 pub fn init() -> Result<Arc<FsContext>> {
     let root = mount::set_root(types::new_ramfs())?;
     devfs::init()?;
+    devpts::init()?;
     procfs::init()?;
     sysfs::init()?;
     Ok(FsContext::at(root))

@@ -170,6 +170,14 @@ pub fn covering(place: &Location) -> Option<Arc<Mount>> {
     TABLE.lock().iter().rev().find(|mount| mount.is_on(place)).cloned()
 }
 
+/// The first mount of the whole of `file_system`.
+pub fn of_file_system(file_system: &Arc<FileSystem>) -> Option<Arc<Mount>> {
+    let is_whole = |mount: &&Arc<Mount>| {
+        Arc::ptr_eq(&mount.file_system, file_system) && Arc::ptr_eq(&mount.root, file_system.root())
+    };
+    TABLE.lock().iter().find(is_whole).cloned()
+}
+
 /// Mounts `root`, a directory of `file_system`, on the directory `on`, which nothing covers.
 ///
 /// # Errors

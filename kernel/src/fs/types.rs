@@ -5,6 +5,7 @@
 use crate::arch::mmu::PAGE_SIZE;
 use crate::fs::cgroupfs;
 use crate::fs::devfs;
+use crate::fs::devpts;
 use crate::fs::file_system::{Changes, FileSystem, Options};
 use crate::fs::inode::Owner;
 use crate::fs::{procfs, sysfs};
@@ -22,10 +23,11 @@ pub struct FileSystemType {
     pub make: fn(&[u8]) -> Result<Arc<FileSystem>>,
 }
 
-static BUILT_IN: [FileSystemType; 6] = [
+static BUILT_IN: [FileSystemType; 7] = [
     FileSystemType { name: "ramfs", make: make_ramfs },
     FileSystemType { name: "tmpfs", make: make_tmpfs },
     FileSystemType { name: "devtmpfs", make: |_| Ok(devfs::instance().clone()) },
+    FileSystemType { name: "devpts", make: devpts::make },
     FileSystemType { name: "proc", make: |_| Ok(procfs::instance().clone()) },
     FileSystemType { name: "sysfs", make: |_| Ok(sysfs::instance().clone()) },
     FileSystemType { name: "cgroup2", make: cgroupfs::make },

@@ -5,6 +5,7 @@ use super::attributes::ProcessAttributes;
 use super::cgroup::{CgroupId, Membership};
 use super::limits::{Limit, Limits, Resource};
 use super::signal::{ProcessSignals, SharedActions};
+use super::terminal_ties::TerminalTies;
 use super::thread_list::ThreadList;
 use crate::mm::AddressSpace;
 use crate::sched::Task;
@@ -51,6 +52,7 @@ pub struct Process {
     /// It has called exec since it was forked (setpgid asks). Relaxed: a parent that must not miss it has heard of it by
     /// other means, whose ordering this has.
     pub(super) has_executed: AtomicBool,
+    pub(super) ties: TerminalTies,
 }
 
 /// The threads of a process and its coming end.
@@ -111,6 +113,7 @@ impl Process {
             children_ns: AtomicU64::new(0),
             attributes: ProcessAttributes::new(),
             has_executed: AtomicBool::new(false),
+            ties: TerminalTies::new(),
         })
     }
 

@@ -266,6 +266,9 @@ impl Tree {
         let pid = process.pid();
         let (group, session) =
             self.nodes.get(&parent).map_or((pid, pid), |node| (node.process.group(), node.process.session()));
+        if let Some(parent) = self.nodes.get(&parent) {
+            process.ties.inherit(&parent.process.ties);
+        }
         process.parent.store(parent, Ordering::Relaxed);
         process.group.store(group, Ordering::Relaxed);
         process.session.store(session, Ordering::Relaxed);
@@ -349,6 +352,7 @@ impl Tree {
         }
         caller.group.store(pid, Ordering::Relaxed);
         caller.session.store(pid, Ordering::Relaxed);
+        caller.ties.begin_session();
         Ok(pid)
     }
 }

@@ -58,6 +58,8 @@ pub const DENTRY: Rank = Rank::spinning(7, "dentry");
 pub const INODE: Rank = Rank::spinning(10, "inode");
 /// The character-device table.
 pub const CHAR_TABLE: Rank = Rank::spinning(15, "char-device table");
+/// The register of pseudo-terminals.
+pub const PTYS: Rank = Rank::spinning(16, "pseudo-terminals");
 /// A process's root, working directory and umask.
 pub const FS_CONTEXT: Rank = Rank::spinning(20, "fs context");
 /// The process tree: parents, children, groups, sessions.

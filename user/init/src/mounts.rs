@@ -18,6 +18,7 @@ enum Need {
 const MOUNTS: &[(&str, &str, Option<&str>, Need)] = &[
     ("devtmpfs", "/dev", None, Need::Expected),
     ("tmpfs", "/dev/shm", Some("mode=1777"), Need::Expected),
+    ("devpts", "/dev/pts", Some("gid=5,mode=620,ptmxmode=666"), Need::Optional),
     ("proc", "/proc", None, Need::Expected),
     ("tmpfs", "/tmp", Some("mode=1777"), Need::Expected),
     ("sysfs", "/sys", None, Need::Optional),

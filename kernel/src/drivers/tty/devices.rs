@@ -2,14 +2,13 @@
 //!
 //! Owns the console's terminal. No locks, never sleeps. Specification: devices.txt of Linux; tty(4), console(4).
 
-use super::Terminal;
-use super::job_control::{self, Claim};
+use super::job_control;
+use super::{Terminal, pty};
 use crate::drivers::console;
 use crate::drivers::{CharDriver, DeviceNode, Major, OpenContext};
 use crate::fs::context::Caller;
 use crate::fs::devfs;
 use crate::fs::file::FileOps;
-use crate::fs::flags::OpenFlags;
 use crate::fs::open_file::OpenFile;
 use crate::process::{self, Process};
 use alloc::sync::Arc;
@@ -31,12 +30,13 @@ static CONSOLE_TERMINAL: Once<Arc<Terminal>> = Once::new();
 /// # Errors
 /// ENOMEM; EBUSY, EEXIST the second time.
 pub fn register() -> Result<()> {
-    let terminal = Terminal::try_new(&console::PORT)?;
+    let terminal = Terminal::try_new(Arc::new(console::UartPort))?;
     CONSOLE_TERMINAL.call_once(|| terminal);
     let nodes = [DeviceNode::new("tty", TTY, 0o666), DeviceNode::new("console", CONSOLE, 0o600)];
     crate::drivers::register(Arc::new(Alternates), Major::Fixed(ALTERNATES), 0..2, &nodes)?;
     let node = DeviceNode::new("ttyAMA0", PL011, 0o660);
     crate::drivers::register(Arc::new(Serial), Major::Fixed(SERIAL), PL011..PL011 + 1, &[node])?;
+    pty::register()?;
     process::exit::set_session_end_handler(job_control::on_session_end);
     console::start();
     Ok(())
@@ -55,14 +55,14 @@ pub fn console() -> Option<&'static Arc<Terminal>> {
     CONSOLE_TERMINAL.get()
 }
 
-/// All terminals.
-pub(super) fn terminals() -> impl Iterator<Item = &'static Arc<Terminal>> {
-    console().into_iter()
+/// The first terminal that is wanted.
+pub(super) fn find(is_wanted: impl Fn(&Terminal) -> bool) -> Option<Arc<Terminal>> {
+    console().filter(|terminal| is_wanted(terminal)).cloned().or_else(|| pty::find(is_wanted))
 }
 
 /// The controlling terminal of `caller`.
 pub(super) fn controlling_terminal(caller: &Process) -> Option<Arc<Terminal>> {
-    terminals().find(|terminal| terminal.is_controlling(caller)).cloned()
+    find(|terminal| terminal.is_controlling(caller))
 }
 
 struct Alternates;
@@ -91,12 +91,8 @@ impl CharDriver for Serial {
 
     fn open(&self, _: u32, context: &OpenContext<'_>) -> Result<Arc<dyn FileOps>> {
         let terminal = console().ok_or(Errno::ENXIO)?;
-        if !context.flags.contains(OpenFlags::NO_CONTROLLING_TTY)
-            && let Some(thread) = process::current_if_any()
-        {
-            // Who leads no session, or has a terminal, opens it all the same.
-            let _ = terminal.adopt(thread.process(), Claim::IfFree);
-        }
-        Ok(terminal.open())
+        let file = terminal.open();
+        terminal.adopt_by_opening(context);
+        Ok(file)
     }
 }

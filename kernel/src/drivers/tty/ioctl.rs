@@ -1,17 +1,17 @@
 //! ioctl(2) on a terminal.
 //!
 //! Owns nothing. Locks: TTY_LINE, never over a user copy, which may sleep. Specification: ioctl_tty(2), termios(3).
-//! Not done: modem lines, TCXONC of output, exclusive mode, TIOCSTI.
+//! Not done: modem lines, exclusive mode, the settings of System V (TCGETA).
 
-use super::Terminal;
 use super::job_control::{Access, Claim};
+use super::{Notice, Terminal};
 use crate::mm::user::UserPtr;
 use crate::process::{self, CurrentThread};
 use linux_raw_sys::general::{self as abi, winsize};
 use linux_raw_sys::ioctl as command;
 use postern_core::errno::{Errno, Result};
 use postern_core::signal_set::Signal;
-use postern_core::termios::{TERMIOS_BYTES, Termios};
+use postern_core::termios::{Control, DISABLED, TERMIOS_BYTES, Termios};
 use postern_core::tid_allocator::Tid;
 
 /// `struct termios2`: the same, and two speeds.
@@ -26,8 +26,17 @@ enum Typed {
     Flushed,
 }
 
+/// From where a call comes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    /// From an open file of the terminal.
+    Terminal,
+    /// From the master of a pseudo-terminal, which is nobody's controlling terminal.
+    Master,
+}
+
 /// Output has always arrived when a write returns, so "drain" waits for nothing.
-pub(super) fn ioctl(terminal: &Terminal, request: u32, argument: usize) -> Result<usize> {
+pub(super) fn ioctl(terminal: &Terminal, side: Side, request: u32, argument: usize) -> Result<usize> {
     match request {
         command::TCGETS => UserPtr::new(argument).write(&terminal.termios().to_bytes())?,
         command::TCGETS2 => UserPtr::new(argument).write(&with_speeds(&terminal.termios()))?,
@@ -41,23 +50,28 @@ pub(super) fn ioctl(terminal: &Terminal, request: u32, argument: usize) -> Resul
         command::TIOCOUTQ => write_count(argument, 0)?,
         command::TCFLSH => terminal.flush(argument)?,
         command::TCSBRK | command::TCSBRKP => terminal.check_access(Access::Change)?,
+        command::TCXONC => terminal.flow(argument)?,
+        command::TIOCSTI => terminal.type_for_caller(argument)?,
+        command::TIOCSETD if UserPtr::<i32>::new(argument).read()? != 0 => return Err(Errno::EINVAL),
+        command::TIOCSETD => {}
         command::TIOCGETD => UserPtr::new(argument).write(&0_u32)?,
         command::TIOCVHANGUP => terminal.hang_up_by_caller()?,
-        _ => return session_ioctl(terminal, request, argument),
+        _ => return session_ioctl(terminal, side, request, argument),
     }
     Ok(0)
 }
 
 /// Those that concern who it belongs to.
-fn session_ioctl(terminal: &Terminal, request: u32, argument: usize) -> Result<usize> {
+fn session_ioctl(terminal: &Terminal, side: Side, request: u32, argument: usize) -> Result<usize> {
     let caller = process::current_if_any().ok_or(Errno::ENOTTY)?;
-    let of_caller = |field: Tid| {
-        let controlling = terminal.is_controlling(caller.process());
-        if controlling { UserPtr::new(argument).write(&field) } else { Err(Errno::ENOTTY) }
+    let tell = |field: Tid| {
+        let may_ask = side == Side::Master || terminal.is_controlling(caller.process());
+        if may_ask { UserPtr::new(argument).write(&field) } else { Err(Errno::ENOTTY) }
     };
     match request {
-        command::TIOCGPGRP => of_caller(terminal.ownership().foreground)?,
-        command::TIOCGSID => of_caller(terminal.ownership().session)?,
+        command::TIOCGPGRP => tell(terminal.ownership().foreground)?,
+        command::TIOCGSID if terminal.ownership().session == 0 => return Err(Errno::ENOTTY),
+        command::TIOCGSID => tell(terminal.ownership().session)?,
         command::TIOCSPGRP => {
             terminal.check_access(Access::Change)?;
             let group = UserPtr::<i32>::new(argument).read()?;
@@ -67,19 +81,21 @@ fn session_ioctl(terminal: &Terminal, request: u32, argument: usize) -> Result<u
             let by_force = argument == 1 && caller.credentials().is_privileged();
             terminal.adopt(caller.process(), if by_force { Claim::ByForce } else { Claim::IfFree })?;
         }
-        command::TIOCNOTTY => give_up(terminal, &caller)?,
+        command::TIOCNOTTY if side == Side::Terminal => give_up(terminal, &caller)?,
         _ => return Err(Errno::ENOTTY),
     }
     Ok(0)
 }
 
-/// TIOCNOTTY. A terminal belongs to a session as a whole, so only its leader changes anything.
+/// TIOCNOTTY: the leader gives it up for the session, anybody else for itself and its children to come.
 fn give_up(terminal: &Terminal, caller: &CurrentThread) -> Result<()> {
     if !terminal.is_controlling(caller.process()) {
         return Err(Errno::ENOTTY);
     }
     if caller.process().session() == caller.process().pid() {
         terminal.disown();
+    } else {
+        caller.process().give_up_terminal();
     }
     Ok(())
 }
@@ -103,7 +119,7 @@ fn with_speeds(termios: &Termios) -> [u8; TERMIOS2_BYTES] {
     bytes
 }
 
-fn write_count(address: usize, count: usize) -> Result<()> {
+pub(super) fn write_count(address: usize, count: usize) -> Result<()> {
     UserPtr::new(address).write(&i32::try_from(count).unwrap_or(i32::MAX))
 }
 
@@ -123,12 +139,56 @@ impl Terminal {
 
     fn flush(&self, what: usize) -> Result<()> {
         self.check_access(Access::Change)?;
+        let what = u32::try_from(what).map_err(|_| Errno::EINVAL)?;
+        if !matches!(what, abi::TCIFLUSH | abi::TCOFLUSH | abi::TCIOFLUSH) {
+            return Err(Errno::EINVAL);
+        }
+        if what != abi::TCOFLUSH {
+            self.flush_input();
+        }
+        if what != abi::TCIFLUSH {
+            self.port.notice(Notice::OutputFlushed);
+            self.wake_writers();
+        }
+        Ok(())
+    }
+
+    /// TCXONC: holds the output and lets it go on, or has the port's user do that with its own.
+    fn flow(&self, what: usize) -> Result<()> {
+        self.check_access(Access::Change)?;
         match u32::try_from(what) {
-            Ok(abi::TCIFLUSH | abi::TCIOFLUSH) => self.flush_input(),
-            // No output ever waits.
-            Ok(abi::TCOFLUSH) => {}
+            Ok(abi::TCOOFF) => {
+                if self.lock().discipline.suspend_output() {
+                    self.port.notice(Notice::Stopped);
+                }
+            }
+            Ok(abi::TCOON) => {
+                if self.lock().discipline.resume_output() {
+                    self.port.notice(Notice::Started);
+                    self.wake_writers();
+                }
+            }
+            Ok(abi::TCIOFF) => self.send_key(Control::Stop),
+            Ok(abi::TCION) => self.send_key(Control::Start),
             _ => return Err(Errno::EINVAL),
         }
+        Ok(())
+    }
+
+    fn send_key(&self, key: Control) {
+        let key = self.termios().character(key);
+        if key != DISABLED {
+            self.port.send(&[key]);
+        }
+    }
+
+    /// TIOCSTI, which Linux 6.12 keeps for the privileged.
+    fn type_for_caller(&self, argument: usize) -> Result<()> {
+        let privileged = process::current_if_any().is_some_and(|caller| caller.credentials().is_privileged());
+        if !privileged {
+            return Err(Errno::EIO);
+        }
+        self.type_in(&[UserPtr::<u8>::new(argument).read()?]);
         Ok(())
     }
 

@@ -4,8 +4,11 @@
 //! Never sleeps. Specification: POSIX.1-2024 chapter 11.1; setsid(2), tcsetpgrp(3); tty_jobctrl.c of Linux.
 
 use super::{Terminal, devices};
+use crate::drivers::OpenContext;
 use crate::fs::file::Readiness;
-use crate::process::{self, Process, signal};
+use crate::fs::flags::{AccessMode, OpenFlags};
+use crate::process::signal::{self, SignalInfo};
+use crate::process::{self, Process};
 use alloc::sync::Arc;
 use postern_core::errno::{Errno, Result};
 use postern_core::signal_set::Signal;
@@ -57,7 +60,7 @@ impl Terminal {
     /// Whether it is the controlling terminal of the caller.
     pub(super) fn is_controlling(&self, caller: &Process) -> bool {
         let session = self.ownership().session;
-        session != 0 && session == caller.session()
+        session != 0 && session == caller.session() && !caller.gave_up_terminal()
     }
 
     /// Checks that the caller is not in the background, as far as that matters.
@@ -67,12 +70,11 @@ impl Terminal {
     pub(super) fn check_access(&self, access: Access) -> Result<()> {
         let Some(thread) = process::current_if_any() else { return Ok(()) };
         let line = self.lock();
-        let Ownership { session, foreground } = line.ownership;
+        let foreground = line.ownership.foreground;
         let holds_output = line.discipline.termios().local.contains(LocalFlags::TOSTOP);
         drop(line);
         let caller = thread.process();
-        let in_background =
-            session != 0 && session == caller.session() && foreground != 0 && foreground != caller.group();
+        let in_background = self.is_controlling(caller) && foreground != 0 && foreground != caller.group();
         let signal = match access {
             _ if !in_background => return Ok(()),
             Access::Write if !holds_output => return Ok(()),
@@ -106,7 +108,17 @@ impl Terminal {
             return Err(Errno::EPERM);
         }
         line.ownership = Ownership { session: caller.session(), foreground: caller.group() };
+        drop(line);
+        caller.leave_terminal(0);
         Ok(())
+    }
+
+    /// What an open(2) without O_NOCTTY does besides. Who leads no session, has a terminal, or may not read, opens it all the same.
+    pub(super) fn adopt_by_opening(&self, context: &OpenContext<'_>) {
+        let may = context.access.contains(AccessMode::READ) && !context.flags.contains(OpenFlags::NO_CONTROLLING_TTY);
+        if let Some(thread) = process::current_if_any().filter(|_| may) {
+            let _ = self.adopt(thread.process(), Claim::IfFree);
+        }
     }
 
     /// Puts a group of the caller's session into the foreground (TIOCSPGRP).
@@ -127,32 +139,48 @@ impl Terminal {
         }
     }
 
-    /// Takes it from its session: SIGHUP and SIGCONT to the foreground group (TIOCNOTTY by the leader, the leader's end).
+    /// Takes it from its session: SIGHUP and SIGCONT to the foreground group (TIOCNOTTY by the leader).
     pub(super) fn disown(&self) {
         let Ownership { foreground, .. } = core::mem::take(&mut self.lock().ownership);
         signal_group(foreground, Signal::HUP);
         signal_group(foreground, Signal::CONT);
     }
 
-    /// Cuts off everybody who has it open, but for /dev/console.
-    pub(super) fn hang_up(&self) {
+    /// Cuts off everybody who has it open, but for /dev/console, and takes it from its session.
+    fn cut_off(&self) -> Ownership {
         let mut line = self.lock();
         line.hang_ups = line.hang_ups.wrapping_add(1);
         line.discipline.flush_input();
         line.flushes = line.flushes.wrapping_add(1);
+        let ownership = core::mem::take(&mut line.ownership);
         self.resume_input(line);
-        self.disown();
         self.readers.wake_all(Readiness::all().bits());
         self.writers.wake_all(Readiness::all().bits());
+        ownership
+    }
+
+    /// Hangs it up: SIGHUP and SIGCONT to the session's leader; when that ends, to the group that is in the foreground now.
+    pub(super) fn hang_up(&self) {
+        let Ownership { session, foreground } = self.cut_off();
+        let leader = if session == 0 { None } else { process::tree::find(session) };
+        if let Some(leader) = leader {
+            leader.leave_terminal(foreground);
+            signal::send_to_process(&leader, SignalInfo::kernel(Signal::HUP));
+            signal::send_to_process(&leader, SignalInfo::kernel(Signal::CONT));
+        }
     }
 }
 
-/// The leader of `session` has ended: its terminal is hung up.
+/// The leader of `session` has ended: the foreground group of its terminal hears of it, and a terminal that is not a pseudo one is
+/// hung up. It hears now, too, if the terminal was hung up before.
 pub(super) fn on_session_end(session: Tid) {
-    let terminal = devices::terminals().find(|terminal| terminal.ownership().session == session);
-    if let Some(terminal) = terminal {
-        terminal.hang_up();
-    }
+    let foreground = match devices::find(|terminal| terminal.ownership().session == session) {
+        Some(terminal) if terminal.port.hangs_up_with_leader() => terminal.cut_off().foreground,
+        Some(terminal) => core::mem::take(&mut terminal.lock().ownership).foreground,
+        None => process::tree::find(session).map_or(0, |leader| leader.left_foreground()),
+    };
+    signal_group(foreground, Signal::HUP);
+    signal_group(foreground, Signal::CONT);
 }
 
 /// What /dev/tty stands for.

@@ -23,7 +23,6 @@ use postern_core::termios::{Control, LocalFlags, TERMIOS_BYTES, Termios};
 /// Keeps what is sent.
 struct Screen;
 
-static SCREEN: Screen = Screen;
 static SHOWN: SpinLock<Vec<u8>> = SpinLock::new(rank::CONSOLE, Vec::new());
 static PAUSED: AtomicBool = AtomicBool::new(false);
 
@@ -47,7 +46,7 @@ fn shown() -> Vec<u8> {
 
 fn new() -> (Arc<Terminal>, Arc<OpenFile>) {
     PAUSED.store(false, Ordering::SeqCst);
-    let terminal = Terminal::try_new(&SCREEN).unwrap();
+    let terminal = Terminal::try_new(Arc::new(Screen)).unwrap();
     let file = open(terminal.open());
     (terminal, file)
 }

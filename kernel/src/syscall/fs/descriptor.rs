@@ -2,12 +2,14 @@
 //! Specification: close(2), dup(2), fcntl(2), ioctl(2), flock(2), close_range(2).
 
 use super::contents::descriptor_limit;
-use super::place;
+use super::place::{self, as_caller};
 use super::record_lock;
+use crate::drivers::tty::pty;
 use crate::fs::file::{FileControl, Seeking};
 use crate::fs::flags::OpenFlags;
 use crate::fs::flock::{self, Lock, Patience};
 use crate::fs::inode::Node;
+use crate::fs::open::How;
 use crate::fs::open_file::{OpenFile, Switch, Whence};
 use crate::mm::user::UserPtr;
 use crate::process;
@@ -114,8 +116,21 @@ pub fn ioctl(fd: i32, request: u32, argument: usize) -> Result<usize> {
         command::FIONBIO => set_flag(&file, OpenFlags::NONBLOCK, argument),
         command::FIOASYNC => set_flag(&file, OpenFlags::ASYNC, argument),
         command::FIONREAD if matches!(file.location().inode().node(), Node::File(_)) => left_to_read(&file, argument),
+        command::TIOCGPTPEER => open_peer(&file, argument),
         _ => file.ops().ioctl(request, argument),
     }
+}
+
+/// TIOCGPTPEER: opens the terminal of a pseudo-terminal's master, whatever /dev/pts leads to.
+fn open_peer(master: &OpenFile, flags: usize) -> Result<usize> {
+    let flags = u32::try_from(flags).map_err(|_| Errno::EINVAL)?;
+    let how = How::from_raw(flags, 0)?;
+    let place = pty::peer(master.ops())?;
+    let files = process::current().files();
+    let on_exec = if how.flags.contains(OpenFlags::CLOSE_ON_EXEC) { OnExec::Close } else { OnExec::Keep };
+    let reserved = files.reserve(on_exec, descriptor_limit())?;
+    let opened = as_caller(|caller| caller.open_existing(place, how))?;
+    place::descriptor(reserved.install(opened))
 }
 
 fn set_flag(file: &OpenFile, flag: OpenFlags, argument: usize) -> Result<usize> {

@@ -1,0 +1,53 @@
+//! What a process keeps of the terminal of its session, which itself knows whose it is.
+//!
+//! Values in atomics, without a lock. Never sleeps. Specification: ioctl_tty(2) `TIOCNOTTY`; tty_jobctrl.c of Linux.
+
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use postern_core::tid_allocator::Tid;
+
+/// The ties of one process. Relaxed, both: they stand for themselves.
+pub(super) struct TerminalTies {
+    /// The session's terminal is not its own any more.
+    gave_up: AtomicBool,
+    /// The group that was in the foreground when the leader's terminal was hung up; 0 for none.
+    left_foreground: AtomicU32,
+}
+
+impl TerminalTies {
+    pub const fn new() -> Self {
+        Self { gave_up: AtomicBool::new(false), left_foreground: AtomicU32::new(0) }
+    }
+
+    /// As a child has them.
+    pub fn inherit(&self, parent: &Self) {
+        self.gave_up.store(parent.gave_up.load(Ordering::Relaxed), Ordering::Relaxed);
+    }
+
+    /// As the leader of a new session has them.
+    pub fn begin_session(&self) {
+        self.gave_up.store(false, Ordering::Relaxed);
+        self.left_foreground.store(0, Ordering::Relaxed);
+    }
+}
+
+impl super::Process {
+    /// It has no controlling terminal from now on, nor have its children to come; the rest of the session keeps it.
+    pub fn give_up_terminal(&self) {
+        self.ties.gave_up.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it did so in this session.
+    pub fn gave_up_terminal(&self) -> bool {
+        self.ties.gave_up.load(Ordering::Relaxed)
+    }
+
+    /// The terminal of the session it leads was hung up, with this group in the foreground; or it has a new one, with 0.
+    pub fn leave_terminal(&self, foreground: Tid) {
+        self.ties.left_foreground.store(foreground, Ordering::Relaxed);
+    }
+
+    /// The group of the last such time.
+    pub fn left_foreground(&self) -> Tid {
+        self.ties.left_foreground.load(Ordering::Relaxed)
+    }
+}
