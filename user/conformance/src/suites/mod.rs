@@ -51,6 +51,8 @@ mod pipe;
 mod pipe_atomicity;
 mod pipe_capacity;
 mod poll;
+mod pty;
+mod pty_limits;
 mod registers;
 mod sched;
 mod sending;
@@ -61,6 +63,8 @@ mod signals;
 mod splice;
 mod splice_memory;
 mod symlinks;
+mod terminal_jobs;
+mod termios;
 mod threads;
 mod time;
 mod timerfd;
@@ -91,6 +95,10 @@ pub static ALL: &[Suite] = &[
     Suite { name: "eventfd", tests: eventfd::tests },
     Suite { name: "unix_sockets", tests: unix_sockets::tests },
     Suite { name: "unix_sockets_passing", tests: unix_sockets_passing::tests },
+    Suite { name: "pty", tests: pty::tests },
+    Suite { name: "pty_limits", tests: pty_limits::tests },
+    Suite { name: "terminal_jobs", tests: terminal_jobs::tests },
+    Suite { name: "termios", tests: termios::tests },
     Suite { name: "fork", tests: fork::tests },
     Suite { name: "wait", tests: wait::tests },
     Suite { name: "wait_options", tests: wait_options::tests },

@@ -17,6 +17,7 @@ pub mod registers;
 pub mod signal;
 pub mod socket;
 pub mod splice;
+pub mod terminal;
 pub mod time;
 pub mod timer;
 
@@ -115,7 +116,9 @@ plain!(
     libc::tms,
     libc::pthread_mutexattr_t,
     libc::pthread_condattr_t,
-    libc::stack_t
+    libc::stack_t,
+    libc::termios,
+    libc::winsize
 );
 
 /// A struct for the kernel to fill.

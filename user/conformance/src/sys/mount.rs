@@ -5,10 +5,15 @@ use std::ptr;
 
 /// `mount` of a new tmpfs.
 pub fn mount_tmpfs(target: &str) -> Sys<()> {
-    let target = c_string(target);
-    let kind = c"tmpfs".as_ptr();
-    // SAFETY: C strings, and no data.
-    checked("mount", unsafe { libc::mount(kind, target.as_ptr(), kind, 0, ptr::null()) }).map(drop)
+    mount_new("tmpfs", target, "")
+}
+
+/// `mount` of a file system of a type, with options.
+pub fn mount_new(kind: &str, target: &str, options: &str) -> Sys<()> {
+    let (kind, target, options) = (c_string(kind), c_string(target), c_string(options));
+    let data = options.as_ptr().cast();
+    // SAFETY: C strings.
+    checked("mount", unsafe { libc::mount(kind.as_ptr(), target.as_ptr(), kind.as_ptr(), 0, data) }).map(drop)
 }
 
 /// `mount` with flags that say what to do with what is there.
