@@ -28,6 +28,7 @@ mod number;
 pub mod printf;
 mod process;
 mod run;
+mod script;
 mod shared;
 mod size;
 mod sort;

@@ -3,7 +3,7 @@
 use crate::invocation::{Applet, Failure, Invocation, Outcome, finish, output};
 use crate::{
     cgrun, columns, copy, dd, dump, exercises, find, gate, grep, identity, ipctop, list, machine, mode, module, moment,
-    mounting, names, number, process, run, shared, sort, stat, stream, timeout, xargs,
+    mounting, names, number, process, run, script, shared, sort, stat, stream, timeout, xargs,
 };
 use std::ffi::OsString;
 use std::io::Write;
@@ -67,6 +67,7 @@ pub const APPLETS: &[(&str, Applet)] = &[
     ("rm", names::rm),
     ("rmdir", names::rmdir),
     ("rmmod", module::rmmod),
+    ("script", script::script),
     ("seq", number::seq),
     ("shm-counter", exercises::shm_counter),
     ("sleep", process::sleep),

@@ -540,3 +540,31 @@ fn help_is_a_line_of_usage_where_it_is_no_operand() {
     assert!(folder.text("mount --help").lines().count() == 2);
     assert_eq!(folder.text("echo --help"), "--help\n");
 }
+
+#[test]
+fn script_runs_a_command_on_a_terminal_and_records_it() {
+    let folder = Folder::new("script");
+    let output = folder.run_with(&["script", "-q", "-c", "tty && echo done", "record"], "");
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(shown.starts_with("/dev/pts/") && shown.ends_with("\r\ndone\r\n"), "{shown:?}");
+    assert_eq!((output.status.code(), folder.read("record")), (Some(0), shown));
+    folder.run_with(&["script", "-a", "-c", "echo more", "record"], "");
+    assert!(folder.read("record").ends_with("done\r\nScript started.\nmore\r\nScript done.\n"));
+}
+
+#[test]
+fn script_types_its_input_and_then_the_end() {
+    let folder = Folder::new("script-input");
+    let output = folder.run_with(&["script", "-q", "-c", "stty -echo; echo ready; cat", "record"], "hello\n");
+    assert!(String::from_utf8_lossy(&output.stdout).ends_with("hello\r\n"), "{output:?}");
+    assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
+fn script_has_the_status_of_the_command_if_asked() {
+    let folder = Folder::new("script-status");
+    assert_eq!(folder.run_with(&["script", "-q", "-e", "-c", "exit 3", "record"], "").status.code(), Some(3));
+    assert_eq!(folder.run_with(&["script", "-q", "-c", "exit 3", "record"], "").status.code(), Some(0));
+    assert_eq!(folder.run_with(&["script", "-e", "-q", "-c", "kill -9 $$", "record"], "").status.code(), Some(137));
+    assert_eq!(folder.status("script a b"), Some(2));
+}
