@@ -492,6 +492,7 @@ fn closed_master_hangs_the_leader_up() -> Outcome {
                 process::pause();
             }
         })?;
+        front.wait_until_asleep()?;
         put(pair.terminal, front.pid)?;
         fd::write(ready.write, b"x")?;
         fd::read(heard.read, &mut [0; 1])?;
