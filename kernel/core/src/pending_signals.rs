@@ -73,6 +73,34 @@ impl<I> PendingSignals<I> {
         Ok(self.send(signal, information, limit))
     }
 
+    /// Makes a signal pending once more, a standard one too: each sending keeps its information (POSIX timers, whose place is
+    /// theirs by right and not limited).
+    ///
+    /// # Errors
+    /// `EAGAIN` if there is no memory; nothing changed then.
+    pub fn send_each(&mut self, signal: Signal, information: I) -> Result<()> {
+        self.queue.try_reserve(1).map_err(|_| Errno::EAGAIN)?;
+        self.queue.push((signal, information));
+        self.set.insert(signal);
+        Ok(())
+    }
+
+    /// Forgets those sendings whose information is `unwanted`.
+    pub fn discard_sendings(&mut self, unwanted: impl Fn(&I) -> bool) {
+        let mut gone = SignalSet::EMPTY;
+        self.queue.retain(|(signal, information)| {
+            let is_unwanted = unwanted(information);
+            if is_unwanted {
+                gone.insert(*signal);
+            }
+            !is_unwanted
+        });
+        for signal in self.queue.iter().map(|(signal, _)| *signal) {
+            gone.remove(signal);
+        }
+        self.set = self.set & !gone;
+    }
+
     /// Takes the next signal that `blocked` lets through, in the order of [`SignalSet::next`]; of a real-time signal the
     /// oldest sending. Without information if there was no place for it.
     pub fn take_next(&mut self, blocked: SignalSet) -> Option<(Signal, Option<I>)> {
@@ -164,6 +192,20 @@ mod tests {
         assert_eq!(pending.send(Signal::KILL, 3, 1), Sent::WithoutInformation);
         assert_eq!(pending.take_next(SignalSet::EMPTY), Some((Signal::KILL, None)));
         assert_eq!(pending.take_next(SignalSet::EMPTY), Some((signal(40), Some(1))));
+    }
+
+    #[test]
+    fn each_sending_of_a_timer_is_kept_until_it_is_taken_or_unwanted() {
+        let mut pending = PendingSignals::new();
+        for (signal, information) in [(Signal::ALRM, 1), (Signal::ALRM, 2), (Signal::USR1, 3), (signal(40), 2)] {
+            pending.send_each(signal, information).unwrap();
+        }
+        assert_eq!(pending.send(Signal::ALRM, 4, LIMIT), Sent::Merged);
+        pending.discard_sendings(|information| *information == 2);
+        assert_eq!(pending.set(), SignalSet::of(&[Signal::ALRM, Signal::USR1]));
+        pending.send_each(Signal::ALRM, 5).unwrap();
+        let taken: Vec<_> = core::iter::from_fn(|| pending.take_next(SignalSet::EMPTY)).collect();
+        assert_eq!(taken, [(Signal::USR1, Some(3)), (Signal::ALRM, Some(1)), (Signal::ALRM, Some(5))]);
     }
 
     #[test]

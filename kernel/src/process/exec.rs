@@ -4,7 +4,7 @@
 //! that point only death can follow. Specification: execve(2), execveat(2), elf(5).
 
 use super::credentials::Credentials;
-use super::{current, exit, vdso};
+use super::{current, exit, signal, vdso};
 use crate::arch::exception::TrapFrame;
 use crate::fs::context::Caller;
 use crate::fs::dentry::Location;
@@ -271,6 +271,8 @@ fn reset_signals() {
     let old = core::mem::replace(&mut *process.actions.lock(), own);
     drop(old);
     drop(actions);
+    signal::posix_timers::delete_all(process);
+    process.signals.reset_on_exec();
     thread.signals.reset_on_exec();
 }
 

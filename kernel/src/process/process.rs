@@ -4,6 +4,7 @@
 use super::attributes::ProcessAttributes;
 use super::cgroup::{CgroupId, Membership};
 use super::limits::{Limit, Limits, Resource};
+use super::signal::posix_timers::Timers;
 use super::signal::{ProcessSignals, SharedActions};
 use super::terminal_ties::TerminalTies;
 use super::thread_list::ThreadList;
@@ -38,6 +39,7 @@ pub struct Process {
     pub(super) image: SpinLock<Image>,
     limits: SpinLock<Limits>,
     pub(super) signals: ProcessSignals,
+    pub(super) timers: SpinLock<Timers>,
     pub(super) actions: SpinLock<Arc<SharedActions>>,
     /// Its control group, and what is charged there. Written with CGROUPS locked.
     pub(super) cgroup: Membership,
@@ -106,6 +108,7 @@ impl Process {
             image: SpinLock::new(rank::PROCESS, new.image),
             limits: SpinLock::new(rank::PROCESS, new.limits),
             signals: ProcessSignals::new(),
+            timers: SpinLock::new(rank::POSIX_TIMERS, Timers::new()),
             actions: SpinLock::new(rank::PROCESS, new.actions),
             cgroup: Membership::new(),
             start_ns: crate::arch::timer::now_ns(),

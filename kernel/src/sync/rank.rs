@@ -72,6 +72,8 @@ pub const CGROUPS: Rank = Rank::spinning(36, "cgroups");
 pub const FD_TABLE: Rank = Rank::spinning(37, "fd table");
 /// Pending signals and dispositions.
 pub const SIGNALS: Rank = Rank::spinning(40, "signals");
+/// The timers of a process.
+pub const POSIX_TIMERS: Rank = Rank::spinning(42, "posix timers");
 /// Waiters move between futex buckets.
 pub const FUTEX_MOVE: Rank = Rank::spinning(44, "futex move");
 /// A futex bucket.

@@ -4,8 +4,11 @@
 use super::Register;
 use crate::arch::exception::TrapFrame;
 use crate::arch::timer;
+use crate::fs::flags::OpenFlags;
 use crate::mm::user::UserPtr;
-use crate::process::signal::{self, INFO_SIZE, StackSettings};
+use crate::process;
+use crate::process::signal::{self, INFO_SIZE, SignalFd, StackSettings};
+use crate::syscall::ipc::{install, on_exec};
 use linux_raw_sys::general as abi;
 use postern_core::errno::{Errno, Result};
 use postern_core::interval_timer::Setting;
@@ -159,6 +162,22 @@ pub fn rt_sigtimedwait(set: usize, info: usize, timeout: usize, set_size: usize)
     let taken = signal::sigtimedwait(wanted, deadline_ns)?;
     UserPtr::new(info).write_if_some(&taken.to_bytes())?;
     Ok(taken.signal.index() + 1)
+}
+
+/// signalfd4(2). With -1 for a descriptor a new one, to which alone the flags apply.
+pub fn signalfd4(fd: i32, set: usize, set_size: usize, flags: u32) -> Result<usize> {
+    let set = read_set(set, set_size)?;
+    if flags & !(abi::O_CLOEXEC | abi::O_NONBLOCK) != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let current = process::current();
+    if fd == -1 {
+        let status = OpenFlags::from_bits_truncate(flags & abi::O_NONBLOCK);
+        let file = SignalFd::open(set, status, &current.credentials())?;
+        return install(&current, file, on_exec(flags));
+    }
+    SignalFd::behind(&*current.file(fd)?)?.set(set);
+    usize::try_from(fd).map_err(|_| Errno::EBADF)
 }
 
 /// When a program's relative `struct timespec` will have passed. EFAULT, EINVAL.

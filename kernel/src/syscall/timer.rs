@@ -1,16 +1,20 @@
-//! The system calls on timers behind descriptors: arguments to typed calls of `ipc::timerfd`, results to user memory. No policy.
-//! Specification: timerfd_create(2).
+//! The system calls on timers: arguments to typed calls of `ipc::timerfd` and `process::signal::posix_timers`, results to user
+//! memory. No policy. Specification: timerfd_create(2), timer_create(2).
 
 use crate::fs::flags::OpenFlags;
 use crate::ipc::timerfd::{OnClockSet, TimerFd};
 use crate::mm::user::UserPtr;
 use crate::process;
+use crate::process::signal::posix_timers::{self, Event, Receiver};
 use crate::sched::alarm::Timebase;
 use crate::syscall::ipc::{install, on_exec};
 use crate::syscall::time::Timespec;
+use alloc::sync::Arc;
 use linux_raw_sys::general as abi;
+use postern_core::clock::{Clock, Resolution};
 use postern_core::errno::{Errno, Result};
 use postern_core::interval_timer::{Setting, Start};
+use postern_core::signal_set::Signal;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 /// `struct itimerspec`
@@ -87,5 +91,95 @@ pub fn timerfd_settime(fd: i32, flags: u32, new: UserPtr<TimerSpec>, old: UserPt
 pub fn timerfd_gettime(fd: i32, to: UserPtr<TimerSpec>) -> Result<usize> {
     let timer = TimerFd::behind(&*process::current().file(fd)?)?;
     to.write(&TimerSpec::of(timer.setting()))?;
+    Ok(0)
+}
+
+/// `struct sigevent`, as far as it means anything; the number of a thread is in its union.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable)]
+pub struct RawEvent {
+    value: u64,
+    signal: i32,
+    notify: u32,
+    thread: i32,
+    rest: [u32; 11],
+}
+
+const _: () = assert!(size_of::<RawEvent>() == size_of::<abi::sigevent>());
+
+impl RawEvent {
+    fn decode(self) -> Result<Event> {
+        let value = Some(self.value);
+        // SIGEV_THREAD is the C library's affair, as the others are mixed with the wish for a thread.
+        let signal = || Signal::from_number(self.signal);
+        let event = match self.notify {
+            abi::SIGEV_NONE => Event { signal: None, value },
+            abi::SIGEV_SIGNAL | abi::SIGEV_THREAD => Event { signal: Some((signal()?, Receiver::Process)), value },
+            abi::SIGEV_THREAD_ID => {
+                let tid = u32::try_from(self.thread).map_err(|_| Errno::EINVAL)?;
+                let task = process::current().process().find_task(tid).ok_or(Errno::EINVAL)?;
+                Event { signal: Some((signal()?, Receiver::Thread(Arc::downgrade(&task)))), value }
+            }
+            _ => return Err(Errno::EINVAL),
+        };
+        Ok(event)
+    }
+}
+
+/// The clock of a POSIX timer. EOPNOTSUPP for those that can only be read.
+fn posix_timer_clock(number: i32) -> Result<Timebase> {
+    match Clock::from_number(number) {
+        Ok(Clock::Realtime(Resolution::Fine)) => Ok(Timebase::Realtime),
+        Ok(Clock::Monotonic(Resolution::Fine)) if number.cast_unsigned() != abi::CLOCK_MONOTONIC_RAW => {
+            Ok(Timebase::Monotonic)
+        }
+        Ok(_) => Err(Errno::EOPNOTSUPP),
+        // The alarm clocks.
+        Err(error) => u32::try_from(number).map_err(|_| error).and_then(timerfd_clock),
+    }
+}
+
+/// timer_create(2). Without an event SIGALRM comes with the timer's number.
+pub fn timer_create(clock: i32, event: UserPtr<RawEvent>, id: UserPtr<i32>) -> Result<usize> {
+    let raw = if event.is_null() { None } else { Some(event.read()?) };
+    let clock = posix_timer_clock(clock)?;
+    let event = match raw {
+        Some(raw) => raw.decode()?,
+        None => Event { signal: Some((Signal::ALRM, Receiver::Process)), value: None },
+    };
+    let number = posix_timers::timer_create(clock, event)?;
+    id.write(&number).inspect_err(|_| {
+        // Another thread may have guessed the number and deleted it already.
+        let _ = posix_timers::timer_delete(number);
+    })?;
+    Ok(0)
+}
+
+/// timer_settime(2)
+pub fn timer_settime(id: i32, flags: u32, new: UserPtr<TimerSpec>, old: UserPtr<TimerSpec>) -> Result<usize> {
+    if new.is_null() {
+        return Err(Errno::EINVAL);
+    }
+    let new = new.read()?.setting()?;
+    let before = posix_timers::timer_settime(id, start_of(new, flags), new.interval_ns)?;
+    old.write_if_some(&TimerSpec::of(before))?;
+    Ok(0)
+}
+
+/// timer_gettime(2)
+pub fn timer_gettime(id: i32, to: UserPtr<TimerSpec>) -> Result<usize> {
+    to.write(&TimerSpec::of(posix_timers::timer_gettime(id)?))?;
+    Ok(0)
+}
+
+/// timer_getoverrun(2)
+pub fn timer_getoverrun(id: i32) -> Result<usize> {
+    let overruns = posix_timers::timer_getoverrun(id)?;
+    usize::try_from(overruns).map_err(|_| Errno::EINVAL)
+}
+
+/// timer_delete(2)
+pub fn timer_delete(id: i32) -> Result<usize> {
+    posix_timers::timer_delete(id)?;
     Ok(0)
 }

@@ -52,6 +52,12 @@ fn run(name: &str, rest: &[String]) -> Result<ExitCode, Failure> {
             }
         }
         "await" => drop(signal::sigtimedwait(&[number(rest.first())?], Duration::from_secs(10))?),
+        "await-nothing" => {
+            let taken = signal::sigtimedwait(&[number(rest.first())?], Duration::from_millis(30));
+            if taken.map_err(|error| error.errno) != Err(libc::EAGAIN) {
+                return Err(failed(format!("what came: {taken:?}")));
+            }
+        }
         "auxiliary" => {
             for word in rest {
                 println!("{}", auxiliary(number(Some(word))?));

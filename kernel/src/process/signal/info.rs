@@ -51,6 +51,15 @@ pub enum Details {
         /// si_status: an exit code or a signal number.
         status: i32,
     },
+    /// Which POSIX timer expired.
+    Timer {
+        /// si_timerid.
+        id: i32,
+        /// si_overrun.
+        overruns: i32,
+        /// si_value.
+        value: u64,
+    },
     /// What a program wrote there itself (sigqueue).
     Program([u8; FIELDS_SIZE]),
 }
@@ -121,6 +130,11 @@ impl SignalInfo {
                 put(FIELDS, &pid.to_le_bytes());
                 put(FIELDS + 4, &uid.to_le_bytes());
                 put(FIELDS + 8, &status.to_le_bytes());
+            }
+            Details::Timer { id, overruns, value } => {
+                put(FIELDS, &id.to_le_bytes());
+                put(FIELDS + 4, &overruns.to_le_bytes());
+                put(FIELDS + 8, &value.to_le_bytes());
             }
             Details::Program(fields) => put(FIELDS, &fields),
         }

@@ -7,9 +7,12 @@
 //! | `send` | making signals pending and waking who must see them | PROCESS, SIGNALS |
 //! | `kill` | the calls that send, and their permissions | PROCESS_TREE |
 //! | `mask` | sigprocmask, sigsuspend, and masks for the time of a call | SIGNALS |
+//! | `signalfd` | signals that are read | – |
 //! | `taking` | taking what is pending, by whatever way | SIGNALS |
 //! | `wait` | sigtimedwait | SIGNALS |
+//! | `arrivals` | who waits for signals by signalfd | the queues' |
 //! | `action` | sigaction | PROCESS, SIGNALS |
+//! | `posix_timers` | timer_create and its kin | POSIX_TIMERS, OBJECT |
 //! | `deliver` | what happens on the way to user mode; restarted calls | – |
 //! | `frame` | the handler's stack frame and rt_sigreturn | – |
 //! | `last_fault` | what frames tell of faults | – |
@@ -25,13 +28,16 @@
 
 mod action;
 mod alternate_stack;
+mod arrivals;
 mod deliver;
 mod frame;
 mod info;
 mod kill;
 mod last_fault;
 mod mask;
+pub mod posix_timers;
 mod send;
+mod signalfd;
 mod state;
 mod stop;
 mod taking;
@@ -51,6 +57,7 @@ pub use mask::{is_blocked_or_ignored, pending, sigprocmask, sigsuspend, with_tem
 pub use send::{
     force_fault, give_child, send_child_ended, send_to_current, send_to_each, send_to_group, send_to_process,
 };
+pub use signalfd::SignalFd;
 pub use state::{ProcessSignals, SharedActions, ThreadSignals, ask_current, masks, on_thread_exit, refresh};
 pub use stop::StateChange;
 pub use timers::{getitimer, setitimer};

@@ -2,8 +2,9 @@
 //! Locks: PROCESS_TREE for signals to many, PROCESS, then SIGNALS. Never sleeps; works in interrupt context.
 //! Specification: signal(7), "Process-directed and thread-directed signals"; sigqueue(3).
 
+use super::info::Details;
 use super::state::Shared;
-use super::{SignalInfo, refresh, stop};
+use super::{SignalInfo, arrivals, refresh, stop};
 use crate::arch::mmu::PAGE_SIZE;
 use crate::mm::heap;
 use crate::process::limits::Resource;
@@ -26,6 +27,15 @@ pub(super) enum To<'a> {
     Process,
     /// This thread of it.
     Thread(&'a Arc<Task>),
+}
+
+/// What became of a signal that was sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Fate {
+    /// It is pending, or has had its effect.
+    Pending,
+    /// Nobody hears of it: it is ignored, or all are gone who could.
+    Dropped,
 }
 
 /// Sends a signal of the kernel's to a process. One that finds no place is lost, as signal(7) allows.
@@ -95,6 +105,11 @@ pub(super) fn force(info: SignalInfo) {
 
 /// Makes a signal pending. EAGAIN if its information is the point of it and there is no place for that.
 pub(super) fn post(process: &Process, to: To<'_>, info: SignalInfo) -> Result<()> {
+    post_telling(process, to, info).map(drop)
+}
+
+/// [`post`], telling what became of it.
+pub(super) fn post_telling(process: &Process, to: To<'_>, info: SignalInfo) -> Result<Fate> {
     let (result, continued) = post_silently(process, to, info);
     if continued == stop::Continued::Yes {
         stop::tell_if_continued(process);
@@ -120,7 +135,7 @@ pub(super) fn post_to_each(
             if continued == stop::Continued::Yes {
                 any_continued = true;
             }
-            result
+            result.map(drop)
         }));
     }
     drop(tree);
@@ -157,25 +172,29 @@ pub fn give_child(process: &Process, joint: SignalSet) {
 }
 
 /// [`post`] without telling the parent of a process that goes on.
-fn post_silently(process: &Process, to: To<'_>, info: SignalInfo) -> (Result<()>, stop::Continued) {
+fn post_silently(process: &Process, to: To<'_>, info: SignalInfo) -> (Result<Fate>, stop::Continued) {
     let receiver = receiver(process);
     if info.signal == Signal::KILL {
         if receiver == Receiver::Ordinary {
             exit::end_threads(process, exit::status_of_signal(Signal::KILL));
         }
-        return (Ok(()), stop::Continued::No);
+        return (Ok(Fate::Pending), stop::Continued::No);
     }
     let actions = process.actions();
     let limit = queue_limit(process, &info);
     let threads = process.threads.lock();
     if threads.ending.is_some() || threads.tasks.is_empty() {
-        return (Ok(()), stop::Continued::No);
+        return (Ok(Fate::Dropped), stop::Continued::No);
     }
     let mut shared = process.signals.lock();
     let continued = stop::take_back(info.signal, &threads, &mut shared);
     let blocked = blocked_by(to, &threads);
     let dropped = actions.lock().drops(info.signal, blocked, receiver);
-    let result = if dropped { Ok(()) } else { enqueue(to, info, limit, &threads, &mut shared) };
+    if dropped {
+        return (Ok(Fate::Dropped), continued);
+    }
+    let result = enqueue(to, info, limit, &threads, &mut shared).map(|()| Fate::Pending);
+    arrivals::tell(process);
     (result, continued)
 }
 
@@ -217,6 +236,9 @@ fn enqueue(to: To<'_>, info: SignalInfo, limit: usize, threads: &Threads, shared
 }
 
 fn add(pending: &mut PendingSignals<SignalInfo>, info: SignalInfo, limit: usize) -> Result<Sent> {
+    if let Details::Timer { .. } = info.details {
+        return pending.send_each(info.signal, info).map(|()| Sent::Added);
+    }
     if matches!(info.code.cast_unsigned(), abi::SI_USER | abi::SI_KERNEL) {
         Ok(pending.send(info.signal, info, limit))
     } else {

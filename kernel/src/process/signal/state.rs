@@ -2,6 +2,7 @@
 //! Lock: SIGNALS. A process's comes first; a thread's or the dispositions' may be taken inside it.
 
 use super::alternate_stack::AlternateStack;
+use super::info::Details;
 use super::stop::StopState;
 use super::timers::RealTimer;
 use super::{LastFault, SignalInfo};
@@ -39,9 +40,18 @@ impl ProcessSignals {
         }
     }
 
+    /// execve: timers and their signals are gone.
+    pub fn reset_on_exec(&self) {
+        self.lock().pending.discard_sendings(is_of_timer);
+    }
+
     pub(super) fn lock(&self) -> SpinGuard<'_, Shared> {
         self.shared.lock()
     }
+}
+
+fn is_of_timer(info: &SignalInfo) -> bool {
+    matches!(info.details, Details::Timer { .. })
 }
 
 /// The signals of one thread.
@@ -111,9 +121,11 @@ impl ThreadSignals {
         Self { own: SpinLock::new(rank::SIGNALS, own) }
     }
 
-    /// execve: mask and pending signals stay; the alternate stack went with the memory.
+    /// execve: mask and pending signals stay, but for those of timers; the alternate stack went with the memory.
     pub fn reset_on_exec(&self) {
-        self.lock().alternate_stack = AlternateStack::NONE;
+        let mut own = self.lock();
+        own.alternate_stack = AlternateStack::NONE;
+        own.pending.discard_sendings(is_of_timer);
     }
 
     /// The thread begins to make a process: from here on, what is sent to many is noted for the child.

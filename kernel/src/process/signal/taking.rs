@@ -1,7 +1,8 @@
 //! Taking a pending signal, by whatever way: delivery, sigtimedwait, signalfd. Lock: SIGNALS. Never sleeps.
 
+use super::info::Details;
 use super::state::{Own, Shared};
-use super::{SignalInfo, timers};
+use super::{SignalInfo, posix_timers, timers};
 use crate::process::current;
 use postern_core::signal_set::{Signal, SignalSet};
 
@@ -24,7 +25,10 @@ impl Taken {
     }
 
     /// Lets the timer that sent it go on. With no lock held.
-    pub fn settle(self) -> SignalInfo {
+    pub fn settle(mut self) -> SignalInfo {
+        if let Details::Timer { id, overruns, .. } = &mut self.info.details {
+            *overruns = posix_timers::on_signal_taken(*id);
+        }
         if self.was_shared && self.info.signal == Signal::ALRM {
             timers::on_alarm_taken();
         }

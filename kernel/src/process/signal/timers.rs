@@ -79,11 +79,12 @@ pub fn setitimer(new: Setting) -> Setting {
     old
 }
 
-/// The current thread of `process` is ending: its timer goes with the last one. If two threads that end together both
+/// The current thread of `process` is ending: its timers go with the last one. If two threads that end together both
 /// take the other for the last, the next expiry finds no thread and is the last expiry.
 pub(super) fn cancel_if_last(process: &Process) {
     let is_last = process.threads.lock().tasks.len() <= 1;
     if is_last {
         process.signals.real_timer.lock().alarm.cancel();
+        super::posix_timers::delete_all(process);
     }
 }

@@ -119,7 +119,18 @@ fn timers_closed_while_they_run_leave_nothing() -> Outcome {
         let target = time::clock_gettime(libc::CLOCK_REALTIME)? + Duration::from_secs(1000);
         timer::timerfd_settime(far, libc::TFD_TIMER_ABSTIME, timer::Setting::once(target))?;
         expect_eq(ready::epoll_pwait(epoll, 1, -1, None)?.len(), 1, "timers that are ready")?;
-        close_all(&[beat, far, epoll])
+        close_all(&[beat, far, epoll])?;
+        // One goes by itself, the others with their process and its program.
+        process::spawn(|| {
+            let ids: Vec<_> = (0..3)
+                .map(|_| timer::timer_create(libc::CLOCK_REALTIME, Some(timer::Event::signal(libc::SIGCHLD, 0))))
+                .collect::<Result<_, _>>()?;
+            for id in &ids {
+                timer::timer_settime(*id, libc::TIMER_ABSTIME, timer::Setting::once(target))?;
+            }
+            Ok(timer::timer_delete(ids[1])?)
+        })?
+        .expect_success()
     })
 }
 

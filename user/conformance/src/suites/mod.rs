@@ -51,6 +51,7 @@ mod pipe;
 mod pipe_atomicity;
 mod pipe_capacity;
 mod poll;
+mod posix_timers;
 mod pty;
 mod pty_limits;
 mod registers;
@@ -59,6 +60,7 @@ mod sending;
 mod shared_objects;
 mod signal_actions;
 mod signal_frame;
+mod signalfd;
 mod signals;
 mod splice;
 mod splice_memory;
@@ -122,6 +124,7 @@ pub static ALL: &[Suite] = &[
     Suite { name: "pid_max", tests: pid_max::tests },
     Suite { name: "signals", tests: signals::tests },
     Suite { name: "signal_actions", tests: signal_actions::tests },
+    Suite { name: "signalfd", tests: signalfd::tests },
     Suite { name: "sending", tests: sending::tests },
     Suite { name: "alarms", tests: alarms::tests },
     Suite { name: "alternate_stack", tests: alternate_stack::tests },
@@ -130,6 +133,7 @@ pub static ALL: &[Suite] = &[
     Suite { name: "threads", tests: threads::tests },
     Suite { name: "shared_objects", tests: shared_objects::tests },
     Suite { name: "time", tests: time::tests },
+    Suite { name: "posix_timers", tests: posix_timers::tests },
     Suite { name: "timerfd", tests: timerfd::tests },
     Suite { name: "sched", tests: sched::tests },
     Suite { name: "identity", tests: identity::tests },

@@ -157,3 +157,51 @@ pub fn sigtimedwait(signals: &[i32], timeout: Duration) -> Sys<(i32, i32)> {
 pub fn raise(signal: i32) -> Sys<()> {
     super::process::kill(super::process::getpid(), signal)
 }
+
+/// The kernel's set of signals has one bit for each.
+fn bits_of(signals: &[i32]) -> u64 {
+    signals.iter().fold(0, |bits, signal| bits | 1 << (signal - 1))
+}
+
+/// The raw `signalfd4`: a new descriptor for -1, else another set for the one given.
+pub fn signalfd(fd: i32, signals: &[i32], flags: i32) -> Sys<i32> {
+    signalfd_with_set_size(fd, signals, 8, flags)
+}
+
+/// The same with any size of the set.
+pub fn signalfd_with_set_size(fd: i32, signals: &[i32], set_size: usize, flags: i32) -> Sys<i32> {
+    let set = bits_of(signals);
+    // SAFETY: the kernel reads the set, if anything.
+    let value = unsafe { libc::syscall(libc::SYS_signalfd4, fd, &raw const set, set_size, flags) };
+    checked("signalfd4", value).map(|fd| i32::try_from(fd).unwrap_or(-1))
+}
+
+/// What a signalfd tells of a signal.
+pub type Record = libc::signalfd_siginfo;
+
+/// Bytes of a record.
+pub const RECORD_SIZE: usize = size_of::<Record>();
+
+/// Reads at most `most` records.
+pub fn read_records(fd: i32, most: usize) -> Sys<Vec<Record>> {
+    let mut bytes = vec![0_u8; most * RECORD_SIZE];
+    let count = super::fd::read(fd, &mut bytes)?;
+    let record = |bytes: &[u8]| {
+        // SAFETY: as many bytes as the struct has, all of which may have any value.
+        unsafe { bytes.as_ptr().cast::<Record>().read_unaligned() }
+    };
+    Ok(bytes[..count].chunks_exact(RECORD_SIZE).map(record).collect())
+}
+
+/// The raw `rt_sigqueueinfo`: a signal with a value.
+pub fn sigqueue(pid: i32, signal: i32, value: usize) -> Sys<()> {
+    let mut info = [0_u8; size_of::<libc::siginfo_t>()];
+    let mut put = |at: usize, bytes: &[u8]| info[at..at + bytes.len()].copy_from_slice(bytes);
+    put(8, &libc::SI_QUEUE.to_ne_bytes());
+    put(16, &super::process::getpid().to_ne_bytes());
+    put(20, &super::process::geteuid().to_ne_bytes());
+    put(24, &value.to_ne_bytes());
+    // SAFETY: the kernel reads one struct.
+    let value = unsafe { libc::syscall(libc::SYS_rt_sigqueueinfo, pid, signal, info.as_ptr()) };
+    checked("rt_sigqueueinfo", value).map(drop)
+}

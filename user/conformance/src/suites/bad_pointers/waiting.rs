@@ -1,7 +1,7 @@
 //! Arguments of calls that wait, and of signals, clocks and timers.
 
 use super::{Access, Case, Fixture, ROOM, ZERO_TIME, call, word};
-use crate::sys::timer::timerfd_create;
+use crate::sys::timer::{Event, timer_create, timer_delete, timerfd_create};
 use crate::sys::{Sys, fd};
 use Access::{Reads, ReadsWord, Writes};
 
@@ -48,6 +48,14 @@ fn on_timerfd(body: impl FnOnce(usize) -> Sys<usize>) -> Sys<usize> {
     result
 }
 
+/// A new POSIX timer, and the call on it.
+fn on_timer(body: impl FnOnce(usize) -> Sys<usize>) -> Sys<usize> {
+    let timer = timer_create(libc::CLOCK_MONOTONIC, Some(Event::NONE))?;
+    let result = body(word(timer));
+    timer_delete(timer)?;
+    result
+}
+
 pub(super) const CASES: &[Case] = &[
     Case::new("ppoll_entries", Writes(8), |f, at| call(libc::SYS_ppoll, [at, 1, f.good(ZERO_TIME), 0, 0])),
     Case::new("ppoll_timeout", Reads(16), |f, at| call(libc::SYS_ppoll, [pollfd(f), 1, at, 0, 0])).optional(),
@@ -84,6 +92,7 @@ pub(super) const CASES: &[Case] = &[
     Case::new("rt_sigtimedwait_set", Reads(SET), |f, at| {
         call(libc::SYS_rt_sigtimedwait, [at, 0, f.good(ZERO_TIME), SET])
     }),
+    Case::new("signalfd4_set", Reads(SET), |_, at| call(libc::SYS_signalfd4, [word(-1), at, SET, 0])),
     Case::new("sigaltstack_new_stack", Reads(size_of::<libc::stack_t>()), |_, at| call(libc::SYS_sigaltstack, [at, 0]))
         .optional(),
     Case::new("sigaltstack_old_stack", Writes(size_of::<libc::stack_t>()), |_, at| {
@@ -109,6 +118,18 @@ pub(super) const CASES: &[Case] = &[
     Case::new("timerfd_gettime_time", Writes(32), |_, at| {
         on_timerfd(|timer| call(libc::SYS_timerfd_gettime, [timer, at]))
     }),
+    Case::new("timer_create_event", Reads(64), |f, at| call(libc::SYS_timer_create, [MONOTONIC, at, f.good(ROOM)]))
+        .optional(),
+    Case::new("timer_create_number", Writes(4), |_, at| call(libc::SYS_timer_create, [MONOTONIC, 0, at])),
+    Case::new("timer_settime_new_time", Reads(32), |_, at| {
+        on_timer(|timer| call(libc::SYS_timer_settime, [timer, 0, at, 0]))
+    })
+    .optional(),
+    Case::new("timer_settime_old_time", Writes(32), |f, at| {
+        on_timer(|timer| call(libc::SYS_timer_settime, [timer, 0, f.good(ROOM), at]))
+    })
+    .optional(),
+    Case::new("timer_gettime_time", Writes(32), |_, at| on_timer(|timer| call(libc::SYS_timer_gettime, [timer, at]))),
     Case::new("futex_wait_word", ReadsWord, |f, at| futex(libc::FUTEX_WAIT, at, f.good(ZERO_TIME))),
     Case::new("futex_private_wait_word", ReadsWord, |f, at| {
         futex(libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG, at, f.good(ZERO_TIME))
