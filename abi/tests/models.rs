@@ -8,7 +8,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
 
 use loom::cell::UnsafeCell;
-use loom::sync::atomic::AtomicU32;
+use loom::sync::atomic::{AtomicU32, Ordering, fence};
 use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
 use postern_abi::ring::protocol::{Consumer, Doorbell, Producer, Shared, Verdict, Words, standing_before_sleep};
@@ -16,10 +16,17 @@ use postern_abi::ring::protocol::{Consumer, Doorbell, Producer, Shared, Verdict,
 const SLOTS: u32 = 2;
 
 /// The bell of one side: rung with or without somebody asleep, as the kernel's wait queue is.
-#[derive(Default)]
 struct Bell {
+    /// Who has queued, with the fences of the kernel's queue.
+    queued: AtomicU32,
     rings: Mutex<u32>,
     rung: Condvar,
+}
+
+impl Default for Bell {
+    fn default() -> Self {
+        Self { queued: AtomicU32::new(0), rings: Mutex::default(), rung: Condvar::default() }
+    }
 }
 
 impl Bell {
@@ -28,9 +35,24 @@ impl Bell {
         self.rung.notify_all();
     }
 
+    fn is_empty(&self) -> bool {
+        fence(Ordering::SeqCst);
+        self.queued.load(Ordering::Relaxed) == 0
+    }
+
     /// The rings so far: taken before the last look, as one enters a wait queue before it.
     fn rings(&self) -> u32 {
         *self.rings.lock().unwrap()
+    }
+
+    fn enter(&self) -> u32 {
+        self.queued.fetch_add(1, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        self.rings()
+    }
+
+    fn leave(&self) {
+        self.queued.fetch_sub(1, Ordering::Relaxed);
     }
 
     fn wait_beyond(&self, seen: u32) {
@@ -192,6 +214,49 @@ fn a_bystander_who_waits_for_a_record_is_woken() {
         }
         producer.join().unwrap();
         consumer.join().unwrap();
+    });
+}
+
+/// The kernel's doorbell for the consumer: whoever it finds nobody for does not count as waiting any more.
+fn ring_for_consumer(ring: &Ring) {
+    let bell = &ring.for_consumer;
+    bell.ring();
+    if bell.is_empty() {
+        ring.shared().consumer.clear_waiting();
+        if !bell.is_empty() && standing_before_sleep(ring.shared(), SLOTS).filled != 0 {
+            bell.ring();
+        }
+    }
+}
+
+/// Somebody waited for the ring once and does not any more: the first doorbell, for nobody, takes that back, while another is
+/// about to go to sleep.
+#[test]
+fn a_doorbell_that_finds_nobody_loses_nobody_who_comes() {
+    explore(3, || {
+        let ring = Ring::new();
+        assert_eq!(standing_before_sleep(ring.shared(), SLOTS).filled, 0);
+        let producing = ring.clone();
+        let producer = thread::spawn(move || {
+            let mut side = Producer::attach(producing.shared(), SLOTS).unwrap();
+            for _ in 0..SLOTS {
+                if side.publish(producing.shared(), 1) == Doorbell::Ring {
+                    ring_for_consumer(&producing);
+                }
+            }
+        });
+        let mut side = Consumer::attach(ring.shared(), SLOTS).unwrap();
+        for _ in 0..SLOTS {
+            let bell = &ring.for_consumer;
+            let mut seen = bell.enter();
+            while side.prepare_wait(ring.shared()).unwrap() == Verdict::Sleep {
+                bell.wait_beyond(seen);
+                seen = bell.rings();
+            }
+            bell.leave();
+            let _ = side.release(ring.shared(), 1);
+        }
+        producer.join().unwrap();
     });
 }
 

@@ -239,13 +239,16 @@ fn shortened(text: &str) -> String {
 pub struct Values {
     parameters: &'static [&'static Parameter],
     values: Vec<Value>,
+    /// Whether somebody has said so, in the order of the parameters.
+    given: Vec<bool>,
 }
 
 impl Values {
     /// The defaults.
     #[must_use]
     pub fn defaults(parameters: &'static [&'static Parameter]) -> Self {
-        Self { parameters, values: parameters.iter().map(|parameter| parameter.default).collect() }
+        let values = parameters.iter().map(|parameter| parameter.default).collect();
+        Self { parameters, values, given: alloc::vec![false; parameters.len()] }
     }
 
     /// Takes what `text` says: words `name=value`, separated by blanks, with double quotes around words that have some. Of two
@@ -279,6 +282,7 @@ impl Values {
         let index = self.parameters.iter().position(|parameter| same_key(parameter.name, name));
         let index = index.ok_or_else(|| ParameterError::Unknown(shortened(name)))?;
         self.values[index] = self.parameters[index].parse(text)?;
+        self.given[index] = true;
         Ok(())
     }
 
@@ -286,7 +290,14 @@ impl Values {
     pub fn set(&mut self, parameter: &Parameter, value: Value) {
         if let Some(index) = self.index(parameter) {
             self.values[index] = value;
+            self.given[index] = true;
         }
+    }
+
+    /// Whether somebody has given `parameter` a value: its default is nobody's wish.
+    #[must_use]
+    pub fn is_given(&self, parameter: &Parameter) -> bool {
+        self.index(parameter).is_some_and(|index| self.given[index])
     }
 
     fn index(&self, parameter: &Parameter) -> Option<usize> {

@@ -192,6 +192,12 @@ impl<P> PageRing<P> {
         count(self.head - self.tail)
     }
 
+    /// Pages that lie in the slots, used or not. Counts them.
+    #[must_use]
+    pub fn pages(&self) -> usize {
+        self.slots.iter().filter(|slot| slot.page.is_some()).count()
+    }
+
     /// Bytes that wait for a reader.
     #[inline]
     #[must_use]

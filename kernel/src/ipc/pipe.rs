@@ -36,6 +36,14 @@ const FOR_READERS: Readiness = Readiness::READABLE.union(Readiness::HUP);
 /// What concerns those who wait for room: some, or that nobody will read.
 const FOR_WRITERS: Readiness = Readiness::WRITABLE.union(Readiness::ERR);
 
+/// The largest ring that somebody may make of his own: `pipe-max-size` for those without privilege.
+pub fn size_limit(credentials: &Credentials) -> usize {
+    if credentials.is_privileged() {
+        return usize::MAX;
+    }
+    usize::try_from(PIPE_MAX_SIZE.get()).unwrap_or(usize::MAX)
+}
+
 /// Whether a pipe has a name, and its openers wait for one another.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Naming {
@@ -176,11 +184,7 @@ impl Pipe {
     }
 
     fn set_size(&self, bytes: usize, credentials: &Credentials) -> Result<usize> {
-        let limit = if credentials.is_privileged() {
-            usize::MAX
-        } else {
-            usize::try_from(PIPE_MAX_SIZE.get()).unwrap_or(usize::MAX)
-        };
+        let limit = size_limit(credentials);
         self.reshape(|state| {
             if bytes > state.size_bytes() && bytes <= limit {
                 let slots = bytes.min(LARGEST_SIZE_BYTES).next_power_of_two() / PAGE_SIZE;

@@ -24,7 +24,7 @@ pub trait Ends {
     /// Sleeps until the other side has come.
     ///
     /// # Errors
-    /// ERESTARTSYS: a signal.
+    /// ERESTARTSYS: a signal. ENODEV: nobody will come.
     fn wait_for_peer(&self, ticket: &OpenTicket) -> Result<()>;
 }
 

@@ -122,6 +122,12 @@ impl<P> PipeState<P> {
         self.ring.occupancy()
     }
 
+    /// Pages that it owns, whether they hold data or not.
+    #[must_use]
+    pub fn pages(&self) -> usize {
+        self.ring.pages()
+    }
+
     /// Changes what becomes of drained pages.
     pub fn set_recycle(&mut self, recycle: Recycle) {
         self.ring.set_recycle(recycle);

@@ -12,7 +12,7 @@ use crate::readiness::Readiness;
 /// | bits | |
 /// |---|---|
 /// | 3, 4 | ERR and HUP, where they stand in a poll mask |
-/// | 5, 6 | [`Detour`] |
+/// | 5–7 | [`Detour`] |
 /// | 8–31 | how often the write end was opened |
 /// | 32–63 | slots |
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,7 +26,14 @@ bitflags::bitflags! {
         const ELSEWHERE = 1 << 5;
         /// Whoever looks is to take the lock.
         const LOCKED = 1 << 6;
+        /// Waiters are not woken as usual: how, the state tells.
+        const OTHER_WAKES = 1 << 7;
     }
+}
+
+impl Detour {
+    /// Those that concern who looks whether he can go on.
+    pub const OF_READINESS: Self = Self::ELSEWHERE.union(Self::LOCKED);
 }
 
 /// How often a write end was opened: only good to be compared; wraps.
@@ -85,11 +92,11 @@ impl Shape {
         self.0 & Readiness::HUP.bits() as u64 != 0
     }
 
-    /// Whether an empty ring means "not now" to a reader: somebody may still write, and there is no detour.
+    /// Whether an empty ring means "not now" to a reader: somebody may still write, and there is no detour to that.
     #[inline]
     #[must_use]
     pub const fn lets_readers_wait(self) -> bool {
-        self.0 & (Readiness::HUP.bits() as u64 | DETOUR) == 0
+        self.0 & (Readiness::HUP.bits() as u64 | Detour::OF_READINESS.bits()) == 0
     }
 
     /// The same with `detour`.

@@ -15,7 +15,7 @@ use crate::fs::splice::PageQueue;
 use crate::ipc::rendezvous::{Meeting, close_ends, open_ends};
 use crate::mm::PageSource;
 use crate::mm::user::{self, Sink, Source, UserPtr};
-use crate::process::Credentials;
+use crate::process::{self, Credentials};
 use crate::sync::WaitQueue;
 use alloc::sync::Arc;
 use linux_raw_sys::ioctl::FIONREAD;
@@ -138,7 +138,7 @@ impl HelloFile {
         if !slots.is_power_of_two() || slots > SLOTS_MAX {
             return Err(Errno::EINVAL);
         }
-        self.binding.now().instance.set_size(slots * PAGE_SIZE).map(drop)
+        self.binding.now().instance.set_size(slots * PAGE_SIZE, &process::current().credentials()).map(drop)
     }
 }
 
@@ -227,8 +227,8 @@ impl FileOps for HelloFile {
             HELLO_IOC_CHANNEL => self.bind_to_channel(argument)?,
             HELLO_IOC_SET_SLOTS => self.set_slots(argument)?,
             HELLO_IOC_GET_SLOTS => {
-                let slots = self.binding.now().instance.stat().slots;
-                UserPtr::<u32>::new(argument).write(&slots)?;
+                let slots = self.binding.now().instance.slots();
+                UserPtr::<u32>::new(argument).write(&u32::try_from(slots).unwrap_or(u32::MAX))?;
             }
             HELLO_IOC_RING => return self.take_role(argument),
             HELLO_IOC_DOORBELL => {
@@ -245,10 +245,10 @@ impl FileOps for HelloFile {
         Ok(0)
     }
 
-    fn control(&self, control: FileControl, _: &Credentials) -> Result<usize> {
+    fn control(&self, control: FileControl, credentials: &Credentials) -> Result<usize> {
         match control {
             FileControl::PipeSize => Ok(self.binding.now().instance.size_bytes()),
-            FileControl::SetPipeSize(bytes) => self.binding.now().instance.set_size(bytes),
+            FileControl::SetPipeSize(bytes) => self.binding.now().instance.set_size(bytes, credentials),
             FileControl::Seals | FileControl::AddSeals(_) => Err(Errno::EINVAL),
         }
     }

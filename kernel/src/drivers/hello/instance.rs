@@ -9,11 +9,13 @@ use super::mapped::MappedRing;
 use super::switches::{self, Rules, SLOTS_MAX, Switches};
 use crate::fs::file::{Direction, Readiness};
 use crate::fs::splice::{Family, Nesting, PageQueue, Ring};
+use crate::ipc::pipe::size_limit;
 use crate::ipc::rendezvous::Ends;
 use crate::ipc::turns;
 use crate::mm::frame::Frame;
 use crate::mm::heap;
 use crate::mm::user::{Sink, Source};
+use crate::process::Credentials;
 use crate::sync::{Mutex, MutexGuard, SpinLock, WaitQueue, rank};
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -33,8 +35,13 @@ pub const FOR_READERS: Readiness = Readiness::READABLE.union(Readiness::HUP);
 /// What concerns those who wait for room: some, or that nobody will read.
 pub const FOR_WRITERS: Readiness = Readiness::WRITABLE.union(Readiness::ERR);
 
-/// With either of these nobody stands back for anybody.
-const NOT_IN_TURN: Rules = Rules::UNCHAINED.union(Rules::HERD);
+/// What concerns those who wait in this direction.
+pub const fn concern(direction: Direction) -> Readiness {
+    match direction {
+        Direction::Read => FOR_READERS,
+        Direction::Write => FOR_WRITERS,
+    }
+}
 
 intrusive_adapter!(pub ByKey = Arc<Instance>: Instance { link => RBTreeAtomicLink });
 
@@ -65,6 +72,8 @@ pub(super) struct State {
     /// Empty while the bytes are elsewhere.
     pub(super) pipe: PipeState<Frame>,
     pub(super) rules: Rules,
+    /// Its group is gone: nobody will open it any more.
+    is_orphan: bool,
 }
 
 impl State {
@@ -85,7 +94,11 @@ impl Instance {
     pub fn try_new(key: ChannelKey) -> Result<Arc<Self>> {
         let (slots, switches) = (switches::slots(), Switches::now());
         heap::admit(size_of::<Self>() + slots * SLOT_BYTES)?;
-        let state = State { pipe: PipeState::try_new(slots, switches.recycle())?, rules: Rules::of(switches) };
+        let state = State {
+            pipe: PipeState::try_new(slots, switches.recycle())?,
+            rules: Rules::of(switches),
+            is_orphan: false,
+        };
         let glimpse = Glimpse::new(state.pipe.head_tail().word(), state.shape().word());
         Ok(Arc::new(Self {
             key,
@@ -113,13 +126,18 @@ impl Instance {
 
     /// All that has been counted.
     pub fn totals(&self) -> HelloCounters {
-        let through = self.state.lock().pipe.through();
-        self.counters.totals(through, [self.readers.tally(), self.writers.tally()])
+        self.totals_of(&self.state.lock())
     }
 
-    /// It goes out of the tree, which is locked, or altogether: its counters stay in the sums.
-    pub fn keep_counters(&self) {
+    fn totals_of(&self, state: &State) -> HelloCounters {
+        self.counters.totals(state.pipe.through(), [self.readers.tally(), self.writers.tally()])
+    }
+
+    /// It goes out of the tree, which is locked: its counters stay in the sums, and who waits in `open` waits in vain.
+    pub fn leave_tree(&self) {
         self.counters.keep(self.totals());
+        self.state.lock().is_orphan = true;
+        self.openers.wake_all(Readiness::all().bits());
     }
 
     /// Where to wait for data, or for room.
@@ -138,7 +156,7 @@ impl Instance {
     /// goes on: with either switch off, everybody is woken that can go on.
     pub fn hold_back(&self, direction: Direction) {
         let mut state = self.state.lock();
-        if !state.rules.intersects(NOT_IN_TURN) {
+        if !state.rules.intersects(Rules::OF_WAKES) {
             state.pipe.hold_back(turns::end_of(direction));
         }
     }
@@ -148,7 +166,7 @@ impl Instance {
     #[inline(never)]
     fn let_in(&self, state: &mut State, end: End) -> bool {
         let rules = state.rules;
-        let is_its_turn = || rules.intersects(NOT_IN_TURN) || self.queue(end).is_turn_of_current();
+        let is_its_turn = || rules.intersects(Rules::OF_WAKES) || self.queue(end).is_turn_of_current();
         turns::let_in(&mut state.pipe, end, is_its_turn)
     }
 
@@ -304,7 +322,7 @@ impl Instance {
     pub fn look(&self) -> (Readiness, WriterOpens) {
         let (moving, shape) = self.glimpse.both();
         let (ring, shape) = match Shape::from_word(shape) {
-            shape if shape.detour().is_empty() => (HeadTail::from_word(moving), shape),
+            shape if !shape.detour().intersects(Detour::OF_READINESS) => (HeadTail::from_word(moving), shape),
             shape if shape.detour().contains(Detour::ELSEWHERE) => return self.look_at_shared(),
             _ => {
                 let state = self.state.lock();
@@ -337,15 +355,26 @@ impl Instance {
     /// Somebody who waited in this direction goes on, and others wait there: wakes the next, if one can go on and the chain is
     /// not switched off.
     pub fn pass_on(&self, direction: Direction) {
-        let (queue, concern) = match direction {
-            Direction::Read => (&self.readers, FOR_READERS),
-            Direction::Write => (&self.writers, FOR_WRITERS),
-        };
-        let ready = self.look().0 & concern;
-        let switches = Switches::now();
-        if switches.contains(Switches::CHAINED) && !ready.is_empty() {
-            wake(queue, Wake::One, ready, Rules::of(switches));
+        let ready = self.look().0 & concern(direction);
+        if ready.is_empty() {
+            return;
         }
+        let rules = self.waking_rules();
+        if !rules.contains(Rules::UNCHAINED) {
+            wake(self.wait_queue(direction), Wake::One, ready, rules);
+        }
+    }
+
+    /// Tells those who wait in this direction of an event that is not the ordinary ring's: one, or all if nobody passes it on.
+    pub(super) fn wake_for(&self, direction: Direction) {
+        let rules = self.waking_rules();
+        let wakes = if rules.contains(Rules::UNCHAINED) { Wake::All } else { Wake::One };
+        wake(self.wait_queue(direction), wakes, concern(direction), rules);
+    }
+
+    /// How waiters are woken. If that changes they all look again: an answer that is old by then does no harm.
+    fn waking_rules(&self) -> Rules {
+        if self.shape().detour().contains(Detour::OTHER_WAKES) { self.state.lock().rules } else { Rules::USUAL }
     }
 
     /// Bytes that wait to be read.
@@ -361,11 +390,24 @@ impl Instance {
         self.state.lock().pipe.size_bytes()
     }
 
+    /// The size in slots.
+    pub fn slots(&self) -> usize {
+        self.size_bytes() / PAGE_SIZE
+    }
+
+    /// The memory it holds now, about.
+    pub fn memory_bytes(&self) -> usize {
+        let state = self.state.lock();
+        let own = state.pipe.pages() * PAGE_SIZE + state.pipe.size_bytes() / PAGE_SIZE * SLOT_BYTES;
+        size_of::<Self>() + own + self.shared_ring().map_or(0, |ring| ring.size_bytes())
+    }
+
     /// Sets the size, rounded up as for a pipe; what it became.
     ///
     /// # Errors
-    /// EINVAL above the largest; EBUSY if more slots than that hold data, or if the ring is shared; ENOMEM.
-    pub fn set_size(&self, bytes: usize) -> Result<usize> {
+    /// EINVAL above the largest; EPERM above what `credentials` may have of a pipe; EBUSY if more slots than that hold data, or if
+    /// the ring is shared; ENOMEM.
+    pub fn set_size(&self, bytes: usize, credentials: &Credentials) -> Result<usize> {
         if bytes > SLOTS_MAX * PAGE_SIZE {
             return Err(Errno::EINVAL);
         }
@@ -376,7 +418,7 @@ impl Instance {
             if bytes > state.pipe.size_bytes() {
                 heap::admit(bytes.next_power_of_two() / PAGE_SIZE * SLOT_BYTES)?;
             }
-            state.pipe.set_size(bytes, usize::MAX)
+            state.pipe.set_size(bytes, size_limit(credentials))
         })
     }
 
@@ -385,17 +427,18 @@ impl Instance {
         let mut name = [0; HELLO_NAME_SIZE];
         let given = self.key.name.as_bytes();
         name[..given.len()].copy_from_slice(given);
-        let counters = self.totals();
-        let waiting_bytes = self.bytes() as u64;
-        let shared_slots = self.shared_ring().map(|ring| ring.used_slots());
-        let state = self.state.lock();
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let state = self.state.lock();
+        let (waiting_bytes, used_slots) = match self.shared_ring() {
+            Some(ring) => (ring.bytes(), ring.used_slots()),
+            None => (state.pipe.bytes(), count(state.pipe.used_slots())),
+        };
         HelloStat {
             cgroup: self.key.cgroup,
-            counters,
-            waiting_bytes,
+            counters: self.totals_of(&state),
+            waiting_bytes: waiting_bytes as u64,
             slots: count(state.pipe.size_bytes() / PAGE_SIZE),
-            used_slots: shared_slots.unwrap_or_else(|| count(state.pipe.used_slots())),
+            used_slots,
             readers: state.pipe.readers(),
             writers: state.pipe.writers(),
             name,
@@ -462,14 +505,18 @@ impl Ends for Instance {
     }
 
     fn wait_for_peer(&self, ticket: &OpenTicket) -> Result<()> {
-        let has_come = || self.state.lock().pipe.peer_has_come(ticket).then_some(());
-        self.openers.wait_interruptible(Mode::Shared, has_come).map_err(|_| Errno::ERESTARTSYS)
+        let look = || match self.state.lock() {
+            state if state.pipe.peer_has_come(ticket) => Some(Ok(())),
+            state if state.is_orphan => Some(Err(Errno::ENODEV)),
+            _ => None,
+        };
+        self.openers.wait_interruptible(Mode::Shared, look).unwrap_or(Err(Errno::ERESTARTSYS))
     }
 }
 
 impl Drop for Instance {
     fn drop(&mut self) {
-        self.keep_counters();
+        self.counters.keep(self.totals());
     }
 }
 

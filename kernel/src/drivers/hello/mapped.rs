@@ -3,7 +3,7 @@
 //! Owns the pages, and the two sides for as long as no program has them. A side that is the kernel's goes by its own index,
 //! kept here; what a program wrote is loaded once and checked. A ring that makes no sense stays so: EIO for everybody who
 //! has it open, and nobody else, until the last of them closes it.
-//! Lock: SIDES (sleeping), over the copies of a read or a write; poll takes none.
+//! Lock: MAPPED_RING (sleeping), over the copies of a read or a write; poll takes none.
 //! Specification: the layout and protocol of `postern_abi::ring`.
 
 use crate::fs::file::Readiness;
@@ -156,16 +156,23 @@ impl MappedRing {
     pub fn take_back(&self, role: Role) {
         let mut sides = self.sides.lock();
         let (shared, slots) = (self.shared(), self.slots());
+        self.clear_waiting(role);
         match role {
             Role::Producer => {
-                shared.producer.clear_waiting();
                 sides.producer = Producer::attach(shared, slots).map_or(Side::Broken, Side::Kernel);
             }
             Role::Consumer => {
-                shared.consumer.clear_waiting();
                 let draining = |side| Side::Kernel(Draining { side, rest: None });
                 sides.consumer = Consumer::attach(shared, slots).map_or(Side::Broken, draining);
             }
+        }
+    }
+
+    /// A side does not count as waiting any more.
+    pub fn clear_waiting(&self, role: Role) {
+        match role {
+            Role::Producer => self.shared().producer.clear_waiting(),
+            Role::Consumer => self.shared().consumer.clear_waiting(),
         }
     }
 
@@ -180,7 +187,11 @@ impl MappedRing {
             Side::Program => return Err(Errno::EBUSY),
             Side::Broken => return Err(Errno::EIO),
         };
-        all_records(|| (sink.remaining() != 0).then(|| self.read_record(draining, sink)))
+        all_records(|moved| {
+            // Who has something does not wait for more, and does not say that he waits.
+            let is_done = moved != 0 && draining.rest.is_none() && draining.side.filled(self.shared()) == Ok(0);
+            (sink.remaining() != 0 && !is_done).then(|| self.read_record(draining, sink))
+        })
     }
 
     fn read_record(&self, draining: &mut Draining, sink: &mut Sink<'_>) -> Result<Moved> {
@@ -220,7 +231,10 @@ impl MappedRing {
             Side::Program => return Err(Errno::EBUSY),
             Side::Broken => return Err(Errno::EIO),
         };
-        all_records(|| (source.remaining() != 0).then(|| self.write_record(producer, source)))
+        all_records(|moved| {
+            let is_done = moved != 0 && producer.room(self.shared()) == Ok(0);
+            (source.remaining() != 0 && !is_done).then(|| self.write_record(producer, source))
+        })
     }
 
     fn write_record(&self, producer: &mut Producer, source: &mut Source<'_>) -> Result<Moved> {
@@ -277,10 +291,11 @@ impl MappedRing {
     }
 }
 
-/// Moves record after record until `next` has none, or one fails: what was moved before that counts more.
-fn all_records(mut next: impl FnMut() -> Option<Result<Moved>>) -> Result<Moved> {
+/// Moves record after record until `next`, told how many bytes were moved before, has none, or one fails: what was moved before that
+/// counts more.
+fn all_records(mut next: impl FnMut(usize) -> Option<Result<Moved>>) -> Result<Moved> {
     let mut moved = Moved { bytes: 0, doorbell: Doorbell::Silent };
-    while let Some(part) = next() {
+    while let Some(part) = next(moved.bytes) {
         match part {
             Ok(part) => {
                 moved.bytes += part.bytes;

@@ -1,8 +1,9 @@
 //! `/dev/hello` as a module: its parameters, what loading enters and unloading takes back.
 //!
-//! Owns nothing but the major number. Lock: LOADING is held around both, MODULE_PARAMETERS around a change of a parameter.
+//! Owns the major number, and what it has changed of the kernel's own switches until it is taken out. Lock: LOADING is held around both, MODULE_PARAMETERS around a change of a parameter.
 //! Specification: seed 001 §3.2; docs/hello.md.
 
+use super::instance::Instance;
 use super::routing::{self, GroupWatcher};
 use super::switches::{self, SLOTS_MAX, Switches};
 use super::{Hello, counters};
@@ -12,6 +13,7 @@ use crate::fs::procfs;
 use crate::mm::frame;
 use crate::process::cgroup::{self, Registration};
 use crate::sched::run_queue;
+use crate::sync::{SpinLock, rank};
 use alloc::sync::Arc;
 use postern_core::errno::{Errno, Result};
 use postern_core::pipe::DEFAULT_CAPACITY_SLOTS;
@@ -57,9 +59,28 @@ pub static MODULE: Description = Description {
     init,
 };
 
+/// A switch of the whole kernel that is a parameter of this module as well, for ablations. It is left alone unless somebody asks,
+/// and is put back when the module goes.
+struct Kernelwide {
+    parameter: &'static Parameter,
+    is_on: fn() -> bool,
+    set: fn(bool),
+}
+
+static KERNELWIDE: [Kernelwide; 2] = [
+    Kernelwide { parameter: &PAGE_CACHE, is_on: frame::is_cache_enabled, set: frame::set_cache_enabled },
+    Kernelwide { parameter: &HAND_OFF, is_on: run_queue::hands_off, set: run_queue::set_hands_off },
+];
+
+fn kernelwide(parameter: &Parameter) -> Option<usize> {
+    KERNELWIDE.iter().position(|switch| core::ptr::eq(switch.parameter, parameter))
+}
+
 /// The module while it is loaded.
 struct Loaded {
     major: u32,
+    /// How the kernel's switches stood before this module changed them.
+    before: SpinLock<[Option<bool>; KERNELWIDE.len()]>,
     /// Takes the instances of control groups that go out of the tree.
     _watch: Registration,
 }
@@ -68,8 +89,6 @@ fn init(values: &Values) -> core::result::Result<Arc<dyn Module>, Refusal> {
     let on = SWITCHES.iter().filter(|(parameter, _)| values.flag(parameter)).map(|(_, switch)| *switch);
     routing::put_in_force(on.fold(Switches::empty(), Switches::union));
     switches::set_slots(values.number(&SLOTS));
-    frame::set_cache_enabled(values.flag(&PAGE_CACHE));
-    run_queue::set_hands_off(values.flag(&HAND_OFF));
     counters::begin_anew();
     for (entered, (path, show)) in PROC_FILES.iter().enumerate() {
         procfs::add_text(path, *show).inspect_err(|_| remove_proc_files(entered))?;
@@ -78,7 +97,14 @@ fn init(values: &Values) -> core::result::Result<Arc<dyn Module>, Refusal> {
     let watch = cgroup::add_listener(Arc::new(GroupWatcher));
     let registered = drivers::register(Arc::new(Hello), Major::Dynamic, 0..1, &[DeviceNode::new("hello", 0, 0o666)]);
     let major = registered.inspect_err(|_| remove_proc_files(PROC_FILES.len()))?;
-    Ok(Arc::new(Loaded { major, _watch: watch }))
+    let before = SpinLock::new(rank::OBJECT, [None; KERNELWIDE.len()]);
+    let loaded = Loaded { major, before, _watch: watch };
+    for (index, switch) in KERNELWIDE.iter().enumerate() {
+        if values.is_given(switch.parameter) {
+            loaded.switch_kernelwide(index, values.flag(switch.parameter));
+        }
+    }
+    Ok(Arc::new(loaded))
 }
 
 /// Takes away the first `count` files of /proc.
@@ -86,6 +112,14 @@ fn remove_proc_files(count: usize) {
     for (path, _) in &PROC_FILES[..count] {
         let removed = procfs::remove(path);
         debug_assert!(removed.is_ok(), "entered when the module was loaded: {removed:?}");
+    }
+}
+
+impl Loaded {
+    fn switch_kernelwide(&self, index: usize, on: bool) {
+        let switch = &KERNELWIDE[index];
+        self.before.lock()[index].get_or_insert_with(switch.is_on);
+        (switch.set)(on);
     }
 }
 
@@ -98,19 +132,26 @@ impl Module for Loaded {
         drivers::openings(self.major, 0)
     }
 
+    fn memory_bytes(&self) -> usize {
+        routing::with_all(|all| all.map(Instance::memory_bytes).sum())
+    }
+
+    fn parameter(&self, parameter: &Parameter) -> Option<Value> {
+        kernelwide(parameter).map(|index| Value::Bool((KERNELWIDE[index].is_on)()))
+    }
+
     fn set_parameter(&self, parameter: &Parameter, value: Value) -> Result<()> {
-        match value {
-            Value::Number(slots) => switches::set_slots(slots),
-            Value::Bool(on) if core::ptr::eq(parameter, &raw const PAGE_CACHE) => frame::set_cache_enabled(on),
-            Value::Bool(on) if core::ptr::eq(parameter, &raw const HAND_OFF) => run_queue::set_hands_off(on),
-            Value::Bool(on) => {
+        match (value, kernelwide(parameter)) {
+            (Value::Number(slots), _) => switches::set_slots(slots),
+            (Value::Bool(on), Some(index)) => self.switch_kernelwide(index, on),
+            (Value::Bool(on), None) => {
                 let known = SWITCHES.iter().find(|(known, _)| core::ptr::eq(*known, parameter));
                 let (_, switch) = known.ok_or(Errno::EINVAL)?;
                 let mut switches = Switches::now();
                 switches.set(*switch, on);
                 routing::put_in_force(switches);
             }
-            Value::Choice(_) => return Err(Errno::EINVAL),
+            (Value::Choice(_), _) => return Err(Errno::EINVAL),
         }
         Ok(())
     }
@@ -120,6 +161,11 @@ impl Module for Loaded {
         drivers::unregister(self.major, 0)?;
         remove_proc_files(PROC_FILES.len());
         routing::forget_all();
+        for (switch, before) in KERNELWIDE.iter().zip(*self.before.lock()) {
+            if let Some(before) = before {
+                (switch.set)(before);
+            }
+        }
         Ok(())
     }
 }

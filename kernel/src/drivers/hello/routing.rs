@@ -9,7 +9,6 @@ use super::switches::Switches;
 use crate::process::cgroup::{self, CgroupId, Listener};
 use crate::sync::{Mutex, rank};
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use intrusive_collections::{Bound, KeyAdapter, RBTree};
 use postern_core::channel::{ChannelKey, ChannelName};
 use postern_core::errno::{Errno, Result};
@@ -70,13 +69,13 @@ impl Listener for GroupWatcher {
 
 /// A control group is gone: nobody will open its instances any more. Those that are open live until they are closed.
 fn forget_group(cgroup: CgroupId) {
-    let mut gone = Vec::new();
+    let mut gone = RBTree::new(ByKey::NEW);
     let mut routes = ROUTES.lock();
     let mut cursor = routes.lower_bound_mut(Bound::Included(&ChannelKey::own(cgroup)));
     while cursor.get().is_some_and(|instance| instance.key().cgroup == cgroup) {
         if let Some(instance) = cursor.remove() {
-            instance.keep_counters();
-            gone.push(instance);
+            instance.leave_tree();
+            gone.insert(instance);
         }
     }
     drop(routes);

@@ -5,9 +5,9 @@
 //! transfers take MAPPED_RING without either. Sleeps as the ordinary ring does.
 //! Specification: docs/hello.md, "The mapped ring".
 
-use super::instance::{FOR_READERS, FOR_WRITERS, Instance, wake};
+use super::instance::{Instance, concern};
 use super::mapped::{MappedRing, Moved, Role};
-use super::switches::{Rules, Switches};
+use super::switches::Rules;
 use crate::fs::file::{Direction, Readiness};
 use crate::ipc::rendezvous::Ends;
 use crate::mm::user::{Sink, Source};
@@ -28,12 +28,25 @@ impl Role {
         }
     }
 
-    /// What poll(2) may say to it.
-    pub fn concern(self) -> Readiness {
+    /// The other one.
+    fn other(self) -> Self {
         match self {
-            Self::Producer => FOR_WRITERS,
-            Self::Consumer => FOR_READERS,
+            Self::Producer => Self::Consumer,
+            Self::Consumer => Self::Producer,
         }
+    }
+
+    /// Where it waits.
+    fn direction(self) -> Direction {
+        match self {
+            Self::Producer => Direction::Write,
+            Self::Consumer => Direction::Read,
+        }
+    }
+
+    /// What poll(2) may say to it.
+    fn concern(self) -> Readiness {
+        concern(self.direction())
     }
 }
 
@@ -62,16 +75,20 @@ impl Instance {
     /// Gives `role` to a file that has both ends open: makes the shared ring if there is none, and closes the other end.
     ///
     /// # Errors
-    /// EBUSY: the role is taken, or the ordinary ring holds data, or is about to. ENOMEM. EIO.
+    /// EBUSY: the role is taken, or the ordinary ring holds data, or is about to, or its size is
+    /// just being changed. ENOMEM. EIO.
     pub fn take_role(&self, role: Role) -> Result<Part> {
+        // Its pages are cleared without the lock.
+        let new = match self.shared_ring() {
+            Some(_) => None,
+            None => Some(MappedRing::try_new(u32::try_from(self.slots()).map_err(|_| Errno::EINVAL)?)?),
+        };
         let part = self.reshape(|state| {
-            let ring = match self.shared_ring() {
-                Some(ring) => ring,
-                None if state.pipe.bytes() != 0 || state.pipe.has_lent() => return Err(Errno::EBUSY),
-                None => {
-                    let slots = u32::try_from(state.pipe.size_bytes() / PAGE_SIZE).map_err(|_| Errno::EINVAL)?;
-                    MappedRing::try_new(slots)?
-                }
+            let fits = |new: &Arc<MappedRing>| new.slots() as usize * PAGE_SIZE == state.pipe.size_bytes();
+            let ring = match (self.shared_ring(), new) {
+                (Some(ring), _) => ring,
+                (None, Some(new)) if state.pipe.bytes() == 0 && !state.pipe.has_lent() && fits(&new) => new,
+                _ => return Err(Errno::EBUSY),
             };
             ring.claim(role)?;
             *self.shared.lock() = Some(ring.clone());
@@ -100,9 +117,10 @@ impl Instance {
     pub(super) fn read_shared(&self, sink: &mut Sink<'_>) -> Result<usize> {
         // Before the attempt: what was published before the last writer went is found by it.
         let is_over = self.shape().is_hung_up();
-        match self.expect_shared()?.try_read(sink) {
+        let ring = self.expect_shared()?;
+        match ring.try_read(sink) {
             Err(Errno::EAGAIN) if is_over => Ok(0),
-            moved => Ok(self.ring_if_due(moved?, Direction::Write)),
+            moved => Ok(self.ring_if_due(&ring, moved?, Role::Producer)),
         }
     }
 
@@ -112,13 +130,14 @@ impl Instance {
         if source.remaining() != 0 && self.shape().closed_ends().contains(Readiness::ERR) {
             return Err(Errno::EPIPE);
         }
-        let moved = self.expect_shared()?.try_write(source)?;
-        Ok(self.ring_if_due(moved, Direction::Read))
+        let ring = self.expect_shared()?;
+        let moved = ring.try_write(source)?;
+        Ok(self.ring_if_due(&ring, moved, Role::Consumer))
     }
 
-    fn ring_if_due(&self, moved: Moved, waiters: Direction) -> usize {
+    fn ring_if_due(&self, ring: &MappedRing, moved: Moved, sleeper: Role) -> usize {
         if moved.doorbell == Doorbell::Ring {
-            self.wake_one_of(waiters);
+            self.ring_for(ring, sleeper);
         }
         moved.bytes
     }
@@ -129,19 +148,24 @@ impl Instance {
     /// EIO: the ring makes no sense.
     pub fn doorbell(&self, part: &Part) -> Result<()> {
         part.ring.check()?;
-        self.wake_one_of(match part.role {
-            Role::Producer => Direction::Read,
-            Role::Consumer => Direction::Write,
-        });
+        self.ring_for(&part.ring, part.role.other());
         Ok(())
     }
 
-    fn wake_one_of(&self, waiters: Direction) {
-        let key = match waiters {
-            Direction::Read => FOR_READERS,
-            Direction::Write => FOR_WRITERS,
-        };
-        wake(self.wait_queue(waiters), Wake::One, key, Rules::of(Switches::now()));
+    /// The doorbell for the side `sleeper`. Once nobody sleeps there, it does not count as waiting any more: else each later edge
+    /// would ring for nobody.
+    fn ring_for(&self, ring: &MappedRing, sleeper: Role) {
+        let queue = self.wait_queue(sleeper.direction());
+        self.wake_for(sleeper.direction());
+        if !queue.is_empty() {
+            return;
+        }
+        ring.clear_waiting(sleeper);
+        // Who is not in the queue at this look, which fences, will say so himself. Who is may have said so before it was cleared:
+        // asking how the ring stands says it again, or finds something for him.
+        if !queue.is_empty() && ring.readiness().intersects(sleeper.concern()) {
+            self.wake_for(sleeper.direction());
+        }
     }
 
     /// What poll(2) says to the file that has this part.
@@ -156,15 +180,11 @@ impl Instance {
     /// # Errors
     /// ERESTARTSYS: a signal. EIO: the ring makes no sense.
     pub fn wait_for_part(&self, part: &Part) -> Result<Readiness> {
-        let direction = match part.role {
-            Role::Producer => Direction::Write,
-            Role::Consumer => Direction::Read,
-        };
         let go_on = || match part.ring.check() {
             Err(error) => Some(Err(error)),
             Ok(()) => Some(self.look_of(part)).filter(|ready| !ready.is_empty()).map(Ok),
         };
-        let waited = self.wait_queue(direction).wait_interruptible(Mode::Exclusive, go_on);
+        let waited = self.wait_queue(part.role.direction()).wait_interruptible(Mode::Exclusive, go_on);
         waited.map_err(|_| Errno::ERESTARTSYS)?
     }
 }

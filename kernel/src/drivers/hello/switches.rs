@@ -63,6 +63,8 @@ bitflags::bitflags! {
 impl Rules {
     /// Every optimisation, and its own ring.
     pub const USUAL: Self = Self::empty();
+    /// Those that change who is woken.
+    pub const OF_WAKES: Self = Self::UNCHAINED.union(Self::HERD);
 
     /// Those of an instance with a ring of its own.
     pub fn of(switches: Switches) -> Self {
@@ -85,6 +87,7 @@ impl Rules {
         let mut detour = Detour::empty();
         detour.set(Detour::LOCKED, self.contains(Self::LOCKED));
         detour.set(Detour::ELSEWHERE, self.contains(Self::ELSEWHERE));
+        detour.set(Detour::OTHER_WAKES, self.intersects(Self::OF_WAKES));
         detour
     }
 }

@@ -78,6 +78,12 @@ pub trait Module: Send + Sync {
         Err(Errno::EPERM)
     }
 
+    /// The value of a parameter that others can change as well; `None`: it is as it was set.
+    fn parameter(&self, parameter: &Parameter) -> Option<Value> {
+        let _ = parameter;
+        None
+    }
+
     /// Gives back everything: its devices first, so that nobody comes to it any more. The last call. May sleep.
     ///
     /// # Errors

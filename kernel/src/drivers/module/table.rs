@@ -50,7 +50,8 @@ impl Loaded {
 
     /// The value of a parameter.
     pub fn value(&self, parameter: &Parameter) -> Value {
-        self.settings.lock().values.get(parameter)
+        let current = self.module().ok().and_then(|module| module.parameter(parameter));
+        current.unwrap_or_else(|| self.settings.lock().values.get(parameter))
     }
 
     /// Sets a parameter to what `text` says, and logs why not.

@@ -8,6 +8,7 @@ use libc::{O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY};
 use postern_abi::hello::{HELLO_IOC_CHANNEL, HELLO_IOC_GET_SLOTS, HELLO_IOC_SET_SLOTS, HELLO_IOC_STAT};
 
 crate::tests! {
+    ring_above_pipe_max_size_gives_eperm_to_the_unprivileged,
     channels_of_different_names_are_different_rings,
     channel_of_one_name_is_one_ring,
     channel_may_change_until_data_has_moved,
@@ -260,4 +261,19 @@ fn write_of_a_length_beyond_the_address_space_gives_efault() -> Outcome {
     let count = unsafe { libc::write(pipe.write, std::ptr::without_provenance(1 << 20), usize::MAX >> 1) };
     expect_eq(count, -1, "what write returns")?;
     expect_eq(hello::stat(pipe.read)?.waiting_bytes, 0, "bytes that wait")
+}
+
+fn ring_above_pipe_max_size_gives_eperm_to_the_unprivileged() -> Outcome {
+    hello::needed()?;
+    let file = hello::open(O_RDWR)?;
+    hello::channel(file, b"size-of-the-unprivileged")?;
+    process::spawn(|| {
+        process::become_user(1000)?;
+        hello::set_slots(file, 256)?;
+        expect_errno(hello::set_slots(file, 512), libc::EPERM)?;
+        expect_errno(fd::fcntl(file, libc::F_SETPIPE_SZ, 512 * 4096), libc::EPERM)?;
+        expect_eq(hello::slots(file)?, 256, "slots of the ring")
+    })?
+    .expect_success()?;
+    hello::set_slots(file, 512).map_err(Into::into)
 }

@@ -28,6 +28,8 @@ crate::tests! {
     chained_off_serves_every_reader_by_the_event_itself,
     snapshot_off_tells_the_same_readiness,
     page_cache_and_hand_off_are_the_kernel_s_own_switches,
+    switches_of_the_kernel_are_left_alone_and_put_back,
+    memory_of_the_module_is_that_of_its_rings,
     bad_values_in_sysfs_are_einval_and_change_nothing,
     every_counter_counts_what_it_is_named_after,
 }
@@ -274,6 +276,39 @@ fn page_cache_and_hand_off_are_the_kernel_s_own_switches() -> Outcome {
         expect_eq(state()?, "1", switch)?;
     }
     Ok(())
+}
+
+fn switches_of_the_kernel_are_left_alone_and_put_back() -> Outcome {
+    for switch in ["page_cache", "hand_off"] {
+        let path = format!("/proc/postern/{switch}");
+        let state = || Ok::<_, Failure>(std::fs::read_to_string(&path)?.trim().to_owned());
+        reloaded_after(|| {
+            std::fs::write(&path, "0")?;
+            load("hello", "")?;
+            expect_eq(state()?, "0", "the state after loading by default")?;
+            expect_eq(parameter(switch)?, "N", "the parameter that nobody gave")?;
+            std::fs::write(&path, "1")?;
+            expect_eq(parameter(switch)?, "Y", "the parameter, once another has changed the state")?;
+            unloaded("hello")?;
+            expect_eq(state()?, "1", "the state after unloading")?;
+            load("hello", &format!("{switch}=0"))?;
+            expect_eq(state()?, "0", "the state after loading with it off")?;
+            unloaded("hello")?;
+            expect_eq(state()?, "1", "the state after unloading again")
+        })?;
+    }
+    Ok(())
+}
+
+fn memory_of_the_module_is_that_of_its_rings() -> Outcome {
+    needs_postern()?;
+    let held = hello::module_bytes;
+    let before = held()?;
+    let file = hello::open(O_RDWR)?;
+    hello::channel(file, b"memory-of-the-module")?;
+    fd::write(file, &[1; 10 * PAGE])?;
+    let more = held()?.saturating_sub(before);
+    expect((10 * PAGE..12 * PAGE).contains(&more), &format!("ten pages and a little: {more} bytes"))
 }
 
 fn bad_values_in_sysfs_are_einval_and_change_nothing() -> Outcome {

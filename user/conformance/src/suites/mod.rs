@@ -30,6 +30,7 @@ mod hello_open;
 mod hello_ring;
 mod hello_splice;
 mod hello_tools;
+mod hello_waking;
 mod identity;
 mod job_control;
 mod killed_in_a_copy;
@@ -94,6 +95,7 @@ pub static ALL: &[Suite] = &[
     Suite { name: "hello_as_pipe", tests: hello_as_pipe::tests },
     Suite { name: "hello_module", tests: hello_module::tests },
     Suite { name: "hello_tools", tests: hello_tools::tests },
+    Suite { name: "hello_waking", tests: hello_waking::tests },
     Suite { name: "eventfd", tests: eventfd::tests },
     Suite { name: "unix_sockets", tests: unix_sockets::tests },
     Suite { name: "unix_sockets_passing", tests: unix_sockets_passing::tests },

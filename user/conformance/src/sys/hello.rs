@@ -119,3 +119,9 @@ pub fn counter(name: &str) -> Result<u64, Failure> {
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     line.and_then(|value| value.parse().ok()).ok_or_else(|| failed(format!("/proc/postern/hello has no {name}")))
 }
+
+/// The memory that the module holds, as lsmod shows it.
+pub fn module_bytes() -> Result<usize, Failure> {
+    let text = std::fs::read_to_string("/sys/module/hello/coresize")?;
+    text.trim().parse().map_err(|_| failed(format!("/sys/module/hello/coresize says {text:?}")))
+}
