@@ -23,6 +23,7 @@ pub mod exec_plan;
 pub mod fd_table;
 pub mod gzip;
 pub mod identity;
+pub mod in_flight;
 pub mod interval_timer;
 pub mod line_discipline;
 pub mod machine;
