@@ -1,7 +1,8 @@
-//! One direction of a connected pair of Unix sockets: what was sent and not yet received.
+//! One direction of a connection of Unix sockets, or what a socket for datagrams was sent: messages not yet received.
 //!
-//! Owns the messages, the accounting of memory that bounds the sender, and whether either side has ended this direction. It moves
-//! no bytes itself: buffers are handed to the caller to fill and to copy from, and a message counts as sent or received only when
+//! Owns the messages, the accounting of memory that bounds the sender, and whether either side has ended this direction. Over a
+//! connection one sender's messages lie here and are charged here. Datagrams come from many: they lie in a queue of the receiver's
+//! ([`SocketQueue::of_many`]) and are charged to one of the sender's, which holds nothing else. It moves no bytes itself: buffers are handed to the caller to fill and to copy from, and a message counts as sent or received only when
 //! that went well. Locks: none, the caller holds one. Never sleeps. Specification: unix(7), socket(7), shutdown(2);
 //! net/unix/af_unix.c of Linux 6.12.
 
@@ -30,7 +31,7 @@ const UNUSABLE_BYTES: usize = 32;
 const PIECE_BYTES: usize = 32 * 1024;
 
 /// SOCK_STREAM and its kin.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum SocketType {
     /// A stream of bytes.
     Stream,
@@ -92,15 +93,8 @@ fn cost(length: usize) -> usize {
     (length + OVERHEAD_BYTES).next_multiple_of(GRAIN_BYTES)
 }
 
-/// Whom a sender finds at the other end.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Receiver {
-    Present,
-    /// Closed, which the sender was not told yet.
-    Gone,
-    /// Closed, as the sender knows.
-    Forgotten,
-}
+/// Datagrams that wait for a receiver before those who are not its only peer have to wait (net.unix.max_dgram_qlen).
+pub const MAX_WAITING: usize = 10;
 
 /// The queue. `S` says who sent a message, `F` keeps the files in it.
 pub struct SocketQueue<S, F> {
@@ -113,7 +107,7 @@ pub struct SocketQueue<S, F> {
     capacity: usize,
     sender_shut: bool,
     receiver_shut: bool,
-    receiver: Receiver,
+    receiver_closed: bool,
 }
 
 impl<S: Copy + Eq, F> SocketQueue<S, F> {
@@ -128,8 +122,16 @@ impl<S: Copy + Eq, F> SocketQueue<S, F> {
             capacity: DEFAULT_CAPACITY_BYTES,
             sender_shut: false,
             receiver_shut: false,
-            receiver: Receiver::Present,
+            receiver_closed: false,
         }
+    }
+
+    /// An empty queue for the messages of any number of senders, who are charged elsewhere.
+    #[must_use]
+    pub const fn of_many(kind: SocketType) -> Self {
+        let mut queue = Self::new(kind);
+        queue.capacity = usize::MAX / 4;
+        queue
     }
 
     /// Nothing was sent that is not received.
@@ -162,10 +164,10 @@ impl<S: Copy + Eq, F> SocketQueue<S, F> {
         self.capacity
     }
 
-    /// Whether the sender knows that nobody is there any more.
+    /// Whether so many messages wait that those who are not the receiver's only peer have to wait.
     #[must_use]
-    pub fn is_forgotten(&self) -> bool {
-        self.receiver == Receiver::Forgotten
+    pub fn is_crowded(&self) -> bool {
+        self.messages.len() > MAX_WAITING
     }
 
     /// Worth announcing to senders: a quarter of the capacity at most is taken.
@@ -187,23 +189,38 @@ impl<S: Copy + Eq, F> SocketQueue<S, F> {
     /// Whether a message of `length` bytes may be sent now.
     ///
     /// # Errors
-    /// EPIPE; ECONNREFUSED once and ENOTCONN then if the receiver of datagrams is gone; EMSGSIZE; EAGAIN.
-    pub fn admit(&mut self, length: usize) -> Result<()> {
+    /// EPIPE; ECONNREFUSED if the receiver of datagrams is closed; EMSGSIZE; EAGAIN.
+    pub fn admit(&self, length: usize) -> Result<()> {
         if self.kind.has_messages() && length > self.capacity.saturating_sub(UNUSABLE_BYTES) {
             return Err(Errno::EMSGSIZE);
         }
         if self.sender_shut || self.receiver_shut {
             return Err(Errno::EPIPE);
         }
-        match self.receiver {
-            Receiver::Present if self.charged >= self.capacity => Err(Errno::EAGAIN),
-            Receiver::Present => Ok(()),
-            Receiver::Gone => {
-                self.receiver = Receiver::Forgotten;
-                Err(Errno::ECONNREFUSED)
-            }
-            Receiver::Forgotten => Err(Errno::ENOTCONN),
+        if self.receiver_closed {
+            return Err(Errno::ECONNREFUSED);
         }
+        if self.charged >= self.capacity { Err(Errno::EAGAIN) } else { Ok(()) }
+    }
+
+    /// Counts a message of `length` bytes, which is going to lie in another queue; what has to be given back with
+    /// [`refund`](Self::refund) when it no longer does.
+    ///
+    /// # Errors
+    /// As [`admit`](Self::admit).
+    pub fn charge(&mut self, length: usize) -> Result<usize> {
+        self.admit(length)?;
+        let cost = cost(length);
+        self.charged += cost;
+        Ok(cost)
+    }
+
+    /// Gives back what [`charge`](Self::charge) said.
+    pub fn refund(&mut self, cost: usize) -> Step<()> {
+        let was_writable = self.is_writable();
+        self.charged -= cost;
+        let wakes = Wakes { writers: Wake::one_if(!was_writable && self.is_writable()), ..Wakes::NONE };
+        Step::new((), wakes)
     }
 
     /// Sends `length` bytes that `fill` supplies, a stream as many as there is room for. `fill` says how many it could supply.

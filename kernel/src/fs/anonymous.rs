@@ -59,7 +59,7 @@ pub enum Kind {
 pub fn place(kind: Kind, credentials: &Credentials) -> Result<Location> {
     let (node, permissions) = match kind {
         Kind::Pipe(attachment) => (Node::Fifo(attachment), 0o600),
-        Kind::Socket => (Node::Socket, 0o777),
+        Kind::Socket => (Node::Socket(Attachment::new()), 0o777),
         Kind::Other(name) => (Node::Anonymous(name), 0o600),
     };
     let mount = objects();

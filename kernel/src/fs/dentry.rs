@@ -270,7 +270,7 @@ fn object_name(dentry: &Dentry) -> Vec<u8> {
     let number = dentry.inode().number();
     match dentry.inode().node() {
         Node::Fifo(_) => format!("pipe:[{number}]").into_bytes(),
-        Node::Socket => format!("socket:[{number}]").into_bytes(),
+        Node::Socket(_) => format!("socket:[{number}]").into_bytes(),
         Node::Anonymous(name) => format!("anon_inode:[{name}]").into_bytes(),
         _ => dentry.name().to_vec(),
     }

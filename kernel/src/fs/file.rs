@@ -219,6 +219,9 @@ pub trait FileOps: Any + Send + Sync {
         Err(Errno::ENODEV)
     }
 
+    /// A descriptor is gone, and not the last reference to the open file description: others have descriptors, or it is under way.
+    fn descriptor_closed(&self) {}
+
     /// The last descriptor of an open file description is gone. The status flags are those at that moment.
     fn released(&self, flags: OpenFlags) {
         let _ = flags;

@@ -40,8 +40,9 @@ impl Files {
     }
 
     /// A descriptor of `file` was closed, which ends the record locks of the process on it, whatever other descriptors it has.
-    fn forget(&self, file: &OpenFile) {
+    fn forget(&self, file: Arc<OpenFile>) {
         record_lock::release_file(file.location().inode(), self.lock_owner());
+        let_go(file);
     }
 
     /// The file behind `fd`, unless only its path is open (O_PATH).
@@ -100,7 +101,7 @@ impl Files {
     /// EBADF.
     pub fn close(&self, fd: RawFd) -> Result<()> {
         let file = self.table.lock().remove(fd)?;
-        self.forget(&file);
+        self.forget(file);
         Ok(())
     }
 
@@ -109,7 +110,7 @@ impl Files {
         loop {
             let taken = self.table.lock().take_next(range.clone());
             let Some((_, file)) = taken else { return };
-            self.forget(&file);
+            self.forget(file);
         }
     }
 
@@ -123,7 +124,7 @@ impl Files {
         loop {
             let taken = self.table.lock().take_next_close_on_exec();
             let Some((_, file)) = taken else { return };
-            self.forget(&file);
+            self.forget(file);
         }
     }
 
@@ -142,7 +143,7 @@ impl Files {
     pub fn duplicate_at(&self, fd: RawFd, target: RawFd, on_exec: OnExec, limit: u32) -> Result<()> {
         let old = self.table.lock().duplicate_at(fd, target, on_exec, limit)?;
         if let Some(old) = old {
-            self.forget(&old);
+            self.forget(old);
         }
         Ok(())
     }
@@ -209,5 +210,19 @@ impl Drop for Reserved<'_> {
 impl Drop for Files {
     fn drop(&mut self) {
         record_lock::release_all(self.lock_owner());
+        loop {
+            let taken = self.table.lock().take_next(0..=u32::MAX);
+            let Some((_, file)) = taken else { return };
+            let_go(file);
+        }
+    }
+}
+
+/// Drops what a descriptor referred to; the object hears of it where others refer to it still.
+fn let_go(file: Arc<OpenFile>) {
+    if Arc::strong_count(&file) > 1 {
+        let ops = file.ops().clone();
+        drop(file);
+        ops.descriptor_closed();
     }
 }

@@ -46,8 +46,8 @@ pub enum Node {
     BlockDevice(DeviceNumber),
     /// A pipe; the pipe code keeps what it needs in the attachment.
     Fifo(Attachment),
-    /// A socket's name.
-    Socket,
+    /// A socket's name; the socket code keeps what it needs in the attachment.
+    Socket(Attachment),
     /// An object that has only descriptors: its name within `anon_inode:[…]`.
     Anonymous(&'static str),
 }
@@ -155,7 +155,7 @@ impl Inode {
             Node::CharDevice(_) => FileType::CharDevice,
             Node::BlockDevice(_) => FileType::BlockDevice,
             Node::Fifo(_) => FileType::Fifo,
-            Node::Socket => FileType::Socket,
+            Node::Socket(_) => FileType::Socket,
             Node::Anonymous(_) => FileType::Anonymous,
         }
     }

@@ -91,7 +91,7 @@ impl Caller<'_> {
                 Node::File(crate::fs::page_file::PageFile::new(directory.mount.file_system().budget().clone()))
             }
             FileType::Fifo => Node::Fifo(Attachment::new()),
-            FileType::Socket => Node::Socket,
+            FileType::Socket => Node::Socket(Attachment::new()),
             FileType::CharDevice if privileged => Node::CharDevice(device),
             FileType::BlockDevice if privileged => Node::BlockDevice(device),
             FileType::CharDevice | FileType::BlockDevice | FileType::Directory => {
@@ -100,6 +100,16 @@ impl Caller<'_> {
             FileType::Symlink | FileType::Anonymous => return Err(Errno::EINVAL),
         };
         self.enter(&directory, &name, node, mode)
+    }
+
+    /// Makes a socket's name at `path`, as bind(2) does; `attachment` says whose.
+    ///
+    /// # Errors
+    /// As `make_directory`.
+    pub fn make_socket(&self, path: &[u8], permissions: u32, attachment: Attachment) -> Result<()> {
+        let resolved = self.resolve(&self.cwd, path, Follow::Never)?;
+        let (directory, name) = self.free_name(resolved, FileType::Socket)?;
+        self.enter(&directory, &name, Node::Socket(attachment), permissions).map(drop)
     }
 
     /// symlink(2): makes `path` a link to `target`.

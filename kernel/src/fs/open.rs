@@ -218,6 +218,6 @@ fn open_node(request: &OpenRequest<'_>) -> Result<Opened> {
         Node::CharDevice(_) => special::open_char_device(request),
         Node::Fifo(_) => special::open_fifo(request),
         Node::Symlink(_) | Node::MagicLink(_) => Err(Errno::ELOOP),
-        Node::BlockDevice(_) | Node::Socket | Node::Anonymous(_) => Err(Errno::ENXIO),
+        Node::BlockDevice(_) | Node::Socket(_) | Node::Anonymous(_) => Err(Errno::ENXIO),
     }
 }

@@ -8,7 +8,7 @@
 //! | `turns` | who goes first at a ring, of pipes and of `/dev/hello` | the object's |
 //! | `eventfd` | event counters, eventfd2(2) | EVENTFD, held over user copies |
 //! | `timerfd` | timers that are read, timerfd_create(2) | EVENTFD, held over user copies; OBJECT |
-//! | `unix_socket` | pairs of Unix sockets, socketpair(2) | SOCKET, held over user copies |
+//! | `unix_socket` | Unix sockets, with names and without | SOCKET, held over user copies |
 //! | `futex` | waiters on words of user memory | FUTEX |
 //!
 //! Every state change settles its wake-ups after the lock is dropped. No raw user pointers: bytes cross in `Source` and `Sink`.
@@ -22,7 +22,13 @@ pub mod timerfd;
 pub mod turns;
 pub mod unix_socket;
 
-/// Lets open(2) find what lives here. Once, at boot, after `fs::init`.
-pub fn init() {
+use postern_core::errno::Result;
+
+/// Lets open(2) and /proc find what lives here. Once, at boot, after `fs::init`.
+///
+/// # Errors
+/// EEXIST.
+pub fn init() -> Result<()> {
     crate::fs::special::set_fifo_opener(&fifo::FifoOpener);
+    unix_socket::init()
 }

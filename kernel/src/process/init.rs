@@ -40,7 +40,7 @@ pub fn start(boot: Boot) -> Result<()> {
     let fs = crate::fs::init()?;
     super::snapshot::init(boot.command_line);
     crate::drivers::init()?;
-    crate::ipc::init();
+    crate::ipc::init()?;
     set_threads_max()?;
     let pid = tree::allocate_number(&Claim { uid: 0, user_limit: None, threads_max: THREADS_MAX.get() })?;
     let process = Process::new(NewProcess {

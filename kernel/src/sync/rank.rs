@@ -36,7 +36,7 @@ pub const ROUTES: Rank = Rank::sleeping(44, "driver routes");
 pub const DRIVER: Rank = Rank::sleeping(45, "driver");
 /// An eventfd's counter.
 pub const EVENTFD: Rank = Rank::sleeping(46, "eventfd");
-/// One direction of a pair of sockets.
+/// One direction of a connection of sockets, or of a socket for datagrams.
 pub const SOCKET: Rank = Rank::sleeping(47, "socket");
 /// The kernel's sides of a driver's ring in shared memory: taken over by programs with the instance locked.
 pub const MAPPED_RING: Rank = Rank::sleeping(49, "mapped ring");

@@ -234,6 +234,11 @@ table! {
         __NR_epoll_pwait2 => poll::epoll_pwait2,
         // Sockets.
         __NR_socket => socket::socket,
+        __NR_bind => socket::bind,
+        __NR_listen => socket::listen,
+        __NR_accept => socket::accept,
+        __NR_connect => socket::connect,
+        __NR_accept4 => socket::accept4,
         __NR_shutdown => socket::shutdown,
         __NR_recvfrom => socket::recvfrom,
         __NR_recvmsg => socket::recvmsg,

@@ -4,7 +4,7 @@
 
 use alloc::vec::Vec;
 
-use super::{Receiver, SocketQueue};
+use super::{Message, SocketQueue};
 use crate::effects::{Step, Wake, Wakes};
 
 /// The ends of a direction, and its size.
@@ -36,15 +36,27 @@ impl<S: Copy + Eq, F> SocketQueue<S, F> {
     /// The receiver is closed. The files that it did not receive, to be dropped without a lock; `None` if it received all.
     pub fn close_receiver(&mut self) -> Step<Option<Vec<F>>> {
         let unread = !self.is_empty();
-        let messages = core::mem::take(&mut self.messages);
-        (self.bytes, self.charged) = (0, 0);
+        let files = self.take_all();
         if self.kind.is_connected() {
             (self.sender_shut, self.receiver_shut) = (true, true);
-        } else if self.receiver == Receiver::Present {
-            self.receiver = Receiver::Gone;
         }
-        let files = messages.into_iter().filter_map(|message| message.files).collect();
+        self.receiver_closed = true;
         Step::new(unread.then_some(files), Self::ENDED)
+    }
+
+    /// Nobody will receive what there is. The files in it, to be dropped without a lock.
+    pub fn discard(&mut self) -> Step<Vec<F>> {
+        let was_writable = self.is_writable();
+        let files = self.take_all();
+        let wakes = Wakes { writers: Wake::all_if(!was_writable && self.is_writable()), ..Wakes::NONE };
+        Step::new(files, wakes)
+    }
+
+    fn take_all(&mut self) -> Vec<F> {
+        let messages = core::mem::take(&mut self.messages);
+        self.bytes = 0;
+        self.charged -= messages.iter().map(Message::cost).sum::<usize>();
+        messages.into_iter().filter_map(|message| message.files).collect()
     }
 
     /// Sets what may be under way before the sender has to wait.

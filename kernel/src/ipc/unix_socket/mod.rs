@@ -1,43 +1,112 @@
-//! Unix sockets without names: pairs of them, made by socketpair(2).
+//! Unix sockets, with names and without.
 //!
-//! A pair is two directions ([`channel`]), each with its lock and wait queues; a socket is a reference to both, and options.
-//! Locks: SOCKET (sleeping) of one direction at a time, held over user copies. Sleeps there, and in `transfer` for data or room.
-//! A socket that is under way in itself, or in a circle of sockets, is not found and stays: nothing collects such circles yet.
+//! A socket is a reference to two directions ([`channel`]), each with its lock and wait queues, and options. Those of two
+//! connected sockets are the same, the other way round; a socket for datagrams has both for itself.
+//!
+//! | file | owns |
+//! |---|---|
+//! | `channel` | a direction, and who waits there |
+//! | `connection` | listen, connect, accept |
+//! | `datagram` | whom datagrams go to, and who has to wait |
+//! | `name` | names, abstract and automatic ones, and all sockets |
+//! | `transfer` | sending and receiving: attempts, and waiting |
+//! | `message`, `parcel` | what goes with bytes: who sent them; files, and what a datagram costs |
+//! | `collector` | sockets under way that nobody can receive |
+//! | `options` | getsockopt, setsockopt |
+//! | `report` | /proc/net/unix |
+//!
+//! Locks: SOCKET (sleeping) of one direction at a time, held over user copies; OBJECT (spin) in the files above. Sleeps there, and
+//! in `transfer` and `connection` for data, room or a connection.
 //! Specification: unix(7), socket(7), socketpair(2), shutdown(2); net/unix/af_unix.c of Linux 6.12.
 
 mod channel;
+mod collector;
+mod connection;
+mod datagram;
 mod message;
+mod name;
 mod options;
+mod parcel;
+mod report;
 mod transfer;
 
 use crate::fs::anonymous::{self, Kind};
+use crate::fs::dentry::Location;
 use crate::fs::file::{Direction, FileOps, Io, Readiness};
 use crate::fs::flags::{AccessMode, OpenFlags};
 use crate::fs::open_file::OpenFile;
 use crate::mm::heap;
 use crate::mm::user::{Sink, Source, UserPtr};
 use crate::process::Credentials;
-use crate::sync::WaitQueue;
+use crate::sync::{SpinLock, WaitQueue, rank};
 use alloc::sync::Arc;
 use channel::Channel;
+use connection::{Connection, Phase};
 use core::any::Any;
+use core::sync::atomic::{AtomicU64, Ordering};
 use linux_raw_sys::ioctl::{FIONREAD, TIOCOUTQ};
-pub use message::{InFlight, Sender};
+pub use message::Sender;
+pub use name::{Identity, Name, attachment, behind, find_abstract};
 use options::Options;
 pub use options::{Limit, Way};
+pub use parcel::{InFlight, Parcel};
 use postern_core::errno::{Errno, Result};
 pub use postern_core::socket_queue::{Delivery, SocketType, Taking};
+pub use report::init;
 pub use transfer::{Amount, Deliver, Outgoing, Receiving};
 
-/// One of a pair of sockets.
+/// A socket.
 pub struct Socket {
     kind: SocketType,
+    identity: Arc<Identity>,
+    /// What it receives. Those who wait for connections to accept wait here for data, and those who would connect for room.
     incoming: Arc<Channel>,
+    /// What it sends; of a socket for datagrams, what these cost.
     outgoing: Arc<Channel>,
     options: Options,
+    connection: Connection,
+    /// Whom datagrams go to.
+    correspondent: SpinLock<Option<Arc<Self>>>,
+    /// Of its file, 0 before there is one. Relaxed: for reports.
+    inode_number: AtomicU64,
 }
 
 impl Socket {
+    /// A socket that is not connected.
+    fn idle(kind: SocketType) -> Arc<Self> {
+        let incoming = if kind.is_connected() { Channel::new(kind) } else { Channel::of_many(kind) };
+        let directions = [incoming, Channel::new(kind)];
+        Self::make(kind, Identity::nameless(), directions, Connection::none(), Sender::NOBODY)
+    }
+
+    /// A socket with these directions, incoming and outgoing.
+    fn make(
+        kind: SocketType,
+        identity: Arc<Identity>,
+        [incoming, outgoing]: [Arc<Channel>; 2],
+        connection: Connection,
+        peer: Sender,
+    ) -> Arc<Self> {
+        let socket = Arc::new(Self {
+            kind,
+            identity,
+            incoming,
+            outgoing,
+            options: Options::new(peer),
+            connection,
+            correspondent: SpinLock::new(rank::OBJECT, None),
+            inode_number: AtomicU64::new(0),
+        });
+        name::enter(&socket);
+        socket
+    }
+
+    /// An open file description of it at `place`. `flags` may hold NONBLOCK.
+    pub fn open(self: &Arc<Self>, place: Location, flags: OpenFlags) -> Arc<OpenFile> {
+        self.inode_number.store(place.inode().number(), Ordering::Relaxed);
+        anonymous::open(self.clone(), place, AccessMode::READ_WRITE, flags)
+    }
+
     /// The socket behind a file.
     ///
     /// # Errors
@@ -51,18 +120,49 @@ impl Socket {
     pub fn shut(&self, ways: &[Way]) {
         for way in ways {
             match way {
-                Way::Receive => self.incoming.set(|queue| queue.shut_receiver()),
+                Way::Receive => {
+                    self.connection.refuse();
+                    self.incoming.set(|queue| queue.shut_receiver());
+                }
                 Way::Send => self.outgoing.set(|queue| queue.shut_sender()),
             }
         }
     }
 
     /// Bytes that FIONREAD tells of.
-    fn readable_bytes(&self) -> usize {
-        self.incoming.look(|queue| match self.kind {
+    fn readable_bytes(&self) -> Result<usize> {
+        if self.is_listening() {
+            return Err(Errno::EINVAL);
+        }
+        Ok(self.incoming.look(|queue| match self.kind {
             SocketType::Datagram => queue.next_length(),
             SocketType::Stream | SocketType::SeqPacket => queue.bytes(),
-        })
+        }))
+    }
+
+    /// Nobody has it open any more, or ever will.
+    fn close(&self) {
+        let phase = self.connection.close();
+        self.give_up_name();
+        let peer = self.correspondent.lock().take();
+        for pending in self.connection.take_pending() {
+            collector::remove_pending(&pending.incoming);
+            // The other side was connected, and learns that it was for nothing.
+            pending.outgoing.set_error(Errno::ECONNRESET);
+            pending.close();
+        }
+        let unread = self.incoming.set(|queue| queue.close_receiver());
+        if unread.is_some() && phase == Phase::Connected {
+            self.outgoing.set_error(Errno::ECONNRESET);
+        }
+        self.outgoing.set(|queue| queue.close_sender());
+        drop((unread, peer));
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        name::leave(&self.identity);
     }
 }
 
@@ -77,7 +177,7 @@ impl FileOps for Socket {
     }
 
     fn try_write(&self, _: &Io, source: &mut Source<'_>) -> Result<usize> {
-        self.try_send(source, self.sender(), &mut None)
+        self.try_send(source, &mut Outgoing::default())
     }
 
     fn readiness(&self) -> Readiness {
@@ -87,6 +187,17 @@ impl FileOps for Socket {
         let mut readiness = incoming & of_reader | outgoing & of_writer;
         let ended = incoming.contains(Readiness::RDHUP) && outgoing.contains(Readiness::HUP);
         readiness.set(Readiness::HUP, ended);
+        match self.connection.phase() {
+            Phase::Idle if self.kind.is_connected() => readiness |= Readiness::HUP,
+            Phase::Idle if readiness.intersects(of_writer) && self.is_kept_waiting() => readiness -= of_writer,
+            Phase::Listening => {
+                readiness -= of_writer;
+                if self.connection.has_pending() {
+                    readiness |= Readiness::READABLE;
+                }
+            }
+            Phase::Idle | Phase::Connected | Phase::Closed => {}
+        }
         readiness
     }
 
@@ -115,8 +226,9 @@ impl FileOps for Socket {
 
     fn ioctl(&self, command: u32, argument: usize) -> Result<usize> {
         let bytes = match command {
-            FIONREAD => self.readable_bytes(),
+            FIONREAD => self.readable_bytes()?,
             // SIOCOUTQ by its other name.
+            TIOCOUTQ if self.is_listening() => return Err(Errno::EINVAL),
             TIOCOUTQ => self.outgoing.look(|queue| queue.charged()),
             _ => return Err(Errno::ENOTTY),
         };
@@ -124,14 +236,32 @@ impl FileOps for Socket {
         Ok(0)
     }
 
-    fn released(&self, _: OpenFlags) {
-        let unread = self.incoming.set(|queue| queue.close_receiver());
-        if unread.is_some() && self.kind.is_connected() {
-            self.outgoing.set_error(Errno::ECONNRESET);
-        }
-        self.outgoing.set(|queue| queue.close_sender());
-        drop(unread);
+    fn descriptor_closed(&self) {
+        collector::collect(&[self.incoming.id]);
     }
+
+    fn released(&self, _: OpenFlags) {
+        self.close();
+        collector::note_close();
+    }
+}
+
+/// A place for a socket's file.
+///
+/// # Errors
+/// ENOMEM, ENOSPC.
+pub fn place(credentials: &Credentials) -> Result<Location> {
+    heap::admit(size_of::<Socket>() + 2 * size_of::<Channel>())?;
+    anonymous::place(Kind::Socket, credentials)
+}
+
+/// socket(2): a socket that is connected to nobody and has no name. `flags` may hold NONBLOCK.
+///
+/// # Errors
+/// ENOMEM, ENOSPC.
+pub fn single(kind: SocketType, flags: OpenFlags, credentials: &Credentials) -> Result<Arc<OpenFile>> {
+    let place = place(credentials)?;
+    Ok(Socket::idle(kind).open(place, flags))
 }
 
 /// socketpair(2): two sockets that talk to each other. `flags` may hold NONBLOCK.
@@ -139,17 +269,29 @@ impl FileOps for Socket {
 /// # Errors
 /// ENOMEM, ENOSPC.
 pub fn pair(kind: SocketType, flags: OpenFlags, credentials: &Credentials) -> Result<[Arc<OpenFile>; 2]> {
-    heap::admit(2 * (size_of::<Socket>() + size_of::<Channel>()))?;
-    let places = [anonymous::place(Kind::Socket, credentials)?, anonymous::place(Kind::Socket, credentials)?];
+    let [here, there] = [place(credentials)?, place(credentials)?];
+    let sockets = if kind.is_connected() { connected_pair(kind) } else { corresponding_pair(kind) };
+    let [first, second] = &sockets;
+    Ok([first.open(here, flags), second.open(there, flags)])
+}
+
+fn connected_pair(kind: SocketType) -> [Arc<Socket>; 2] {
     let (one, other) = (Channel::new(kind), Channel::new(kind));
-    let sockets = [
-        Socket { kind, incoming: one.clone(), outgoing: other.clone(), options: Options::of_pair() },
-        Socket { kind, incoming: other, outgoing: one, options: Options::of_pair() },
-    ];
-    let [first, second] = sockets.map(Arc::new);
-    let [here, there] = places;
-    Ok([
-        anonymous::open(first, here, AccessMode::READ_WRITE, flags),
-        anonymous::open(second, there, AccessMode::READ_WRITE, flags),
-    ])
+    let (first, second) = (Identity::nameless(), Identity::nameless());
+    let peer = Sender::current_effective();
+    let to_second = Connection::to(second.clone());
+    let to_first = Connection::to(first.clone());
+    [
+        Socket::make(kind, first, [one.clone(), other.clone()], to_second, peer),
+        Socket::make(kind, second, [other, one], to_first, peer),
+    ]
+}
+
+fn corresponding_pair(kind: SocketType) -> [Arc<Socket>; 2] {
+    let pair = [Socket::idle(kind), Socket::idle(kind)];
+    for (socket, peer) in [(&pair[0], &pair[1]), (&pair[1], &pair[0])] {
+        socket.options.set_peer(Sender::current_effective());
+        *socket.correspondent.lock() = Some(peer.clone());
+    }
+    pair
 }

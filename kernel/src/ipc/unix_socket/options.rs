@@ -1,12 +1,12 @@
 //! What a program sets of a socket, and can ask of it.
 //!
 //! Owns the options that are the socket's own; those that concern the other side are kept in the directions. Locks: SOCKET for
-//! the capacity. Sleeps in that lock only. Specification: socket(7), unix(7).
+//! the capacity, OBJECT (spin) around who the peer is. Sleeps in the former only. Specification: socket(7), unix(7).
 
 use super::message::Sender;
 use super::{Socket, SocketType};
 use crate::fs::poll::Patience;
-use crate::sync::{Kernel, Platform};
+use crate::sync::{Kernel, Platform, SpinLock, rank};
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use postern_core::errno::Errno;
 use postern_core::socket_queue::DEFAULT_CAPACITY_BYTES;
@@ -26,24 +26,28 @@ pub(super) struct Options {
     send_timeout_ns: AtomicU64,
     /// Remembered and shown; what bounds the way here is the sender's capacity.
     receive_bytes: AtomicUsize,
-    /// Who made the pair (SO_PEERCRED).
-    peer: Sender,
+    /// Who made the pair, listened or connected at the other end (SO_PEERCRED).
+    peer: SpinLock<Sender>,
 }
 
 impl Options {
-    /// The defaults of a pair that the calling process makes.
-    pub(super) fn of_pair() -> Self {
+    /// The defaults, of a socket with `peer` at the other end.
+    pub(super) fn new(peer: Sender) -> Self {
         Self {
             receive_timeout_ns: AtomicU64::new(FOREVER_NS),
             send_timeout_ns: AtomicU64::new(FOREVER_NS),
             receive_bytes: AtomicUsize::new(DEFAULT_CAPACITY_BYTES),
-            peer: Sender::current_effective(),
+            peer: SpinLock::new(rank::OBJECT, peer),
         }
     }
 
     pub(super) fn timeout_ns(&self, way: Way) -> Option<u64> {
         let timeout_ns = self.slot(way).load(Ordering::Relaxed);
         (timeout_ns != FOREVER_NS).then_some(timeout_ns)
+    }
+
+    pub(super) fn set_peer(&self, peer: Sender) {
+        *self.peer.lock() = peer;
     }
 
     fn slot(&self, way: Way) -> &AtomicU64 {
@@ -78,14 +82,9 @@ impl Socket {
         self.kind
     }
 
-    /// Who made the pair.
+    /// Who is at the other end: made the pair, listened when this socket connected, or connected.
     pub fn peer(&self) -> Sender {
-        self.options.peer
-    }
-
-    /// Whether there is a peer, as far as the socket knows.
-    pub fn is_connected(&self) -> bool {
-        !self.outgoing.look(|queue| queue.is_forgotten())
+        *self.options.peer.lock()
     }
 
     /// SO_ERROR: the pending error, which is told once.

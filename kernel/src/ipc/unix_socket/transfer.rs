@@ -3,8 +3,11 @@
 //! Owns nothing. Locks: SOCKET of one direction over the user copies of an attempt. Sleeps in those, and, interruptibly, for data
 //! or room. Specification: send(2), recv(2), socket(7) SO_RCVTIMEO.
 
-use super::message::{InFlight, Sender};
-use super::{Socket, SocketType};
+use super::channel::Channel;
+use super::connection::Phase;
+use super::message::Sender;
+use super::parcel::{InFlight, Parcel};
+use super::{Socket, SocketType, collector};
 use crate::fs::file::{FileOps, Readiness};
 use crate::fs::flags::OpenFlags;
 use crate::fs::poll::Patience;
@@ -12,6 +15,7 @@ use crate::mm::heap;
 use crate::mm::user::{Sink, Source};
 use crate::sched;
 use crate::sync::{Kernel, Platform, WaitError, WaitQueue};
+use alloc::sync::Arc;
 use postern_core::effects::{Wake, Wakes};
 use postern_core::errno::{Errno, Result};
 use postern_core::socket_queue::{Delivery, Received, Request, Senders, Taking};
@@ -24,6 +28,8 @@ pub struct Outgoing {
     pub files: Option<InFlight>,
     /// Who sends, if the program says so itself (SCM_CREDENTIALS); it must have been checked.
     pub sender: Option<Sender>,
+    /// Whom a datagram goes to, if not to the peer.
+    pub to: Option<Arc<Socket>>,
 }
 
 /// When enough of a stream was received.
@@ -55,40 +61,63 @@ impl Receiving {
 }
 
 /// What takes the things that come with bytes; it may be called for several attempts, of which it refused all but the last.
-pub type Deliver<'a> = &'a mut dyn FnMut(Delivery<'_, Sender, InFlight>) -> Result<()>;
+pub type Deliver<'a> = &'a mut dyn FnMut(Delivery<'_, Sender, Parcel>) -> Result<()>;
 
 impl Socket {
-    /// Who sends, as far as anybody wants to know.
-    pub(super) fn sender(&self) -> Sender {
-        if self.incoming.credentials_wanted() || self.outgoing.credentials_wanted() {
+    /// Who sends to `receiving`, as far as anybody wants to know.
+    pub(super) fn sender(&self, receiving: &Channel) -> Sender {
+        if self.incoming.credentials_wanted() || receiving.credentials_wanted() {
             Sender::current()
         } else {
             Sender::UNKNOWN
         }
     }
 
-    /// Attempts to send `source`, with `files`, which are taken if it succeeds.
-    pub(super) fn try_send(
-        &self,
-        source: &mut Source<'_>,
-        sender: Sender,
-        files: &mut Option<InFlight>,
-    ) -> Result<usize> {
+    /// Attempts to send `source`, with files, which are taken if it succeeds.
+    pub(super) fn try_send(&self, source: &mut Source<'_>, with: &mut Outgoing) -> Result<usize> {
+        match self.kind {
+            SocketType::Datagram => self.try_send_datagram(source, with.sender, &mut with.files, with.to.as_ref()),
+            SocketType::Stream | SocketType::SeqPacket => self.try_send_connected(source, with),
+        }
+    }
+
+    fn try_send_connected(&self, source: &mut Source<'_>, with: &mut Outgoing) -> Result<usize> {
         if self.kind == SocketType::SeqPacket
             && let Some(error) = self.incoming.take_error()
         {
             return Err(error);
         }
+        if self.connection.phase() != Phase::Connected {
+            return Err(Errno::ENOTCONN);
+        }
         let length = source.remaining();
         if self.kind == SocketType::Stream && length == 0 {
             return Ok(0);
         }
+        let sender = with.sender.unwrap_or_else(|| self.sender(&self.outgoing));
+        let mut parcel = with.files.take().map(Parcel::of_files);
         let sent = self.outgoing.change(|queue| {
             heap::admit(length.min(queue.capacity()))?;
-            queue.try_send(length, sender, files, |room| source.copy_to_slice(room).unwrap_or(0))
-        })?;
+            self.outgoing.post(&mut parcel, |parcel| {
+                queue.try_send(length, sender, parcel, |room| source.copy_to_slice(room).unwrap_or(0))
+            })
+        });
+        with.files = parcel.and_then(Parcel::into_files);
+        let sent = sent?;
         self.outgoing.wake_for_edges(Wakes { readers: Wake::One, ..Wakes::NONE });
         Ok(sent)
+    }
+
+    /// Whether there is anything to receive from.
+    ///
+    /// # Errors
+    /// EINVAL, ENOTCONN.
+    fn check_receiver(&self) -> Result<()> {
+        match (self.kind, self.connection.phase()) {
+            (SocketType::Datagram, _) | (_, Phase::Connected) => Ok(()),
+            (SocketType::Stream, _) => Err(Errno::EINVAL),
+            (SocketType::SeqPacket, _) => Err(Errno::ENOTCONN),
+        }
     }
 
     /// Attempts to receive into `sink`; `deliver` stores what comes with the bytes, and can still refuse.
@@ -98,7 +127,8 @@ impl Socket {
         receiving: &Receiving,
         after: Option<Sender>,
         deliver: Deliver<'_>,
-    ) -> Result<Received<InFlight>> {
+    ) -> Result<Received<Parcel>> {
+        self.check_receiver()?;
         let taking = receiving.taking;
         let senders = if self.incoming.credentials_wanted() { Senders::Separate } else { Senders::Mixed };
         let received = self.incoming.change(|queue| {
@@ -123,13 +153,11 @@ impl Socket {
     ///
     /// # Errors
     /// EAGAIN, EPIPE, ECONNRESET, ECONNREFUSED, ENOTCONN, EMSGSIZE, EFAULT, ENOMEM, ERESTARTSYS, if nothing was sent.
-    pub fn send(&self, source: &mut Source<'_>, outgoing: Outgoing, patience: Patience) -> Result<usize> {
-        let sender = outgoing.sender.unwrap_or_else(|| self.sender());
-        let mut files = outgoing.files;
+    pub fn send(&self, source: &mut Source<'_>, mut with: Outgoing, patience: Patience) -> Result<usize> {
         let wanted = source.remaining();
         let mut sent = 0;
         loop {
-            let mut attempt = || self.try_send(source, sender, &mut files);
+            let mut attempt = || self.try_send(source, &mut with);
             let result = match attempt() {
                 Err(Errno::EAGAIN) if patience != Patience::None => {
                     let result = wait(&self.outgoing.writers, patience, attempt);
@@ -160,13 +188,18 @@ impl Socket {
         sink: &mut Sink<'_>,
         receiving: &Receiving,
         deliver: Deliver<'_>,
-    ) -> Result<Received<InFlight>> {
+    ) -> Result<Received<Parcel>> {
         let mut sender = None;
-        let mut noting = |delivery: Delivery<'_, Sender, InFlight>| {
+        let mut has_files = false;
+        let mut noting = |delivery: Delivery<'_, Sender, Parcel>| {
             sender = delivery.sender;
+            has_files = delivery.files.is_some_and(|parcel| parcel.files().is_some());
             deliver(delivery)
         };
         let mut received = self.receive_once(sink, receiving, None, &mut noting)?;
+        if receiving.taking == Taking::Peek && has_files {
+            collector::pass();
+        }
         if receiving.amount == Amount::Full && self.kind == SocketType::Stream && receiving.taking == Taking::Consume {
             while let Some(sender) = sender
                 && received.files.is_none()
@@ -189,7 +222,7 @@ impl Socket {
         receiving: &Receiving,
         after: Option<Sender>,
         deliver: Deliver<'_>,
-    ) -> Result<Received<InFlight>> {
+    ) -> Result<Received<Parcel>> {
         let mut attempt = || self.try_receive(sink, receiving, after, deliver);
         match attempt() {
             Err(Errno::EAGAIN) if receiving.patience != Patience::None => {
@@ -202,7 +235,7 @@ impl Socket {
     }
 
     /// Wakes the next waiter if this one, which may have been woken for both, left something for it: the chain of wake-ups.
-    fn pass_on(&self, queue: &WaitQueue, concerns: Readiness) {
+    pub(super) fn pass_on(&self, queue: &WaitQueue, concerns: Readiness) {
         if queue.is_empty() {
             return;
         }
@@ -214,7 +247,7 @@ impl Socket {
 }
 
 /// Sleeps until an attempt says something else than EAGAIN.
-fn wait<T>(queue: &WaitQueue, patience: Patience, mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
+pub(super) fn wait<T>(queue: &WaitQueue, patience: Patience, mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
     let deadline_ns = match patience {
         Patience::Until(deadline_ns) => Some(deadline_ns),
         Patience::None | Patience::Forever => None,

@@ -5,6 +5,7 @@ use crate::fs::open_file::OpenFile;
 use crate::ipc::unix_socket::{InFlight, Outgoing, Sender};
 use crate::mm::heap;
 use crate::mm::user::{read_bytes, write_bytes};
+use crate::process::limits::Resource;
 use crate::process::{self, CurrentThread};
 use crate::syscall::ipc::descriptor_limit;
 use alloc::sync::Arc;
@@ -45,7 +46,7 @@ impl Area {
     /// What the program sends along.
     ///
     /// # Errors
-    /// EINVAL, EBADF, EPERM, ENOBUFS, ENOMEM, EFAULT.
+    /// EINVAL, EBADF, EPERM, ENOBUFS, ETOOMANYREFS, ENOMEM, EFAULT.
     pub fn read(self) -> Result<Outgoing> {
         let mut outgoing = Outgoing::default();
         if self.length == 0 {
@@ -72,7 +73,11 @@ impl Area {
             }
             rest = &rest[header.length.next_multiple_of(ALIGNMENT).min(rest.len())..];
         }
-        outgoing.files = (!files.is_empty()).then(|| InFlight::new(files));
+        if !files.is_empty() {
+            let current = process::current();
+            let limit = usize::try_from(current.process().limit(Resource::NOFILE).soft).unwrap_or(usize::MAX);
+            outgoing.files = Some(InFlight::new(files, &current.credentials(), limit)?);
+        }
         Ok(outgoing)
     }
 }

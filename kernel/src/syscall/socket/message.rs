@@ -1,10 +1,12 @@
 //! sendmsg, recvmsg, and several at once. Specification: send(2), recv(2), sendmmsg(2), recvmmsg(2).
 
+use super::address::bytes_of;
 use super::control::{Area, Writer};
-use super::transfer::{Target, check_destination};
-use crate::ipc::unix_socket::{Delivery, InFlight, Sender};
-use crate::mm::user::{MAX_SEGMENTS, Sink, Source, UserPtr};
+use super::transfer::{Target, destination};
+use crate::ipc::unix_socket::{Delivery, Parcel, Sender};
+use crate::mm::user::{MAX_SEGMENTS, Sink, Source, UserPtr, write_bytes};
 use crate::sync::{Kernel, Platform};
+use alloc::vec::Vec;
 use linux_raw_sys::net;
 use postern_core::errno::{Errno, Result};
 use postern_core::fd_table::OnExec;
@@ -46,7 +48,10 @@ impl Header {
     }
 
     fn check(&self) -> Result<()> {
-        if self.vector_length > MAX_SEGMENTS { Err(Errno::EMSGSIZE) } else { Ok(()) }
+        if self.vector_length > MAX_SEGMENTS {
+            return Err(Errno::EMSGSIZE);
+        }
+        if self.name != 0 && self.name_length.cast_signed() < 0 { Err(Errno::EINVAL) } else { Ok(()) }
     }
 }
 
@@ -59,10 +64,9 @@ fn send_one(target: &Target, address: usize, flags: u32) -> Result<usize> {
     let header = UserPtr::<Header>::new(address).read()?;
     header.check()?;
     let mut source = Source::user_iovecs(header.vector, header.vector_length)?;
-    if header.name != 0 {
-        check_destination(target.kind(), header.name, header.name_length)?;
-    }
-    let outgoing = header.control().read()?;
+    let to = destination(target, header.name, header.name_length)?;
+    let mut outgoing = header.control().read()?;
+    outgoing.to = to;
     target.send(&mut source, outgoing, flags)
 }
 
@@ -72,13 +76,13 @@ fn store(
     address: usize,
     header: &Header,
     flags: u32,
-    delivery: &Delivery<'_, Sender, InFlight>,
+    delivery: &Delivery<'_, Sender, Parcel>,
 ) -> Result<()> {
     let mut writer = Writer::new(header.control());
     if let Some(sender) = delivery.sender.filter(|_| target.wants_credentials()) {
         writer.put_sender(sender);
     }
-    if let Some(files) = delivery.files {
+    if let Some(files) = delivery.files.and_then(Parcel::files) {
         let on_exec = if flags & net::MSG_CMSG_CLOEXEC == 0 { OnExec::Keep } else { OnExec::Close };
         writer.put_files(files, on_exec);
     }
@@ -91,8 +95,11 @@ fn store(
             found |= net::MSG_CTRUNC;
         }
         if header.name != 0 {
-            // The sender has no name.
-            field(address, core::mem::offset_of!(Header, name_length)).write(&0_u32)?;
+            let name = target.origin(delivery).map_or_else(Vec::new, |name| bytes_of(Some(&name)));
+            let room = usize::try_from(header.name_length).unwrap_or(0);
+            write_bytes(header.name, &name[..room.min(name.len())])?;
+            let length = u32::try_from(name.len()).unwrap_or(u32::MAX);
+            field(address, core::mem::offset_of!(Header, name_length)).write(&length)?;
         }
         field(address, core::mem::offset_of!(Header, flags)).write(&found)?;
         field(address, core::mem::offset_of!(Header, control_length)).write(&stored.bytes)

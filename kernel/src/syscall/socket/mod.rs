@@ -1,20 +1,24 @@
 //! The system calls on sockets: arguments to typed calls of `crate::ipc::unix_socket`, results to user memory. No policy.
-//! `transfer` and `message` send and receive, `control` does what comes with a message, `options` is for getsockopt and setsockopt.
-//! Specification: socketpair(2), shutdown(2), getsockname(2), getpeername(2).
+//! `naming` is about names and connections, `address` about what a name looks like, `transfer` and `message` send and receive,
+//! `control` does what comes with a message, `options` is for getsockopt and setsockopt.
+//! Specification: socket(2), socketpair(2), shutdown(2).
 
+mod address;
 mod control;
 mod message;
+mod naming;
 mod options;
 mod transfer;
 
 pub use message::{recvmmsg, recvmsg, sendmmsg, sendmsg};
+pub use naming::{accept, accept4, bind, connect, getpeername, getsockname, listen};
 pub use options::{getsockopt, setsockopt};
 pub use transfer::{recvfrom, sendto};
 
-use super::ipc::{descriptor_limit, on_exec};
+use super::ipc::{descriptor_limit, install, on_exec};
 use crate::fs::flags::OpenFlags;
 use crate::ipc::unix_socket::{self, Socket, SocketType, Way};
-use crate::mm::user::{UserPtr, write_bytes};
+use crate::mm::user::UserPtr;
 use crate::process;
 use alloc::sync::Arc;
 use linux_raw_sys::general as abi;
@@ -26,6 +30,8 @@ use postern_core::fd_table::RawFd;
 const FLAGS: u32 = abi::O_CLOEXEC | abi::O_NONBLOCK;
 /// What of a socket's type is not flags.
 const TYPE_MASK: u32 = 0xf;
+/// No type has a higher number (SOCK_PACKET).
+const MAX_TYPE: u32 = 10;
 
 /// The socket behind a descriptor. EBADF, ENOTSOCK.
 fn socket_behind(fd: i32) -> Result<Arc<Socket>> {
@@ -33,19 +39,17 @@ fn socket_behind(fd: i32) -> Result<Arc<Socket>> {
     Socket::behind(&file)
 }
 
-/// socket(2): no family has sockets that are not made in pairs.
-pub fn socket(_: u32, _: u32, _: u32) -> Result<usize> {
-    Err(Errno::EAFNOSUPPORT)
-}
-
-/// socketpair(2)
-pub fn socketpair(family: u32, kind: u32, protocol: u32, address: usize) -> Result<usize> {
+/// The type and the flags that `family`, `kind` and `protocol` ask for.
+fn decode(family: u32, kind: u32, protocol: u32) -> Result<(SocketType, u32)> {
     let flags = kind & FLAGS;
     if kind & !(FLAGS | TYPE_MASK) != 0 {
         return Err(Errno::EINVAL);
     }
     if family != net::AF_UNIX {
         return Err(Errno::EAFNOSUPPORT);
+    }
+    if kind & TYPE_MASK > MAX_TYPE {
+        return Err(Errno::EINVAL);
     }
     if protocol != 0 && protocol != net::AF_UNIX {
         return Err(Errno::EPROTONOSUPPORT);
@@ -57,6 +61,21 @@ pub fn socketpair(family: u32, kind: u32, protocol: u32, address: usize) -> Resu
         net::SOCK_SEQPACKET => SocketType::SeqPacket,
         _ => return Err(Errno::ESOCKTNOSUPPORT),
     };
+    Ok((kind, flags))
+}
+
+/// socket(2)
+pub fn socket(family: u32, kind: u32, protocol: u32) -> Result<usize> {
+    let (kind, flags) = decode(family, kind, protocol)?;
+    let current = process::current();
+    let status = OpenFlags::from_bits_truncate(flags & abi::O_NONBLOCK);
+    let file = unix_socket::single(kind, status, &current.credentials())?;
+    install(&current, file, on_exec(flags))
+}
+
+/// socketpair(2)
+pub fn socketpair(family: u32, kind: u32, protocol: u32, address: usize) -> Result<usize> {
+    let (kind, flags) = decode(family, kind, protocol)?;
     let current = process::current();
     let status = OpenFlags::from_bits_truncate(flags & abi::O_NONBLOCK);
     let pair = unix_socket::pair(kind, status, &current.credentials())?;
@@ -80,29 +99,5 @@ pub fn shutdown(fd: i32, how: u32) -> Result<usize> {
         net::SHUT_RDWR => &[Way::Receive, Way::Send],
         _ => return Err(Errno::EINVAL),
     });
-    Ok(0)
-}
-
-/// getsockname(2)
-pub fn getsockname(fd: i32, address: usize, length: usize) -> Result<usize> {
-    socket_behind(fd)?;
-    write_nameless(address, UserPtr::new(length))
-}
-
-/// getpeername(2)
-pub fn getpeername(fd: i32, address: usize, length: usize) -> Result<usize> {
-    if !socket_behind(fd)?.is_connected() {
-        return Err(Errno::ENOTCONN);
-    }
-    write_nameless(address, UserPtr::new(length))
-}
-
-/// Stores the address of a socket without a name: the family alone.
-fn write_nameless(address: usize, length: UserPtr<i32>) -> Result<usize> {
-    // The family is 16 bits wide, and a little-endian machine has those first.
-    const FAMILY: [u8; 2] = [net::AF_UNIX.to_le_bytes()[0], net::AF_UNIX.to_le_bytes()[1]];
-    let room = usize::try_from(length.read()?).map_err(|_| Errno::EINVAL)?;
-    write_bytes(address, &FAMILY[..room.min(FAMILY.len())])?;
-    length.write(&2)?;
     Ok(0)
 }

@@ -56,7 +56,8 @@ fn number(socket: &Socket, name: u32) -> Result<u32> {
     Ok(match name {
         net::SO_TYPE => type_number(socket.kind()),
         net::SO_DOMAIN => net::AF_UNIX,
-        net::SO_PROTOCOL | net::SO_ACCEPTCONN => 0,
+        net::SO_PROTOCOL => 0,
+        net::SO_ACCEPTCONN => socket.is_listening().into(),
         net::SO_RCVLOWAT | net::SO_SNDLOWAT => 1,
         net::SO_ERROR => socket.take_error().map_or(0, Errno::raw),
         net::SO_SNDBUF => bytes(Way::Send),

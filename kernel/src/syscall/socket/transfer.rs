@@ -1,9 +1,12 @@
 //! Sending and receiving: what the calls have in common, sendto and recvfrom. Specification: send(2), recv(2).
 
+use super::address::{self, Address, bytes_of};
 use crate::fs::flags::OpenFlags;
 use crate::fs::open_file::OpenFile;
 use crate::fs::poll::Patience;
-use crate::ipc::unix_socket::{Amount, Deliver, Outgoing, Receiving, Socket, SocketType, Taking, Way};
+use crate::ipc::unix_socket::{
+    Amount, Deliver, Delivery, Name, Outgoing, Parcel, Receiving, Sender, Socket, SocketType, Taking, Way,
+};
 use crate::mm::user::{Sink, Source, UserPtr};
 use crate::process::{self, signal};
 use alloc::sync::Arc;
@@ -32,6 +35,16 @@ impl Target {
         self.socket.wants_credentials()
     }
 
+    /// The name of who sent what is delivered: with a datagram it comes along, a connection's peer has it.
+    pub(super) fn origin(&self, delivery: &Delivery<'_, Sender, Parcel>) -> Option<Name> {
+        match self.kind() {
+            SocketType::Datagram => delivery.files.and_then(Parcel::origin_name),
+            SocketType::Stream | SocketType::SeqPacket => {
+                delivery.sender.and_then(|_| self.socket.peer_identity().ok()?.name())
+            }
+        }
+    }
+
     fn patience(&self, way: Way, flags: u32) -> Patience {
         if flags & net::MSG_DONTWAIT != 0 || self.file.flags().contains(OpenFlags::NONBLOCK) {
             Patience::None
@@ -44,6 +57,9 @@ impl Target {
     pub(super) fn send(&self, source: &mut Source<'_>, outgoing: Outgoing, flags: u32) -> Result<usize> {
         if flags & net::MSG_OOB != 0 {
             return Err(Errno::EOPNOTSUPP);
+        }
+        if self.kind() == SocketType::Datagram {
+            self.socket.bind_if_asked_who_sends()?;
         }
         let result = self.socket.send(source, outgoing, self.patience(Way::Send, flags));
         let silent = flags & net::MSG_NOSIGNAL != 0 || self.kind() != SocketType::Stream;
@@ -68,16 +84,19 @@ impl Target {
     }
 }
 
-/// Whether a message may have this destination.
-pub(super) fn check_destination(kind: SocketType, address: usize, length: u32) -> Result<()> {
-    if address == 0 || length == 0 {
-        return Ok(());
-    }
-    match kind {
-        SocketType::Stream => Err(Errno::EISCONN),
-        SocketType::SeqPacket => Ok(()),
-        // No socket has a name.
-        SocketType::Datagram => Err(Errno::ECONNREFUSED),
+/// The socket that a message of `target` goes to, if it says so.
+///
+/// # Errors
+/// EISCONN, EOPNOTSUPP for a stream; those of the address.
+pub(super) fn destination(target: &Target, address: usize, length: u32) -> Result<Option<Arc<Socket>>> {
+    let socket = &target.socket;
+    match socket.kind() {
+        _ if address == 0 || length == 0 => Ok(None),
+        SocketType::Stream if socket.peer_identity().is_ok() => Err(Errno::EISCONN),
+        SocketType::Stream => Err(Errno::EOPNOTSUPP),
+        // As Linux has it: it goes to the peer.
+        SocketType::SeqPacket => Ok(None),
+        SocketType::Datagram => Address::read(address, length)?.find(SocketType::Datagram).map(Some),
     }
 }
 
@@ -85,15 +104,17 @@ pub(super) fn check_destination(kind: SocketType, address: usize, length: u32) -
 pub fn sendto(fd: i32, address: usize, length: usize, flags: u32, to: usize, to_length: u32) -> Result<usize> {
     let target = Target::new(fd)?;
     let mut source = Source::user(address, length)?;
-    check_destination(target.kind(), to, to_length)?;
-    target.send(&mut source, Outgoing::default(), flags)
+    let to = destination(&target, to, to_length)?;
+    target.send(&mut source, Outgoing { to, ..Outgoing::default() }, flags)
 }
 
 /// recvfrom(2)
 pub fn recvfrom(fd: i32, address: usize, length: usize, flags: u32, from: usize, from_length: usize) -> Result<usize> {
     let target = Target::new(fd)?;
-    target.receive(&mut Sink::user(address, length)?, flags, &mut |_| {
-        // The sender has no name.
-        if from == 0 { Ok(()) } else { UserPtr::<u32>::new(from_length).write(&0) }
+    target.receive(&mut Sink::user(address, length)?, flags, &mut |delivery| match target.origin(&delivery) {
+        _ if from == 0 => Ok(()),
+        // Nothing is said of a sender without a name, nor of the end.
+        None => UserPtr::<u32>::new(from_length).write(&0),
+        Some(name) => address::write(&bytes_of(Some(&name)), from, from_length),
     })
 }

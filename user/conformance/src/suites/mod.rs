@@ -71,6 +71,10 @@ mod termios;
 mod threads;
 mod time;
 mod timerfd;
+mod unix_collector;
+mod unix_connections;
+mod unix_datagrams;
+mod unix_names;
 mod unix_sockets;
 mod unix_sockets_passing;
 mod wait;
@@ -103,6 +107,10 @@ pub static ALL: &[Suite] = &[
     Suite { name: "pty_limits", tests: pty_limits::tests },
     Suite { name: "terminal_jobs", tests: terminal_jobs::tests },
     Suite { name: "termios", tests: termios::tests },
+    Suite { name: "unix_names", tests: unix_names::tests },
+    Suite { name: "unix_connections", tests: unix_connections::tests },
+    Suite { name: "unix_datagrams", tests: unix_datagrams::tests },
+    Suite { name: "unix_collector", tests: unix_collector::tests },
     Suite { name: "fork", tests: fork::tests },
     Suite { name: "wait", tests: wait::tests },
     Suite { name: "wait_options", tests: wait_options::tests },

@@ -53,6 +53,13 @@ pub fn advise(mapping: &Mapping, offset: usize, length: usize, advice: i32) -> S
     checked("madvise", unsafe { libc::madvise(pointer.cast(), length, advice) }).map(drop)
 }
 
+/// `mknod` of a socket's name.
+pub fn mknod_socket(path: &str, mode: u32) -> Sys<()> {
+    let path = c_string(path);
+    // SAFETY: a C string.
+    checked("mknod", unsafe { libc::mknod(path.as_ptr(), libc::S_IFSOCK | mode, 0) }).map(drop)
+}
+
 /// `mkfifo`.
 pub fn mkfifo(path: &str) -> Sys<()> {
     let path = c_string(path);

@@ -3,6 +3,7 @@
 use super::memory::Mapping;
 use super::{Sys, checked, counted};
 use std::os::fd::RawFd;
+use std::sync::OnceLock;
 
 /// Bytes of a `struct cmsghdr`.
 const HEADER: usize = 16;
@@ -20,6 +21,165 @@ pub fn family_pair(family: i32, kind: i32) -> Sys<[RawFd; 2]> {
     // SAFETY: the array has room for the two numbers.
     checked("socketpair", unsafe { libc::socketpair(family, kind, 0, fds.as_mut_ptr()) })?;
     Ok(fds)
+}
+
+/// A `struct sockaddr_un` as in memory, as long as it is used.
+pub type Address = Vec<u8>;
+
+/// More than a `struct sockaddr_un` has.
+const ADDRESS_ROOM: usize = 128;
+
+/// The address with nothing behind the family.
+pub fn nameless() -> Address {
+    u16::try_from(libc::AF_UNIX).unwrap_or(0).to_ne_bytes().to_vec()
+}
+
+/// The address of a path, with the NUL behind it.
+pub fn at_path(path: &str) -> Address {
+    [nameless(), path.as_bytes().to_vec(), vec![0]].concat()
+}
+
+/// An abstract address of this test's, for itself and the children that it starts afterwards.
+pub fn abstract_address(name: &str) -> Address {
+    static TEST: OnceLock<u32> = OnceLock::new();
+    let test = TEST.get_or_init(std::process::id);
+    [nameless(), format!("\0conformance-{test}-{name}").into_bytes()].concat()
+}
+
+/// The address of no family (AF_UNSPEC).
+pub fn unspecified() -> Address {
+    vec![0; 16]
+}
+
+fn length_of(address: &[u8]) -> libc::socklen_t {
+    libc::socklen_t::try_from(address.len()).unwrap_or(libc::socklen_t::MAX)
+}
+
+/// `socket(AF_UNIX)`; `kind` may hold SOCK_NONBLOCK and SOCK_CLOEXEC.
+pub fn open(kind: i32) -> Sys<RawFd> {
+    open_family(libc::AF_UNIX, kind, 0)
+}
+
+/// `socket`.
+pub fn open_family(family: i32, kind: i32, protocol: i32) -> Sys<RawFd> {
+    // SAFETY: takes no pointers.
+    checked("socket", unsafe { libc::socket(family, kind, protocol) })
+}
+
+/// `bind`.
+pub fn bind(fd: RawFd, address: &[u8]) -> Sys<()> {
+    // SAFETY: the kernel reads at most the length of the slice.
+    checked("bind", unsafe { libc::bind(fd, address.as_ptr().cast(), length_of(address)) }).map(drop)
+}
+
+/// `listen`.
+pub fn listen(fd: RawFd, backlog: i32) -> Sys<()> {
+    // SAFETY: takes no pointers.
+    checked("listen", unsafe { libc::listen(fd, backlog) }).map(drop)
+}
+
+/// `connect`.
+pub fn connect(fd: RawFd, address: &[u8]) -> Sys<()> {
+    // SAFETY: the kernel reads at most the length of the slice.
+    checked("connect", unsafe { libc::connect(fd, address.as_ptr().cast(), length_of(address)) }).map(drop)
+}
+
+/// `accept` without an address.
+pub fn accept(fd: RawFd) -> Sys<RawFd> {
+    // SAFETY: null pointers say that no address is wanted.
+    checked("accept", unsafe { libc::accept(fd, std::ptr::null_mut(), std::ptr::null_mut()) })
+}
+
+/// `accept4`: the socket, and the address of its peer.
+pub fn accept4(fd: RawFd, flags: i32) -> Sys<(RawFd, Address)> {
+    let mut bytes = vec![0xff_u8; ADDRESS_ROOM];
+    let mut length = length_of(&bytes);
+    // SAFETY: the kernel writes at most as many bytes as there are.
+    let accepted = checked("accept4", unsafe { libc::accept4(fd, bytes.as_mut_ptr().cast(), &raw mut length, flags) })?;
+    bytes.truncate(usize::try_from(length).unwrap_or(0));
+    Ok((accepted, bytes))
+}
+
+/// A socket of this kind that listens at `address`.
+pub fn listener(kind: i32, address: &[u8], backlog: i32) -> Sys<RawFd> {
+    let fd = open(kind)?;
+    bind(fd, address)?;
+    listen(fd, backlog)?;
+    Ok(fd)
+}
+
+/// A socket of this kind that is connected to `address`.
+pub fn connected(kind: i32, address: &[u8]) -> Sys<RawFd> {
+    let fd = open(kind)?;
+    connect(fd, address)?;
+    Ok(fd)
+}
+
+/// A socket of this kind with the name `address`.
+pub fn bound(kind: i32, address: &[u8]) -> Sys<RawFd> {
+    let fd = open(kind)?;
+    bind(fd, address)?;
+    Ok(fd)
+}
+
+/// A socket of this kind that can be connected to at `address`: one that listens, or one for datagrams.
+pub fn listener_or_bound(kind: i32, address: &[u8]) -> Sys<RawFd> {
+    if kind == libc::SOCK_DGRAM { bound(kind, address) } else { listener(kind, address, 5) }
+}
+
+/// Two connected sockets of this kind, the second by accept, at `address`; and the listener.
+pub fn connection(kind: i32, address: &[u8]) -> Sys<(RawFd, RawFd, RawFd)> {
+    let listener = listener(kind, address, 5)?;
+    let client = connected(kind, address)?;
+    Ok((client, accept(listener)?, listener))
+}
+
+/// `sendto`.
+pub fn sendto(fd: RawFd, bytes: &[u8], flags: i32, address: &[u8]) -> Sys<usize> {
+    let to = address.as_ptr().cast();
+    // SAFETY: the kernel reads at most the lengths of the slices.
+    let count = unsafe { libc::sendto(fd, bytes.as_ptr().cast(), bytes.len(), flags, to, length_of(address)) };
+    counted("sendto", count)
+}
+
+/// `sendmmsg` of messages with an address each: how many were sent.
+pub fn sendmmsg(fd: RawFd, messages: &[(&[u8], Address)]) -> Sys<usize> {
+    let vector_of = |(bytes, _): &(&[u8], Address)| libc::iovec {
+        iov_base: bytes.as_ptr().cast_mut().cast(),
+        iov_len: bytes.len(),
+    };
+    let mut vectors: Vec<libc::iovec> = messages.iter().map(vector_of).collect();
+    let entry_of = |(vector, (_, address)): (&mut libc::iovec, &(&[u8], Address))| {
+        let mut header = header(vector, &mut [], 0);
+        header.msg_name = address.as_ptr().cast_mut().cast();
+        header.msg_namelen = length_of(address);
+        libc::mmsghdr { msg_hdr: header, msg_len: 0 }
+    };
+    let mut entries: Vec<libc::mmsghdr> = vectors.iter_mut().zip(messages).map(entry_of).collect();
+    let count = u32::try_from(entries.len()).unwrap_or(u32::MAX);
+    // SAFETY: the entries describe live slices, which the kernel only reads; it stores lengths in the entries.
+    counted("sendmmsg", unsafe { libc::sendmmsg(fd, entries.as_mut_ptr(), count, 0) })
+}
+
+/// `ioctl(SIOCOUTQ)`, whose other name is TIOCOUTQ.
+pub fn outq(fd: RawFd) -> Sys<usize> {
+    let mut bytes = 0_i32;
+    // SAFETY: the kernel writes an int.
+    checked("ioctl", unsafe { libc::ioctl(fd, libc::TIOCOUTQ, &raw mut bytes) })?;
+    Ok(usize::try_from(bytes).unwrap_or(0))
+}
+
+/// `recvfrom` with room for so many bytes: these, and the address they came from.
+pub fn recvfrom(fd: RawFd, room: usize, flags: i32) -> Sys<(Vec<u8>, Address)> {
+    let (mut bytes, mut from) = (vec![0; room], vec![0xff_u8; ADDRESS_ROOM]);
+    let mut length = length_of(&from);
+    // SAFETY: the kernel writes at most as many bytes as there are, to either.
+    let count = counted("recvfrom", unsafe {
+        libc::recvfrom(fd, bytes.as_mut_ptr().cast(), room, flags, from.as_mut_ptr().cast(), &raw mut length)
+    })?;
+    bytes.truncate(count);
+    from.truncate(usize::try_from(length).unwrap_or(0));
+    Ok((bytes, from))
 }
 
 /// `send`.
@@ -183,19 +343,42 @@ type NameCall = unsafe extern "C" fn(i32, *mut libc::sockaddr, *mut libc::sockle
 
 /// `getsockname`: the family, and the length of the address.
 pub fn name(fd: RawFd) -> Sys<(u16, usize)> {
-    address("getsockname", libc::getsockname, fd)
+    address("getsockname", libc::getsockname, fd).map(family_and_length)
 }
 
 /// `getpeername`: the family, and the length of the address.
 pub fn peer_name(fd: RawFd) -> Sys<(u16, usize)> {
+    address("getpeername", libc::getpeername, fd).map(family_and_length)
+}
+
+/// `getsockname`: the address, as in memory.
+pub fn own_address(fd: RawFd) -> Sys<Address> {
+    address("getsockname", libc::getsockname, fd)
+}
+
+/// `getpeername`: the address, as in memory.
+pub fn peer_address(fd: RawFd) -> Sys<Address> {
     address("getpeername", libc::getpeername, fd)
 }
 
-fn address(call_name: &'static str, call: NameCall, fd: RawFd) -> Sys<(u16, usize)> {
-    let mut bytes = [0xff_u8; 110];
-    let mut length = 110;
+/// `getsockname` with so much room: what is in memory then, and the length that was told.
+pub fn own_address_within(fd: RawFd, room: i32) -> Sys<(Address, usize)> {
+    let mut bytes = vec![0xff_u8; ADDRESS_ROOM];
+    let mut length = room.cast_unsigned();
+    // SAFETY: the kernel writes at most as many bytes as there are, for no test says more.
+    checked("getsockname", unsafe { libc::getsockname(fd, bytes.as_mut_ptr().cast(), &raw mut length) })?;
+    Ok((bytes, usize::try_from(length).unwrap_or(usize::MAX)))
+}
+
+fn family_and_length(address: Address) -> (u16, usize) {
+    (u16::from_ne_bytes([address[0], address[1]]), address.len())
+}
+
+fn address(call_name: &'static str, call: NameCall, fd: RawFd) -> Sys<Address> {
+    let mut bytes = vec![0xff_u8; ADDRESS_ROOM];
+    let mut length = length_of(&bytes);
     // SAFETY: the kernel writes at most as many bytes as there are.
     checked(call_name, unsafe { call(fd, bytes.as_mut_ptr().cast(), &raw mut length) })?;
-    let length = usize::try_from(length).unwrap_or(usize::MAX);
-    Ok((u16::from_ne_bytes([bytes[0], bytes[1]]), length))
+    bytes.truncate(usize::try_from(length).unwrap_or(0));
+    Ok(bytes)
 }
