@@ -121,12 +121,18 @@ pub struct ProcessAttributes {
     pub dumpable: AtomicBool,
     /// It has announced that it will ask for barriers of its own threads (membarrier).
     pub wants_private_barriers: AtomicBool,
+    /// The orphans among its descendants become its children (PR_SET_CHILD_SUBREAPER).
+    pub adopts_orphans: AtomicBool,
 }
 
 impl ProcessAttributes {
     /// Those of a new process.
     pub const fn new() -> Self {
-        Self { dumpable: AtomicBool::new(true), wants_private_barriers: AtomicBool::new(false) }
+        Self {
+            dumpable: AtomicBool::new(true),
+            wants_private_barriers: AtomicBool::new(false),
+            adopts_orphans: AtomicBool::new(false),
+        }
     }
 }
 

@@ -76,7 +76,7 @@ pub struct Ended {
 /// What follows from a step of a process's end, to be dealt with once the tree is unlocked.
 #[derive(Default)]
 pub struct Departure {
-    /// Its children that are init's now. None are left once there are none here: then the process has ended.
+    /// Its children that are another's now. None are left once there are none here: then the process has ended.
     pub adopted: Batch,
     /// Who is to hear of an end.
     pub notices: ArrayVec<Notice, AT_A_TIME>,
@@ -276,17 +276,34 @@ impl Tree {
         siblings::join(&mut self.nodes, parent, pid);
     }
 
-    /// Gives the next few children of `pid` to init; notes how it ended once it has none. What follows is put into `departure`,
+    /// To whom the children of `pid` go: the nearest of its living ancestors that adopts orphans, or init.
+    fn reaper_of(&self, pid: Tid) -> Tid {
+        let mut at = pid;
+        while let Some(node) = self.nodes.get(&at) {
+            at = node.process.parent();
+            let adopts = |node: &Node| {
+                // Relaxed: it stands for itself.
+                node.ended.is_none() && node.process.attributes.adopts_orphans.load(Ordering::Relaxed)
+            };
+            if self.nodes.get(&at).is_some_and(adopts) {
+                return at;
+            }
+        }
+        INIT
+    }
+
+    /// Gives the next few children of `pid` to who adopts them; notes how it ended once it has none. What follows is put into `departure`,
     /// which is empty: whoever must hear of that end, or of the end of an adopted child; the ended whose parents do not care,
     /// who are forgotten here, where nobody can wait for them in between.
     pub fn end_process(&mut self, pid: Tid, ended: Ended, departure: &mut Departure) {
         let children = siblings::children(&self.nodes, pid).map(|(_, child)| child.process.clone());
         departure.adopted.extend(children.take(AT_A_TIME));
+        let reaper = self.reaper_of(pid);
         for child in &departure.adopted {
             siblings::leave(&mut self.nodes, pid, child.pid());
-            child.parent.store(INIT, Ordering::Relaxed);
+            child.parent.store(reaper, Ordering::Relaxed);
             child.end_with_sigchld();
-            siblings::join(&mut self.nodes, INIT, child.pid());
+            siblings::join(&mut self.nodes, reaper, child.pid());
         }
         for at in 0..departure.adopted.len() {
             let child = departure.adopted[at].pid();

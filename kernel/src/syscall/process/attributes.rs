@@ -41,6 +41,15 @@ pub fn prctl(number: u32, first: usize, second: usize, third: usize, fourth: usi
             Ok(0)
         }
         option::PR_GET_DUMPABLE => Ok(process_attributes.dumpable.load(Ordering::Relaxed).into()),
+        option::PR_SET_CHILD_SUBREAPER => {
+            process_attributes.adopts_orphans.store(first != 0, Ordering::Relaxed);
+            Ok(0)
+        }
+        option::PR_GET_CHILD_SUBREAPER => {
+            let adopts = process_attributes.adopts_orphans.load(Ordering::Relaxed);
+            UserPtr::new(first).write(&u32::from(adopts))?;
+            Ok(0)
+        }
         option::PR_SET_NO_NEW_PRIVS if first == 1 && rest == [0; 3] => {
             attributes.no_new_privileges.store(true, Ordering::Relaxed);
             Ok(0)

@@ -44,6 +44,7 @@ mod mmap_file;
 mod modules;
 mod mounts;
 mod myipc;
+mod orphans;
 mod out_of_memory;
 mod paths;
 mod permissions;
@@ -114,6 +115,7 @@ pub static ALL: &[Suite] = &[
     Suite { name: "fork", tests: fork::tests },
     Suite { name: "wait", tests: wait::tests },
     Suite { name: "wait_options", tests: wait_options::tests },
+    Suite { name: "orphans", tests: orphans::tests },
     Suite { name: "exec", tests: exec::tests },
     Suite { name: "exec_refused", tests: exec_refused::tests },
     Suite { name: "mmap", tests: mmap::tests },

@@ -130,6 +130,20 @@ pub fn set_parent_death_signal(signal: i32) -> Sys<()> {
     checked("prctl", unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal) }).map(drop)
 }
 
+/// Makes the caller the one to whom orphans among its descendants go, or ends that.
+pub fn set_child_subreaper(adopts: bool) -> Sys<()> {
+    // SAFETY: the call takes numbers only.
+    checked("prctl", unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, libc::c_ulong::from(adopts)) }).map(drop)
+}
+
+/// Whether orphans go to the caller.
+pub fn is_child_subreaper() -> Sys<bool> {
+    let mut adopts = -1;
+    // SAFETY: room for the number.
+    checked("prctl", unsafe { libc::prctl(libc::PR_GET_CHILD_SUBREAPER, &raw mut adopts) })?;
+    Ok(adopts == 1)
+}
+
 /// The state letter in `/proc/PID/stat`.
 pub fn state_of(pid: i32) -> Result<char, Failure> {
     let line = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
