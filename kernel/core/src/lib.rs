@@ -17,6 +17,7 @@ pub mod cgroup_tree;
 pub mod channel;
 pub mod clock;
 pub mod command_line;
+pub mod cpu_limit;
 pub mod effects;
 pub mod errno;
 pub mod exec_plan;

@@ -71,10 +71,11 @@ impl PosixTimer {
         Setting { interval_ns: self.timer.interval_ns(), value_ns }
     }
 
-    /// The expiry to wait for: none while a signal of this setting is to be taken first, or if nobody is to hear of it.
+    /// The expiry to wait for: none while its signal is to be taken first, or if nobody is to hear of it.
     #[must_use]
     pub fn awaited_ns(&self) -> Option<u64> {
-        self.timer.next_ns().filter(|_| self.untold == 0 && self.notice == Notice::Signal)
+        let is_free = self.untold == 0 || !self.is_pending;
+        self.timer.next_ns().filter(|_| is_free && self.notice == Notice::Signal)
     }
 
     /// The awaited time has come.
@@ -92,13 +93,12 @@ impl PosixTimer {
         }
     }
 
-    /// The signal was not sent, for it is ignored. When to try again.
-    pub fn on_ignored(&mut self, now_ns: u64) -> Option<u64> {
+    /// The signal was not sent, for it is ignored: the next expiry, if there is one, tries again.
+    pub fn on_ignored(&mut self, now_ns: u64) {
         self.is_pending = false;
         if self.timer.interval_ns() != 0 && self.timer.interval_ns() < UNHEARD_NS {
             self.untold += self.timer.expire(now_ns.saturating_add(UNHEARD_NS));
         }
-        self.timer.next_ns()
     }
 
     /// Somebody takes the signal: the overruns that it tells of, counting expiries up to now.
@@ -186,11 +186,13 @@ mod tests {
     fn an_ignored_signal_is_tried_again_later_and_its_expiries_count() {
         let mut timer = set(Notice::Signal, 0, 1_000_000);
         assert_eq!(timer.expire(0), Expiry::Send);
-        assert_eq!(timer.on_ignored(0), Some(5_000_000));
+        timer.on_ignored(0);
+        assert_eq!(timer.awaited_ns(), Some(5_000_000));
         assert_eq!((timer.expire(5_000_000), timer.on_taken(5_000_000)), (Expiry::Send, 5));
         let mut single = set(Notice::Signal, 0, 0);
         single.expire(0);
-        assert_eq!(single.on_ignored(0), None);
+        single.on_ignored(0);
+        assert_eq!(single.awaited_ns(), None);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::fs::open_file::OpenFile;
 use crate::mm::heap;
 use crate::mm::user::Sink;
 use crate::process::Credentials;
-use crate::sched::alarm::{Alarm, Follower, Following, Owner, Timebase};
+use crate::sched::alarm::{self, Alarm, Follower, Following, Owner, Timebase};
 use crate::sync::{Mutex, SpinGuard, SpinLock, WaitQueue, rank};
 use alloc::sync::{Arc, Weak};
 use core::any::Any;
@@ -119,7 +119,7 @@ impl TimerFd {
             _ => self.clock,
         };
         // Before the lock: a map that grows may have to look for memory.
-        let following = (base == Timebase::Realtime).then(|| Following::new(self.me.clone()));
+        let following = (base == Timebase::Realtime).then(|| alarm::follow(self.me.clone()));
         let reading = self.reading.lock();
         let mut state = self.state.lock();
         let old = state.setting();

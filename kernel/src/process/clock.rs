@@ -5,9 +5,11 @@
 
 use super::{current, tree, vdso};
 use crate::arch::timer::now_ns;
+use crate::sched::cpu_clock::{self, Watcher};
 use crate::sched::{self, alarm, switch};
 use crate::sync::{WaitError, WaitQueue};
 use crate::time;
+use alloc::sync::{Arc, Weak};
 use postern_core::clock::{Clock, NS_MAX};
 use postern_core::errno::{Errno, Result};
 use postern_sync::{ANY_EVENT, Changes, Mode, Sleep};
@@ -83,4 +85,28 @@ pub fn sleep_until_realtime(deadline_ns: u64) -> core::result::Result<(), Interr
         }
     }
     Ok(())
+}
+
+/// Who sleeps until a clock of CPU time says something.
+struct Sleeper(WaitQueue);
+
+impl Watcher for Sleeper {
+    fn on_tick(self: Arc<Self>) {
+        self.0.wake_all(ANY_EVENT);
+    }
+}
+
+/// Sleeps until `clock`, one of CPU time, says `deadline_ns`, or whose time it is has ended.
+///
+/// # Errors
+/// [`Interrupted`].
+pub fn sleep_until_cpu_time(clock: Clock, deadline_ns: u64) -> core::result::Result<(), Interrupted> {
+    let is_early = || read_ns(clock).is_ok_and(|now_ns| now_ns < deadline_ns);
+    let sleeper = Arc::new(Sleeper(WaitQueue::new()));
+    let watcher: Weak<Sleeper> = Arc::downgrade(&sleeper);
+    let _watching = cpu_clock::watch(watcher);
+    match sleeper.0.wait_until(Mode::Shared, Sleep::Interruptible, None, || (!is_early()).then_some(())) {
+        Ok(()) | Err(WaitError::TimedOut) => Ok(()),
+        Err(WaitError::Interrupted) => Err(Interrupted),
+    }
 }

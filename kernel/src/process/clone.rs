@@ -197,13 +197,15 @@ fn new_task(frame: &TrapFrame, request: &CloneRequest, tid: Tid) -> Result<Arc<T
 fn new_process(parent: &Process, request: &CloneRequest, pid: Tid) -> Arc<Process> {
     let actions = parent.actions();
     let actions = if request.flags.contains(CloneFlags::SIGHAND) { actions } else { actions.fork_copy() };
-    Process::new(NewProcess {
+    let process = Process::new(NewProcess {
         pid,
         exit_signal: request.exit_signal,
         limits: parent.limits(),
         actions,
         image: parent.image(),
-    })
+    });
+    super::signal::cpu_timers::watch_limit(&process);
+    process
 }
 
 /// Puts the child where signals and waits find it, with those that were sent to its parent and others while it was made.

@@ -23,6 +23,8 @@ pub struct Limit {
 pub struct Resource(usize);
 
 impl Resource {
+    /// Seconds of CPU time.
+    pub const CPU: Self = Self(abi::RLIMIT_CPU as usize);
     /// Bytes of a file that is written.
     pub const FSIZE: Self = Self(abi::RLIMIT_FSIZE as usize);
     /// Bytes of heap.
@@ -83,6 +85,14 @@ impl Limits {
 
     fn set(&mut self, resource: Resource, limit: Limit) {
         self.0[resource.0] = limit;
+    }
+
+    /// The soft limit of CPU time was reached when it was `seen`, and is `raised` then.
+    pub fn raise_cpu(&mut self, seen: u64, raised: u64) {
+        let Limit { soft, hard } = self.get(Resource::CPU);
+        if soft == seen {
+            self.set(Resource::CPU, Limit { soft: raised, hard });
+        }
     }
 
     /// setrlimit(2). EINVAL if soft exceeds hard; EPERM.

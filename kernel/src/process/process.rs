@@ -178,6 +178,11 @@ impl Process {
         Ok(old)
     }
 
+    /// It was told that it had used as much CPU time as its soft limit allows, `seen` seconds.
+    pub(super) fn raise_cpu_limit(&self, seen: u64, raised: u64) {
+        self.limits.lock().raise_cpu(seen, raised);
+    }
+
     /// One of its threads, if any is left.
     pub fn any_thread(&self) -> Option<Arc<Task>> {
         self.threads.lock().tasks.first().cloned()

@@ -4,14 +4,12 @@
 //! lock. Owners are called in interrupt context, without a lock. Never sleeps. Specification: timer_settime(2), "absolute
 //! timers and a discontinuous change of the clock"; hrtimers of Linux.
 
+use super::audience::{Audience, Membership};
 use super::timer::{self, Expire, Timer};
 use crate::arch::timer::now_ns;
-use crate::sync::{SpinLock, rank};
+use crate::sync::rank;
 use crate::time::{realtime_ns, realtime_offset_ns};
-use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
-use core::ops::Bound;
-use core::sync::atomic::{AtomicU64, Ordering};
 use postern_core::clock::NS_MAX;
 
 /// The clock whose times a timer goes by.
@@ -119,45 +117,17 @@ pub trait Follower: Send + Sync + 'static {
     fn on_clock_set(self: Arc<Self>);
 }
 
-static FOLLOWERS: SpinLock<BTreeMap<u64, Weak<dyn Follower>>> = SpinLock::new(rank::CLOCK_FOLLOWERS, BTreeMap::new());
-/// Tells followers apart. Relaxed: it orders nothing.
-static NEXT: AtomicU64 = AtomicU64::new(0);
+static FOLLOWERS: Audience<dyn Follower> = Audience::new(rank::CLOCK_FOLLOWERS);
 
 /// As long as there is this, its maker is told when the real-time clock is set.
-pub struct Following(u64);
+pub type Following = Membership<dyn Follower>;
 
-impl Following {
-    /// Begins. Asks for memory, which the caller has seen to be there.
-    pub fn new(follower: Weak<dyn Follower>) -> Self {
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        FOLLOWERS.lock().insert(number, follower);
-        Self(number)
-    }
-}
-
-impl Drop for Following {
-    fn drop(&mut self) {
-        let mut followers = FOLLOWERS.lock();
-        followers.remove(&self.0);
-        if followers.is_empty() {
-            // An empty map keeps memory that leak counts would show.
-            *followers = BTreeMap::new();
-        }
-    }
+/// Begins to follow the real-time clock. Asks for memory, which the caller has seen to be there.
+pub fn follow(follower: Weak<dyn Follower>) -> Following {
+    FOLLOWERS.join(follower)
 }
 
 /// The real-time clock has been set: tells all who follow it.
 pub fn on_clock_set() {
-    let mut after = Bound::Unbounded;
-    loop {
-        let next = {
-            let followers = FOLLOWERS.lock();
-            followers.range((after, Bound::Unbounded)).next().map(|(number, follower)| (*number, follower.upgrade()))
-        };
-        let Some((number, follower)) = next else { return };
-        after = Bound::Excluded(number);
-        if let Some(follower) = follower {
-            follower.on_clock_set();
-        }
-    }
+    FOLLOWERS.tell(Follower::on_clock_set);
 }

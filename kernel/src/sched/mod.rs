@@ -6,6 +6,8 @@
 //! | `run_queue` | who runs next on a CPU, where a woken task goes | RUN_QUEUE |
 //! | `switch` | changing stacks and what follows a switch; the only unsafe code here | RUN_QUEUE |
 //! | `timer` | deadlines of each CPU | TIMERS |
+//! | `cpu_clock` | who watches CPU time; the tick for them | CPU_WATCHERS |
+//! | `audience` | lists of those who are to be told of something | its maker's |
 //! | `alarm` | who follows the real-time clock; timers on clocks that may be set | CLOCK_FOLLOWERS |
 //! | `fp` | whose FP/SIMD registers a CPU holds | – |
 //!
@@ -14,6 +16,8 @@
 //! [`Thread`](crate::process::Thread) for those who do. `docs/scheduling.md` explains the policy.
 
 pub mod alarm;
+pub mod audience;
+pub mod cpu_clock;
 pub mod fp;
 pub mod run_queue;
 pub mod switch;

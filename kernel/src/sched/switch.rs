@@ -270,6 +270,14 @@ fn account(from: &Task) {
     from.add_run_ticks(now.wrapping_sub(since));
 }
 
+/// Adds what the current task has used since it was switched to, or since this was last done, to its CPU time.
+pub(super) fn settle_account() {
+    let now = crate::arch::timer::ticks_unordered();
+    // Relaxed: this CPU alone writes it.
+    let since = ACCOUNTS.with(|account| account.switched_ticks.swap(now, Ordering::Relaxed));
+    current().add_run_ticks(now.wrapping_sub(since));
+}
+
 /// CPU time of the current task up to now, in nanoseconds.
 pub fn current_run_ns() -> u64 {
     let since = ACCOUNTS.with(|account| account.switched_ticks.load(Ordering::Relaxed));

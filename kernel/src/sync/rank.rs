@@ -84,6 +84,8 @@ pub const TTY_LINE: Rank = Rank::spinning(50, "tty line");
 pub const OBJECT: Rank = Rank::spinning(60, "object");
 /// Who is told that the real-time clock was set: changed with a timer's owner locked.
 pub const CLOCK_FOLLOWERS: Rank = Rank::spinning(65, "clock followers");
+/// Who watches CPU time: changed with a process's timers locked.
+pub const CPU_WATCHERS: Rank = Rank::spinning(66, "cpu watchers");
 // Rank::WAIT_QUEUE is spinning(128).
 /// What an epoll instance's wake-up callback takes.
 pub const READY_LIST: Rank = Rank::spinning(140, "ready list");

@@ -7,6 +7,7 @@ use crate::arch::timer;
 use crate::fs::flags::OpenFlags;
 use crate::mm::user::UserPtr;
 use crate::process;
+use crate::process::signal::cpu_timers::{self, CpuTimer};
 use crate::process::signal::{self, INFO_SIZE, SignalFd, StackSettings};
 use crate::syscall::ipc::{install, on_exec};
 use linux_raw_sys::general as abi;
@@ -233,15 +234,20 @@ fn raw_timer(timer: Setting) -> RawTimer {
     RawTimer { interval: timeval_of_ns(timer.interval_ns), value: timeval_of_ns(timer.value_ns) }
 }
 
-/// EINVAL for the clocks of CPU time, see `process::signal`.
-fn check_clock(which: u32) -> Result<()> {
-    if which == abi::ITIMER_REAL { Ok(()) } else { Err(Errno::EINVAL) }
+/// What one of the three timers does with `on_real` or `on_cpu`. EINVAL.
+fn on_timer<T>(which: u32, on_real: impl FnOnce() -> T, on_cpu: impl FnOnce(CpuTimer) -> T) -> Result<T> {
+    match which {
+        abi::ITIMER_REAL => Ok(on_real()),
+        abi::ITIMER_VIRTUAL => Ok(on_cpu(CpuTimer::Virtual)),
+        abi::ITIMER_PROF => Ok(on_cpu(CpuTimer::Profiling)),
+        _ => Err(Errno::EINVAL),
+    }
 }
 
 /// getitimer(2)
 pub fn getitimer(which: u32, value: usize) -> Result<usize> {
-    check_clock(which)?;
-    UserPtr::new(value).write(&raw_timer(signal::getitimer()))?;
+    let now = on_timer(which, signal::getitimer, cpu_timers::get)?;
+    UserPtr::new(value).write(&raw_timer(now))?;
     Ok(0)
 }
 
@@ -254,7 +260,7 @@ pub fn setitimer(which: u32, new: usize, old: usize) -> Result<usize> {
             Setting { interval_ns: ns_of_timeval(raw.interval)?, value_ns: ns_of_timeval(raw.value)? }
         }
     };
-    check_clock(which)?;
-    UserPtr::new(old).write_if_some(&raw_timer(signal::setitimer(new)))?;
+    let before = on_timer(which, || signal::setitimer(new), |timer| cpu_timers::set(timer, new))?;
+    UserPtr::new(old).write_if_some(&raw_timer(before))?;
     Ok(0)
 }

@@ -143,11 +143,14 @@ pub fn clock_nanosleep(
         Clock::Monotonic(_) if number.cast_unsigned() == abi::CLOCK_MONOTONIC_RAW => {
             return Err(Errno::EOPNOTSUPP);
         }
-        Clock::Realtime(Resolution::Fine) | Clock::Monotonic(Resolution::Fine) => {}
-        // The caller's own clock stands still while it sleeps; of others' nobody keeps watch.
+        Clock::Realtime(Resolution::Fine) | Clock::Monotonic(Resolution::Fine) | Clock::ProcessCpu(_) => {}
+        Clock::ThreadCpu(_) if number < 0 => {}
         _ => return Err(Errno::EOPNOTSUPP),
     }
     let ns = request.read()?.ns()?;
+    if matches!(clock, Clock::ProcessCpu(_) | Clock::ThreadCpu(_)) {
+        return sleep_on_cpu_clock(clock, flags, ns, remaining);
+    }
     // As on Linux, other flags mean nothing.
     if flags & abi::TIMER_ABSTIME == 0 {
         return sleep_for(ns, remaining);
@@ -157,6 +160,31 @@ pub fn clock_nanosleep(
         _ => clock::sleep_until(ns),
     };
     slept.map(|()| 0).map_err(|clock::Interrupted| Errno::ERESTARTNOHAND)
+}
+
+/// clock_nanosleep(2) on a clock of CPU time. The caller's own stands still while it sleeps: EINVAL.
+fn sleep_on_cpu_clock(clock: Clock, flags: u32, ns: u64, remaining: UserPtr<Timespec>) -> Result<usize> {
+    let own = Some(process::current().tid());
+    if let Clock::ThreadCpu(tid) = clock
+        && (tid.is_none() || tid == own)
+    {
+        return Err(Errno::EINVAL);
+    }
+    let now_ns = clock::read_ns(clock)?;
+    let is_absolute = flags & abi::TIMER_ABSTIME != 0;
+    let deadline_ns = match is_absolute {
+        true => ns,
+        false => signal::resume_deadline().unwrap_or(now_ns.saturating_add(ns)),
+    };
+    if clock::sleep_until_cpu_time(clock, deadline_ns).is_err() {
+        if !is_absolute {
+            let left_ns = deadline_ns.saturating_sub(clock::read_ns(clock)?);
+            remaining.write_if_some(&Timespec::from_ns(left_ns))?;
+            signal::set_resume_deadline(deadline_ns);
+        }
+        return Err(Errno::ERESTARTNOHAND);
+    }
+    Ok(0)
 }
 
 fn sleep_for(duration_ns: u64, remaining: UserPtr<Timespec>) -> Result<usize> {

@@ -4,8 +4,8 @@
 use crate::fs::flags::OpenFlags;
 use crate::ipc::timerfd::{OnClockSet, TimerFd};
 use crate::mm::user::UserPtr;
-use crate::process;
-use crate::process::signal::posix_timers::{self, Event, Receiver};
+use crate::process::signal::posix_timers::{self, CpuClock, Event, Receiver, TimerClock};
+use crate::process::{self, Process, tree};
 use crate::sched::alarm::Timebase;
 use crate::syscall::ipc::{install, on_exec};
 use crate::syscall::time::Timespec;
@@ -126,16 +126,27 @@ impl RawEvent {
     }
 }
 
-/// The clock of a POSIX timer. EOPNOTSUPP for those that can only be read.
-fn posix_timer_clock(number: i32) -> Result<Timebase> {
+/// The clock of a POSIX timer. EOPNOTSUPP for those that can only be read; EINVAL also for the CPU time of who does not exist,
+/// or of another process's thread.
+fn posix_timer_clock(number: i32) -> Result<TimerClock> {
+    let current = process::current();
+    let own_thread = |tid| current.process().find_task(tid).ok_or(Errno::EINVAL);
+    let thread = |task| Ok(TimerClock::Cpu(CpuClock::Thread(Arc::downgrade(&task))));
+    let process = |process: &Arc<Process>| Ok(TimerClock::Cpu(CpuClock::Process(Arc::downgrade(process))));
     match Clock::from_number(number) {
-        Ok(Clock::Realtime(Resolution::Fine)) => Ok(Timebase::Realtime),
+        Ok(Clock::Realtime(Resolution::Fine)) => Ok(TimerClock::Time(Timebase::Realtime)),
         Ok(Clock::Monotonic(Resolution::Fine)) if number.cast_unsigned() != abi::CLOCK_MONOTONIC_RAW => {
-            Ok(Timebase::Monotonic)
+            Ok(TimerClock::Time(Timebase::Monotonic))
         }
-        Ok(_) => Err(Errno::EOPNOTSUPP),
+        Ok(Clock::Realtime(_) | Clock::Monotonic(_)) => Err(Errno::EOPNOTSUPP),
+        Ok(Clock::ProcessCpu(None)) => process(current.process()),
+        Ok(Clock::ProcessCpu(Some(pid))) => process(&tree::find(pid).ok_or(Errno::EINVAL)?),
+        Ok(Clock::ThreadCpu(tid)) => thread(own_thread(tid.unwrap_or(current.tid()))?),
         // The alarm clocks.
-        Err(error) => u32::try_from(number).map_err(|_| error).and_then(timerfd_clock),
+        Err(error) => {
+            let number = u32::try_from(number).map_err(|_| error)?;
+            timerfd_clock(number).map(TimerClock::Time)
+        }
     }
 }
 

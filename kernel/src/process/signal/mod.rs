@@ -19,6 +19,7 @@
 //! | `alternate_stack` | sigaltstack | SIGNALS |
 //! | `stop` | job control: stopping and going on | PROCESS, SIGNALS |
 //! | `timers` | setitimer | SIGNALS |
+//! | `cpu_timers` | setitimer on CPU time, RLIMIT_CPU | SIGNALS |
 //!
 //! Lock order: PROCESS around the thread list, then the process's SIGNALS lock, then, nested, either that of one thread
 //! or that of the dispositions. None is held over a user copy or a sleep. Sending works in interrupt context.
@@ -29,6 +30,7 @@
 mod action;
 mod alternate_stack;
 mod arrivals;
+pub mod cpu_timers;
 mod deliver;
 mod frame;
 mod info;

@@ -9,7 +9,8 @@ use super::{SignalInfo, info::Details};
 use crate::process::limits::Resource;
 use crate::process::{Process, current};
 use crate::sched::Task;
-use crate::sched::alarm::{Alarm, Follower, Following, Owner, Timebase};
+use crate::sched::alarm::{self, Alarm, Follower, Following, Owner, Timebase};
+use crate::sched::cpu_clock::{self, Watcher, Watching};
 use crate::sync::{SpinGuard, SpinLock, rank};
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
@@ -35,21 +36,49 @@ pub struct Event {
     pub value: Option<u64>,
 }
 
+/// Whose CPU time a timer goes by.
+pub enum CpuClock {
+    /// A process's.
+    Process(Weak<Process>),
+    /// A thread's.
+    Thread(Weak<Task>),
+}
+
+impl CpuClock {
+    /// What it says; that of somebody who has ended has stopped, and no expiry comes any more.
+    fn now_ns(&self) -> u64 {
+        cpu_clock::settle();
+        match self {
+            Self::Process(process) => process.upgrade().map_or(0, |process| process.run_ns()),
+            Self::Thread(task) => task.upgrade().map_or(0, |task| task.run_ns()),
+        }
+    }
+}
+
+/// What a timer goes by.
+pub enum TimerClock {
+    /// Time.
+    Time(Timebase),
+    /// CPU time, looked at when a tick passes.
+    Cpu(CpuClock),
+}
+
 struct OwnedTimer {
     me: Weak<Self>,
     process: Weak<Process>,
     id: i32,
-    clock: Timebase,
+    clock: TimerClock,
     event: Event,
     state: SpinLock<State>,
 }
 
 struct State {
     timer: PosixTimer,
-    /// What the timer goes by: only absolute times are of a clock that can be set.
+    /// What the timer goes by unless that is CPU time: only absolute times are of a clock that can be set.
     base: Timebase,
     alarm: Alarm,
     following: Option<Following>,
+    watching: Option<Watching>,
 }
 
 /// The timers of a process, by number.
@@ -75,27 +104,49 @@ impl Timers {
     }
 }
 
-impl State {
-    fn go_on(&mut self, timer: &Weak<OwnedTimer>) {
-        match self.timer.awaited_ns() {
-            Some(ns) => self.alarm.set(timer, self.base, ns),
-            None => self.alarm.cancel(),
+impl OwnedTimer {
+    /// The state, and what the clock says.
+    fn lock(&self) -> (SpinGuard<'_, State>, u64) {
+        // Before the lock: a process's threads come before its timers.
+        let used_ns = match &self.clock {
+            TimerClock::Cpu(clock) => Some(clock.now_ns()),
+            TimerClock::Time(_) => None,
+        };
+        let state = self.state.lock();
+        let now_ns = used_ns.unwrap_or_else(|| state.base.now_ns());
+        (state, now_ns)
+    }
+
+    /// Waits for the next expiry, if that is awaited.
+    fn go_on(&self, state: &mut State) {
+        match (state.timer.awaited_ns(), &self.clock) {
+            (Some(ns), TimerClock::Time(_)) => state.alarm.set(&self.me, state.base, ns),
+            (Some(_), TimerClock::Cpu(_)) => {
+                let watcher: Weak<Self> = self.me.clone();
+                state.watching.get_or_insert_with(|| cpu_clock::watch(watcher));
+            }
+            (None, _) => {
+                state.alarm.cancel();
+                state.watching = None;
+            }
         }
     }
-}
 
-impl OwnedTimer {
     fn set(&self, start: Option<Start>, interval_ns: u64) -> Setting {
-        let base = match start {
-            Some(Start::At(_)) => self.clock,
+        let base = match (&self.clock, start) {
+            (TimerClock::Time(clock), Some(Start::At(_))) => *clock,
             _ => Timebase::Monotonic,
         };
-        let following = (base == Timebase::Realtime).then(|| Following::new(self.me.clone()));
-        let mut state = self.state.lock();
-        let old = state.timer.setting(state.base.now_ns());
+        let following = (base == Timebase::Realtime).then(|| alarm::follow(self.me.clone()));
+        let (mut state, now_ns) = self.lock();
+        let old = state.timer.setting(now_ns);
         state.base = base;
-        state.timer.set(start, interval_ns, base.now_ns());
-        state.go_on(&self.me);
+        let now_ns = match self.clock {
+            TimerClock::Time(_) => base.now_ns(),
+            TimerClock::Cpu(_) => now_ns,
+        };
+        state.timer.set(start, interval_ns, now_ns);
+        self.go_on(&mut state);
         let unfollowed = core::mem::replace(&mut state.following, following);
         drop(state);
         drop(unfollowed);
@@ -103,15 +154,14 @@ impl OwnedTimer {
     }
 
     fn setting(&self) -> Setting {
-        let state = self.state.lock();
-        state.timer.setting(state.base.now_ns())
+        let (state, now_ns) = self.lock();
+        state.timer.setting(now_ns)
     }
 
     /// The awaited time may have come: sends the signal if it has.
-    fn on_time(&self, mut state: SpinGuard<'_, State>) {
-        let now_ns = state.base.now_ns();
+    fn on_time(&self, mut state: SpinGuard<'_, State>, now_ns: u64) {
         match state.timer.expire(now_ns) {
-            Expiry::NotYet => state.go_on(&self.me),
+            Expiry::NotYet => self.go_on(&mut state),
             Expiry::Merged => {}
             Expiry::Send => {
                 drop(state);
@@ -135,46 +185,52 @@ impl OwnedTimer {
             },
         };
         if !matches!(fate, Ok(Fate::Pending)) {
-            let mut state = self.state.lock();
-            let base = state.base;
-            if let Some(ns) = state.timer.on_ignored(base.now_ns()) {
-                state.alarm.set(&self.me, base, ns);
-            }
+            let (mut state, now_ns) = self.lock();
+            state.timer.on_ignored(now_ns);
+            self.go_on(&mut state);
         }
     }
 
     /// Its signal was taken: how many overruns that tells of.
     fn on_taken(&self) -> i32 {
-        let mut state = self.state.lock();
-        let now_ns = state.base.now_ns();
+        let (mut state, now_ns) = self.lock();
         let overruns = state.timer.on_taken(now_ns);
-        state.go_on(&self.me);
+        self.go_on(&mut state);
         overruns
     }
 
     fn stop(&self) {
         let mut state = self.state.lock();
         state.alarm.cancel();
-        let unfollowed = state.following.take();
+        let unneeded = (state.following.take(), state.watching.take());
         drop(state);
-        drop(unfollowed);
+        drop(unneeded);
     }
 }
 
 impl Owner for OwnedTimer {
     fn on_alarm(self: Arc<Self>, setting: u64) {
-        let mut state = self.state.lock();
+        let (mut state, now_ns) = self.lock();
         if state.alarm.goes_off(setting) {
-            self.on_time(state);
+            self.on_time(state, now_ns);
+        }
+    }
+}
+
+impl Watcher for OwnedTimer {
+    fn on_tick(self: Arc<Self>) {
+        let (state, now_ns) = self.lock();
+        if state.timer.awaited_ns().is_some_and(|ns| ns <= now_ns) {
+            self.on_time(state, now_ns);
         }
     }
 }
 
 impl Follower for OwnedTimer {
     fn on_clock_set(self: Arc<Self>) {
-        let state = self.state.lock();
+        let (state, now_ns) = self.lock();
         if state.alarm.is_set() {
-            self.on_time(state);
+            self.on_time(state, now_ns);
         }
     }
 }
@@ -185,7 +241,7 @@ fn find(id: i32) -> Result<Arc<OwnedTimer>> {
 }
 
 /// timer_create(2): its number. EAGAIN: the process has as many as RLIMIT_SIGPENDING lets it.
-pub fn timer_create(clock: Timebase, event: Event) -> Result<i32> {
+pub fn timer_create(clock: TimerClock, event: Event) -> Result<i32> {
     let thread = current();
     let process = thread.process();
     let limit = process.limit(Resource::SIGPENDING).soft;
@@ -203,7 +259,13 @@ pub fn timer_create(clock: Timebase, event: Event) -> Result<i32> {
         event,
         state: SpinLock::new(
             rank::OBJECT,
-            State { timer: PosixTimer::new(notice), base: Timebase::Monotonic, alarm: Alarm::new(), following: None },
+            State {
+                timer: PosixTimer::new(notice),
+                base: Timebase::Monotonic,
+                alarm: Alarm::new(),
+                following: None,
+                watching: None,
+            },
         ),
     });
     timers.table.insert(id, timer);

@@ -2,6 +2,7 @@
 //! Lock: SIGNALS. A process's comes first; a thread's or the dispositions' may be taken inside it.
 
 use super::alternate_stack::AlternateStack;
+use super::cpu_timers::CpuTimers;
 use super::info::Details;
 use super::stop::StopState;
 use super::timers::RealTimer;
@@ -20,6 +21,7 @@ use postern_core::signal_set::{Signal, SignalSet};
 pub struct ProcessSignals {
     shared: SpinLock<Shared>,
     pub(super) real_timer: SpinLock<RealTimer>,
+    pub(super) cpu_timers: SpinLock<CpuTimers>,
 }
 
 /// What [`ProcessSignals`] guards.
@@ -37,6 +39,7 @@ impl ProcessSignals {
         Self {
             shared: SpinLock::new(rank::SIGNALS, shared),
             real_timer: SpinLock::new(rank::SIGNALS, RealTimer::new()),
+            cpu_timers: SpinLock::new(rank::SIGNALS, CpuTimers::new()),
         }
     }
 

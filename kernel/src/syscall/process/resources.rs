@@ -8,9 +8,11 @@ use crate::arch::mmu::PAGE_SIZE;
 use crate::arch::timer::now_ns;
 use crate::mm::user::UserPtr;
 use crate::process::limits::{Limit, Resource};
+use crate::process::signal::cpu_timers;
 use crate::process::{self, Credentials, Process, clock};
 use crate::sched;
 use crate::syscall::time::Timeval;
+use alloc::sync::Arc;
 use linux_raw_sys::general as abi;
 use postern_core::errno::{Errno, Result};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
@@ -94,12 +96,15 @@ pub fn prlimit64(pid: i32, resource: u32, new: UserPtr<UserLimit>, old: UserPtr<
     Ok(0)
 }
 
-fn change_limit(process: &Process, resource: Resource, new: Limit, caller: &Credentials) -> Result<Limit> {
+fn change_limit(process: &Arc<Process>, resource: Resource, new: Limit, caller: &Credentials) -> Result<Limit> {
     let before = process.change_limit(resource, new, caller.is_privileged())?;
     if (resource == Resource::STACK || resource == Resource::AS)
         && let Some(space) = process.address_space()
     {
         space.set_limits(process.limit(Resource::STACK).soft, process.limit(Resource::AS).soft);
+    }
+    if resource == Resource::CPU {
+        cpu_timers::watch_limit(process);
     }
     Ok(before)
 }

@@ -7,6 +7,7 @@ mod alternate_stack;
 mod bad_pointers;
 mod cgroup;
 mod cgroup_pids;
+mod cpu_time;
 mod directories;
 mod epoll;
 mod eventfd;
@@ -146,6 +147,7 @@ pub static ALL: &[Suite] = &[
     Suite { name: "shared_objects", tests: shared_objects::tests },
     Suite { name: "time", tests: time::tests },
     Suite { name: "posix_timers", tests: posix_timers::tests },
+    Suite { name: "cpu_time", tests: cpu_time::tests },
     Suite { name: "timerfd", tests: timerfd::tests },
     Suite { name: "sched", tests: sched::tests },
     Suite { name: "identity", tests: identity::tests },

@@ -305,6 +305,13 @@ pub fn getrlimit(resource: Resource) -> Sys<libc::rlimit> {
     Ok(limit)
 }
 
+/// `setrlimit` of both limits.
+pub fn set_both_limits(resource: Resource, limit: u64) -> Sys<()> {
+    let limit = libc::rlimit { rlim_cur: limit, rlim_max: limit };
+    // SAFETY: the kernel reads one struct.
+    checked("setrlimit", unsafe { libc::setrlimit(resource, &raw const limit) }).map(drop)
+}
+
 /// `setrlimit` of the soft limit alone.
 pub fn set_soft_limit(resource: Resource, soft: u64) -> Sys<()> {
     let limit = libc::rlimit { rlim_cur: soft, ..getrlimit(resource)? };

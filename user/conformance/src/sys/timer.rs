@@ -179,3 +179,32 @@ pub fn wait_for_timer(signals: &[i32], timeout: Duration) -> Sys<Told> {
     checked("rt_sigtimedwait", value)?;
     Ok(Told::of(&info))
 }
+
+/// `setitimer` on `which` of the three; what it was set to.
+pub fn setitimer(which: i32, new: Setting) -> Sys<Setting> {
+    let timeval = |time: Duration| libc::timeval {
+        tv_sec: time.as_secs().cast_signed(),
+        tv_usec: i64::from(time.subsec_micros()),
+    };
+    let new = libc::itimerval { it_interval: timeval(new.interval), it_value: timeval(new.value) };
+    let mut old: libc::itimerval = zeroed();
+    // SAFETY: the kernel reads one struct and fills the other.
+    let value = unsafe { libc::syscall(libc::SYS_setitimer, which, &raw const new, &raw mut old) };
+    checked("setitimer", value)?;
+    Ok(setting_of(old))
+}
+
+/// `getitimer` on `which` of the three.
+pub fn getitimer(which: i32) -> Sys<Setting> {
+    let mut now: libc::itimerval = zeroed();
+    // SAFETY: room for the struct.
+    checked("getitimer", unsafe { libc::syscall(libc::SYS_getitimer, which, &raw mut now) })?;
+    Ok(setting_of(now))
+}
+
+fn setting_of(timer: libc::itimerval) -> Setting {
+    let duration = |time: libc::timeval| {
+        Duration::from_secs(time.tv_sec.unsigned_abs()) + Duration::from_micros(time.tv_usec.unsigned_abs())
+    };
+    Setting { interval: duration(timer.it_interval), value: duration(timer.it_value) }
+}
