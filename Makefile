@@ -1,6 +1,6 @@
 # Thin names for the project's commands; what they do is in tools/, qemu.sh and Cargo's own files.
 .DEFAULT_GOAL := help
-.PHONY: help setup packages image run checked-run run-tests-kernel linux checked-linux test bench checked-bench debug checked-debug check clean
+.PHONY: help setup packages image programs run checked-run run-tests-kernel linux checked-linux test bench checked-bench debug checked-debug check clean
 SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
@@ -40,6 +40,10 @@ image: setup ## Build target/postern/Image and target/postern/initramfs.cpio
 	@cargo build --release --target $(GUEST_TARGET) $(PROGRAMS:%=--package %)
 	@cargo run --quiet --package image -- kernel '$(KERNEL_ELF)' $(OUT)/Image
 	@tools/make-initramfs $(OUT)/initramfs.cpio '$(BUILD)/$(GUEST_TARGET)/release' $(EXTRA)
+
+programs: image packages ## Build target/postern/programs.cpio, of programs that were not written for Postern
+	@cargo build --release --target $(GUEST_TARGET) --package tokio-tour
+	@tools/make-programs $(OUT)/programs.cpio '$(BUILD)/$(GUEST_TARGET)/release'
 
 # Before anything is built: a slip should not cost minutes.
 checked-run:

@@ -4,6 +4,8 @@
 //! the count is for people, and it catches a suite that ends well without having run what it planned.
 //! Specification: Linux's Documentation/dev-tools/ktap.rst; only results at the outermost level count.
 
+pub mod machine;
+
 /// What a suite has said so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Count {
