@@ -4,11 +4,16 @@
 
 use super::tty::{self, Port};
 use crate::console::uart;
+use crate::fs::attributes::DeviceNumber;
 
 /// The UART as a terminal sees it.
 pub struct UartPort;
 
 impl Port for UartPort {
+    fn device(&self) -> DeviceNumber {
+        tty::UART_DEVICE
+    }
+
     fn send(&self, bytes: &[u8]) {
         if let Some(uart) = uart() {
             uart.write(bytes);

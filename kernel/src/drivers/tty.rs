@@ -14,7 +14,7 @@ pub mod pty;
 mod timing;
 mod typing;
 
-pub use devices::{console, open_console, register};
+pub use devices::{UART_DEVICE, console, open_console, register};
 pub use port::{Notice, Port};
 
 use crate::fs::file::{FileOps, Io, Readiness};

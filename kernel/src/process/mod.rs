@@ -31,7 +31,7 @@ pub mod limits;
 pub mod process;
 pub mod signal;
 pub mod snapshot;
-mod terminal_ties;
+pub mod terminal_ties;
 pub mod thread;
 pub mod thread_list;
 pub mod tree;

@@ -65,7 +65,7 @@ impl ProcessView for Process {
             ppid: self.parent(),
             pgid: self.group(),
             sid: self.session(),
-            terminal: None,
+            terminal: if ended.is_some() { None } else { self.terminal() },
             uids: [uid; 4],
             threads: self.thread_count(),
             times_ns: [self.run_ns(), 0],

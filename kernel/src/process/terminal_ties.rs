@@ -1,9 +1,23 @@
 //! What a process keeps of the terminal of its session, which itself knows whose it is.
 //!
-//! Values in atomics, without a lock. Never sleeps. Specification: ioctl_tty(2) `TIOCNOTTY`; tty_jobctrl.c of Linux.
+//! Owns who finds terminals, too, for procfs. Values in atomics, without a lock. Never sleeps.
+//! Specification: ioctl_tty(2) `TIOCNOTTY`, proc_pid_stat(5) `tty_nr`; tty_jobctrl.c of Linux.
 
+use super::Process;
+use crate::fs::attributes::DeviceNumber;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use postern_core::tid_allocator::Tid;
+use spin::Once;
+
+/// Finds a process's controlling terminal: its device, and the group in its foreground.
+type Finder = fn(&Process) -> Option<(DeviceNumber, Tid)>;
+
+static FINDER: Once<Finder> = Once::new();
+
+/// Registers who finds controlling terminals, without sleeping. Once, at boot.
+pub fn set_terminal_finder(finder: Finder) {
+    FINDER.call_once(|| finder);
+}
 
 /// The ties of one process. Relaxed, both: they stand for themselves.
 pub(super) struct TerminalTies {
@@ -30,7 +44,12 @@ impl TerminalTies {
     }
 }
 
-impl super::Process {
+impl Process {
+    /// The device of its controlling terminal, and the group in the foreground of that.
+    pub fn terminal(&self) -> Option<(DeviceNumber, Tid)> {
+        FINDER.get().and_then(|find| find(self))
+    }
+
     /// It has no controlling terminal from now on, nor have its children to come; the rest of the session keeps it.
     pub fn give_up_terminal(&self) {
         self.ties.gave_up.store(true, Ordering::Relaxed);

@@ -3,7 +3,7 @@
 //! Owns no state, takes no locks. Each probe prints what a fresh process image sees, one fact a line, for the test to compare.
 
 use crate::check::{Failure, failed};
-use crate::sys::{checked, fd, path, process, signal};
+use crate::sys::{checked, fd, path, process, signal, terminal};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -64,6 +64,10 @@ fn run(name: &str, rest: &[String]) -> Result<ExitCode, Failure> {
             }
         }
         "random-bytes" => println!("{}", random_bytes()),
+        "window" => {
+            let (rows, columns) = terminal::window(libc::STDIN_FILENO)?;
+            println!("{rows} {columns}");
+        }
         "mapped" => println!("{}", mapped(number(rest.first())?)?),
         "thread" => {
             // The old image said through the descriptor which thread it had besides the main one.

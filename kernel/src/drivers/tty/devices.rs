@@ -6,6 +6,7 @@ use super::job_control;
 use super::{Terminal, pty};
 use crate::drivers::console;
 use crate::drivers::{CharDriver, DeviceNode, Major, OpenContext};
+use crate::fs::attributes::DeviceNumber;
 use crate::fs::context::Caller;
 use crate::fs::devfs;
 use crate::fs::file::FileOps;
@@ -20,8 +21,7 @@ const ALTERNATES: u32 = 5;
 const TTY: u32 = 0;
 const CONSOLE: u32 = 1;
 /// Linux's major number of serial ports of many kinds, and the place of the PL011 among them.
-const SERIAL: u32 = 204;
-const PL011: u32 = 64;
+pub const UART_DEVICE: DeviceNumber = DeviceNumber::new(204, 64);
 
 static CONSOLE_TERMINAL: Once<Arc<Terminal>> = Once::new();
 
@@ -34,10 +34,12 @@ pub fn register() -> Result<()> {
     CONSOLE_TERMINAL.call_once(|| terminal);
     let nodes = [DeviceNode::new("tty", TTY, 0o666), DeviceNode::new("console", CONSOLE, 0o600)];
     crate::drivers::register(Arc::new(Alternates), Major::Fixed(ALTERNATES), 0..2, &nodes)?;
-    let node = DeviceNode::new("ttyAMA0", PL011, 0o660);
-    crate::drivers::register(Arc::new(Serial), Major::Fixed(SERIAL), PL011..PL011 + 1, &[node])?;
+    let DeviceNumber { major, minor } = UART_DEVICE;
+    let node = DeviceNode::new("ttyAMA0", minor, 0o660);
+    crate::drivers::register(Arc::new(Serial), Major::Fixed(major), minor..minor + 1, &[node])?;
     pty::register()?;
     process::exit::set_session_end_handler(job_control::on_session_end);
+    process::terminal_ties::set_terminal_finder(job_control::seen_from_outside);
     console::start();
     Ok(())
 }

@@ -5,6 +5,7 @@
 
 use super::{Terminal, devices};
 use crate::drivers::OpenContext;
+use crate::fs::attributes::DeviceNumber;
 use crate::fs::file::Readiness;
 use crate::fs::flags::{AccessMode, OpenFlags};
 use crate::process::signal::{self, SignalInfo};
@@ -181,6 +182,12 @@ pub(super) fn on_session_end(session: Tid) {
     };
     signal_group(foreground, Signal::HUP);
     signal_group(foreground, Signal::CONT);
+}
+
+/// What procfs shows of a process's controlling terminal.
+pub(super) fn seen_from_outside(process: &Process) -> Option<(DeviceNumber, Tid)> {
+    let terminal = devices::controlling_terminal(process)?;
+    Some((terminal.port.device(), terminal.ownership().foreground))
 }
 
 /// What /dev/tty stands for.

@@ -2,12 +2,16 @@
 //!
 //! Owns nothing. Never sleeps.
 
+use crate::fs::attributes::DeviceNumber;
 use alloc::sync::Arc;
 use arrayvec::ArrayVec;
 
 /// Where a terminal's bytes come from and go to. Nothing here sleeps; all of it may be called from interrupt handlers and under
 /// spin locks, up to a terminal's line.
 pub trait Port: Send + Sync {
+    /// The number of the terminal's device.
+    fn device(&self) -> DeviceNumber;
+
     /// Sends bytes: as many as there is room for, and the echo of what was typed.
     fn send(&self, bytes: &[u8]);
 

@@ -4,6 +4,7 @@ use super::{read, start, until_somebody_waits, write};
 use crate::arch::timer::now_ns;
 use crate::drivers::tty::{Port, Terminal};
 use crate::fs::anonymous::{self, Kind};
+use crate::fs::attributes::DeviceNumber;
 use crate::fs::file::{Direction, FileOps, Readiness};
 use crate::fs::flags::{AccessMode, OpenFlags};
 use crate::fs::open_file::OpenFile;
@@ -27,6 +28,10 @@ static SHOWN: SpinLock<Vec<u8>> = SpinLock::new(rank::CONSOLE, Vec::new());
 static PAUSED: AtomicBool = AtomicBool::new(false);
 
 impl Port for Screen {
+    fn device(&self) -> DeviceNumber {
+        DeviceNumber::default()
+    }
+
     fn send(&self, bytes: &[u8]) {
         SHOWN.lock().extend_from_slice(bytes);
     }

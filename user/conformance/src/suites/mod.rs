@@ -69,6 +69,7 @@ mod splice;
 mod splice_memory;
 mod symlinks;
 mod terminal_jobs;
+mod terminal_shell;
 mod termios;
 mod threads;
 mod time;
@@ -108,6 +109,7 @@ pub static ALL: &[Suite] = &[
     Suite { name: "pty", tests: pty::tests },
     Suite { name: "pty_limits", tests: pty_limits::tests },
     Suite { name: "terminal_jobs", tests: terminal_jobs::tests },
+    Suite { name: "terminal_shell", tests: terminal_shell::tests },
     Suite { name: "termios", tests: termios::tests },
     Suite { name: "unix_names", tests: unix_names::tests },
     Suite { name: "unix_connections", tests: unix_connections::tests },

@@ -25,6 +25,7 @@ crate::tests! {
     leader_gives_the_terminal_up_for_its_session,
     member_gives_the_terminal_up_for_itself,
     group_and_session_are_told_to_the_session_and_the_master,
+    proc_stat_names_the_terminal_and_its_foreground_group,
     foreground_is_a_group_of_the_session,
     keys_signal_the_foreground_group_only,
     stop_key_stops_the_foreground_group,
@@ -101,6 +102,11 @@ fn put(terminal: i32, group: i32) -> Outcome {
 fn stopped_by(child: Child) -> Result<Option<i32>, Failure> {
     let status = process::wait4(child.pid, libc::WUNTRACED)?.map(|(_, Status(status))| status);
     Ok(status.filter(|status| libc::WIFSTOPPED(*status)).map(|status| libc::WSTOPSIG(status)))
+}
+
+/// Whether a child neither has ended nor is stopped.
+fn is_running(child: Child) -> Result<bool, Failure> {
+    Ok(matches!(process::state_of(child.pid)?, 'R' | 'S'))
 }
 
 fn end(child: Child) -> Outcome {
@@ -279,6 +285,26 @@ fn group_and_session_are_told_to_the_session_and_the_master() -> Outcome {
     end(child)
 }
 
+/// `tty_nr` and `tpgid` of the calling process.
+fn terminal_in_proc() -> Result<(i64, i64), Failure> {
+    let line = std::fs::read_to_string("/proc/self/stat")?;
+    let after_name = line.rsplit_once(") ").map(|(_, fields)| fields).unwrap_or_default();
+    let fields: Vec<i64> = after_name.split(' ').skip(1).filter_map(|field| field.trim().parse().ok()).collect();
+    Ok((fields[3], fields[4]))
+}
+
+fn proc_stat_names_the_terminal_and_its_foreground_group() -> Outcome {
+    let pair = Pair::silent()?;
+    let number = terminal::number(pair.master)?;
+    leader(|| {
+        expect_eq(terminal_in_proc()?, (0, -1), "terminal and foreground group of a leader without")?;
+        terminal::ioctl(pair.terminal, TIOCSCTTY, 0)?;
+        let device = i64::from(136 << 8 | number & 0xff | (number & !0xff) << 12);
+        expect_eq(terminal_in_proc()?, (device, i64::from(process::getpid())), "terminal and foreground group")
+    })?
+    .expect_success()
+}
+
 fn foreground_is_a_group_of_the_session() -> Outcome {
     let pair = Pair::open()?;
     let outside = getpgid(0)?;
@@ -305,7 +331,7 @@ fn keys_signal_the_foreground_group_only() -> Outcome {
             put(pair.terminal, front.pid)?;
             pair.type_in(key)?;
             expect_eq(front.wait()?.signalled(), Some(sent), "what ends the job in the foreground")?;
-            expect_eq(process::state_of(back.pid)?, 'S', "the state of the job in the background")?;
+            expect(is_running(back)?, "the job in the background lives")?;
             end(back)?;
         }
         Ok(())
@@ -492,7 +518,6 @@ fn closed_master_hangs_the_leader_up() -> Outcome {
                 process::pause();
             }
         })?;
-        front.wait_until_asleep()?;
         put(pair.terminal, front.pid)?;
         fd::write(ready.write, b"x")?;
         fd::read(heard.read, &mut [0; 1])?;
@@ -500,7 +525,7 @@ fn closed_master_hangs_the_leader_up() -> Outcome {
         expect(pending.contains(&SIGHUP) && pending.contains(&SIGCONT), "SIGHUP and SIGCONT are pending")?;
         expect(!has_terminal(), "/dev/tty cannot be opened")?;
         // The rest of the session hears only when its leader ends.
-        expect_eq(process::state_of(front.pid)?, 'S', "the state of the foreground job")?;
+        expect(is_running(front)?, "the foreground job lives")?;
         end(front)
     })?;
     fd::read(ready.read, &mut [0; 1])?;

@@ -5,6 +5,8 @@
 
 use super::numbers::Number;
 use crate::drivers::tty::{Notice, Port};
+use crate::fs::attributes::DeviceNumber;
+use crate::fs::devpts;
 use crate::fs::file::Readiness;
 use crate::sync::{SpinGuard, SpinLock, WaitQueue, rank};
 use alloc::collections::VecDeque;
@@ -210,6 +212,10 @@ impl Link {
 }
 
 impl Port for Link {
+    fn device(&self) -> DeviceNumber {
+        DeviceNumber::new(devpts::SLAVE_MAJOR, self.number())
+    }
+
     fn send(&self, bytes: &[u8]) {
         let mut state = self.lock();
         let room = (OUTPUT_BYTES + ECHO_BYTES).saturating_sub(state.output.len());
