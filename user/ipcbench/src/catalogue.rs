@@ -3,6 +3,7 @@
 use crate::benchmark::{Amount, Benchmark, Carry, Load};
 use crate::mechanism::Mechanism;
 use crate::mechanism::eventfd::EventFd;
+use crate::mechanism::fifo::Fifo;
 use crate::mechanism::futex::Futex;
 use crate::mechanism::hello::Hello;
 use crate::mechanism::hello_mmap::HelloMmap;
@@ -10,6 +11,7 @@ use crate::mechanism::hello_splice::HelloSplice;
 use crate::mechanism::myipc::MyIpc;
 use crate::mechanism::pipe::Pipe;
 use crate::mechanism::shared_memory;
+use crate::mechanism::unix_socket;
 use crate::operation::calibration::{CLOCK, LOOP};
 use crate::operation::fork::FORK_EXIT_WAIT;
 use crate::operation::null_call::NULL_CALL;
@@ -57,6 +59,10 @@ pub fn catalogue(size: Option<usize>) -> Vec<Box<dyn Benchmark>> {
     all.extend(carried(|| Futex, TOKEN_LOADS));
     all.extend(carried(|| EventFd, TOKEN_LOADS));
     all.extend(carried(|| Pipe, &byte_loads));
+    all.extend(carried(|| Fifo, &byte_loads));
+    all.extend(carried(|| unix_socket::STREAM, &byte_loads));
+    all.extend(carried(|| unix_socket::DATAGRAM, &byte_loads));
+    all.extend(carried(|| unix_socket::SEQPACKET, &byte_loads));
     all.extend(carried(|| shared_memory::POSIX, &byte_loads));
     all.extend(carried(|| shared_memory::FUTEX, &byte_loads));
     all.extend(carried(|| MyIpc, &byte_loads));
@@ -104,7 +110,9 @@ mod tests {
     #[test]
     fn what_was_asked_for_is_there() {
         let names = names(None);
-        for mechanism in ["pipe", "shm", "shm-futex", "myipc", "hello", "hello-mmap", "hello-splice"] {
+        let ours = ["myipc", "hello", "hello-mmap", "hello-splice"];
+        let sockets = ["unix-stream", "unix-dgram", "unix-seqpacket"];
+        for mechanism in ["pipe", "fifo", "shm", "shm-futex"].into_iter().chain(sockets).chain(ours) {
             for load in ["latency/1", "messages/64", "messages/1024", "chunks/512", "chunks/4096", "chunks/65536"] {
                 assert!(names.contains(&format!("{mechanism}/{load}")), "{mechanism}/{load}");
             }

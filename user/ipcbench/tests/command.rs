@@ -81,10 +81,11 @@ fn the_table_ends_with_a_comparison() {
     assert!(output.status.success(), "{}", text(&output.stderr));
     let lines: Vec<_> = text(&output.stdout).lines().collect();
     assert!(lines[0].starts_with("benchmark ") && lines[0].ends_with(" MB/s"));
-    assert_eq!(lines.len(), 13, "a head, five rows and four more or why not, and a comparison of one load: {lines:#?}");
-    let compared: Vec<_> = lines[11].split_whitespace().collect();
-    assert_eq!(compared[..6], ["ns/op", "futex", "eventfd", "pipe", "shm", "shm-futex"]);
-    assert!(lines[12].starts_with("latency/1 "));
+    assert_eq!(lines.len(), 17, "a head, nine rows and four more or why not, and a comparison of one load: {lines:#?}");
+    let compared: Vec<_> = lines[15].split_whitespace().collect();
+    assert_eq!(compared[..5], ["ns/op", "futex", "eventfd", "pipe", "fifo"]);
+    assert_eq!(compared[5..10], ["unix-stream", "unix-dgram", "unix-seqpacket", "shm", "shm-futex"]);
+    assert!(lines[16].starts_with("latency/1 "));
 }
 
 #[test]

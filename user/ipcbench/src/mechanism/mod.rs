@@ -6,6 +6,7 @@
 
 pub mod descriptor;
 pub mod eventfd;
+pub mod fifo;
 pub mod futex;
 pub mod hello;
 pub mod hello_mmap;
@@ -14,6 +15,7 @@ pub mod myipc;
 pub mod pipe;
 pub mod semaphore;
 pub mod shared_memory;
+pub mod unix_socket;
 
 use std::io;
 
