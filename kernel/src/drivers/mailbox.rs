@@ -4,6 +4,7 @@
 use super::module::{Description, Module, Parameter, Refusal, Start, Values};
 use super::{CharDriver, DeviceNode, Major, OpenContext};
 use crate::fs::file::{Direction, FileOps, Io, Readiness};
+use crate::fs::flags::AccessMode;
 use crate::mm::user::{Sink, Source};
 use crate::sync::{Mutex, MutexGuard, WaitQueue, rank};
 use alloc::sync::Arc;
@@ -46,36 +47,43 @@ impl Mailbox {
     }
 }
 
-impl FileOps for Mailbox {
+/// What a descriptor has of the box. `possible`: what it may do there at all, and poll tells it of.
+struct Opening {
+    mailbox: Arc<Mailbox>,
+    possible: Readiness,
+}
+
+impl FileOps for Opening {
     fn try_read(&self, _: &Io, sink: &mut Sink<'_>) -> Result<usize> {
-        let byte = self.byte.lock();
+        let byte = self.mailbox.byte.lock();
         let value = (*byte).ok_or(Errno::EAGAIN)?;
         let moved = sink.copy_from_slice(&[value])?; // EFAULT: the byte is still there
         if moved == 1 {
-            self.put(byte, None);
+            self.mailbox.put(byte, None);
         }
         Ok(moved)
     }
 
     fn try_write(&self, _: &Io, source: &mut Source<'_>) -> Result<usize> {
-        let byte = self.byte.lock();
+        let byte = self.mailbox.byte.lock();
         if byte.is_some() {
             return Err(Errno::EAGAIN);
         }
         let mut value = [0];
         let moved = source.copy_to_slice(&mut value)?;
         if moved == 1 {
-            self.put(byte, Some(value[0]));
+            self.mailbox.put(byte, Some(value[0]));
         }
         Ok(moved)
     }
 
     fn readiness(&self) -> Readiness {
-        if self.is_full.load(Ordering::Relaxed) { Readiness::READABLE } else { Readiness::WRITABLE }
+        let is_full = self.mailbox.is_full.load(Ordering::Relaxed);
+        self.possible & if is_full { Readiness::READABLE } else { Readiness::WRITABLE }
     }
 
     fn wait_queue(&self, direction: Direction) -> Option<&WaitQueue> {
-        Some(if direction == Direction::Read { &self.readers } else { &self.writers })
+        Some(if direction == Direction::Read { &self.mailbox.readers } else { &self.mailbox.writers })
     }
 }
 
@@ -86,8 +94,11 @@ impl CharDriver for Driver {
         "mailbox"
     }
 
-    fn open(&self, _: u32, _: &OpenContext<'_>) -> Result<Arc<dyn FileOps>> {
-        Ok(self.0.clone())
+    fn open(&self, _: u32, context: &OpenContext<'_>) -> Result<Arc<dyn FileOps>> {
+        let mut possible = Readiness::empty();
+        possible.set(Readiness::READABLE, context.access.contains(AccessMode::READ));
+        possible.set(Readiness::WRITABLE, context.access.contains(AccessMode::WRITE));
+        Ok(Arc::new(Opening { mailbox: self.0.clone(), possible }))
     }
 }
 

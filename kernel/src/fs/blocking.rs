@@ -14,7 +14,7 @@ use postern_core::errno::{Errno, Result};
 use postern_core::signal_set::Signal;
 use postern_sync::{Place, Sleep, Unserved};
 
-/// Reads from a stream: waits until there is something, or the end.
+/// Reads from a stream: waits until there is something, or the end. No bytes are there always.
 ///
 /// # Errors
 /// EAGAIN (O_NONBLOCK), ERESTARTSYS (a signal), and what the file says.
@@ -22,12 +22,13 @@ use postern_sync::{Place, Sleep, Unserved};
 pub fn read(file: &OpenFile, sink: &mut Sink<'_>) -> Result<usize> {
     let io = Io { offset: None, flags: file.flags() };
     match file.ops().try_read(&io, sink) {
+        Err(Errno::EAGAIN) if sink.remaining() == 0 => Ok(0),
         Err(Errno::EAGAIN) if !io.flags.contains(OpenFlags::NONBLOCK) => wait_to_read(&**file.ops(), &io, sink),
         result => result,
     }
 }
 
-/// Writes to a stream: waits until all of `source` is delivered.
+/// Writes to a stream: waits until all of `source` is delivered. For no bytes there is always room, unless they are a message.
 ///
 /// # Errors
 /// EAGAIN (O_NONBLOCK), ERESTARTSYS (a signal), and what the file says, if nothing was delivered; what was delivered counts more.
@@ -37,6 +38,7 @@ pub fn write(file: &OpenFile, source: &mut Source<'_>) -> Result<usize> {
     let wanted = source.remaining();
     match file.ops().try_write(&io, source) {
         Ok(delivered) if delivered >= wanted => Ok(delivered),
+        Err(Errno::EAGAIN) if wanted == 0 && !file.ops().takes_empty_messages() => Ok(0),
         first if io.flags.contains(OpenFlags::NONBLOCK) => first,
         Ok(delivered) => write_rest(&**file.ops(), &io, source, wanted, delivered),
         Err(Errno::EAGAIN) => write_rest(&**file.ops(), &io, source, wanted, 0),
@@ -123,7 +125,8 @@ fn read_passed_over(line: Line<'_>, place: Place, io: &Io, sink: &mut Sink<'_>) 
 fn write_rest(ops: &dyn FileOps, io: &Io, source: &mut Source<'_>, wanted: usize, first: usize) -> Result<usize> {
     let mut delivered = first;
     loop {
-        if delivered >= wanted || source.remaining() + delivered != wanted {
+        // An empty message, of which nothing is left from the beginning, is delivered by the attempt.
+        if wanted != 0 && delivered >= wanted || source.remaining() + delivered != wanted {
             return Ok(delivered);
         }
         if delivered != 0 {

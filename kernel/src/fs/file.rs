@@ -106,6 +106,12 @@ pub trait FileOps: Any + Send + Sync {
         Err(Errno::EINVAL)
     }
 
+    /// Whether a write of no bytes is a message like any other, and may have to wait for room. Of every other file a transfer of
+    /// no bytes succeeds at once, whatever an attempt says of "not now".
+    fn takes_empty_messages(&self) -> bool {
+        false
+    }
+
     /// The ring of pages behind it: splice(2) and its kin then move the ring's pages themselves, and ask neither of the two
     /// attempts that follow.
     fn page_queue(&self) -> Option<&dyn PageQueue> {

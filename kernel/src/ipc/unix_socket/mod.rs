@@ -180,6 +180,10 @@ impl FileOps for Socket {
         self.try_send(source, &mut Outgoing::default())
     }
 
+    fn takes_empty_messages(&self) -> bool {
+        self.kind != SocketType::Stream
+    }
+
     fn readiness(&self) -> Readiness {
         let (incoming, outgoing) = (self.incoming.readiness(), self.outgoing.readiness());
         let of_reader = Readiness::READABLE | Readiness::RDHUP | Readiness::ERR;

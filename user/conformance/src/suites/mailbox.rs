@@ -4,7 +4,7 @@ use super::modules::{reload, unloaded};
 use crate::check::{Failure, Outcome, expect_eq, expect_errno};
 use crate::sys::splice::splice;
 use crate::sys::{fd, hello, memory, path, process, ready};
-use libc::{EAGAIN, EBUSY, EFAULT, O_NONBLOCK, O_RDWR, POLLIN, POLLOUT, SPLICE_F_NONBLOCK};
+use libc::{EAGAIN, EBUSY, EFAULT, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY, POLLIN, POLLOUT, SPLICE_F_NONBLOCK};
 
 crate::tests! {
     a_byte_goes_in_and_comes_out,
@@ -12,6 +12,8 @@ crate::tests! {
     a_longer_write_is_delivered_byte_by_byte,
     o_nonblock_gives_eagain,
     poll_tells_which_of_both_is_possible,
+    transfers_of_no_bytes_never_wait,
+    poll_tells_an_opening_only_of_what_it_may_do,
     a_fault_leaves_the_byte_where_it_is,
     the_parameter_is_what_is_in_the_box_at_first,
     an_open_mailbox_cannot_be_unloaded,
@@ -64,6 +66,30 @@ fn poll_tells_which_of_both_is_possible() -> Outcome {
     expect_eq(ready::revents(file, both)?, POLLOUT, "revents of an empty box")?;
     fd::write(file, b"x")?;
     expect_eq(ready::revents(file, both)?, POLLIN, "revents of a full one")
+}
+
+fn transfers_of_no_bytes_never_wait() -> Outcome {
+    for flags in [0, O_NONBLOCK] {
+        let file = open("", flags)?;
+        expect_eq(fd::read(file, &mut [])?, 0, "bytes read of an empty box")?;
+        fd::write(file, b"x")?;
+        expect_eq(fd::read(file, &mut [])?, 0, "bytes read of a full box")?;
+        expect_eq(fd::write(file, b"")?, 0, "bytes written to a full box")?;
+        expect_eq(fd::read_up_to(file, 1)?, b"x".to_vec(), "the byte")?;
+        expect_eq(fd::write(file, b"")?, 0, "bytes written to an empty box")?;
+        expect_eq(ready::revents(file, POLLIN | POLLOUT)?, POLLOUT, "revents of the empty box")?;
+        fd::close(file)?;
+    }
+    Ok(())
+}
+
+fn poll_tells_an_opening_only_of_what_it_may_do() -> Outcome {
+    let both = POLLIN | POLLOUT;
+    let file = open("", 0)?;
+    let (reader, writer) = (path::open("/dev/mailbox", O_RDONLY, 0)?, path::open("/dev/mailbox", O_WRONLY, 0)?);
+    expect_eq((ready::revents(reader, both)?, ready::revents(writer, both)?), (0, POLLOUT), "revents of an empty box")?;
+    fd::write(file, b"x")?;
+    expect_eq((ready::revents(reader, both)?, ready::revents(writer, both)?), (POLLIN, 0), "revents of a full one")
 }
 
 fn a_fault_leaves_the_byte_where_it_is() -> Outcome {

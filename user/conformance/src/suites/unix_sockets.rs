@@ -20,6 +20,7 @@ crate::tests! {
     message_that_does_not_fit_is_cut_and_flagged,
     msg_trunc_returns_the_real_length,
     empty_message_arrives_as_zero_bytes,
+    empty_message_waits_for_room_like_any_other,
     peek_leaves_the_bytes_there,
     waitall_waits_until_the_buffer_is_full,
     recv_blocks_until_the_peer_sends,
@@ -120,6 +121,25 @@ fn msg_trunc_returns_the_real_length() -> Outcome {
     let length = socket::recv(b, &mut [0; 2], MSG_TRUNC | MSG_PEEK)?;
     expect_eq(length, 10, "the length")?;
     expect_eq(socket::recv_up_to(b, 99, 0)?, b"0123456789", "the message")
+}
+
+fn empty_message_waits_for_room_like_any_other() -> Outcome {
+    let [a, b] = socket::pair(SOCK_DGRAM)?;
+    fd::fcntl(a, libc::F_SETFL, libc::O_NONBLOCK)?;
+    let mut messages = 0;
+    while fd::write(a, b"x").is_ok() {
+        messages += 1;
+    }
+    expect_errno(fd::write(a, b""), EAGAIN)?;
+    fd::fcntl(a, libc::F_SETFL, 0)?;
+    let writer = process::spawn(|| expect_eq(fd::write(a, b"")?, 0, "bytes of the empty message"))?;
+    writer.wait_until_asleep()?;
+    for _ in 0..messages {
+        expect_eq(fd::read(b, &mut [0; 9])?, 1, "bytes of a message")?;
+    }
+    writer.expect_success()?;
+    expect_eq(fd::fionread(b)?, 0, "bytes of the next")?;
+    expect_eq(socket::recvmsg(b, 9, libc::MSG_DONTWAIT)?.bytes, b"", "the empty message")
 }
 
 fn empty_message_arrives_as_zero_bytes() -> Outcome {
