@@ -3,7 +3,9 @@
 use super::fs::World;
 use super::ipc::{Job, pattern, read, start, until_somebody_waits, with_user_pages, write};
 use crate::drivers::module::{self, list};
+use crate::fs::attributes::DeviceNumber;
 use crate::fs::devfs;
+use crate::fs::procfs;
 use crate::fs::file::{Direction, Readiness};
 use crate::fs::flags::OpenFlags;
 use crate::fs::open_file::{At, OpenFile, Switch};
@@ -31,6 +33,7 @@ pub const TESTS: &[(&str, fn())] = &[
     ("it_is_always_ready_and_cannot_be_polled", always_ready),
     ("sizes_are_checked", sizes),
     ("an_open_device_keeps_the_module", busy),
+    ("a_report_that_is_gone_keeps_no_module_and_hides_no_error", report_is_gone),
     ("a_thousand_loads_leave_frames_and_heap_exactly_as_before", thousand),
 ];
 
@@ -230,6 +233,20 @@ fn busy() {
     assert_eq!(list().iter().map(|loaded| loaded.module().unwrap().users()).sum::<usize>(), 1);
     drop(file);
     assert_eq!(module::unload("myipc"), Ok(()));
+}
+
+fn report_is_gone() {
+    super::fs::prepare();
+    load("").unwrap();
+    procfs::remove("postern/myipc").unwrap();
+    assert_eq!(module::unload("myipc"), Ok(()));
+    // Not all of its nodes can be made: what was, goes, and the error is that of the node.
+    devfs::add("myipc1", DeviceNumber::new(1, 3), 0o600).unwrap();
+    assert_eq!(load(""), Err(Errno::EEXIST));
+    assert_eq!(procfs::remove("postern/myipc"), Err(Errno::ENOENT));
+    devfs::remove("myipc1").unwrap();
+    load("").unwrap();
+    module::unload("myipc").unwrap();
 }
 
 fn thousand() {

@@ -77,12 +77,15 @@ fn init(values: &Values) -> core::result::Result<Arc<dyn Module>, Refusal> {
     let devices = [Device::new("myipc0", size, arithmetic)?, Device::new("myipc1", size, arithmetic)?];
     procfs::add_source(REPORT, 0o444, Arc::new(counters::Report(devices.clone())))?;
     let nodes = [DeviceNode::new("myipc0", 0, 0o666), DeviceNode::new("myipc1", 1, 0o666)];
-    match super::register(Arc::new(Driver(devices.clone())), Major::Dynamic, 0..DEVICES, &nodes) {
-        Ok(major) => Ok(Arc::new(Registered { major, devices })),
-        Err(error) => {
-            procfs::remove(REPORT)?;
-            Err(error.into())
-        }
+    let registered = super::register(Arc::new(Driver(devices.clone())), Major::Dynamic, 0..DEVICES, &nodes);
+    let major = registered.inspect_err(|_| remove_report())?;
+    Ok(Arc::new(Registered { major, devices }))
+}
+
+/// On the way out: that the report should be gone already keeps nobody from going on, and is told in the log.
+fn remove_report() {
+    if let Err(error) = procfs::remove(REPORT) {
+        log::warn!("myipc: /proc/{REPORT} cannot be removed: {error}");
     }
 }
 
@@ -102,6 +105,7 @@ impl Module for Registered {
     fn exit(&self) -> Result<()> {
         super::unregister(self.major, 0)?;
         // Nobody opens a device any more. The devices go with this module and the last reader of its report.
-        procfs::remove(REPORT)
+        remove_report();
+        Ok(())
     }
 }
