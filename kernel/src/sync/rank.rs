@@ -10,20 +10,20 @@ pub const LOADING: Rank = Rank::sleeping(5, "loading");
 pub const NAMESPACE: Rank = Rank::sleeping(10, "namespace");
 /// `exec` and `fork` of one process exclude each other.
 pub const PROCESS_IMAGE: Rank = Rank::sleeping(30, "process image");
+/// Who hears that a control group has gone: held while they are told.
+pub const CGROUP_LISTENERS: Rank = Rank::sleeping(32, "cgroup listeners");
+/// Which epoll instance waits for which: changes of that.
+pub const EPOLL_NESTING: Rank = Rank::sleeping(33, "epoll nesting");
 /// An open file's position.
 pub const FILE_POSITION: Rank = Rank::sleeping(35, "file position");
 /// The writers of a regular file, one after the other.
 pub const FILE_WRITE: Rank = Rank::sleeping(36, "file write");
 /// A directory's entries: read with the position of the open directory held.
 pub const DIRECTORY: Rank = Rank::sleeping(37, "directory");
-/// Moving processes between control groups, making and removing these.
-pub const CGROUP_CHANGES: Rank = Rank::sleeping(39, "cgroup changes");
-/// Who hears that a control group has gone: held while they are told.
-pub const CGROUP_LISTENERS: Rank = Rank::sleeping(32, "cgroup listeners");
 /// An epoll instance.
 pub const EPOLL: Rank = Rank::sleeping(38, "epoll");
-/// Which epoll instance waits for which: changes of that.
-pub const EPOLL_NESTING: Rank = Rank::sleeping(33, "epoll nesting");
+/// Moving processes between control groups, making and removing these.
+pub const CGROUP_CHANGES: Rank = Rank::sleeping(39, "cgroup changes");
 /// The parameters of a module: set with the position of their file held.
 pub const MODULE_PARAMETERS: Rank = Rank::sleeping(39, "module parameters");
 /// A pipe's ring. Splicing holds it, or a driver's, over PAGES, ADDRESS_SPACE and another ring's lock only: docs/splice.md.
@@ -38,10 +38,10 @@ pub const DRIVER: Rank = Rank::sleeping(45, "driver");
 pub const EVENTFD: Rank = Rank::sleeping(46, "eventfd");
 /// One direction of a connection of sockets, or of a socket for datagrams.
 pub const SOCKET: Rank = Rank::sleeping(47, "socket");
-/// The kernel's sides of a driver's ring in shared memory: taken over by programs with the instance locked.
-pub const MAPPED_RING: Rank = Rank::sleeping(49, "mapped ring");
 /// A terminal.
 pub const TTY: Rank = Rank::sleeping(48, "tty");
+/// The kernel's sides of a driver's ring in shared memory: taken over by programs with the instance locked.
+pub const MAPPED_RING: Rank = Rank::sleeping(49, "mapped ring");
 /// An address space's areas and tables.
 pub const ADDRESS_SPACE: Rank = Rank::sleeping(60, "address space");
 /// The pages of a file or shared object.
