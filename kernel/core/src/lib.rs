@@ -31,6 +31,7 @@ pub mod machine;
 pub mod module_image;
 pub mod module_parameter;
 pub mod newc;
+pub mod number;
 pub mod page_ring;
 pub mod path;
 pub mod pending_signals;

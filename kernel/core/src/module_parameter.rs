@@ -8,6 +8,7 @@
 mod tests;
 
 use crate::command_line::{CommandLine, same_key};
+use crate::number::parse_unsigned;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -154,13 +155,7 @@ fn parse_number(text: &str) -> Option<u64> {
         b'M' | b'm' => (&text[..text.len() - 1], 20),
         _ => (text, 0),
     };
-    let (digits, radix) = match digits.as_bytes() {
-        [b'0', b'x' | b'X', ..] => (&digits[2..], 16),
-        [b'0', _, ..] => (&digits[1..], 8),
-        _ => (digits, 10),
-    };
-    // from_str_radix takes a sign, which is no digit of a number without sign.
-    let number = u64::from_str_radix(digits, radix).ok().filter(|_| !digits.starts_with('+'))?;
+    let number = parse_unsigned(digits.as_bytes()).ok()?;
     number.checked_mul(1 << shift)
 }
 

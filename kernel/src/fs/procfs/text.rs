@@ -16,6 +16,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 use postern_core::errno::{Errno, Result};
+use postern_core::number::parse_unsigned;
 use postern_core::page_ring::Offer;
 
 /// Text that is being made; may hold any bytes.
@@ -202,11 +203,14 @@ impl FileOps for TextFile {
     }
 }
 
-/// The number in what was written, with or without a newline.
+/// The number in what was written, in C's notation as in Linux, with or without a newline.
 ///
 /// # Errors
 /// EINVAL.
-pub fn parse_number<N: core::str::FromStr>(bytes: &[u8]) -> Result<N> {
-    let text = core::str::from_utf8(bytes).map_err(|_| Errno::EINVAL)?;
-    text.trim_matches(|c: char| c.is_ascii_whitespace() || c == '\0').parse().map_err(|_| Errno::EINVAL)
+pub fn parse_number<N: TryFrom<u64>>(bytes: &[u8]) -> Result<N> {
+    let is_blank = |byte: &u8| byte.is_ascii_whitespace() || *byte == 0;
+    let start = bytes.iter().position(|byte| !is_blank(byte)).ok_or(Errno::EINVAL)?;
+    let end = bytes.iter().rposition(|byte| !is_blank(byte)).ok_or(Errno::EINVAL)?;
+    let number = parse_unsigned(&bytes[start..=end]).map_err(|_| Errno::EINVAL)?;
+    N::try_from(number).map_err(|_| Errno::EINVAL)
 }

@@ -11,6 +11,7 @@ use std::io::{self, Write};
 
 crate::tests! {
     values_out_of_bounds_are_refused,
+    values_may_be_hexadecimal_or_octal,
     numbers_below_it_are_used_again_until_none_is_free,
     number_of_a_group_is_not_given_while_the_group_has_members,
 }
@@ -44,6 +45,21 @@ fn values_out_of_bounds_are_refused() -> Outcome {
         expect_eq(refusal, Some(EINVAL), &format!("errno for {value}"))?;
     }
     expect_eq(pid_max()?, before, "the value after that")
+}
+
+fn values_may_be_hexadecimal_or_octal() -> Outcome {
+    needs_root()?;
+    let before = pid_max()?;
+    for text in [format!("{before:#x}\n"), format!(" 0{before:o}")] {
+        match set(&text) {
+            Err(error) if matches!(error.raw_os_error(), Some(EROFS | EACCES)) => {
+                return skip("needs a writable /proc/sys");
+            }
+            other => other?,
+        }
+        expect_eq(pid_max()?, before, "the value after that")?;
+    }
+    Ok(())
 }
 
 /// The value that was in force before, which is put back.
