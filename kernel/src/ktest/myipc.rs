@@ -5,10 +5,10 @@ use super::ipc::{Job, pattern, read, start, until_somebody_waits, with_user_page
 use crate::drivers::module::{self, list};
 use crate::fs::attributes::DeviceNumber;
 use crate::fs::devfs;
-use crate::fs::procfs;
 use crate::fs::file::{Direction, Readiness};
 use crate::fs::flags::OpenFlags;
 use crate::fs::open_file::{At, OpenFile, Switch};
+use crate::fs::procfs;
 use crate::mm::user::{Sink, Source};
 use crate::mm::{frame, heap};
 use alloc::boxed::Box;

@@ -4,7 +4,7 @@
 //! as long as that begins with the group. Threaded groups proper (`cgroup.type` "threaded") do not exist here.
 //! Specification: cgroup-v2.rst, "Controlling controllers" and "Threads"; kernel/cgroup/cgroup.c.
 
-use super::{CgroupId, Hierarchy, Life, ROOT};
+use super::{CgroupId, DEEPEST, Group, Hierarchy, ROOT};
 use crate::errno::{Errno, Result};
 
 bitflags::bitflags! {
@@ -60,7 +60,7 @@ impl<H: Clone> Hierarchy<H> {
     pub fn controllers(&self, id: CgroupId) -> Result<Controllers> {
         Ok(match self.alive(id)?.parent {
             None => Controllers::all(),
-            Some(parent) => self.alive(parent)?.delegated,
+            Some(parent) => self.groups.get(parent).ok_or(Errno::ENODEV)?.delegated,
         })
     }
 
@@ -88,18 +88,25 @@ impl<H: Clone> Hierarchy<H> {
         if !self.controllers(id)?.contains(enable) {
             return Err(Errno::ENOENT);
         }
-        // A removed child that still counts for something has nobody left to hand a controller to.
-        let is_live_child = |group: &super::Group<H>| group.parent == Some(id) && group.life == Life::Alive;
-        let hands_on = |group: &super::Group<H>| is_live_child(group) && group.delegated.intersects(disable);
-        if !disable.is_empty() && self.groups.values().any(hands_on) {
+        // There is one controller: a child that hands on anything hands on this one.
+        if !disable.is_empty() && self.alive(id)?.delegating_children != 0 {
             return Err(Errno::EBUSY);
         }
         if !enable.is_empty() {
             self.check_delegation(id)?;
         }
-        self.alive_mut(id)?.delegated = (old | enable) - disable;
-        if (enable | disable).contains(Controllers::PIDS) {
-            self.groups.values_mut().filter(|group| group.parent == Some(id)).for_each(|group| group.pids.reset());
+        let new = (old | enable) - disable;
+        let group = self.alive_mut(id)?;
+        group.delegated = new;
+        // The groups below learn from it, when they are next looked at, that what they know is void.
+        group.delegations = group.delegations.wrapping_add(u32::from(new != old));
+        let parent = group.parent;
+        if let Some(parent) = parent.and_then(|place| self.groups.get_mut(place)) {
+            match (old.is_empty(), new.is_empty()) {
+                (true, false) => parent.delegating_children += 1,
+                (false, true) => parent.delegating_children -= 1,
+                _ => {}
+            }
         }
         Ok(())
     }
@@ -133,26 +140,20 @@ impl<H: Clone> Hierarchy<H> {
         self.alive(id)?;
         Ok(if !self.is_valid_domain(id) {
             Kind::DomainInvalid
-        } else if self.is_threaded_root(id) {
+        } else if self.group(id).is_some_and(is_threaded_root) {
             Kind::DomainThreaded
         } else {
             Kind::Domain
         })
     }
 
-    /// Processes in the group compete with those below it. The root is above such rules.
-    fn is_threaded_root(&self, id: CgroupId) -> bool {
-        let group = self.groups.get(&id);
-        id != ROOT && group.is_some_and(|group| group.members != 0 && !group.delegated.is_empty())
-    }
-
     /// Whether nothing below would compete with processes in the group.
     fn can_be_threaded(&self, id: CgroupId) -> bool {
-        id == ROOT || self.groups.get(&id).is_some_and(|group| group.populated_children == 0)
+        id == ROOT || self.group(id).is_some_and(|group| group.populated_children == 0)
     }
 
     fn is_valid_domain(&self, id: CgroupId) -> bool {
-        !self.upwards(id).skip(1).any(|above| self.is_threaded_root(above))
+        !self.upwards(id).skip(1).any(is_threaded_root)
     }
 
     /// A group's place in the hierarchy.
@@ -181,8 +182,11 @@ impl<H: Clone> Hierarchy<H> {
 
     /// Whether the limits allow one more group below `parent`.
     pub(super) fn check_room(&self, parent: CgroupId) -> Result<()> {
-        for (id, depth) in self.upwards(parent).zip(1..) {
-            let shape = self.shape(id)?;
+        if self.alive(parent)?.depth >= DEEPEST {
+            return Err(Errno::EAGAIN);
+        }
+        for (group, depth) in self.upwards(parent).zip(1..) {
+            let shape = group.shape;
             let is_full = shape.max_descendants.is_some_and(|max| shape.descendants >= max);
             if is_full || shape.max_depth.is_some_and(|max| depth > max) {
                 return Err(Errno::EAGAIN);
@@ -190,4 +194,9 @@ impl<H: Clone> Hierarchy<H> {
         }
         Ok(())
     }
+}
+
+/// Processes in the group compete with those below it. The root is above such rules.
+fn is_threaded_root<H>(group: &Group<H>) -> bool {
+    group.id != ROOT && group.members != 0 && !group.delegated.is_empty()
 }

@@ -9,8 +9,13 @@
 //! | `mod` | making and removing groups, members, moving |
 //! | `pids` | charges and their limit |
 //! | `control` | controllers, kinds of group, limits of the hierarchy |
+//! | `arena` | where groups lie |
 //! | `number` | numbers as these files take them |
+//!
+//! What is done at each fork and end of a thread takes one search for the group by its id, and then a step for each group above it,
+//! of which there are at most [`DEEPEST`]; what is done at a change of controllers takes as long with however many groups.
 
+mod arena;
 mod control;
 mod number;
 mod pids;
@@ -27,11 +32,16 @@ use crate::errno::{Errno, Result};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use arena::{Arena, Place};
+use core::cmp::Ordering;
 
 /// The number of a control group: never used again, and its directory's inode number.
 pub type CgroupId = u64;
 /// The root group's.
 pub const ROOT: CgroupId = 1;
+/// How deep groups may lie below the root, whatever `cgroup.max.depth` says: every fork takes a step for each level, and the caller
+/// a spin lock over them.
+pub const DEEPEST: u32 = 128;
 
 /// A file of a group whose contents have changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -74,8 +84,11 @@ enum Life {
 /// A group.
 #[derive(Debug)]
 struct Group<H> {
+    id: CgroupId,
     handle: H,
-    parent: Option<CgroupId>,
+    parent: Option<Place>,
+    /// How many groups are above it.
+    depth: u32,
     name: Box<[u8]>,
     life: Life,
     /// Processes in it that have not ended.
@@ -83,25 +96,33 @@ struct Group<H> {
     /// Groups right below it, and how many of those are populated.
     children: u32,
     populated_children: u32,
+    /// How many of them hand something down themselves.
+    delegating_children: u32,
     shape: Shape,
     /// The controllers it hands to its children (`cgroup.subtree_control`).
     delegated: Controllers,
+    /// How often that was changed.
+    delegations: u32,
     pids: Pids,
 }
 
 impl<H> Group<H> {
-    fn new(handle: H, parent: Option<CgroupId>, name: &[u8]) -> Self {
+    fn new(id: CgroupId, handle: H, parent: Option<(Place, &Self)>, name: &[u8]) -> Self {
         Self {
+            id,
             handle,
-            parent,
+            parent: parent.map(|(place, _)| place),
+            depth: parent.map_or(0, |(_, parent)| parent.depth + 1),
             name: name.into(),
             life: Life::Alive,
             members: 0,
             children: 0,
             populated_children: 0,
+            delegating_children: 0,
             shape: Shape::default(),
             delegated: Controllers::empty(),
-            pids: Pids::default(),
+            delegations: 0,
+            pids: Pids::since(parent.map_or(0, |(_, parent)| parent.delegations)),
         }
     }
 
@@ -113,14 +134,18 @@ impl<H> Group<H> {
 /// The hierarchy. `H` is what the kernel keeps for each group.
 #[derive(Debug)]
 pub struct Hierarchy<H> {
-    groups: BTreeMap<CgroupId, Group<H>>,
+    groups: Arena<Group<H>>,
+    /// Where each is.
+    places: BTreeMap<CgroupId, Place>,
     next: CgroupId,
 }
 
 impl<H: Clone> Hierarchy<H> {
     /// The root group alone.
     pub fn new(root: H) -> Self {
-        Self { groups: BTreeMap::from([(ROOT, Group::new(root, None, b""))]), next: ROOT + 1 }
+        let mut groups = Arena::new();
+        let place = groups.insert(Group::new(ROOT, root, None, b""));
+        Self { groups, places: BTreeMap::from([(ROOT, place)]), next: ROOT + 1 }
     }
 
     /// Makes a group below `parent`; its id, for which `handle` makes what is kept.
@@ -128,6 +153,7 @@ impl<H: Clone> Hierarchy<H> {
     /// # Errors
     /// ENOENT if `parent` was removed; EINVAL for a name with a newline; EAGAIN beyond a limit of the hierarchy.
     pub fn create(&mut self, parent: CgroupId, name: &[u8], handle: impl FnOnce(CgroupId) -> H) -> Result<CgroupId> {
+        let parent_place = self.place(parent).ok_or(Errno::ENOENT)?;
         self.alive(parent).map_err(|_| Errno::ENOENT)?;
         // It would make /proc/PID/cgroup ambiguous.
         if name.contains(&b'\n') {
@@ -136,11 +162,13 @@ impl<H: Clone> Hierarchy<H> {
         self.check_room(parent)?;
         let id = self.next;
         self.next += 1;
-        self.groups.insert(id, Group::new(handle(id), Some(parent), name));
-        if let Some(parent) = self.groups.get_mut(&parent) {
+        let above = self.groups.get(parent_place).map(|group| (parent_place, group));
+        let place = self.groups.insert(Group::new(id, handle(id), above, name));
+        self.places.insert(id, place);
+        if let Some(parent) = self.groups.get_mut(parent_place) {
             parent.children += 1;
         }
-        self.for_ancestors(parent, |group| group.shape.descendants += 1);
+        self.for_ancestors(Some(parent_place), |group| group.shape.descendants += 1);
         Ok(id)
     }
 
@@ -155,13 +183,16 @@ impl<H: Clone> Hierarchy<H> {
         };
         group.life = Life::Removed;
         let is_charged = group.pids.current() != 0;
+        let was_delegating = !group.delegated.is_empty();
         if !is_charged {
-            self.groups.remove(&id);
+            self.forget(id);
         }
-        if let Some(parent) = self.groups.get_mut(&parent) {
+        if let Some(parent) = self.groups.get_mut(parent) {
             parent.children -= 1;
+            // A removed child that still counts for something has nobody left to hand a controller to.
+            parent.delegating_children -= u32::from(was_delegating);
         }
-        self.for_ancestors(parent, |group| {
+        self.for_ancestors(Some(parent), |group| {
             group.shape.descendants -= 1;
             group.shape.removed_descendants += u32::from(is_charged);
         });
@@ -183,7 +214,7 @@ impl<H: Clone> Hierarchy<H> {
 
     /// How many groups there are, the root and removed ones included.
     pub fn count(&self) -> usize {
-        self.groups.len()
+        self.places.len()
     }
 
     /// Whether the group has living processes, in it or below.
@@ -197,11 +228,8 @@ impl<H: Clone> Hierarchy<H> {
     /// The path of a group, also of a removed one, from the root group.
     pub fn path(&self, id: CgroupId) -> Vec<u8> {
         let mut names: Vec<&[u8]> = Vec::new();
-        let mut at = self.groups.get(&id);
-        while let Some(group) = at {
-            let Some(parent) = group.parent else { break };
+        for group in self.upwards(id).filter(|group| group.parent.is_some()) {
             names.push(&group.name);
-            at = self.groups.get(&parent);
         }
         if names.is_empty() {
             return b"/".into();
@@ -211,18 +239,21 @@ impl<H: Clone> Hierarchy<H> {
 
     /// Whether `id` is `ancestor` or lies below it.
     pub fn is_within(&self, id: CgroupId, ancestor: CgroupId) -> bool {
-        self.upwards(id).any(|at| at == ancestor)
+        self.upwards(id).any(|at| at.id == ancestor)
     }
 
     /// The lowest group that both are, or lie below.
     pub fn common_ancestor(&self, one: CgroupId, other: CgroupId) -> CgroupId {
-        let (mut one, mut other) = (one, other);
+        let (mut one, mut other) = (self.upwards(one).peekable(), self.upwards(other).peekable());
         // A group's id is larger than its parent's: the larger of two different ones is not the common one.
-        while one != other {
-            let larger = if one > other { &mut one } else { &mut other };
-            *larger = self.parent(*larger).unwrap_or(ROOT);
+        while let (Some(left), Some(right)) = (one.peek(), other.peek()) {
+            match left.id.cmp(&right.id) {
+                Ordering::Equal => return left.id,
+                Ordering::Greater => drop(one.next()),
+                Ordering::Less => drop(other.next()),
+            }
         }
-        one
+        ROOT
     }
 
     /// A first process comes from nowhere.
@@ -263,26 +294,36 @@ impl<H: Clone> Hierarchy<H> {
     }
 
     fn alive(&self, id: CgroupId) -> Result<&Group<H>> {
-        self.groups.get(&id).filter(|group| group.life == Life::Alive).ok_or(Errno::ENODEV)
+        self.group(id).filter(|group| group.life == Life::Alive).ok_or(Errno::ENODEV)
     }
 
     fn alive_mut(&mut self, id: CgroupId) -> Result<&mut Group<H>> {
-        self.groups.get_mut(&id).filter(|group| group.life == Life::Alive).ok_or(Errno::ENODEV)
+        let place = self.place(id).ok_or(Errno::ENODEV)?;
+        self.groups.get_mut(place).filter(|group| group.life == Life::Alive).ok_or(Errno::ENODEV)
     }
 
-    fn parent(&self, id: CgroupId) -> Option<CgroupId> {
-        self.groups.get(&id).and_then(|group| group.parent)
+    fn place(&self, id: CgroupId) -> Option<Place> {
+        self.places.get(&id).copied()
+    }
+
+    fn group(&self, id: CgroupId) -> Option<&Group<H>> {
+        self.groups.get(self.place(id)?)
+    }
+
+    fn forget(&mut self, id: CgroupId) {
+        if let Some(place) = self.places.remove(&id) {
+            drop(self.groups.remove(place));
+        }
     }
 
     /// `id` and all above it, upwards.
-    fn upwards(&self, id: CgroupId) -> impl Iterator<Item = CgroupId> {
-        core::iter::successors(Some(id), |&at| self.parent(at))
+    fn upwards(&self, id: CgroupId) -> impl Iterator<Item = &Group<H>> {
+        core::iter::successors(self.group(id), |group| self.groups.get(group.parent?))
     }
 
-    /// Changes `id` and all above it.
-    fn for_ancestors(&mut self, id: CgroupId, mut change: impl FnMut(&mut Group<H>)) {
-        let mut at = Some(id);
-        while let Some(group) = at.and_then(|id| self.groups.get_mut(&id)) {
+    /// Changes the group at `at` and all above it.
+    fn for_ancestors(&mut self, mut at: Option<Place>, mut change: impl FnMut(&mut Group<H>)) {
+        while let Some(group) = at.and_then(|place| self.groups.get_mut(place)) {
             change(group);
             at = group.parent;
         }
@@ -291,8 +332,8 @@ impl<H: Clone> Hierarchy<H> {
     /// A group has gained or lost a member: who becomes populated or empty by that hears of it.
     fn change_members(&mut self, id: CgroupId, change: i32, notices: &mut Notices<H>) {
         let mut is_own = true;
-        let mut at = Some(id);
-        while let Some(group) = at.and_then(|id| self.groups.get_mut(&id)) {
+        let mut at = self.place(id);
+        while let Some(group) = at.and_then(|place| self.groups.get_mut(place)) {
             let was_populated = group.is_populated();
             let count = if is_own { &mut group.members } else { &mut group.populated_children };
             *count = count.saturating_add_signed(change);

@@ -4,7 +4,8 @@
 //! Counts are kept for every group, as a group's count is that of its whole subtree; the limit binds, and the files are there, where
 //! the parent hands the controller down. Specification: cgroup-v2.rst, "PID"; kernel/cgroup/pids.c.
 
-use super::{CgroupId, Hierarchy, Life, Notice, Notices};
+use super::arena::Place;
+use super::{CgroupId, Group, Hierarchy, Life, Notice, Notices};
 use crate::errno::{Errno, Result};
 use alloc::vec::Vec;
 
@@ -21,6 +22,9 @@ pub struct Pids {
     hits: u64,
     /// How often this group's was.
     own_hits: u64,
+    /// As of which change of what the parent hands down this is: the controller has come or gone with each later one, and all but
+    /// the count is void.
+    delegations: u32,
 }
 
 impl Pids {
@@ -49,9 +53,18 @@ impl Pids {
         self.own_hits
     }
 
-    /// The controller has come to the group, or leaves it: only the count is kept.
-    pub(super) fn reset(&mut self) {
-        *self = Self { current: self.current, peak: self.current, ..Self::default() };
+    /// No charges, since the parent's change of this number.
+    pub(super) fn since(delegations: u32) -> Self {
+        Self { delegations, ..Self::default() }
+    }
+
+    /// What it is after so many changes of the parent: if the controller has come to the group, or left it, only the count is kept.
+    fn after(self, delegations: u32) -> Self {
+        if self.delegations == delegations {
+            self
+        } else {
+            Self { current: self.current, peak: self.current, delegations, ..Self::default() }
+        }
     }
 
     fn has_room(&self, charges: u32) -> bool {
@@ -70,43 +83,67 @@ impl<H: Clone> Hierarchy<H> {
     /// # Errors
     /// Whom a limit that is concerns: the call is to say EAGAIN.
     pub fn try_charge(&mut self, id: CgroupId) -> core::result::Result<(), Notices<H>> {
-        let full = self.upwards(id).find(|at| self.groups.get(at).is_some_and(|group| !group.pids.has_room(1)));
-        match full {
-            None => {
-                self.charge(id, 1);
-                Ok(())
+        let own = self.place(id);
+        let mut at = own;
+        while let Some((place, group)) = at.and_then(|place| self.groups.get(place).map(|group| (place, group))) {
+            if !self.pids_of(group).has_room(1) {
+                return Err(self.note_hit(place));
             }
-            Some(full) => Err(self.note_hit(full)),
+            at = group.parent;
         }
+        self.add(own, 1);
+        Ok(())
+    }
+
+    /// What is true of `group` now.
+    fn pids_of(&self, group: &Group<H>) -> Pids {
+        let above = group.parent.and_then(|place| self.groups.get(place));
+        above.map_or(group.pids, |above| group.pids.after(above.delegations))
+    }
+
+    /// Changes what is known of the group at `at` and of all above it.
+    fn for_pids(&mut self, mut at: Option<Place>, mut change: impl FnMut(&mut Group<H>)) {
+        while let Some(place) = at
+            && let Some(group) = self.groups.get(place)
+        {
+            let now = self.pids_of(group);
+            at = group.parent;
+            if let Some(group) = self.groups.get_mut(place) {
+                group.pids = now;
+                change(group);
+            }
+        }
+    }
+
+    fn add(&mut self, at: Option<Place>, charges: u32) {
+        self.for_pids(at, |group| group.pids.add(charges));
     }
 
     /// Charges threads, whatever the limits.
     pub(super) fn charge(&mut self, id: CgroupId, charges: u32) {
-        self.for_ancestors(id, |group| group.pids.add(charges));
+        self.add(self.place(id), charges);
     }
 
     /// Gives charges back. A removed group without any is forgotten.
     pub fn uncharge(&mut self, id: CgroupId, charges: u32) {
         let mut forgotten: Vec<CgroupId> = Vec::new();
-        let mut at = Some(id);
-        while let Some((id, group)) = at.and_then(|id| self.groups.get_mut(&id).map(|group| (id, group))) {
+        self.for_pids(self.place(id), |group| {
             group.pids.current = group.pids.current.saturating_sub(charges);
             // Those below it come first.
             group.shape.removed_descendants -= u32::try_from(forgotten.len()).unwrap_or(u32::MAX);
             if group.life == Life::Removed && group.pids.current == 0 {
-                forgotten.push(id);
+                forgotten.push(group.id);
             }
-            at = group.parent;
-        }
+        });
         for id in forgotten {
-            self.groups.remove(&id);
+            self.forget(id);
         }
     }
 
-    fn note_hit(&mut self, full: CgroupId) -> Notices<H> {
+    fn note_hit(&mut self, full: Place) -> Notices<H> {
         let mut notices = Notices::default();
         let mut is_own = true;
-        self.for_ancestors(full, |group| {
+        self.for_pids(Some(full), |group| {
             if is_own {
                 group.pids.own_hits += 1;
                 notices.0.push((group.handle.clone(), Notice::PidsEventsLocal));
@@ -123,7 +160,7 @@ impl<H: Clone> Hierarchy<H> {
     /// # Errors
     /// ENODEV if it was removed.
     pub fn pids(&self, id: CgroupId) -> Result<Pids> {
-        self.alive(id).map(|group| group.pids)
+        self.alive(id).map(|group| self.pids_of(group))
     }
 
     /// Sets `pids.max`; what is charged already stays.
@@ -139,7 +176,8 @@ impl<H: Clone> Hierarchy<H> {
             Some(limit) if limit >= PIDS_MAX => return Err(Errno::EINVAL),
             Some(limit) => Some(u32::try_from(limit).map_err(|_| Errno::EINVAL)?),
         };
-        self.alive_mut(id)?.pids.limit = limit;
+        let now = self.pids(id)?;
+        self.alive_mut(id)?.pids = Pids { limit, ..now };
         Ok(())
     }
 }

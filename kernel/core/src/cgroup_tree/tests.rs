@@ -1,6 +1,8 @@
 //! The rules one by one. Specification: cgroup-v2.rst, kernel/cgroup/{cgroup,pids}.c of Linux.
 
-use super::{CgroupId, Controllers, Hierarchy, Kind, Notice, Notices, PIDS_MAX, ROOT, parse_integer, parse_limit};
+use super::{
+    CgroupId, Controllers, DEEPEST, Hierarchy, Kind, Notice, Notices, PIDS_MAX, ROOT, parse_integer, parse_limit,
+};
 use crate::errno::{Errno, Result};
 use std::vec;
 use std::vec::Vec;
@@ -45,6 +47,40 @@ fn ids_go_up_and_never_come_back() {
     assert_eq!((first, second), (2, 3));
     assert!(!groups.is_alive(first) && groups.is_alive(second));
     assert_eq!(groups.handle(first), Err(Errno::ENODEV));
+}
+
+#[test]
+fn groups_lie_at_most_so_deep_whatever_the_limits_say() {
+    let mut groups = groups();
+    let mut lowest = ROOT;
+    for _ in 0..DEEPEST {
+        lowest = make(&mut groups, lowest, "d");
+    }
+    assert_eq!(groups.create(lowest, b"d", |id| id), Err(Errno::EAGAIN));
+    groups.set_max_depth(ROOT, Some(DEEPEST + 9)).unwrap();
+    assert_eq!(groups.create(lowest, b"d", |id| id), Err(Errno::EAGAIN));
+    assert_eq!(groups.shape(ROOT).unwrap().descendants, DEEPEST);
+    let _ = told(groups.enter(lowest));
+    assert_eq!(groups.pids(ROOT).unwrap().current(), 1);
+}
+
+#[test]
+fn a_controller_that_comes_again_finds_the_count_alone_even_if_nobody_looked_meanwhile() {
+    let mut groups = groups();
+    let group = make(&mut groups, ROOT, "a");
+    enable(&mut groups, ROOT).unwrap();
+    groups.set_pids_limit(group, Some(2)).unwrap();
+    let _ = told(groups.enter(group));
+    fork(&mut groups, group).unwrap();
+    assert!(fork(&mut groups, group).is_err());
+    groups.uncharge(group, 1);
+    disable(&mut groups, ROOT).unwrap();
+    enable(&mut groups, ROOT).unwrap();
+    let pids = groups.pids(group).unwrap();
+    assert_eq!((pids.current(), pids.peak(), pids.limit(), pids.hits(), pids.own_hits()), (1, 1, None, 0, 0));
+    fork(&mut groups, group).unwrap();
+    fork(&mut groups, group).unwrap();
+    assert_eq!(groups.pids(group).unwrap().peak(), 3);
 }
 
 #[test]
