@@ -47,19 +47,19 @@ programs: image packages ## Build target/postern/programs.cpio, of programs that
 
 # Before anything is built: a slip should not cost minutes.
 checked-run:
-	@tools/run --check $(call quoted,CMD)
+	@tools/run --check -- $(call quoted,CMD)
 
 checked-linux:
-	@tools/run --check --linux $(call quoted,CMD)
+	@tools/run --check --linux -- $(call quoted,CMD)
 
 checked-debug:
-	@tools/run --check --gdb $(call quoted,CMD)
+	@tools/run --check --gdb -- $(call quoted,CMD)
 
 checked-bench:
-	@tools/run --check --bench $(call quoted,BENCH)
+	@tools/run --check --bench -- $(call quoted,BENCH)
 
 run: checked-run image ## Boot to a shell (^A x ends QEMU), or run CMD="ipcbench --quick" and power off
-	@tools/run $(call quoted,CMD)
+	@tools/run -- $(call quoted,CMD)
 
 # As run with CMD, but on the kernel that has the in-kernel tests, with debug assertions and the order of locks checked.
 run-tests-kernel: checked-run image
@@ -67,18 +67,18 @@ run-tests-kernel: checked-run image
 		cargo test --package postern --target $(KERNEL_TARGET) -- quiet TERM=dumb -- -c \"'$(value CMD)'\"
 
 linux: checked-linux image packages ## As run, but on Debian's Linux in the place of Postern
-	@tools/run --linux $(call quoted,CMD)
+	@tools/run --linux -- $(call quoted,CMD)
 
 test: setup ## Run every test: host, in-kernel and conformance in the guest, with 1 and 4 CPUs
 	cargo test
 
 bench: checked-bench image ## Run the benchmarks counted in instructions: the same output every time (BENCH=command)
-	@tools/run --bench $(call quoted,BENCH)
+	@tools/run --bench -- $(call quoted,BENCH)
 
 debug: checked-debug image ## As run, but wait for gdb; prints the line that attaches it, with symbols
 	@command -v gdb-multiarch >/dev/null || echo "debug: no gdb-multiarch here; as root: apt-get install gdb-multiarch" >&2
 	@echo "In another terminal: gdb-multiarch -ex 'target remote localhost:1234' '$$(realpath '$(KERNEL_ELF)')'"
-	@tools/run --gdb $(call quoted,CMD)
+	@tools/run --gdb -- $(call quoted,CMD)
 
 check: setup ## Check formatting, lints, the direction of imports and the places of unsafe code
 	cargo fmt --all --check

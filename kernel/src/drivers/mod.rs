@@ -136,6 +136,7 @@ pub fn register(driver: Arc<dyn CharDriver>, major: Major, minors: Range<u32>, n
         if let Err(error) = added {
             // The nodes made so far are this driver's; others of these names are not.
             if let Some(region) = take(major, first) {
+                log::info!("{}: /dev/{} cannot be made: {error}", region.driver.name(), node.name);
                 remove_nodes(&region.nodes[..entered]);
             }
             return Err(error);

@@ -15,10 +15,11 @@ mod sys;
 
 use check::Failure;
 use harness::{Suite, Test, Verdict};
+use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
-const USAGE: &str = "usage: conformance [--list] [--only SUBSTRING] [--suite NAME] [--timeout SECONDS]";
+const USAGE: &str = "usage: conformance [--help] [--list] [--only SUBSTRING] [--suite NAME] [--timeout SECONDS]";
 
 /// What the command line asks for.
 struct Request {
@@ -33,6 +34,10 @@ fn main() -> ExitCode {
     if let Some(code) = probe::run_if_asked(&arguments) {
         return code;
     }
+    if arguments.iter().any(|word| word == "--help") {
+        println!("{USAGE}");
+        return ExitCode::SUCCESS;
+    }
     let request = match parse(&arguments) {
         Ok(request) => request,
         Err(reason) => {
@@ -46,10 +51,10 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     }
     if request.list {
-        for (name, _) in &chosen {
-            println!("{name}");
-        }
-        return ExitCode::SUCCESS;
+        let names: Vec<_> = chosen.iter().map(|(name, _)| name.as_str()).collect();
+        // Whoever reads may have seen enough: no error of ours.
+        let told = std::io::stdout().write_all((names.join("\n") + "\n").as_bytes());
+        return if told.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
     match report(&chosen, request.limit) {
         Ok(0) => ExitCode::SUCCESS,

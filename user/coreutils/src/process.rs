@@ -19,6 +19,8 @@ struct Process {
     virtual_kib: Option<u64>,
     resident_kib: Option<u64>,
     ticks: Option<u64>,
+    /// The program's, as the kernel cuts it.
+    name: String,
     command: String,
 }
 
@@ -38,7 +40,7 @@ impl Process {
         process.take_stat(stat.as_deref().unwrap_or_default());
         let line = text("cmdline").unwrap_or_default();
         let line = line.trim_end_matches('\0').replace('\0', " ");
-        process.command = if line.is_empty() { format!("[{}]", process.command) } else { line };
+        process.command = if line.is_empty() { format!("[{}]", process.name) } else { line };
         Some(process)
     }
 
@@ -49,7 +51,7 @@ impl Process {
             };
             let first = value.split_whitespace().next().unwrap_or_default();
             match key {
-                "Name" => first.clone_into(&mut self.command),
+                "Name" => first.clone_into(&mut self.name),
                 "State" => self.state = first.chars().next(),
                 "PPid" => self.parent = first.parse().ok(),
                 "Uid" => self.uid = value.split_whitespace().nth(1).unwrap_or(first).parse().ok(),
@@ -67,8 +69,8 @@ impl Process {
         };
         let fields: Vec<_> = tail.split_whitespace().collect();
         let number = |index: usize| fields.get(index).and_then(|field| field.parse::<u64>().ok());
-        if self.command.is_empty() {
-            head.split_once('(').map_or(head, |(_, name)| name).clone_into(&mut self.command);
+        if self.name.is_empty() {
+            head.split_once('(').map_or(head, |(_, name)| name).clone_into(&mut self.name);
         }
         self.state = self.state.or_else(|| fields.first()?.chars().next());
         self.parent = self.parent.or_else(|| number(1)?.try_into().ok());
@@ -128,7 +130,7 @@ pub fn pidof(invocation: &Invocation) -> Outcome {
     let found = all.iter().filter(|process| {
         let program = process.command.split(' ').next().unwrap_or_default();
         let program = program.rsplit('/').next().unwrap_or_default();
-        names.iter().any(|name| name == program)
+        names.iter().any(|name| *name == program || *name == process.name.as_str())
     });
     let pids: Vec<_> = found.map(|process| process.pid.to_string()).collect();
     if pids.is_empty() {
@@ -223,7 +225,7 @@ mod tests {
         let mut process = Process::default();
         process.take_stat("7 (a) b) c) S 3 7 7 0 -1 0 1 2 3 4 50 60 0");
         assert_eq!(
-            (process.command.as_str(), process.state, process.parent, process.ticks),
+            (process.name.as_str(), process.state, process.parent, process.ticks),
             ("a) b) c", Some('S'), Some(3), Some(110))
         );
     }

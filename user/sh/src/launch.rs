@@ -20,6 +20,22 @@ fn hold_signals() -> SigSet {
     signals.thread_swap_mask(SigmaskHow::SIG_BLOCK).unwrap_or_else(|_| SigSet::empty())
 }
 
+/// Waits until the terminal is this process group's, which stops until then like any job that wants to read in the background.
+/// `false`: there is no terminal, or the group is nobody's job and cannot stop.
+fn wait_for_foreground() -> bool {
+    /// So often somebody may continue it in the background.
+    const CONTINUATIONS: usize = 64;
+    for _ in 0..CONTINUATIONS {
+        match system::terminal_group() {
+            Ok(group) if group == nix::unistd::getpgrp() => return true,
+            // Fails only for a wrong signal.
+            Ok(_) => drop(nix::sys::signal::kill(Pid::from_raw(0), Signal::SIGTTIN)),
+            Err(_) => return false,
+        }
+    }
+    false
+}
+
 fn release_signals(mask: SigSet) {
     // The same.
     let _ = mask.thread_set_mask();
@@ -162,6 +178,7 @@ impl Shell {
     /// be had, jobs are process groups.
     pub fn become_interactive(&mut self) {
         self.options.interactive = true;
+        let is_foreground = wait_for_foreground();
         system::set_disposition(Signal::SIGINT, Disposition::Note);
         for signal in SHELL_IGNORES {
             system::set_disposition(*signal, Disposition::Ignore);
@@ -169,8 +186,7 @@ impl Shell {
         let own = nix::unistd::getpid();
         // A session leader is a group leader already and may not (and need not) move.
         let placed = setpgid(own, own).is_ok() || nix::unistd::getpgrp() == own;
-        self.options.job_control =
-            placed && system::terminal_group().is_ok() && system::set_terminal_group(own).is_ok();
+        self.options.job_control = is_foreground && placed && system::set_terminal_group(own).is_ok();
     }
 
     /// Prints a message about jobs.

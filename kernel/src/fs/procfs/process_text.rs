@@ -204,8 +204,7 @@ fn thread_lines(process: &ProcessSnapshot, thread: &ThreadSnapshot, text: &mut T
             _ => {}
         }
     }
-    put!(text, "\nvoluntary_ctxt_switches:\t{}\n", thread.voluntary_switches);
-    put!(text, "nonvoluntary_ctxt_switches:\t{}\n", thread.involuntary_switches);
+    text.push(b"\n");
 }
 
 fn state_name(state: u8) -> &'static str {

@@ -66,10 +66,6 @@ pub struct ThreadSnapshot {
     pub affinity: u64,
     /// Signals.
     pub signals: SignalMasks,
-    /// Times it gave up the CPU.
-    pub voluntary_switches: u64,
-    /// Times it lost the CPU.
-    pub involuntary_switches: u64,
 }
 
 /// One process at one moment.

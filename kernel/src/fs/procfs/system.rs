@@ -54,7 +54,7 @@ fn command_line(text: &mut Text) -> Result<()> {
 
 fn cpu_info(text: &mut Text) -> Result<()> {
     for cpu in 0..system().cpu_times_ns.len() {
-        put!(text, "processor\t: {cpu}\nFeatures\t: fp asimd cpuid\nCPU architecture: 8\n\n");
+        put!(text, "processor\t: {cpu}\nFeatures\t: fp asimd\nCPU architecture: 8\n\n");
     }
     Ok(())
 }
