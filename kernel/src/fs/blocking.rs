@@ -22,8 +22,7 @@ use postern_sync::{Place, Sleep, Unserved};
 pub fn read(file: &OpenFile, sink: &mut Sink<'_>) -> Result<usize> {
     let io = Io { offset: None, flags: file.flags() };
     match file.ops().try_read(&io, sink) {
-        Err(Errno::EAGAIN) if sink.remaining() == 0 => Ok(0),
-        Err(Errno::EAGAIN) if !io.flags.contains(OpenFlags::NONBLOCK) => wait_to_read(&**file.ops(), &io, sink),
+        Err(Errno::EAGAIN) => wait_to_read(&**file.ops(), &io, sink),
         result => result,
     }
 }
@@ -38,10 +37,24 @@ pub fn write(file: &OpenFile, source: &mut Source<'_>) -> Result<usize> {
     let wanted = source.remaining();
     match file.ops().try_write(&io, source) {
         Ok(delivered) if delivered >= wanted => Ok(delivered),
-        Err(Errno::EAGAIN) if wanted == 0 && !file.ops().takes_empty_messages() => Ok(0),
+        first => go_on_writing(&**file.ops(), &io, source, wanted, first),
+    }
+}
+
+/// What becomes of a write after a first attempt that did not take all.
+#[inline(never)]
+fn go_on_writing(
+    ops: &dyn FileOps,
+    io: &Io,
+    source: &mut Source<'_>,
+    wanted: usize,
+    first: Result<usize>,
+) -> Result<usize> {
+    match first {
+        Err(Errno::EAGAIN) if wanted == 0 && !ops.takes_empty_messages() => Ok(0),
         first if io.flags.contains(OpenFlags::NONBLOCK) => first,
-        Ok(delivered) => write_rest(&**file.ops(), &io, source, wanted, delivered),
-        Err(Errno::EAGAIN) => write_rest(&**file.ops(), &io, source, wanted, 0),
+        Ok(delivered) => write_rest(ops, io, source, wanted, delivered),
+        Err(Errno::EAGAIN) => write_rest(ops, io, source, wanted, 0),
         Err(error) => Err(error),
     }
 }
@@ -105,8 +118,15 @@ impl<'a> Line<'a> {
     }
 }
 
+/// After an attempt that said "not now".
 #[inline(never)]
 fn wait_to_read(ops: &dyn FileOps, io: &Io, sink: &mut Sink<'_>) -> Result<usize> {
+    if sink.remaining() == 0 {
+        return Ok(0);
+    }
+    if io.flags.contains(OpenFlags::NONBLOCK) {
+        return Err(Errno::EAGAIN);
+    }
     let line = Line::of(ops, Direction::Read)?;
     match line.wait_for(|| ops.try_read(io, sink)) {
         Ok(result) => result,
