@@ -1,7 +1,7 @@
 //! Every pointer argument of every call, given addresses that it cannot use: EFAULT, and nothing has changed.
 //!
-//! Owns the mechanism; the tables lie in `transfer`, `names`, `processes`, `waiting` and `terminals`, one line of meaning each. A case is
-//! tried with a null pointer (where that has no meaning of its own), an address where nothing is mapped, a kernel address,
+//! Owns the mechanism; the tables lie in `transfer`, `names`, `processes`, `waiting`, `terminals` and `sockets`, one line of meaning
+//! each. A case is tried with a null pointer (where that has no meaning of its own), an address where nothing is mapped, a kernel address,
 //! memory without access, read-only memory for what the kernel writes, and a range that begins well and runs into a hole. Where
 //! Linux reports the part that went well instead of EFAULT, so may the system under test. Specification: the ERRORS
 //! sections of section 2, and Linux itself.
@@ -9,6 +9,7 @@
 mod names;
 mod odd;
 mod processes;
+mod sockets;
 mod terminals;
 mod transfer;
 mod waiting;
@@ -81,7 +82,7 @@ impl Case {
 
 /// The tests: one for each case of the tables, and the odd ones.
 pub fn tests() -> Vec<Test> {
-    let tables = [transfer::CASES, names::CASES, processes::CASES, waiting::CASES, terminals::CASES];
+    let tables = [transfer::CASES, names::CASES, processes::CASES, waiting::CASES, terminals::CASES, sockets::CASES];
     let cases = tables.into_iter().flatten().map(|case| Test {
         name: format!("{}_that_cannot_be_used_gives_efault_and_changes_nothing", case.name),
         body: Box::new(|| try_case(case)),
