@@ -46,7 +46,7 @@ pub(super) fn ioctl(terminal: &Terminal, side: Side, request: u32, argument: usi
         command::TCSETSF2 => terminal.change_settings(settings2(argument)?, Typed::Flushed)?,
         command::TIOCGWINSZ => UserPtr::new(argument).write(&terminal.window())?,
         command::TIOCSWINSZ => terminal.set_window(UserPtr::<[u16; 4]>::new(argument).read()?),
-        command::FIONREAD => write_count(argument, terminal.lock().discipline.available())?,
+        command::FIONREAD => write_count(argument, terminal.available())?,
         command::TIOCOUTQ => write_count(argument, 0)?,
         command::TCFLSH => terminal.flush(argument)?,
         command::TCSBRK | command::TCSBRKP => terminal.check_access(Access::Change)?,
@@ -123,7 +123,13 @@ pub(super) fn write_count(address: usize, count: usize) -> Result<()> {
     UserPtr::new(address).write(&i32::try_from(count).unwrap_or(i32::MAX))
 }
 
+// Each of these gives its lock back before the answer is copied.
 impl Terminal {
+    /// Bytes that can be read.
+    fn available(&self) -> usize {
+        self.lock().discipline.available()
+    }
+
     fn termios(&self) -> Termios {
         *self.lock().discipline.termios()
     }
