@@ -4,7 +4,6 @@
 use super::module::{Description, Module, Parameter, Refusal, Start, Values};
 use super::{CharDriver, DeviceNode, Major, OpenContext};
 use crate::fs::file::{Direction, FileOps, Io, Readiness};
-use crate::fs::flags::AccessMode;
 use crate::mm::user::{Sink, Source};
 use crate::sync::{Mutex, MutexGuard, WaitQueue, rank};
 use alloc::sync::Arc;
@@ -66,11 +65,8 @@ impl FileOps for Opening {
 
     fn try_write(&self, _: &Io, source: &mut Source<'_>) -> Result<usize> {
         let byte = self.mailbox.byte.lock();
-        if byte.is_some() {
-            return Err(Errno::EAGAIN);
-        }
         let mut value = [0];
-        let moved = source.copy_to_slice(&mut value)?;
+        let moved = if byte.is_none() { source.copy_to_slice(&mut value)? } else { return Err(Errno::EAGAIN) };
         if moved == 1 {
             self.mailbox.put(byte, Some(value[0]));
         }
@@ -95,10 +91,7 @@ impl CharDriver for Driver {
     }
 
     fn open(&self, _: u32, context: &OpenContext<'_>) -> Result<Arc<dyn FileOps>> {
-        let mut possible = Readiness::empty();
-        possible.set(Readiness::READABLE, context.access.contains(AccessMode::READ));
-        possible.set(Readiness::WRITABLE, context.access.contains(AccessMode::WRITE));
-        Ok(Arc::new(Opening { mailbox: self.0.clone(), possible }))
+        Ok(Arc::new(Opening { mailbox: self.0.clone(), possible: context.access.readiness() }))
     }
 }
 

@@ -3,6 +3,7 @@
 
 use linux_raw_sys::general as abi;
 use postern_core::errno::{Errno, Result};
+use postern_core::readiness::Readiness;
 
 bitflags::bitflags! {
     /// `open(2)`'s flags without the access mode. Unknown bits are kept out, as Linux ignores them.
@@ -84,6 +85,14 @@ impl AccessMode {
             abi::O_RDWR => Ok(Self::READ_WRITE),
             _ => Err(Errno::EINVAL),
         }
+    }
+
+    /// What poll(2) may say to who has it: readers hear of data, writers of room.
+    pub fn readiness(self) -> Readiness {
+        let mut ready = Readiness::empty();
+        ready.set(Readiness::READABLE, self.contains(Self::READ));
+        ready.set(Readiness::WRITABLE, self.contains(Self::WRITE));
+        ready
     }
 
     /// The access mode as `F_GETFL` reports it.
