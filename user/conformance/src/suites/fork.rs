@@ -1,11 +1,10 @@
 //! fork and what parent and child share. Specification: fork(2), POSIX fork().
 
-use crate::check::{Outcome, expect, expect_eq, skip};
+use crate::check::{Outcome, expect, expect_eq};
 use crate::scratch;
 use crate::sys::fd::{self, Pipe};
 use crate::sys::memory::{self, PAGE};
 use crate::sys::{path, process, signal, time};
-use libc::SIGTERM;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -34,7 +33,6 @@ crate::tests! {
     vfork_child_runs_before_the_parent_goes_on,
     parent_that_waits_for_its_vfork_child_can_be_killed,
     group_that_is_killed_while_it_forks_leaves_nobody,
-    signal_to_a_group_during_a_fork_reaches_the_child_too,
 }
 
 static COUNTER: AtomicU32 = AtomicU32::new(0);
@@ -357,56 +355,4 @@ fn group_that_is_killed_while_it_forks_leaves_nobody() -> Outcome {
         fd::close(alive.read)?;
     }
     Ok(())
-}
-
-/// C libraries block every signal around fork, so that the parent cannot die of one in the middle: then the child has it as well
-/// as the parent. What comes just before the fork is the parent's alone; that is a matter of a few instructions.
-fn signal_to_a_group_during_a_fork_reaches_the_child_too() -> Outcome {
-    const ROUNDS: usize = 100;
-    /// The exit codes of the leader: the signal came during a fork, and the child has it or lacks it.
-    const HAS: i32 = 40;
-    const LACKS: i32 = 41;
-    if std::thread::available_parallelism().map_or(1, std::num::NonZero::get) < 2 {
-        return skip("needs two processors");
-    }
-    let (mut has, mut lacks) = (0, 0);
-    for _ in 0..ROUNDS {
-        let words = memory::shared(1)?;
-        let (alive, looked) = (words.word(0), words.word(4));
-        let leader = process::spawn(|| {
-            process::setpgid(0, 0)?;
-            signal::block(&[SIGTERM])?;
-            // Much to copy: the fork takes long.
-            let memory = memory::private(200)?;
-            (0..200).for_each(|page| memory.store(page * PAGE, 1));
-            alive.store(1, Ordering::SeqCst);
-            while signal::pending()?.is_empty() {
-                looked.store(0, Ordering::SeqCst);
-                let child = process::fork_with_flags(libc::SIGCHLD, || {
-                    while looked.load(Ordering::SeqCst) == 0 {
-                        std::hint::spin_loop();
-                    }
-                    if signal::pending().is_ok_and(|pending| pending.is_empty()) { LACKS } else { HAS }
-                })?;
-                let came = !signal::pending()?.is_empty();
-                looked.store(1, Ordering::SeqCst);
-                let code = child.wait()?.exited();
-                if came {
-                    process::exit(code.unwrap_or(1));
-                }
-            }
-            Ok(())
-        })?;
-        while alive.load(Ordering::SeqCst) == 0 {
-            std::hint::spin_loop();
-        }
-        process::kill(-leader.pid, SIGTERM)?;
-        match leader.wait()?.exited() {
-            Some(HAS) => has += 1,
-            Some(LACKS) => lacks += 1,
-            other => expect_eq(other, Some(0), "the leader's exit code")?,
-        }
-    }
-    expect(has > 0, "some signals come during a fork")?;
-    expect(lacks <= has / 4, &format!("nearly all children have it: {has} do, {lacks} do not"))
 }

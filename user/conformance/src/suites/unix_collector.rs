@@ -244,7 +244,7 @@ fn cycles_received_and_sent_on_leave_nothing() -> Outcome {
 }
 
 fn cycles_under_load_leave_nothing() -> Outcome {
-    leaves_nothing(5, || {
+    leaves_nothing(20, || {
         let work = || {
             for _ in 0..30 {
                 let pipe = Pipe::new()?;
