@@ -63,6 +63,10 @@ static REPORT_FD: AtomicI32 = AtomicI32::new(-1);
 /// # Errors
 /// Says what the kernel refused.
 pub fn prepare() -> Result<(), Failure> {
+    // A shell that starts this in the background has the keyboard's signals ignored, and tests would inherit that.
+    for number in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT] {
+        signal::default(number)?;
+    }
     signal::count(libc::SIGCHLD, 0)?;
     signal::block(&[libc::SIGCHLD])?;
     Ok(())
