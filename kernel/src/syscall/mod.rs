@@ -2,7 +2,8 @@
 //!
 //! The table below is the one place that joins Linux's numbers to functions. A function's own
 //! signature says how its argument registers are read ([`Register`]); errors are negated once, in
-//! [`dispatch`]. A number that is not in the table is ENOSYS, and is counted.
+//! [`dispatch`]. A number that is not in the table is ENOSYS, and is counted. What a call lacks of its man page, if anything,
+//! stands in its line; docs/system-calls.md is made of that (`cargo run -p check -- --renew`).
 //! Specification: Linux's include/uapi/asm-generic/unistd.h, syscall(2).
 
 pub mod exec;
@@ -147,9 +148,11 @@ fn exit_group(status: i32) -> Result<usize> {
 }
 
 macro_rules! table {
-    (plain { $($number:ident => $function:path,)* }
-     allocating { $($allocating_number:ident => $allocating_function:path,)* }
-     whole_frame { $($whole_number:ident => $whole_function:path,)* }) => {
+    (plain { $($(#[lacks = $lacks:literal])? $number:ident => $function:path,)* }
+     allocating {
+         $($(#[lacks = $allocating_lacks:literal])? $allocating_number:ident => $allocating_function:path,)*
+     }
+     whole_frame { $($(#[lacks = $whole_lacks:literal])? $whole_number:ident => $whole_function:path,)* }) => {
         #[inline]
         fn route(number: u32, frame: &TrapFrame) -> Option<Result<usize>> {
             Some(match number {
@@ -192,6 +195,7 @@ table! {
         __NR_copy_file_range => fs::copy_file_range,
         __NR_close => fs::close,
         __NR_close_range => fs::close_range,
+        #[lacks = "of terminals, what docs/terminals.md names"]
         __NR_ioctl => fs::ioctl,
         __NR_flock => fs::flock,
         __NR_fstat => fs::fstat,
@@ -218,6 +222,7 @@ table! {
         __NR_faccessat2 => fs::faccessat2,
         __NR_truncate => fs::truncate,
         __NR_ftruncate => fs::ftruncate,
+        #[lacks = "collapsing and inserting ranges (EOPNOTSUPP)"]
         __NR_fallocate => fs::fallocate,
         __NR_fsync => fs::fsync,
         __NR_fdatasync => fs::fdatasync,
@@ -227,12 +232,14 @@ table! {
         __NR_readahead => fs::readahead,
         __NR_umount2 => fs::umount2,
         // Pipes, events, readiness.
+        #[lacks = "priority inheritance (ENOSYS)"]
         __NR_futex => futex::futex,
         __NR_ppoll => poll::ppoll,
         __NR_pselect6 => poll::pselect6,
         __NR_epoll_pwait => poll::epoll_pwait,
         __NR_epoll_pwait2 => poll::epoll_pwait2,
         // Sockets.
+        #[lacks = "all families but AF_UNIX (EAFNOSUPPORT)"]
         __NR_socket => socket::socket,
         __NR_bind => socket::bind,
         __NR_listen => socket::listen,
@@ -245,11 +252,14 @@ table! {
         __NR_recvmmsg => socket::recvmmsg,
         __NR_getsockname => socket::getsockname,
         __NR_getpeername => socket::getpeername,
+        #[lacks = "SO_PEEK_OFF, SO_PASSPIDFD, SO_PEERPIDFD, filters, what concerns networks (ENOPROTOOPT)"]
         __NR_getsockopt => socket::getsockopt,
+        #[lacks = "SO_PEEK_OFF, SO_PASSPIDFD, SO_PEERPIDFD, filters, what concerns networks (ENOPROTOOPT)"]
         __NR_setsockopt => socket::setsockopt,
         // Memory.
         __NR_brk => memory::brk,
         __NR_munmap => memory::munmap,
+        #[lacks = "advice about speed has no effect"]
         __NR_madvise => memory::madvise,
         __NR_msync => memory::msync,
         __NR_mincore => memory::mincore,
@@ -258,11 +268,13 @@ table! {
         __NR_munlock => memory::munlock,
         __NR_mlockall => memory::mlockall,
         __NR_munlockall => memory::munlockall,
+        #[lacks = "the private barrier is as slow as the global one; the expedited others, and rseq's (EINVAL)"]
         __NR_membarrier => memory::membarrier,
         // Processes and threads.
         __NR_exit => exit,
         __NR_exit_group => exit_group,
         __NR_wait4 => process::wait4,
+        #[lacks = "P_PIDFD (EBADF)"]
         __NR_waitid => process::waitid,
         __NR_getpid => process::getpid,
         __NR_getppid => process::getppid,
@@ -274,13 +286,17 @@ table! {
         __NR_setpgid => process::setpgid,
         __NR_getsid => process::getsid,
         __NR_setsid => process::setsid,
+        #[lacks = "all time is user time; faults and switches are not counted"]
         __NR_getrusage => process::getrusage,
+        #[lacks = "all time is user time"]
         __NR_times => process::times,
         __NR_prlimit64 => process::prlimit64,
         __NR_getrlimit => process::getrlimit,
         __NR_setrlimit => process::setrlimit,
+        #[lacks = "seccomp, tracing, capabilities one by one, speculation, tagged addresses (EINVAL)"]
         __NR_prctl => process::prctl,
         __NR_personality => process::personality,
+        #[lacks = "namespaces (EINVAL)"]
         __NR_unshare => process::unshare,
         // Identity.
         __NR_getuid => identity::getuid,
@@ -300,6 +316,7 @@ table! {
         __NR_getgroups => identity::getgroups,
         __NR_setgroups => identity::setgroups,
         __NR_capget => identity::capget,
+        #[lacks = "single capabilities: root has all, others none"]
         __NR_capset => identity::capset,
         // Signals.
         __NR_kill => signal::kill,
@@ -328,8 +345,10 @@ table! {
         __NR_sched_getaffinity => sched::sched_getaffinity,
         __NR_sched_setaffinity => sched::sched_setaffinity,
         __NR_sched_getscheduler => sched::sched_getscheduler,
+        #[lacks = "the policy is kept and reported, and has no effect"]
         __NR_sched_setscheduler => sched::sched_setscheduler,
         __NR_sched_getparam => sched::sched_getparam,
+        #[lacks = "the priority is kept and reported, and has no effect"]
         __NR_sched_setparam => sched::sched_setparam,
         __NR_sched_get_priority_max => sched::sched_get_priority_max,
         __NR_sched_get_priority_min => sched::sched_get_priority_min,
@@ -339,17 +358,23 @@ table! {
         __NR_getcpu => sched::getcpu,
         // The system.
         __NR_uname => system::uname,
+        #[lacks = "load averages (0)"]
         __NR_sysinfo => system::sysinfo,
         __NR_getrandom => system::getrandom,
+        #[lacks = "kexec, suspend, Ctrl-Alt-Del"]
         __NR_reboot => system::reboot,
         __NR_sethostname => system::sethostname,
         __NR_setdomainname => system::setdomainname,
+        #[lacks = "clearing the log"]
         __NR_syslog => system::syslog,
+        #[lacks = "force; a module in use is EBUSY, and EWOULDBLOCK with O_NONBLOCK only"]
         __NR_delete_module => module::delete_module,
     }
     // Calls that leave kernel objects behind: refused while only the kernel's reserve of memory is left.
     allocating {
+        #[lacks = "O_TMPFILE (EOPNOTSUPP), O_DIRECT and O_ASYNC have no effect"]
         __NR_openat => fs::openat,
+        #[lacks = "O_TMPFILE (EOPNOTSUPP)"]
         __NR_openat2 => fs::openat2,
         __NR_mkdirat => fs::mkdirat,
         __NR_mknodat => fs::mknodat,
@@ -358,8 +383,11 @@ table! {
         __NR_renameat => fs::renameat,
         __NR_renameat2 => fs::renameat2,
         __NR_memfd_create => fs::memfd_create,
+        #[lacks = "propagation flags change nothing, for there is one tree"]
         __NR_mount => fs::mount,
+        #[lacks = "takes Postern's images only (docs/modules.md)"]
         __NR_init_module => module::init_module,
+        #[lacks = "takes Postern's images only (docs/modules.md)"]
         __NR_finit_module => module::finit_module,
         __NR_pipe2 => ipc::pipe2,
         __NR_eventfd2 => ipc::eventfd2,
@@ -370,23 +398,32 @@ table! {
         __NR_timerfd_settime => timer::timerfd_settime,
         __NR_epoll_create1 => poll::epoll_create1,
         __NR_epoll_ctl => poll::epoll_ctl,
+        #[lacks = "all families but AF_UNIX (EAFNOSUPPORT)"]
         __NR_socketpair => socket::socketpair,
+        #[lacks = "huge pages (ENOMEM, or EINVAL with a file)"]
         __NR_mmap => memory::mmap,
         __NR_mprotect => memory::mprotect,
         __NR_mremap => memory::mremap,
         __NR_dup => fs::dup,
         __NR_dup3 => fs::dup3,
+        #[lacks = "leases, F_NOTIFY, signals about readiness: F_SETOWN and its kin (EINVAL)"]
         __NR_fcntl => fs::fcntl,
         __NR_setitimer => signal::setitimer,
         __NR_rt_sigqueueinfo => signal::rt_sigqueueinfo,
         __NR_rt_tgsigqueueinfo => signal::rt_tgsigqueueinfo,
+        #[lacks = "out-of-band bytes (EOPNOTSUPP)"]
         __NR_sendmsg => socket::sendmsg,
+        #[lacks = "out-of-band bytes (EOPNOTSUPP)"]
         __NR_sendmmsg => socket::sendmmsg,
+        #[lacks = "out-of-band bytes (EOPNOTSUPP)"]
         __NR_sendto => socket::sendto,
     }
     whole_frame {
+        #[lacks = "namespaces (EINVAL), tracing, System V semaphore undo"]
         __NR_clone => process::clone,
+        #[lacks = "dynamically linked programs (ENOENT)"]
         __NR_execve => exec::execve,
+        #[lacks = "dynamically linked programs (ENOENT)"]
         __NR_execveat => exec::execveat,
         __NR_rt_sigreturn => signal::rt_sigreturn,
         __NR_sigaltstack => signal::sigaltstack,

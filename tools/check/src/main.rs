@@ -1,10 +1,12 @@
-//! `make check`'s own half: the direction of the kernel's imports, and the places of its unsafe code.
+//! `make check`'s own half: the direction of the kernel's imports, the places of its unsafe code, the page of system calls.
 //!
-//! Owns the walk over the files and the report; `source` reads one file, `rules` holds what is allowed.
+//! Owns the walk over the files and the report; `source` reads one file, `rules` holds what is allowed, `system_calls` makes
+//! the page. Arguments: `--renew` writes that page where it would be refused; the repository's root, if it is another one.
 //! Exit status 1 when anything is broken, with one `file:line: what` a line. Specification: docs/design.
 
 mod rules;
 mod source;
+mod system_calls;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -27,19 +29,47 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<ExitCode> {
-    let root = match std::env::args_os().nth(1) {
+    let mut words = std::env::args_os().skip(1).peekable();
+    let outdated = if words.next_if(|word| word == "--renew").is_some() { Outdated::Renew } else { Outdated::Refuse };
+    let root = match words.next() {
         Some(root) => PathBuf::from(root),
         None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?,
     };
     let mut ledger = Ledger::new();
-    let complaints = check(&root.join("kernel"), &mut ledger)?;
+    let in_kernel =
+        check(&root.join("kernel"), &mut ledger)?.into_iter().map(|complaint| format!("kernel/{complaint}"));
+    let complaints: Vec<String> = in_kernel.chain(check_page(&root, outdated)?).collect();
     for complaint in &complaints {
-        eprintln!("kernel/{complaint}");
+        eprintln!("{complaint}");
     }
     let entries: Vec<String> = ledger.iter().map(|(room, count)| format!("{room} {count}")).collect();
     println!("unsafe ledger: {}", entries.join(", "));
     println!("check: {} broken rules", complaints.len());
     Ok(if complaints.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What to do about a page that does not say what the table does.
+#[derive(Clone, Copy, PartialEq)]
+enum Outdated {
+    Refuse,
+    Renew,
+}
+
+/// The complaint about the page of system calls, if there is one.
+fn check_page(root: &Path, outdated: Outdated) -> Result<Option<String>> {
+    let (path, expected) = (root.join(system_calls::PAGE), system_calls::page(root)?);
+    // A page that is not there yet has no lines.
+    let found = fs::read_to_string(&path).unwrap_or_default();
+    if found == expected {
+        return Ok(None);
+    }
+    if outdated == Outdated::Renew {
+        fs::write(&path, expected)?;
+        return Ok(None);
+    }
+    let line = 1 + expected.lines().zip(found.lines()).take_while(|(expected, found)| expected == found).count();
+    let page = system_calls::PAGE;
+    Ok(Some(format!("{page}:{line}: is not what the table gives; `cargo run -p check -- --renew` writes it anew")))
 }
 
 /// Every broken rule below the folder `kernel`, as `file:line: what`; counts unsafe code in `ledger`.

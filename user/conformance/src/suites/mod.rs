@@ -68,6 +68,7 @@ mod signals;
 mod splice;
 mod splice_memory;
 mod symlinks;
+mod system_calls;
 mod terminal_jobs;
 mod terminal_shell;
 mod termios;
@@ -160,6 +161,7 @@ pub static ALL: &[Suite] = &[
     Suite { name: "modules", tests: modules::tests },
     Suite { name: "mailbox", tests: mailbox::tests },
     Suite { name: "myipc", tests: myipc::tests },
+    Suite { name: "system_calls", tests: system_calls::tests },
     Suite { name: "bad_pointers", tests: bad_pointers::tests },
     Suite { name: "exhaustion", tests: exhaustion::tests },
     Suite { name: "leaks", tests: leaks::tests },

@@ -4,6 +4,7 @@
 //! used instead. Descriptors are plain numbers on purpose: many tests are about numbers that are not open.
 
 pub mod attack;
+pub mod bare;
 pub mod cgroup;
 pub mod fd;
 pub mod hello;
