@@ -12,12 +12,12 @@ pub const HELLO_NAME_SIZE: usize = 64;
 pub const HELLO_SLOTS_MAX: u32 = 1024;
 
 /// Binds the file to the channel of that name in its opener's control group, instead of to the group's own. The ends are
-/// opened there as open(2) would have, with the waiting that the flags given to open(2) imply.
+/// opened there as open(2) would have, waiting for the other side unless `O_NONBLOCK` is set now.
 ///
 /// The argument is a string of 1 to 63 bytes, each a printable character of ASCII other than the space and `/`.
 ///
-/// EINVAL: not such a name. EBUSY: data has moved on the file, or it is or was waited for. ENXIO: opened with `O_WRONLY` and
-/// `O_NONBLOCK`, and nobody reads. EINTR. ENODEV: the control group is gone. ENOSPC: the group has too many channels.
+/// EINVAL: not such a name. EBUSY: data has moved on the file, or it is or was waited for. ENXIO: opened with `O_WRONLY`, `O_NONBLOCK`
+/// is set, and nobody reads. EINTR. ENODEV: the control group is gone. ENOSPC: the group has too many channels.
 pub const HELLO_IOC_CHANNEL: u32 = ioctl::iow::<[u8; HELLO_NAME_SIZE]>(HELLO_IOC_MAGIC, 1);
 
 /// Sets the ring's number of slots, each a page: a power of two of at most [`HELLO_SLOTS_MAX`].

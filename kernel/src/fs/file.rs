@@ -195,12 +195,12 @@ pub trait FileOps: Any + Send + Sync {
     /// From now on somebody waits for edges: wakes at whatever a program may take for news, not at changes of readiness alone.
     fn note_edge_waiter(&self) {}
 
-    /// ioctl(2).
+    /// ioctl(2). `flags` are the status flags now.
     ///
     /// # Errors
     /// ENOTTY for a command it does not know.
-    fn ioctl(&self, command: u32, argument: usize) -> Result<usize> {
-        let _ = (command, argument);
+    fn ioctl(&self, flags: OpenFlags, command: u32, argument: usize) -> Result<usize> {
+        let _ = (flags, command, argument);
         Err(Errno::ENOTTY)
     }
 

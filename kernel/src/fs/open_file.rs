@@ -330,7 +330,7 @@ impl FileOps for PathOnly {
         Readiness::NVAL
     }
 
-    fn ioctl(&self, _: u32, _: usize) -> Result<usize> {
+    fn ioctl(&self, _: OpenFlags, _: u32, _: usize) -> Result<usize> {
         Err(Errno::EBADF)
     }
 

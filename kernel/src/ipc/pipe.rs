@@ -343,7 +343,7 @@ impl FileOps for PipeEnd {
         self.pipe.edge_waiters.store(true, Ordering::Relaxed);
     }
 
-    fn ioctl(&self, command: u32, argument: usize) -> Result<usize> {
+    fn ioctl(&self, _: OpenFlags, command: u32, argument: usize) -> Result<usize> {
         match command {
             FIONREAD => {
                 let bytes = i32::try_from(self.pipe.bytes()).unwrap_or(i32::MAX);

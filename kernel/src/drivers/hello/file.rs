@@ -32,7 +32,6 @@ use postern_sync::SetOnce;
 pub struct HelloFile {
     binding: Binding,
     access: AccessMode,
-    meeting: Meeting,
     /// The readiness bits of its ends.
     visible: Readiness,
     /// Its part in a shared ring; it gets one at most.
@@ -45,12 +44,11 @@ impl HelloFile {
     /// # Errors
     /// ENXIO, ERESTARTSYS, ENOMEM.
     pub fn open(key: ChannelKey, access: AccessMode, flags: OpenFlags) -> Result<Self> {
-        let meeting = if flags.contains(OpenFlags::NONBLOCK) { Meeting::NoWait } else { Meeting::Wait };
         let mut visible = Readiness::empty();
         visible.set(FOR_READERS, access.contains(AccessMode::READ));
         visible.set(FOR_WRITERS, access.contains(AccessMode::WRITE));
-        let binding = Binding::new(open_instance(key, access, meeting)?);
-        Ok(Self { binding, access, meeting, visible, part: SetOnce::new() })
+        let binding = Binding::new(open_instance(key, access, meeting(flags))?);
+        Ok(Self { binding, access, visible, part: SetOnce::new() })
     }
 
     /// The ends it has open.
@@ -84,7 +82,7 @@ impl HelloFile {
     }
 
     /// HELLO_IOC_CHANNEL.
-    fn bind_to_channel(&self, name_address: usize) -> Result<()> {
+    fn bind_to_channel(&self, flags: OpenFlags, name_address: usize) -> Result<()> {
         let name = user::read_c_string(name_address, NAME_MAX).map_err(|error| match error {
             Errno::ENAMETOOLONG => Errno::EINVAL,
             other => other,
@@ -94,7 +92,7 @@ impl HelloFile {
             return Err(Errno::EBUSY);
         }
         let key = ChannelKey { name, ..*self.binding.now().instance.key() };
-        let new = open_instance(key, self.access, self.meeting)?;
+        let new = open_instance(key, self.access, meeting(flags))?;
         let unused = match self.binding.replace(new.clone()) {
             Ok(old) => Ok(old),
             // Somebody began to use the file meanwhile.
@@ -151,6 +149,11 @@ struct Loose;
 #[inline(never)]
 fn read_now(instance: &Instance, sink: &mut Sink<'_>) -> Result<usize> {
     instance.try_read::<Fixed>(sink)
+}
+
+/// Whether an opener with these status flags waits for the other side.
+fn meeting(flags: OpenFlags) -> Meeting {
+    if flags.contains(OpenFlags::NONBLOCK) { Meeting::NoWait } else { Meeting::Wait }
 }
 
 /// The instance of `key` with the ends opened that `access` names.
@@ -218,13 +221,13 @@ impl FileOps for HelloFile {
         self.binding.now().instance.note_edge_waiter();
     }
 
-    fn ioctl(&self, command: u32, argument: usize) -> Result<usize> {
+    fn ioctl(&self, flags: OpenFlags, command: u32, argument: usize) -> Result<usize> {
         match command {
             FIONREAD => {
                 let bytes = i32::try_from(self.binding.now().instance.bytes()).unwrap_or(i32::MAX);
                 UserPtr::<i32>::new(argument).write(&bytes)?;
             }
-            HELLO_IOC_CHANNEL => self.bind_to_channel(argument)?,
+            HELLO_IOC_CHANNEL => self.bind_to_channel(flags, argument)?,
             HELLO_IOC_SET_SLOTS => self.set_slots(argument)?,
             HELLO_IOC_GET_SLOTS => {
                 let slots = self.binding.now().instance.slots();

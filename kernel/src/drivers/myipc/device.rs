@@ -7,6 +7,7 @@
 
 use super::counters::{Counters, count};
 use crate::fs::file::{Direction, FileOps, Io, Readiness};
+use crate::fs::flags::OpenFlags;
 use crate::mm::contiguous::ContiguousMemory;
 use crate::mm::user::{Sink, Source, UserPtr};
 use crate::sync::{Mutex, WaitQueue, rank};
@@ -133,7 +134,7 @@ impl FileOps for Device {
     /// Whoever could go on was woken with this one.
     fn pass_on(&self, _: Direction, _: &WaitQueue) {}
 
-    fn ioctl(&self, command: u32, argument: usize) -> Result<usize> {
+    fn ioctl(&self, _: OpenFlags, command: u32, argument: usize) -> Result<usize> {
         match command {
             FIONREAD => {
                 let bytes = i32::try_from(self.bytes()).unwrap_or(i32::MAX);

@@ -7,6 +7,7 @@ use super::ioctl::{self, Side};
 use super::timing::Timing;
 use crate::fs::blocking::TooLong;
 use crate::fs::file::{Direction, FileOps, Io, Readiness};
+use crate::fs::flags::OpenFlags;
 use crate::mm::user::{Sink, Source};
 use crate::sync::WaitQueue;
 use alloc::sync::Arc;
@@ -77,7 +78,7 @@ impl FileOps for TerminalFile {
         TooLong::NoBytes
     }
 
-    fn ioctl(&self, command: u32, argument: usize) -> Result<usize> {
+    fn ioctl(&self, _: OpenFlags, command: u32, argument: usize) -> Result<usize> {
         match command {
             // As on Linux: it belongs to nobody any more.
             TIOCSPGRP if self.is_hung_up() => Err(Errno::ENOTTY),

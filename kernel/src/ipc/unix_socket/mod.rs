@@ -228,7 +228,7 @@ impl FileOps for Socket {
         self.outgoing.note_edge_waiter();
     }
 
-    fn ioctl(&self, command: u32, argument: usize) -> Result<usize> {
+    fn ioctl(&self, _: OpenFlags, command: u32, argument: usize) -> Result<usize> {
         let bytes = match command {
             FIONREAD => self.readable_bytes()?,
             // SIOCOUTQ by its other name.

@@ -72,7 +72,7 @@ fn type_in(terminal: &Terminal, bytes: &[u8]) -> usize {
 fn make_raw(file: &OpenFile, least: u8, tenths: u8) {
     super::with_user_pages(|end| {
         let place = end - 64;
-        file.ops().ioctl(TCGETS, place).unwrap();
+        file.ops().ioctl(OpenFlags::empty(), TCGETS, place).unwrap();
         let mut bytes = [0; TERMIOS_BYTES];
         user::read_bytes(place, &mut bytes).unwrap();
         let mut termios = Termios::from_bytes(&bytes);
@@ -80,7 +80,7 @@ fn make_raw(file: &OpenFile, least: u8, tenths: u8) {
         termios.characters[Control::Min as usize] = least;
         termios.characters[Control::Time as usize] = tenths;
         user::write_bytes(place, &termios.to_bytes()).unwrap();
-        file.ops().ioctl(TCSETS, place).unwrap();
+        file.ops().ioctl(OpenFlags::empty(), TCSETS, place).unwrap();
     });
 }
 
@@ -175,7 +175,7 @@ pub fn hang_up() {
     let reader = file.clone();
     let tasks = start(vec![Box::new(move || assert_eq!(read(&reader, 100).unwrap(), b""))]);
     until_somebody_waits(&file, Direction::Read);
-    assert_eq!(console.ops().ioctl(TIOCVHANGUP, 0), Ok(0));
+    assert_eq!(console.ops().ioctl(OpenFlags::empty(), TIOCVHANGUP, 0), Ok(0));
     tasks.join();
     assert_eq!(write(&file, b"x"), Err(Errno::EIO));
     assert!(file.readiness().contains(Readiness::HUP));

@@ -117,7 +117,7 @@ pub fn ioctl(fd: i32, request: u32, argument: usize) -> Result<usize> {
         command::FIOASYNC => set_flag(&file, OpenFlags::ASYNC, argument),
         command::FIONREAD if matches!(file.location().inode().node(), Node::File(_)) => left_to_read(&file, argument),
         command::TIOCGPTPEER => open_peer(&file, argument),
-        _ => file.ops().ioctl(request, argument),
+        _ => file.ops().ioctl(file.flags(), request, argument),
     }
 }
 

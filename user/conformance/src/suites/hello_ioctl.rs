@@ -17,6 +17,7 @@ crate::tests! {
     channel_while_somebody_waits_gives_ebusy_and_he_gets_his_byte,
     channel_of_a_reader_waits_for_a_writer_there,
     channel_of_a_nonblocking_writer_without_reader_gives_enxio_and_changes_nothing,
+    channel_goes_by_o_nonblock_as_it_is_now,
     channel_closes_the_ends_of_the_ring_that_is_left,
     names_have_1_to_63_graphic_characters,
     bad_names_give_einval,
@@ -124,6 +125,21 @@ fn channel_of_a_nonblocking_writer_without_reader_gives_enxio_and_changes_nothin
     expect_errno(hello::channel(writer, b"nobody"), libc::ENXIO)?;
     fd::write(writer, b"x")?;
     expect_eq(fd::read_up_to(reader, 1)?, b"x", "the byte on the old ring")
+}
+
+/// As open(2) with the status flags that the file has when it is bound, not those that it was opened with.
+fn channel_goes_by_o_nonblock_as_it_is_now() -> Outcome {
+    hello::needed()?;
+    let _door = hello::open(O_RDWR)?;
+    let writer = hello::open(O_WRONLY)?;
+    fd::fcntl(writer, libc::F_SETFL, O_NONBLOCK)?;
+    expect_errno(hello::channel(writer, b"nobody-now"), libc::ENXIO)?;
+    let reader = hello::open(O_RDONLY | O_NONBLOCK)?;
+    fd::fcntl(reader, libc::F_SETFL, 0)?;
+    let binding = process::spawn(|| Ok(hello::channel(reader, b"later")?))?;
+    binding.wait_until_asleep()?;
+    hello::channel(hello::open(O_RDWR)?, b"later")?;
+    binding.expect_success()
 }
 
 fn channel_closes_the_ends_of_the_ring_that_is_left() -> Outcome {

@@ -8,6 +8,7 @@ use crate::drivers::tty::ioctl::{self, Side};
 use crate::drivers::tty::{Terminal, job_control};
 use crate::fs::devpts;
 use crate::fs::file::{Direction, FileOps, Io, Readiness};
+use crate::fs::flags::OpenFlags;
 use crate::mm::user::{Sink, Source, UserPtr};
 use crate::sync::{Mutex, WaitQueue, rank};
 use alloc::sync::Arc;
@@ -135,7 +136,7 @@ impl FileOps for Master {
         })
     }
 
-    fn ioctl(&self, request: u32, argument: usize) -> Result<usize> {
+    fn ioctl(&self, _: OpenFlags, request: u32, argument: usize) -> Result<usize> {
         match request {
             command::TIOCGPTN => UserPtr::new(argument).write(&self.number())?,
             command::TIOCSPTLCK => self.link.set_locked(switch(argument)?),
