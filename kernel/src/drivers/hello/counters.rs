@@ -5,6 +5,7 @@
 
 use super::routing;
 use crate::fs::procfs::text::{Text, put};
+use crate::process::cgroup;
 use core::sync::atomic::{AtomicU64, Ordering};
 use postern_abi::hello::HelloCounters;
 use postern_core::errno::Result;
@@ -59,16 +60,21 @@ impl Counters {
         }
     }
 
-    /// What the instance has counted stays in the sums when it goes: out of the tree, with the tree locked so that nobody sums up
-    /// meanwhile; and, with what came since, altogether. Once each at most.
+    /// What the instance has counted stays in the sums when it goes: out of the tree, with the tree locked so that nobody begins to
+    /// sum up meanwhile; and, with what came since, altogether. Once each at most.
     pub fn keep(&self, totals: HelloCounters) {
         let values = totals.values();
-        let kept = self.kept.get().copied().unwrap_or_default();
+        let kept = self.kept();
         for (sum, (value, kept)) in GONE.iter().zip(values.into_iter().zip(kept)) {
             // Recycles may have fallen by a page that a write has taken and not used.
             sum.fetch_add(value.wrapping_sub(kept), Ordering::Relaxed);
         }
         self.kept.get_or_set(|| values);
+    }
+
+    /// What of it is among the sums of those that are gone.
+    pub fn kept(&self) -> [u64; HelloCounters::NAMES.len()] {
+        self.kept.get().copied().unwrap_or_default()
     }
 }
 
@@ -84,32 +90,32 @@ pub fn begin_anew() {
 
 /// /proc/postern/hello: the sums over all instances, one a line.
 pub fn show(text: &mut Text) -> Result<()> {
-    let (instances, sums) = routing::with_all(|all| {
-        let mut sums = GONE.each_ref().map(|sum| sum.load(Ordering::Relaxed));
-        let mut instances = 0_u64;
-        for instance in all {
-            instances += 1;
-            for (sum, value) in sums.iter_mut().zip(instance.totals().values()) {
-                *sum += value;
-            }
+    let gone = || GONE.each_ref().map(|sum| sum.load(Ordering::Relaxed));
+    let (instances, mut sums) = routing::all_with(gone)?;
+    for instance in &instances {
+        for (sum, value) in sums.iter_mut().zip(instance.totals_beside_gone()) {
+            *sum += value;
         }
-        (instances, sums)
-    });
-    put!(text, "instances {instances}\n");
+    }
+    put!(text, "instances {}\n", instances.len());
     for (sum, name) in sums.iter().zip(HelloCounters::NAMES) {
         put!(text, "{name} {sum}\n");
     }
     Ok(())
 }
 
-/// /proc/postern/hello_instances: one a line.
+/// /proc/postern/hello_instances: one a line, those of the reader's control group and of the groups below it.
 pub fn show_instances(text: &mut Text) -> Result<()> {
     text.push(b"cgroup name slots used_slots waiting_bytes readers writers");
     for name in HelloCounters::NAMES {
         put!(text, " {name}");
     }
     text.push(b"\n");
-    routing::for_each(|instance| {
+    let reader = cgroup::of_caller();
+    for instance in routing::all()? {
+        if !cgroup::hierarchy().is_within(instance.key().cgroup, reader) {
+            continue;
+        }
         let stat = instance.stat();
         let name = instance.key().name;
         put!(text, "{} ", stat.cgroup);
@@ -120,6 +126,6 @@ pub fn show_instances(text: &mut Text) -> Result<()> {
             put!(text, " {value}");
         }
         text.push(b"\n");
-    });
+    }
     Ok(())
 }

@@ -133,10 +133,18 @@ impl Instance {
         self.counters.totals(state.pipe.through(), [self.readers.tally(), self.writers.tally()])
     }
 
+    /// What of it is not among the sums of those that were gone when it was last seen in the tree.
+    pub fn totals_beside_gone(&self) -> [u64; HelloCounters::NAMES.len()] {
+        let state = self.state.lock();
+        if state.is_orphan { self.counters.kept() } else { self.totals_of(&state).values() }
+    }
+
     /// It goes out of the tree, which is locked: its counters stay in the sums, and who waits in `open` waits in vain.
     pub fn leave_tree(&self) {
-        self.counters.keep(self.totals());
-        self.state.lock().is_orphan = true;
+        let mut state = self.state.lock();
+        self.counters.keep(self.totals_of(&state));
+        state.is_orphan = true;
+        drop(state);
         self.openers.wake_all(Readiness::all().bits());
     }
 

@@ -3,7 +3,6 @@
 //! Owns the major number, and what it has changed of the kernel's own switches until it is taken out. Lock: LOADING is held around both, MODULE_PARAMETERS around a change of a parameter.
 //! Specification: seed 001 §3.2; docs/hello.md.
 
-use super::instance::Instance;
 use super::routing::{self, GroupWatcher};
 use super::switches::{self, SLOTS_MAX, Switches};
 use super::{Hello, counters};
@@ -132,8 +131,8 @@ impl Module for Loaded {
         drivers::openings(self.major, 0)
     }
 
-    fn memory_bytes(&self) -> usize {
-        routing::with_all(|all| all.map(Instance::memory_bytes).sum())
+    fn memory_bytes(&self) -> Result<usize> {
+        Ok(routing::all()?.iter().map(|instance| instance.memory_bytes()).sum())
     }
 
     fn parameter(&self, parameter: &Parameter) -> Option<Value> {

@@ -1,14 +1,16 @@
 //! Which opener gets which ring: a tree keyed by control group and channel name.
 //!
 //! Owns the tree, which keeps every instance until its control group goes, or the module. Lock: ROUTES (sleeping), not held
-//! while an instance is opened or used. Specification: seed 001 §3.3 and 4.1; its §6.1 (instances that outlive their group) as
+//! while an instance is opened, used, or asked what it has counted. Specification: seed 001 §3.3 and 4.1; its §6.1 (instances that outlive their group) as
 //! corrected in seed-notes.
 
 use super::instance::{ByKey, Instance};
 use super::switches::Switches;
+use crate::mm::heap;
 use crate::process::cgroup::{self, CgroupId, Listener};
 use crate::sync::{Mutex, rank};
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use intrusive_collections::{Bound, KeyAdapter, RBTree};
 use postern_core::channel::{ChannelKey, ChannelName};
 use postern_core::errno::{Errno, Result};
@@ -83,20 +85,44 @@ fn forget_group(cgroup: CgroupId) {
     drop(gone);
 }
 
-/// Forgets all: the module goes, and nothing is open.
+/// Forgets all: the module goes, and nothing is open. Who looks at one of them meanwhile has the last reference.
 pub fn forget_all() {
-    let gone = ROUTES.lock().take();
+    let mut routes = ROUTES.lock();
+    let gone = routes.take();
+    gone.iter().for_each(Instance::leave_tree);
+    drop(routes);
     drop(gone);
 }
 
-/// Shows `visit` every instance that can be opened, in the order of their keys.
-pub fn for_each(visit: impl FnMut(&Instance)) {
-    ROUTES.lock().iter().for_each(visit);
+/// Every instance that can be opened, in the order of their keys; with what `look` says at the moment at which these were all.
+/// Nothing is locked any more when the caller asks them.
+///
+/// # Errors
+/// ENOMEM.
+pub fn all_with<T>(look: impl FnOnce() -> T) -> Result<(Vec<Arc<Instance>>, T)> {
+    let routes = ROUTES.lock();
+    let mut all = heap::vec_with_room(routes.iter().count())?;
+    let mut cursor = routes.front();
+    while let Some(instance) = cursor.clone_pointer() {
+        all.push(instance);
+        cursor.move_next();
+    }
+    Ok((all, look()))
 }
 
-/// What `look` makes of all instances that can be opened, while none of them goes.
-pub fn with_all<T>(look: impl FnOnce(&mut dyn Iterator<Item = &Instance>) -> T) -> T {
-    look(&mut ROUTES.lock().iter())
+/// Every instance that can be opened, in the order of their keys.
+///
+/// # Errors
+/// ENOMEM.
+pub fn all() -> Result<Vec<Arc<Instance>>> {
+    all_with(|| ()).map(|(all, ())| all)
+}
+
+/// Calls `f` while nobody opens anything, since the tree is locked.
+#[cfg(test)]
+pub fn with_tree_locked(f: impl FnOnce()) {
+    let _routes = ROUTES.lock();
+    f();
 }
 
 /// Puts `switches` in force for every instance that can be opened, and for those to come. One whose group is gone keeps the rules

@@ -64,8 +64,11 @@ pub trait Module: Send + Sync {
     fn users(&self) -> usize;
 
     /// Bytes of memory that it holds now, for people.
-    fn memory_bytes(&self) -> usize {
-        0
+    ///
+    /// # Errors
+    /// ENOMEM.
+    fn memory_bytes(&self) -> Result<usize> {
+        Ok(0)
     }
 
     /// Puts a new value of a parameter into effect that may change while the module is loaded. The table keeps the value. One

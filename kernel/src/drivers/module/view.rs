@@ -22,7 +22,7 @@ pub fn init() -> Result<()> {
             // One that has gone since is not shown.
             let Ok(module) = loaded.module() else { continue };
             let state = if loaded.is_going() { "Unloading" } else { "Live" };
-            let (name, bytes, users) = (loaded.description.name, module.memory_bytes(), module.users());
+            let (name, bytes, users) = (loaded.description.name, module.memory_bytes()?, module.users());
             put!(text, "{name} {bytes} {users} - {state} 0x{:016x}\n", 0);
         }
         Ok(())
@@ -77,7 +77,7 @@ impl TextSource for FactFile {
         match self.fact {
             Fact::Users => put!(text, "{}\n", module.users()),
             Fact::State => put!(text, "{}\n", if self.loaded.is_going() { "going" } else { "live" }),
-            Fact::Memory => put!(text, "{}\n", module.memory_bytes()),
+            Fact::Memory => put!(text, "{}\n", module.memory_bytes()?),
         }
         Ok(())
     }

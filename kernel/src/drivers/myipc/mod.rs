@@ -98,8 +98,8 @@ impl Module for Registered {
         super::openings(self.major, 0)
     }
 
-    fn memory_bytes(&self) -> usize {
-        self.devices.iter().map(|device| device.memory_bytes()).sum()
+    fn memory_bytes(&self) -> Result<usize> {
+        Ok(self.devices.iter().map(|device| device.memory_bytes()).sum())
     }
 
     fn exit(&self) -> Result<()> {

@@ -2,6 +2,7 @@
 
 use super::{Job, pattern, read, start, until_somebody_waits, with_user_pages, write};
 use crate::arch::mmu::PAGE_SIZE;
+use crate::drivers::hello::counters;
 use crate::drivers::hello::file::HelloFile;
 use crate::drivers::hello::routing;
 use crate::drivers::hello::switches::Switches;
@@ -11,6 +12,7 @@ use crate::fs::file::{Direction, Readiness};
 use crate::fs::flags::{AccessMode, OpenFlags};
 use crate::fs::inode::Owner;
 use crate::fs::open_file::{At, OpenFile};
+use crate::fs::procfs::text::Text;
 use crate::fs::special::{Attachment, Opened};
 use crate::fs::splice::Nesting;
 use crate::ktest::fs::prepare;
@@ -57,9 +59,7 @@ fn ends(flags: OpenFlags) -> [Arc<OpenFile>; 2] {
 }
 
 fn instances() -> usize {
-    let mut count = 0;
-    routing::for_each(|_| count += 1);
-    count
+    routing::all().unwrap().len()
 }
 
 fn group(name: &str) -> Arc<cgroup::Cgroup> {
@@ -206,18 +206,16 @@ pub fn every_combination_of_switches() {
 }
 
 /// The counters of the root group's ring.
-fn counters() -> HelloCounters {
-    let mut totals = None;
-    routing::for_each(|instance| totals = Some(instance.totals()));
-    totals.unwrap()
+fn counted_so_far() -> HelloCounters {
+    routing::all().unwrap().last().unwrap().totals()
 }
 
 /// What `work` adds to the counters with these switches off.
 fn counted(off: Switches, work: impl FnOnce()) -> HelloCounters {
     routing::put_in_force(Switches::all() - off);
-    let before = counters();
+    let before = counted_so_far();
     work();
-    let after = counters();
+    let after = counted_so_far();
     routing::put_in_force(Switches::all());
     HelloCounters {
         allocations: after.allocations - before.allocations,
@@ -293,14 +291,14 @@ pub fn herd() {
             tasks.until_all_sleep();
             assert_eq!(waiting(&reader), count);
             for served in 1..=count {
-                let before = counters();
+                let before = counted_so_far();
                 write(&writer, b"x").unwrap();
                 tasks.wait_until_done(served);
-                let after = counters();
+                let after = counted_so_far();
                 assert_eq!(after.wakes - before.wakes, 1, "one event wakes one of {count}");
                 assert_eq!(after.spurious_wakes, 0);
             }
-            assert_eq!(counters().sleeps, count as u64);
+            assert_eq!(counted_so_far().sleeps, count as u64);
             tasks.join();
             let order = core::mem::take(&mut *ORDER.lock());
             assert!(order.iter().copied().eq(0..count), "out of order: {order:?}");
@@ -324,7 +322,7 @@ pub fn fault_in_a_merge() {
             assert_eq!(from_user(100, PAGE_SIZE), Err(Errno::EFAULT));
             assert_eq!(read(&reader, 9).unwrap(), b"old");
             assert_eq!(read(&reader, 9), Err(Errno::EAGAIN));
-            assert_eq!(counters().merges, 0);
+            assert_eq!(counted_so_far().merges, 0);
         });
     });
 }
@@ -369,14 +367,11 @@ pub fn transfers_without_the_tree() {
     with_hello("", || {
         let [reader, writer] = ends(OpenFlags::empty());
         fix(&reader, &writer);
-        let mut visits = 0;
-        routing::for_each(|_| {
-            visits += 1;
+        routing::with_tree_locked(|| {
             assert_eq!(write(&writer, b"while the tree is locked"), Ok(24));
             assert_eq!(reader.readiness(), Readiness::READABLE);
             assert_eq!(read(&reader, 99).unwrap(), b"while the tree is locked");
         });
-        assert_eq!(visits, 1);
     });
 }
 
@@ -415,6 +410,29 @@ pub fn snapshot_without_the_mutex() {
         with_ring_locked(&reader, || {
             assert_eq!((reader.readiness(), writer.readiness()), (Readiness::READABLE, Readiness::empty()));
         });
+    });
+}
+
+/// /proc asks a ring what it has counted, which waits for the ring's mutex: never with the tree locked.
+pub fn rings_are_asked_without_the_tree() {
+    with_hello("", || {
+        let other_group = group("hello-1");
+        let (id, both) = (other_group.id(), AccessMode::READ_WRITE);
+        let one = open(ROOT, both, OpenFlags::empty()).unwrap();
+        fix(&one, &one);
+        for show in [counters::show, counters::show_instances] {
+            let mut asking = None;
+            with_ring_locked(&one, || {
+                let tasks = start(vec![Box::new(move || show(&mut Text::default()).unwrap())]);
+                tasks.until_all_sleep();
+                asking = Some(tasks);
+                let opening: Job = Box::new(move || drop(open(id, both, OpenFlags::empty()).unwrap()));
+                start(vec![opening]).join();
+            });
+            asking.unwrap().join();
+        }
+        drop(one);
+        remove(&other_group);
     });
 }
 

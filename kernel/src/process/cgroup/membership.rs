@@ -5,7 +5,7 @@
 //! Specification: cgroup-v2.rst, "Processes"; cgroup_fork, cgroup_exit, cgroup_release in kernel/cgroup/cgroup.c.
 
 use super::{CgroupId, Notices, hierarchy};
-use crate::process::{Process, signal, tree};
+use crate::process::{self, Process, signal, tree};
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use postern_core::cgroup_tree::ROOT;
 use postern_core::errno::Result;
@@ -38,6 +38,11 @@ impl Membership {
         self.group.store(group, Ordering::Relaxed);
         self.charges.store(charges, Ordering::Relaxed);
     }
+}
+
+/// The group of the process that makes this call; the root for the kernel's own tasks.
+pub fn of_caller() -> CgroupId {
+    process::current_if_any().map_or(ROOT, |thread| thread.process().cgroup())
 }
 
 /// A limit refused a new thread: the call fails with EAGAIN, and somebody may hear of it.

@@ -30,7 +30,7 @@ mod watch;
 
 pub use listener::Registration;
 pub use listener::{Listener, add_listener};
-pub use membership::{Membership, for_each_member, for_each_thread, kill_all, migrate};
+pub use membership::{Membership, for_each_member, for_each_thread, kill_all, migrate, of_caller};
 pub(super) use membership::{on_exec_rename, on_first_process, on_fork, on_process_end, on_reap, on_thread_gone};
 pub use postern_core::cgroup_tree::{CgroupId, ROOT};
 pub use watch::Watch;

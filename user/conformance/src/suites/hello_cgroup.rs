@@ -15,6 +15,7 @@ crate::tests! {
     sums_of_the_counters_never_fall_when_a_group_goes,
     channel_of_a_group_that_is_gone_gives_enodev,
     hundred_groups_are_isolated,
+    rings_are_shown_to_their_group_and_those_above,
 }
 
 fn open_in(group: &Group, flags: i32) -> Result<i32, Failure> {
@@ -131,4 +132,34 @@ fn hundred_groups_are_isolated() -> Outcome {
         reader.expect_success()?;
     }
     Ok(())
+}
+
+/// The rings called `name` that /proc shows to the caller: their groups.
+fn groups_shown(name: &str) -> Result<Vec<u64>, Failure> {
+    let text = std::fs::read_to_string("/proc/postern/hello_instances")?;
+    let rows = text.lines().map(|line| line.split(' ').collect::<Vec<_>>()).filter(|row| row[1] == name);
+    rows.map(|row| row[0].parse().map_err(|_| failed("a group's id is a number"))).collect()
+}
+
+fn rings_are_shown_to_their_group_and_those_above() -> Outcome {
+    const NAME: &str = "shown-or-not";
+    hello::needed()?;
+    let group = Group::new()?;
+    let paths = [group.path.clone(), group.below("below")?, group.below("beside")?];
+    let mut ids = Vec::new();
+    for path in &paths {
+        hello::channel(open_at(path, O_RDWR)?, NAME.as_bytes())?;
+        ids.push(path::stat(path)?.st_ino);
+    }
+    let expect_shown_in = |shown: &[usize], place: &str| {
+        cgroup::write(&format!("{place}/cgroup.procs"), "0")?;
+        let (seen, mut wanted) = (groups_shown(NAME), shown.iter().map(|index| ids[*index]).collect::<Vec<_>>());
+        cgroup::leave()?;
+        wanted.sort_unstable();
+        expect_eq(seen?, wanted, place)
+    };
+    expect_shown_in(&[0, 1, 2], &paths[0])?;
+    expect_shown_in(&[1], &paths[1])?;
+    expect_shown_in(&[2], &paths[2])?;
+    expect_shown_in(&[0, 1, 2], &cgroup::root()?)
 }
