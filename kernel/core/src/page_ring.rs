@@ -372,9 +372,26 @@ impl<P> PageRing<P> {
         };
         let idle = self.capacity() - self.occupancy();
         for place in kept..idle {
-            let index = self.index(self.head + place as u64);
-            self.slots[index].page = None;
+            self.slot_to_fill(place).page = None;
         }
+    }
+
+    /// Lets go of the pages that lie idle, but for `kept` of them, those that would be filled first.
+    pub fn release_idle_pages(&mut self, kept: usize) {
+        let mut left = kept;
+        for place in 0..self.capacity() - self.occupancy() {
+            let page = &mut self.slot_to_fill(place).page;
+            match left.checked_sub(usize::from(page.is_some())) {
+                Some(rest) => left = rest,
+                None => *page = None,
+            }
+        }
+    }
+
+    /// The slot that would be filled after `place` others.
+    fn slot_to_fill(&mut self, place: usize) -> &mut Slot<P> {
+        let index = self.index(self.head + place as u64);
+        &mut self.slots[index]
     }
 }
 

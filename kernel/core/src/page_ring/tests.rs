@@ -258,6 +258,23 @@ fn pages_that_are_freed_all_come_back() {
 }
 
 #[test]
+fn a_ring_gives_up_idle_pages_but_for_those_it_would_fill_first() {
+    let mut ring = ring(8, Recycle::Keep);
+    put(&mut ring, &[1; 6 * PAGE_SIZE], Framing::Stream);
+    take(&mut ring, 5 * PAGE_SIZE);
+    // Data in slot 5, pages without in 0 to 4; 6 and 7, which would be filled first, have none.
+    ring.release_idle_pages(3);
+    assert_eq!(ring.pages(), 4);
+    let mut supplied = 0;
+    write(&mut ring, &[2; 7 * PAGE_SIZE], Framing::Stream, usize::MAX, &mut supplied);
+    assert_eq!(supplied, 4, "slots 6, 7, 3 and 4");
+    assert_eq!(take(&mut ring, PAGE_SIZE), [1; PAGE_SIZE]);
+    take(&mut ring, 7 * PAGE_SIZE);
+    ring.release_idle_pages(0);
+    assert_eq!(ring.pages(), 0);
+}
+
+#[test]
 fn a_ring_told_to_free_its_pages_keeps_none_but_those_with_data() {
     for (recycle, pages_after) in [(Recycle::Keep, 0), (Recycle::Release, 1), (Recycle::Free, 3)] {
         let mut ring = ring(4, Recycle::Keep);

@@ -133,6 +133,11 @@ impl<P> PipeState<P> {
         self.ring.set_recycle(recycle);
     }
 
+    /// Lets go of the pages that hold no data, but for `kept` of them.
+    pub fn release_idle_pages(&mut self, kept: usize) {
+        self.ring.release_idle_pages(kept);
+    }
+
     /// The size in bytes (`F_GETPIPE_SZ`).
     #[must_use]
     pub fn size_bytes(&self) -> usize {

@@ -5,6 +5,7 @@
 //! Specification: pipe(7), fifo(7); seed 001 §3 and §4 as corrected in seed-notes.
 
 use super::counters::Counters;
+use super::idle::Kept;
 use super::mapped::MappedRing;
 use super::switches::{self, Rules, SLOTS_MAX, Switches};
 use crate::fs::file::{Direction, Readiness};
@@ -74,6 +75,8 @@ pub(super) struct State {
     pub(super) rules: Rules,
     /// Its group is gone: nobody will open it any more.
     is_orphan: bool,
+    /// What it may keep while nobody has it open.
+    kept: Kept,
 }
 
 impl State {
@@ -98,6 +101,7 @@ impl Instance {
             pipe: PipeState::try_new(slots, switches.recycle())?,
             rules: Rules::of(switches),
             is_orphan: false,
+            kept: Kept::NOTHING,
         };
         let glimpse = Glimpse::new(state.pipe.head_tail().word(), state.shape().word());
         Ok(Arc::new(Self {
@@ -187,6 +191,7 @@ impl Instance {
     pub fn follow(&self, switches: Switches) {
         let followed = self.reshape(|state| {
             state.pipe.set_recycle(switches.recycle());
+            state.kept.shrink_to(state.pipe.pages());
             let rules = Rules::of(switches) | state.rules & Rules::ELSEWHERE;
             let look = Wake::all_if(core::mem::replace(&mut state.rules, rules) != rules);
             Ok(Step::new((), Wakes { readers: look, writers: look, ..Wakes::NONE }))
@@ -491,11 +496,12 @@ impl Ends for Instance {
     fn open_if(&self, end: End, condition: impl FnOnce(&PipeState<Frame>) -> Result<()>) -> Result<OpenTicket> {
         self.reshape(|state| {
             condition(&state.pipe)?;
+            state.kept = Kept::NOTHING;
             Ok(state.pipe.open(end))
         })
     }
 
-    /// After the last of all the bytes are gone; the pages and the size stay for the next opening.
+    /// After the last of all the bytes are gone; the size stays for the next opening, and the pages as far as it may keep them.
     fn close(&self, end: End) {
         // Let go of without a lock.
         let mut unshared = None;
@@ -505,6 +511,8 @@ impl Ends for Instance {
                 self.edge_waiters.store(false, Ordering::Relaxed);
                 unshared = self.shared.lock().take();
                 state.rules.remove(Rules::ELSEWHERE);
+                state.kept = Kept::of_closed(&self.key, state.pipe.pages());
+                state.pipe.release_idle_pages(state.kept.pages());
             }
             Ok(step)
         });

@@ -6,6 +6,7 @@
 //! | `instance` | one ring, its ends and its waiters | DRIVER, held over user copies |
 //! | `sharing` | what becomes of an instance whose ring programs map | OBJECT |
 //! | `mapped` | such a ring: its pages, the kernel's sides | MAPPED_RING, held over user copies |
+//! | `idle` | how many pages closed rings keep | – |
 //! | `binding` | which ring a file works on | BINDING |
 //! | `file` | the open file: transfers, poll, ioctls | – |
 //! | `switches` | the optimisations that are on | – |
@@ -17,6 +18,7 @@
 mod binding;
 pub mod counters;
 pub mod file;
+mod idle;
 pub mod instance;
 pub mod mapped;
 mod module;

@@ -5,7 +5,7 @@
 
 use super::routing::{self, GroupWatcher};
 use super::switches::{self, SLOTS_MAX, Switches};
-use super::{Hello, counters};
+use super::{Hello, counters, idle};
 use crate::drivers::module::{Description, Module, Parameter, Refusal, Start, Value, Values};
 use crate::drivers::{self, DeviceNode, Major};
 use crate::fs::procfs;
@@ -36,6 +36,14 @@ static HAND_OFF: Parameter =
     Parameter::flag("hand_off", true, "who is woken while nobody waits goes next, in the whole kernel; off: it queues")
         .live();
 
+static IDLE_SHARE: Parameter = Parameter::number(
+    "idle_share",
+    8,
+    [1, 1 << 32],
+    "rings that nobody has open keep at most one page in so many of all memory",
+)
+.live();
+
 /// The parameters that are switches, each with what it switches.
 static SWITCHES: [(&Parameter, Switches); 5] = [
     (&RECYCLE, Switches::RECYCLE),
@@ -53,7 +61,7 @@ const PROC_FILES: [(&str, procfs::text::Show); 2] =
 pub static MODULE: Description = Description {
     name: "hello",
     description: "a pipe by name for each control group",
-    parameters: &[&SLOTS, &RECYCLE, &MERGE, &EXCLUSIVE, &CHAINED, &SNAPSHOT, &PAGE_CACHE, &HAND_OFF],
+    parameters: &[&SLOTS, &RECYCLE, &MERGE, &EXCLUSIVE, &CHAINED, &SNAPSHOT, &PAGE_CACHE, &HAND_OFF, &IDLE_SHARE],
     start: Start::AtBoot,
     init,
 };
@@ -88,6 +96,7 @@ fn init(values: &Values) -> core::result::Result<Arc<dyn Module>, Refusal> {
     let on = SWITCHES.iter().filter(|(parameter, _)| values.flag(parameter)).map(|(_, switch)| *switch);
     routing::put_in_force(on.fold(Switches::empty(), Switches::union));
     switches::set_slots(values.number(&SLOTS));
+    idle::set_share(values.number(&IDLE_SHARE));
     counters::begin_anew();
     for (entered, (path, show)) in PROC_FILES.iter().enumerate() {
         procfs::add_text(path, *show).inspect_err(|_| remove_proc_files(entered))?;
@@ -141,6 +150,7 @@ impl Module for Loaded {
 
     fn set_parameter(&self, parameter: &Parameter, value: Value) -> Result<()> {
         match (value, kernelwide(parameter)) {
+            (Value::Number(share), _) if core::ptr::eq(parameter, &IDLE_SHARE) => idle::set_share(share),
             (Value::Number(slots), _) => switches::set_slots(slots),
             (Value::Bool(on), Some(index)) => self.switch_kernelwide(index, on),
             (Value::Bool(on), None) => {

@@ -8,7 +8,7 @@ use crate::drivers::hello::routing;
 use crate::drivers::hello::switches::Switches;
 use crate::drivers::module;
 use crate::fs::anonymous::{self, Kind};
-use crate::fs::file::{Direction, Readiness};
+use crate::fs::file::{Direction, FileControl, Readiness};
 use crate::fs::flags::{AccessMode, OpenFlags};
 use crate::fs::inode::Owner;
 use crate::fs::open_file::{At, OpenFile};
@@ -433,6 +433,76 @@ pub fn rings_are_asked_without_the_tree() {
         }
         drop(one);
         remove(&other_group);
+    });
+}
+
+/// The root group's ring of this name, or its own for an empty one, as long as it holds `pages` of bytes at once.
+fn fill(name: &str, pages: usize) -> Arc<OpenFile> {
+    let name = if name.is_empty() { ChannelName::NONE } else { ChannelName::parse(name.as_bytes()).unwrap() };
+    let file = open_key(ChannelKey { cgroup: ROOT, name }, AccessMode::READ_WRITE, OpenFlags::NONBLOCK).unwrap();
+    let size = pages * PAGE_SIZE;
+    let set = file.ops().control(FileControl::SetPipeSize(size), &Credentials::root());
+    assert_eq!(set, Ok(size));
+    assert_eq!(write(&file, &vec![1; size]), Ok(size));
+    assert_eq!(read(&file, size).unwrap().len(), size);
+    file
+}
+
+/// Pages that lie in the root group's ring of this name.
+fn pages_of(name: &str) -> usize {
+    let all = routing::all().unwrap();
+    let instance = all.iter().find(|instance| instance.key().name.as_bytes() == name.as_bytes()).unwrap();
+    instance.memory_bytes() / PAGE_SIZE
+}
+
+/// What the ring of this name keeps of 16 pages when it is closed.
+fn kept_of(name: &str) -> usize {
+    drop(fill(name, 16));
+    pages_of(name)
+}
+
+/// Closed rings keep so many pages at most, those with names half as many.
+fn with_limit(pages: usize, f: impl FnOnce()) {
+    let share = frame::statistics().total / pages;
+    with_hello(&format!("idle_share={share}"), f);
+}
+
+fn keep_a_share() {
+    with_limit(64, || {
+        assert_eq!((kept_of("one"), kept_of("two")), (16, 16));
+        assert_eq!(kept_of("three"), 0, "the other half is for those without a name");
+        assert_eq!((kept_of(""), kept_of("four")), (16, 0));
+        // While one is open, its descriptor stands for it.
+        let one = fill("one", 16);
+        assert_eq!(kept_of("three"), 0, "the ring without a name counts");
+        let own = fill("", 16);
+        assert_eq!(kept_of("three"), 16);
+        drop(one);
+        assert_eq!(pages_of("one"), 0, "others keep what there is");
+        drop(own);
+        assert_eq!(pages_of(""), 16);
+        // Pages that go by a switch are not counted any more.
+        routing::put_in_force(Switches::all() - Switches::RECYCLE);
+        assert_eq!((pages_of("two"), pages_of("three"), pages_of("")), (0, 0, 0));
+        routing::put_in_force(Switches::all());
+        assert_eq!((kept_of("one"), kept_of("four")), (16, 16));
+    });
+}
+
+pub fn closed_rings_keep_a_share() {
+    keep_a_share();
+    let before = (frame::in_use(), heap::in_use_bytes());
+    // With the module loaded again nothing is counted that was kept before.
+    keep_a_share();
+    assert_eq!((frame::in_use(), heap::in_use_bytes()), before);
+}
+
+pub fn closed_channels_keep_few_pages() {
+    with_hello("", || {
+        drop(fill("large", 64));
+        assert_eq!(pages_of("large"), 16, "what a usual ring has");
+        drop(fill("", 64));
+        assert_eq!(pages_of(""), 64);
     });
 }
 

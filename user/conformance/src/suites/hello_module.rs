@@ -29,6 +29,7 @@ crate::tests! {
     snapshot_off_tells_the_same_readiness,
     page_cache_and_hand_off_are_the_kernel_s_own_switches,
     switches_of_the_kernel_are_left_alone_and_put_back,
+    idle_share_bounds_what_closed_rings_keep,
     memory_of_the_module_is_that_of_its_rings,
     bad_values_in_sysfs_are_einval_and_change_nothing,
     every_counter_counts_what_it_is_named_after,
@@ -300,6 +301,25 @@ fn switches_of_the_kernel_are_left_alone_and_put_back() -> Outcome {
     Ok(())
 }
 
+fn idle_share_bounds_what_closed_rings_keep() -> Outcome {
+    needs_postern()?;
+    let kept_by = |name: &[u8]| -> Result<usize, Failure> {
+        let before = hello::module_bytes()?;
+        let file = hello::open(O_RDWR)?;
+        hello::channel(file, name)?;
+        fd::write(file, &[1; 10 * PAGE])?;
+        fd::close(file)?;
+        Ok((hello::module_bytes()? - before) / PAGE)
+    };
+    expect_eq(parameter("idle_share")?, "8", "the parameter at first")?;
+    expect_eq(kept_by(b"idle-at-first")?, 10, "pages kept at first")?;
+    set("idle_share", "4294967296")?;
+    let none = kept_by(b"idle-none");
+    set("idle_share", "8")?;
+    expect_eq(none?, 0, "pages kept of a share of nothing")?;
+    expect_eq(kept_by(b"idle-again")?, 10, "pages kept again")
+}
+
 fn memory_of_the_module_is_that_of_its_rings() -> Outcome {
     needs_postern()?;
     let held = hello::module_bytes;
@@ -313,7 +333,9 @@ fn memory_of_the_module_is_that_of_its_rings() -> Outcome {
 
 fn bad_values_in_sysfs_are_einval_and_change_nothing() -> Outcome {
     needs_postern()?;
-    for (name, bad) in [("slots", "3"), ("slots", "2048"), ("slots", "many"), ("merge", "maybe"), ("recycle", "")] {
+    for (name, bad) in
+        [("slots", "3"), ("slots", "2048"), ("slots", "many"), ("merge", "maybe"), ("idle_share", "0"), ("recycle", "")]
+    {
         let before = parameter(name)?;
         let written = set(name, bad);
         if !bad.is_empty() {
