@@ -55,6 +55,8 @@ pub enum Suite {
     Cgroups,
     /// Each switch of /dev/hello off in turn
     Ablate,
+    /// What a transfer is made of: four terms fitted to figures, and where shared memory becomes cheaper
+    Model,
 }
 
 /// Measure the latency and throughput of inter-process communication.

@@ -16,7 +16,7 @@ pub fn beside_suite(options: &Options) -> Option<String> {
     let meaningless = [
         ("--size", options.size.is_some()),
         ("--only", !options.only.is_empty() && !is_seed),
-        ("--pin", options.pin.is_some() && !is_seed && suite != Suite::Ablate),
+        ("--pin", options.pin.is_some() && !is_seed && !matches!(suite, Suite::Ablate | Suite::Model)),
     ];
     let (option, _) = meaningless.into_iter().find(|(_, is_given)| *is_given)?;
     let name = suite.to_possible_value()?;

@@ -219,6 +219,18 @@ fn the_seeds_suites_run_with_what_is_here() {
 }
 
 #[test]
+fn the_model_is_fitted_to_the_pipe_wherever_it_is() {
+    let output = ipcbench(&["--suite", "model", "--count", "50"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let lines: Vec<_> = text(&output.stdout).lines().collect();
+    for start in
+        ["pipe, ns", "syscall/null", "write-read/4096", "latency/1", "W ", "round trips, ns", "16384", "shm-futex: "]
+    {
+        assert!(lines.iter().any(|line| line.starts_with(start)), "no line begins with {start}: {lines:?}");
+    }
+}
+
+#[test]
 fn probes_say_what_they_lack() {
     if !is_missing("/dev/hello") {
         return;

@@ -6,15 +6,18 @@
 //! | [`fair`] | which of those who wait gets how much, in what order |
 //! | [`groups`] | what an open and a message cost with many control groups |
 //! | [`ablate`] | what each switch of /dev/hello is worth |
+//! | [`model`] | what a transfer is made of |
 //!
-//! They need /dev/hello, and say so where it is not. Sleep where what they measure sleeps.
+//! All but the last need /dev/hello, and say so where it is not. Sleep where what they measure sleeps.
 
 mod ablate;
 mod crowd;
 mod fair;
 mod figures;
+mod fit;
 mod groups;
 mod herd;
+mod model;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -38,6 +41,7 @@ pub fn run(suite: Suite, options: &Options) -> io::Result<ExitCode> {
         Suite::Ablate => {
             ("ablate", "the usual loads of /dev/hello, with each of its switches off in turn", ablate::probe)
         }
+        Suite::Model => ("model", "what a transfer is made of: four terms fitted, and the seed's two", model::probe),
         _ => ("herd", "wakes, switches and cost of an event for 1 to 64 waiters", herd::probe),
     };
     if options.list {
