@@ -3,10 +3,13 @@
 //! Owns the instance and its first directories; other parts of the kernel add and remove theirs. Locks and sleeps: those of
 //! `change`. Specification: sysfs(5).
 
+use crate::arch::cpu;
 use crate::fs::file_system::{Changes, FileSystem, Options};
 use crate::fs::inode::{Node, Owner};
 use crate::fs::kernel_tree;
-use crate::fs::procfs::text::{TextNode, TextSource};
+use crate::fs::procfs::text::{Functions, Show, Text, TextNode, TextSource, put};
+use crate::sched::run_queue;
+use alloc::format;
 use alloc::sync::Arc;
 use linux_raw_sys::general::SYSFS_MAGIC;
 use postern_core::errno::Result;
@@ -35,7 +38,28 @@ pub fn instance() -> &'static Arc<FileSystem> {
 /// # Errors
 /// ENOSPC.
 pub fn init() -> Result<()> {
-    ["devices", "fs/cgroup", "kernel", "module"].into_iter().try_for_each(add_directory)
+    ["devices", "fs/cgroup", "kernel", "module"].into_iter().try_for_each(add_directory)?;
+    // C libraries count processors here: the newer ones by the lists, older ones by the directories.
+    let lists: [(&str, Show); 4] = [
+        ("online", |text| show_range(text, run_queue::online().count_ones() as usize)),
+        ("possible", |text| show_range(text, cpu::count())),
+        ("present", |text| show_range(text, cpu::count())),
+        ("offline", |text| show_range(text, 0)),
+    ];
+    for (name, show) in lists {
+        add_source(&format!("devices/system/cpu/{name}"), 0o444, Arc::new(Functions { show, store: None }))?;
+    }
+    (0..cpu::count()).try_for_each(|cpu| add_directory(&format!("devices/system/cpu/cpu{cpu}")))
+}
+
+/// The first `count` CPUs, as a list.
+fn show_range(text: &mut Text, count: usize) -> Result<()> {
+    match count {
+        0 => put!(text, "\n"),
+        1 => put!(text, "0\n"),
+        _ => put!(text, "0-{}\n", count - 1),
+    }
+    Ok(())
 }
 
 /// Enters a directory, and those on the way, unless they are there.

@@ -41,8 +41,17 @@ pub fn init(index: usize) {
     TPIDR_EL1.set(address as u64);
 }
 
+/// How many CPUs the machine has. Written once, before any other CPU starts: Relaxed.
+static COUNT: AtomicUsize = AtomicUsize::new(1);
+
+/// How many CPUs the machine has, whether they have come up yet or not.
+pub fn count() -> usize {
+    COUNT.load(Ordering::Relaxed)
+}
+
 /// Notes the MPIDR of every CPU, by index. Called once, before any other CPU starts.
 pub fn set_mpidrs(mpidrs: &[u64]) {
+    COUNT.store(mpidrs.len(), Ordering::Relaxed);
     for (block, mpidr) in BLOCKS.iter().zip(mpidrs) {
         set_mpidr(block, *mpidr);
     }
