@@ -5,6 +5,7 @@ use crate::harness::Suite;
 mod alarms;
 mod alternate_stack;
 mod bad_pointers;
+mod cancellation;
 mod cgroup;
 mod cgroup_pids;
 mod cpu_time;
@@ -36,6 +37,9 @@ mod identity;
 mod job_control;
 mod killed_in_a_copy;
 mod leaks;
+mod libc_files;
+mod libc_processes;
+mod libc_system;
 mod links;
 mod mailbox;
 mod misc;
@@ -60,7 +64,9 @@ mod pty_limits;
 mod registers;
 mod sched;
 mod sending;
+mod shared_mutexes;
 mod shared_objects;
+mod shared_waiting;
 mod signal_actions;
 mod signal_frame;
 mod signalfd;
@@ -72,6 +78,8 @@ mod system_calls;
 mod terminal_jobs;
 mod terminal_shell;
 mod termios;
+mod thread_life;
+mod thread_services;
 mod threads;
 mod time;
 mod timerfd;
@@ -147,7 +155,15 @@ pub static ALL: &[Suite] = &[
     Suite { name: "signal_frame", tests: signal_frame::tests },
     Suite { name: "registers", tests: registers::tests },
     Suite { name: "threads", tests: threads::tests },
+    Suite { name: "thread_life", tests: thread_life::tests },
+    Suite { name: "thread_services", tests: thread_services::tests },
+    Suite { name: "cancellation", tests: cancellation::tests },
     Suite { name: "shared_objects", tests: shared_objects::tests },
+    Suite { name: "shared_mutexes", tests: shared_mutexes::tests },
+    Suite { name: "shared_waiting", tests: shared_waiting::tests },
+    Suite { name: "libc_processes", tests: libc_processes::tests },
+    Suite { name: "libc_files", tests: libc_files::tests },
+    Suite { name: "libc_system", tests: libc_system::tests },
     Suite { name: "time", tests: time::tests },
     Suite { name: "posix_timers", tests: posix_timers::tests },
     Suite { name: "cpu_time", tests: cpu_time::tests },

@@ -15,10 +15,12 @@ pub mod path;
 pub mod process;
 pub mod ready;
 pub mod registers;
+pub mod shared;
 pub mod signal;
 pub mod socket;
 pub mod splice;
 pub mod terminal;
+pub mod thread;
 pub mod time;
 pub mod timer;
 
@@ -117,6 +119,13 @@ plain!(
     libc::tms,
     libc::pthread_mutexattr_t,
     libc::pthread_condattr_t,
+    libc::pthread_rwlockattr_t,
+    libc::pthread_barrierattr_t,
+    libc::pthread_attr_t,
+    libc::sched_param,
+    libc::glob_t,
+    libc::posix_spawn_file_actions_t,
+    libc::posix_spawnattr_t,
     libc::stack_t,
     libc::termios,
     libc::winsize
