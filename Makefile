@@ -1,6 +1,6 @@
 # Thin names for the project's commands; what they do is in tools/, qemu.sh and Cargo's own files.
 .DEFAULT_GOAL := help
-.PHONY: help setup packages image programs run checked-run run-tests-kernel linux checked-linux test bench checked-bench debug checked-debug check clean
+.PHONY: help setup packages image release-binaries guest-binaries programs run checked-run run-tests-kernel linux checked-linux test bench checked-bench debug checked-debug check clean
 SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
@@ -8,7 +8,7 @@ KERNEL_TARGET := aarch64-unknown-none-softfloat
 GUEST_TARGET := aarch64-unknown-linux-musl
 BUILD := $(or $(CARGO_TARGET_DIR),target)
 KERNEL_ELF := $(BUILD)/$(KERNEL_TARGET)/release/postern
-PROGRAMS := init sh coreutils ipcbench conformance
+PROGRAMS := init sh coreutils conformance
 OUT := target/postern
 
 # For the guest; also accepted in the environment.
@@ -36,14 +36,23 @@ packages: setup ## Fetch what the tests take from Debian: Linux and busybox for 
 
 image: setup ## Build target/postern/Image and target/postern/initramfs.cpio
 	@cargo build --package image --package coreutils
-	@cargo build --release --package postern --target $(KERNEL_TARGET)
-	@cargo build --release --target $(GUEST_TARGET) $(PROGRAMS:%=--package %)
+	@$(MAKE) $(FIRST_BUILD) release-binaries guest-binaries
 	@cargo run --quiet --package image -- kernel '$(KERNEL_ELF)' $(OUT)/Image
-	@tools/make-initramfs $(OUT)/initramfs.cpio '$(BUILD)/$(GUEST_TARGET)/release' $(EXTRA)
+	@tools/make-initramfs $(OUT)/initramfs.cpio '$(BUILD)/$(GUEST_TARGET)' $(EXTRA)
+
+# A kernel is linked by one CPU. The first time it takes long enough to have the others compile the programs meanwhile.
+FIRST_BUILD = $(if $(wildcard $(KERNEL_ELF)),,--jobs=2)
+
+release-binaries:
+	@cargo build --release --package postern --target $(KERNEL_TARGET)
+	@cargo build --release --package ipcbench --target $(GUEST_TARGET)
+
+guest-binaries:
+	@cargo build --profile programs $(PROGRAMS:%=--package %) --target $(GUEST_TARGET)
 
 programs: image packages ## Build target/postern/programs.cpio, of programs that were not written for Postern
-	@cargo build --release --target $(GUEST_TARGET) --package tokio-tour
-	@tools/make-programs $(OUT)/programs.cpio '$(BUILD)/$(GUEST_TARGET)/release'
+	@cargo build --profile programs --target $(GUEST_TARGET) --package tokio-tour
+	@tools/make-programs $(OUT)/programs.cpio '$(BUILD)/$(GUEST_TARGET)/programs'
 
 # Before anything is built: a slip should not cost minutes.
 checked-run:
