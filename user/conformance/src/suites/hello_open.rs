@@ -26,6 +26,7 @@ crate::tests! {
     every_waiting_opener_is_let_in_by_one_peer,
     peer_that_comes_and_goes_at_once_still_lets_the_opener_in,
     openers_wait_on_a_queue_of_their_own_and_take_no_wakeup_from_readers,
+    openers_take_no_wakeup_from_a_writer_that_waits_for_room,
     nonblocking_reader_sees_no_hang_up_before_the_first_writer,
     last_close_drops_the_unread_bytes,
     last_close_keeps_the_pages_for_the_next_open,
@@ -220,6 +221,31 @@ fn openers_wait_on_a_queue_of_their_own_and_take_no_wakeup_from_readers() -> Out
     fd::write(writer, b"x")?;
     poller.expect_success()?;
     Ok(fd::close(writer)?)
+}
+
+/// In the seed a lone reader waits in `open` where writers wait for room (table 2: `wq`): of those who came first, each might take
+/// the wake-up of a writer.
+fn openers_take_no_wakeup_from_a_writer_that_waits_for_room() -> Outcome {
+    const SIZE: usize = 65536;
+    hello::needed()?;
+    let early = hello::open(O_RDONLY | O_NONBLOCK)?;
+    hello::set_slots(early, 16)?;
+    let openers = [opener(O_RDONLY)?, opener(O_RDONLY)?, opener(O_RDONLY)?];
+    for opener in openers {
+        opener.wait_until_asleep()?;
+    }
+    // Goes on from its open, fills the ring, and sleeps, perhaps before any opener has run.
+    let writer = process::spawn(|| {
+        let writer = hello::open(O_WRONLY)?;
+        expect_eq(fd::write(writer, &[b'w'; SIZE + 1])?, SIZE + 1, "bytes written")
+    })?;
+    while hello::stat(early)?.used_slots != 16 {
+        std::thread::yield_now();
+    }
+    writer.wait_until_asleep()?;
+    expect_eq(fd::read_up_to(early, 4096)?, [b'w'; 4096], "a page")?;
+    writer.expect_success()?;
+    openers.into_iter().try_for_each(Child::expect_success)
 }
 
 fn nonblocking_reader_sees_no_hang_up_before_the_first_writer() -> Outcome {

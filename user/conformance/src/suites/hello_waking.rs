@@ -1,5 +1,5 @@
 //! Who is woken at a ring of `/dev/hello` that is not the usual one: with switches off, with its group gone, in shared memory.
-//! Specification: docs/hello.md, "Waking" and "The mapped ring".
+//! Specification: docs/hello.md, "The life of a blocking read", "The mapped ring" and "Switches".
 
 use crate::check::{Failure, Outcome, expect_eq, expect_errno, failed};
 use crate::sys::cgroup::Group;

@@ -26,6 +26,7 @@ mod hello_as_pipe;
 mod hello_cgroup;
 mod hello_data;
 mod hello_ioctl;
+mod hello_killed;
 mod hello_mapped;
 mod hello_module;
 mod hello_open;
@@ -112,6 +113,7 @@ pub static ALL: &[Suite] = &[
     Suite { name: "hello_module", tests: hello_module::tests },
     Suite { name: "hello_tools", tests: hello_tools::tests },
     Suite { name: "hello_waking", tests: hello_waking::tests },
+    Suite { name: "hello_killed", tests: hello_killed::tests },
     Suite { name: "eventfd", tests: eventfd::tests },
     Suite { name: "unix_sockets", tests: unix_sockets::tests },
     Suite { name: "unix_sockets_passing", tests: unix_sockets_passing::tests },
