@@ -15,6 +15,7 @@ crate::tests! {
     sums_of_the_counters_never_fall_when_a_group_goes,
     channel_of_a_group_that_is_gone_gives_enodev,
     hundred_groups_are_isolated,
+    name_beyond_the_1024th_of_a_group_gives_enospc_and_changes_nothing,
     rings_are_shown_to_their_group_and_those_above,
 }
 
@@ -132,6 +133,21 @@ fn hundred_groups_are_isolated() -> Outcome {
         reader.expect_success()?;
     }
     Ok(())
+}
+
+fn name_beyond_the_1024th_of_a_group_gives_enospc_and_changes_nothing() -> Outcome {
+    hello::needed()?;
+    let group = Group::new()?;
+    let file = open_in(&group, O_RDWR)?;
+    for number in 0..1024 {
+        hello::channel(file, format!("name-{number}").as_bytes())?;
+    }
+    expect_errno(hello::channel(file, b"one-more"), libc::ENOSPC)?;
+    let stat = hello::stat(file)?;
+    expect_eq((&stat.name[..9], stat.readers, stat.writers), (&b"name-1023"[..], 1, 1), "the channel it has")?;
+    hello::channel(file, b"name-0")?;
+    // Another group's names are its own.
+    hello::channel(open_at(&group.below("below")?, O_RDWR)?, b"one-more").map_err(Into::into)
 }
 
 /// The rings called `name` that /proc shows to the caller: their groups.
