@@ -82,6 +82,11 @@ impl FileOps for Null {
         true
     }
 
+    /// As on Linux, which has nothing to give there.
+    fn try_splice_out(&self, _: &Io, _: usize, _: &mut Batch) -> Result<usize> {
+        Err(Errno::EINVAL)
+    }
+
     /// Takes the page as well, if it can.
     fn try_splice_in(&self, _: &Io, offer: &mut Offer<'_, Frame>) -> Result<usize> {
         let bytes = offer.range().len();

@@ -43,6 +43,7 @@ impl Caller<'_> {
         if file_type == FileType::Symlink {
             return Err(Errno::EOPNOTSUPP);
         }
+        inode.check_changeable()?;
         inode.try_update(|attributes| {
             permission::check_owner(self.credentials, attributes)?;
             attributes.permissions =
@@ -79,6 +80,7 @@ impl Caller<'_> {
         }
         place.mount.check_writable()?;
         let inode = place.inode();
+        inode.check_changeable()?;
         let attributes = inode.attributes();
         if permission::check_owner(self.credentials, &attributes).is_err() {
             if (accessed, modified) != (NewTime::Now, NewTime::Now) {

@@ -308,6 +308,11 @@ impl FileOps for Epoll {
         Readiness::empty()
     }
 
+    /// There are none; Linux says so in its own way here.
+    fn ioctl(&self, _: OpenFlags, _: u32, _: usize) -> Result<usize> {
+        Err(Errno::EINVAL)
+    }
+
     fn wait_queue(&self, direction: Direction) -> Option<&WaitQueue> {
         match direction {
             Direction::Read => Some(self.ready.pollers()),

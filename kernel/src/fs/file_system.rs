@@ -22,6 +22,8 @@ pub enum Changes {
     ByPrograms,
     /// The kernel alone.
     ByKernel,
+    /// The kernel alone, which knows every name that there could be.
+    ByLookup,
     /// Programs may make and remove directories, of which somebody keeps account, and nothing else.
     Directories(&'static dyn DirectoryKeeper),
 }
@@ -148,8 +150,16 @@ impl FileSystem {
     pub fn check_changes(&self, change: Change) -> Result<()> {
         match (self.changes, change) {
             (Changes::ByPrograms, _) | (Changes::Directories(_), Change::Directory) => Ok(()),
-            (Changes::ByKernel, _) | (Changes::Directories(_), Change::Other) => Err(Errno::EPERM),
+            (Changes::ByKernel | Changes::ByLookup, _) | (Changes::Directories(_), Change::Other) => Err(Errno::EPERM),
         }
+    }
+
+    /// Checks that there can be a name that was looked up in vain.
+    ///
+    /// # Errors
+    /// ENOENT.
+    pub fn check_new_name(&self) -> Result<()> {
+        if matches!(self.changes, Changes::ByLookup) { Err(Errno::ENOENT) } else { Ok(()) }
     }
 
     /// Who keeps account of the directories.

@@ -85,6 +85,8 @@ pub struct Inode {
     writers: Mutex<()>,
     /// Openings for writing if positive; executions, which exclude them, if negative.
     write_access: AtomicI32,
+    /// Its mode and times are those of a process.
+    is_unchanging: bool,
     /// Where the inode is counted for as long as it lives.
     budget: Option<Arc<Budget>>,
     _live: Live<{ live::INODES }>,
@@ -112,9 +114,24 @@ impl Inode {
             attributes: SpinLock::new(rank::INODE, attributes),
             writers: Mutex::new(rank::FILE_WRITE, ()),
             write_access: AtomicI32::new(0),
+            is_unchanging: false,
             budget: None,
             _live: Live::new(),
         }
+    }
+
+    /// The same, whose mode and times are the kernel's to say.
+    pub fn unchanging(mut self) -> Self {
+        self.is_unchanging = true;
+        self
+    }
+
+    /// Checks that programs may change mode and times.
+    ///
+    /// # Errors
+    /// EPERM.
+    pub fn check_changeable(&self) -> Result<()> {
+        if self.is_unchanging { Err(Errno::EPERM) } else { Ok(()) }
     }
 
     /// The same, counted in `budget` until it is dropped; it has been taken there.

@@ -38,6 +38,7 @@ impl Caller<'_> {
         if resolved.must_be_directory && kind != FileType::Directory {
             return Err(Errno::ENOENT);
         }
+        resolved.directory.mount.file_system().check_new_name()?;
         let change = if kind == FileType::Directory { Change::Directory } else { Change::Other };
         self.check_change(&resolved.directory, change)?;
         Ok((resolved.directory, name))

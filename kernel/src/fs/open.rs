@@ -135,6 +135,7 @@ impl Caller<'_> {
             return Err(Errno::EISDIR);
         }
         let directory = &resolved.directory;
+        directory.mount.file_system().check_new_name()?;
         directory.mount.check_writable()?;
         directory.inode().check(self.credentials, Access::WRITE | Access::EXECUTE)?;
         // Linux says EACCES here, where mkdir(2) says EPERM.

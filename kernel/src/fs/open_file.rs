@@ -135,6 +135,12 @@ impl OpenFile {
         self.flags().contains(OpenFlags::PATH)
     }
 
+    /// What is wrong with a file that is not of the kind a call needs, which says `error` then: EBADF if nothing but its path is
+    /// open.
+    pub fn unfit(&self, error: Errno) -> Errno {
+        if self.is_path_only() { Errno::EBADF } else { error }
+    }
+
     /// Checks that it is open for `wanted`.
     ///
     /// # Errors
@@ -235,6 +241,8 @@ impl OpenFile {
     pub fn seek(&self, offset: i64, whence: Whence) -> Result<u64> {
         match self.seeking {
             _ if self.is_path_only() => return Err(Errno::EBADF),
+            // An object without a name is asked in vain.
+            Seeking::Refused if matches!(self.location.inode().node(), Node::Anonymous(_)) => return Ok(0),
             Seeking::Refused => return Err(Errno::ESPIPE),
             Seeking::Ignored => return Ok(0),
             Seeking::Position => {}
@@ -244,6 +252,8 @@ impl OpenFile {
         let base = match whence {
             Whence::Start => 0,
             Whence::Current => *position,
+            // What is made while it is read has no end yet, and the places in a directory are no numbers.
+            Whence::End if !matches!(inode.node(), Node::File(_)) => return Err(Errno::EINVAL),
             Whence::End => inode.size(),
             Whence::Next(extent) => {
                 let at = u64::try_from(offset).map_err(|_| Errno::ENXIO)?;
@@ -265,7 +275,6 @@ impl OpenFile {
     /// ENOTDIR; ENOENT if the directory was removed; what `emit` says of the first entry.
     pub fn list(&self, mut emit: impl FnMut(&Listed) -> Result<Emitted>) -> Result<()> {
         const BATCH: usize = 32;
-        self.check_access(AccessMode::READ)?;
         let directory = self.location.inode().directory()?;
         if self.location.dentry.is_removed() {
             return Err(Errno::ENOENT);

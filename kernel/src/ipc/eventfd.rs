@@ -7,6 +7,8 @@ use crate::fs::anonymous::{self, Kind};
 use crate::fs::file::{Direction, FileOps, Io, Readiness};
 use crate::fs::flags::{AccessMode, OpenFlags};
 use crate::fs::open_file::OpenFile;
+use crate::fs::splice::Batch;
+use crate::mm::Frame;
 use crate::mm::heap;
 use crate::mm::user::{Sink, Source};
 use crate::process::Credentials;
@@ -14,6 +16,7 @@ use crate::sync::{Mutex, WaitQueue, rank};
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, Ordering};
 use postern_core::errno::{Errno, Result};
+use postern_core::page_ring::Offer;
 
 /// The largest value that the counter takes by writing.
 const MAX: u64 = u64::MAX - 1;
@@ -50,6 +53,15 @@ impl EventFd {
 }
 
 impl FileOps for EventFd {
+    /// What it says is read, not moved by pages: as on Linux.
+    fn try_splice_out(&self, _: &Io, _: usize, _: &mut Batch) -> Result<usize> {
+        Err(Errno::EINVAL)
+    }
+
+    fn try_splice_in(&self, _: &Io, _: &mut Offer<'_, Frame>) -> Result<usize> {
+        Err(Errno::EINVAL)
+    }
+
     fn try_read(&self, _: &Io, sink: &mut Sink<'_>) -> Result<usize> {
         if sink.remaining() < WORD {
             return Err(Errno::EINVAL);

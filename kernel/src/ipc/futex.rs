@@ -234,6 +234,11 @@ pub fn requeue(
 ) -> Result<usize> {
     let from = word_at(address, sharing)?;
     let to = word_at(target, sharing)?;
+    if sharing == Sharing::Shared {
+        // As on Linux, which finds the object behind a shared word by its page.
+        user::load_u32(address)?;
+        user::load_u32(target)?;
+    }
     if let Some(expected) = expected
         && user::load_u32(address)? != expected
     {

@@ -8,6 +8,7 @@ use crate::fs::anonymous::{self, Kind};
 use crate::fs::file::{Direction, FileOps, Io, Readiness};
 use crate::fs::flags::{AccessMode, OpenFlags};
 use crate::fs::open_file::OpenFile;
+use crate::fs::splice::Batch;
 use crate::mm::heap;
 use crate::mm::user::Sink;
 use crate::process::Credentials;
@@ -106,7 +107,7 @@ impl TimerFd {
     /// EINVAL: there is none.
     pub fn behind(file: &OpenFile) -> Result<Arc<Self>> {
         let ops: Arc<dyn Any + Send + Sync> = file.ops().clone();
-        ops.downcast().map_err(|_| Errno::EINVAL)
+        ops.downcast().map_err(|_| file.unfit(Errno::EINVAL))
     }
 
     /// timerfd_settime(2): what it was set to. `first` is `None` for a timer that is to stop. What was not read is forgotten.
@@ -177,6 +178,11 @@ impl Follower for TimerFd {
 }
 
 impl FileOps for TimerFd {
+    /// What it says is read, not moved by pages: as on Linux.
+    fn try_splice_out(&self, _: &Io, _: usize, _: &mut Batch) -> Result<usize> {
+        Err(Errno::EINVAL)
+    }
+
     fn try_read(&self, _: &Io, sink: &mut Sink<'_>) -> Result<usize> {
         if sink.remaining() < WORD {
             return Err(Errno::EINVAL);

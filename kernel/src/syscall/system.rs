@@ -130,8 +130,9 @@ pub fn getrandom(to: UserPtr<u8>, length: usize, flags: u32) -> Result<usize> {
     Ok(total)
 }
 
-/// reboot(2)
-pub fn reboot(magic: u32, magic2: u32, command: u32) -> Result<usize> {
+/// reboot(2). What RESTART2 says to the firmware is fetched, as on Linux, and nobody asks for it.
+pub fn reboot(magic: u32, magic2: u32, command: u32, argument: usize) -> Result<usize> {
+    const LONGEST_ARGUMENT: usize = 255;
     check_privileged()?;
     let seconds =
         [abi::LINUX_REBOOT_MAGIC2, abi::LINUX_REBOOT_MAGIC2A, abi::LINUX_REBOOT_MAGIC2B, abi::LINUX_REBOOT_MAGIC2C];
@@ -144,6 +145,11 @@ pub fn reboot(magic: u32, magic2: u32, command: u32) -> Result<usize> {
             power::off()
         }
         abi::LINUX_REBOOT_CMD_RESTART | abi::LINUX_REBOOT_CMD_RESTART2 => {
+            if command == abi::LINUX_REBOOT_CMD_RESTART2
+                && user::read_c_string(argument, LONGEST_ARGUMENT) == Err(Errno::EFAULT)
+            {
+                return Err(Errno::EFAULT);
+            }
             log::info!("restart");
             power::reset()
         }

@@ -49,7 +49,7 @@ pub fn instance() -> &'static Arc<FileSystem> {
             magic: PROC_SUPER_MAGIC,
             limit_pages: 0,
             limit_inodes: usize::MAX,
-            changes: Changes::ByKernel,
+            changes: Changes::ByLookup,
             owner: Owner::ROOT,
             permissions: 0o555,
             computed: Some(Box::new(Processes)),
@@ -140,7 +140,7 @@ pub(super) fn ids(next: impl Fn(u32) -> Option<u32>, from: u64, limit: usize) ->
 
 /// The inode of a computed file or link. It has the one name under which it was looked up.
 pub(super) fn computed_file(number: u64, node: Node, owner: Owner, permissions: u32) -> Arc<Inode> {
-    let inode = Inode::new(device(), number, node, owner, permissions);
+    let inode = Inode::new(device(), number, node, owner, permissions).unchanging();
     inode.update(|attributes| attributes.links = 1);
     Arc::new(inode)
 }
@@ -154,7 +154,7 @@ pub(super) fn computed_directory(
     computed: Box<dyn Computed>,
 ) -> Arc<Inode> {
     let node = Node::Directory(Directory::with_computed(Some(computed)));
-    let inode = Inode::new(device(), number, node, owner, permissions);
+    let inode = Inode::new(device(), number, node, owner, permissions).unchanging();
     let below = u32::try_from(directories).unwrap_or(u32::MAX);
     inode.update(|attributes| attributes.links = attributes.links.saturating_add(below));
     Arc::new(inode)

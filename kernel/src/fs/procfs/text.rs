@@ -5,10 +5,10 @@
 //! Specification: proc(5), seq_file in Linux.
 
 use crate::arch::mmu::PAGE_SIZE;
-use crate::fs::file::{FileOps, Io, Seeking};
+use crate::fs::file::{FileOps, Io, MapRequest, Seeking};
 use crate::fs::special::{OpenRequest, Openable, Opened};
 use crate::mm::user::{Sink, Source};
-use crate::mm::{Frame, heap};
+use crate::mm::{Frame, PageSource, heap};
 use crate::process::Credentials;
 use crate::sync::{SpinLock, rank};
 use alloc::sync::Arc;
@@ -195,6 +195,15 @@ impl FileOps for TextFile {
         let taken = source.copy_to_slice(&mut bytes)?;
         self.source.store(&bytes[..taken])?;
         Ok(taken)
+    }
+
+    /// As in Linux, whose files of text are ready whenever they are asked.
+    fn can_be_polled(&self) -> bool {
+        true
+    }
+
+    fn map(self: Arc<Self>, _: &MapRequest) -> Result<Arc<dyn PageSource>> {
+        Err(Errno::EIO)
     }
 
     /// As in Linux, only write(2) sets anything.

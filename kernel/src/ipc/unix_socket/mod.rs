@@ -113,7 +113,7 @@ impl Socket {
     /// ENOTSOCK.
     pub fn behind(file: &OpenFile) -> Result<Arc<Self>> {
         let ops: Arc<dyn Any + Send + Sync> = file.ops().clone();
-        ops.downcast().map_err(|_| Errno::ENOTSOCK)
+        ops.downcast().map_err(|_| file.unfit(Errno::ENOTSOCK))
     }
 
     /// Ends what it receives, sends, or both (shutdown(2)).

@@ -8,6 +8,7 @@ use crate::fs::anonymous::{self, Kind};
 use crate::fs::file::{Direction, FileOps, Io, Readiness};
 use crate::fs::flags::{AccessMode, OpenFlags};
 use crate::fs::open_file::OpenFile;
+use crate::fs::splice::Batch;
 use crate::mm::heap;
 use crate::mm::user::Sink;
 use crate::process::Credentials;
@@ -43,7 +44,7 @@ impl SignalFd {
     /// EINVAL: there is none.
     pub fn behind(file: &OpenFile) -> Result<Arc<Self>> {
         let ops: Arc<dyn Any + Send + Sync> = file.ops().clone();
-        ops.downcast().map_err(|_| Errno::EINVAL)
+        ops.downcast().map_err(|_| file.unfit(Errno::EINVAL))
     }
 
     /// Replaces the set, for all who share it.
@@ -59,6 +60,11 @@ impl SignalFd {
 }
 
 impl FileOps for SignalFd {
+    /// What it says is read, not moved by pages: as on Linux.
+    fn try_splice_out(&self, _: &Io, _: usize, _: &mut Batch) -> Result<usize> {
+        Err(Errno::EINVAL)
+    }
+
     fn try_read(&self, _: &Io, sink: &mut Sink<'_>) -> Result<usize> {
         if sink.remaining() < RECORD_SIZE {
             return Err(Errno::EINVAL);

@@ -103,6 +103,9 @@ fn punch(inode: &Inode, range: core::ops::Range<u64>) -> Result<()> {
 /// fsync(2): memory is all the store there is.
 pub fn fsync(fd: i32) -> Result<usize> {
     let file = process::current().files().get_usable(fd)?;
+    if file.location().mount.file_system().magic() == abi::PROC_SUPER_MAGIC {
+        return Err(Errno::EINVAL);
+    }
     match file.location().inode().file_type() {
         FileType::Regular | FileType::Directory | FileType::BlockDevice => Ok(0),
         _ => Err(Errno::EINVAL),

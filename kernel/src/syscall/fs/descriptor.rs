@@ -5,10 +5,10 @@ use super::contents::descriptor_limit;
 use super::place::{self, as_caller};
 use super::record_lock;
 use crate::drivers::tty::pty;
+use crate::fs::attributes::FileType;
 use crate::fs::file::{FileControl, Seeking};
 use crate::fs::flags::OpenFlags;
 use crate::fs::flock::{self, Lock, Patience};
-use crate::fs::inode::Node;
 use crate::fs::open::How;
 use crate::fs::open_file::{OpenFile, Switch, Whence};
 use crate::mm::user::UserPtr;
@@ -115,7 +115,7 @@ pub fn ioctl(fd: i32, request: u32, argument: usize) -> Result<usize> {
         command::FIONCLEX => files.set_on_exec(fd, OnExec::Keep).map(|()| 0),
         command::FIONBIO => set_flag(&file, OpenFlags::NONBLOCK, argument),
         command::FIOASYNC => set_flag(&file, OpenFlags::ASYNC, argument),
-        command::FIONREAD if matches!(file.location().inode().node(), Node::File(_)) => left_to_read(&file, argument),
+        command::FIONREAD if file.location().inode().file_type() == FileType::Regular => left_to_read(&file, argument),
         command::TIOCGPTPEER => open_peer(&file, argument),
         _ => file.ops().ioctl(file.flags(), request, argument),
     }

@@ -32,7 +32,8 @@ fn record(entry: &Listed) -> Result<Vec<u8>> {
 
 /// getdents64(2)
 pub fn getdents64(fd: i32, buffer: usize, size: usize) -> Result<usize> {
-    let file = process::current().file(fd)?;
+    // Every directory that is open otherwise is open for reading.
+    let file = process::current().files().get_usable(fd)?;
     let mut sink = Sink::user(buffer, size)?;
     let mut stored = 0;
     let listed = file.list(|entry| {

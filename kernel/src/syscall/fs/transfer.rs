@@ -2,11 +2,13 @@
 //! Specification: read(2), readv(2), pread(2), lseek(2), copy_file_range(2).
 
 use crate::arch::mmu::PAGE_SIZE;
+use crate::fs::file::Seeking;
 use crate::fs::open_file::{At, OpenFile, Whence};
 use crate::fs::page_file::Extent;
 use crate::mm::user::{Sink, Source, UserPtr};
 use crate::process::{self, signal};
 use crate::sched;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use linux_raw_sys::general as abi;
 use postern_core::errno::{Errno, Result};
@@ -39,17 +41,23 @@ pub fn write(fd: i32, address: usize, length: usize) -> Result<usize> {
     written(&file, file.write(&mut Source::user(address, length)?, At::Position))
 }
 
+/// The file behind `fd`, which must have places. That comes before what it is open for: EBADF, ESPIPE.
+fn with_places(fd: i32) -> Result<Arc<OpenFile>> {
+    let file = process::current().files().get_usable(fd)?;
+    if file.seeking() == Seeking::Refused { Err(Errno::ESPIPE) } else { Ok(file) }
+}
+
 /// pread64(2)
 pub fn pread64(fd: i32, address: usize, length: usize, at: i64) -> Result<usize> {
     let at = offset(at)?;
-    let file = process::current().file(fd)?;
+    let file = with_places(fd)?;
     file.read(&mut Sink::user(address, length)?, at)
 }
 
 /// pwrite64(2)
 pub fn pwrite64(fd: i32, address: usize, length: usize, at: i64) -> Result<usize> {
     let at = offset(at)?;
-    let file = process::current().file(fd)?;
+    let file = with_places(fd)?;
     written(&file, file.write(&mut Source::user(address, length)?, at))
 }
 
@@ -68,25 +76,26 @@ pub fn writev(fd: i32, vector: usize, count: usize) -> Result<usize> {
 /// preadv(2)
 pub fn preadv(fd: i32, vector: usize, count: usize, at: i64) -> Result<usize> {
     let at = offset(at)?;
-    let file = process::current().file(fd)?;
+    let file = with_places(fd)?;
     file.read(&mut Sink::user_iovecs(vector, count)?, at)
 }
 
 /// pwritev(2)
 pub fn pwritev(fd: i32, vector: usize, count: usize, at: i64) -> Result<usize> {
     let at = offset(at)?;
-    let file = process::current().file(fd)?;
+    let file = with_places(fd)?;
     written(&file, file.write(&mut Source::user_iovecs(vector, count)?, at))
 }
 
-/// preadv2(2): -1 means the position; no RWF_ flag is known but those that change nothing here.
-pub fn preadv2(fd: i32, vector: usize, count: usize, at: i64, flags: u32) -> Result<usize> {
+/// preadv2(2): -1 means the position; no RWF_ flag is known but those that change nothing here. The upper half of the offset,
+/// which machines with 32 bits need, is passed on others too, and ignored.
+pub fn preadv2(fd: i32, vector: usize, count: usize, at: i64, _upper_half: u64, flags: u32) -> Result<usize> {
     check_rwf(flags)?;
     if at == -1 { readv(fd, vector, count) } else { preadv(fd, vector, count, at) }
 }
 
 /// pwritev2(2): as preadv2.
-pub fn pwritev2(fd: i32, vector: usize, count: usize, at: i64, flags: u32) -> Result<usize> {
+pub fn pwritev2(fd: i32, vector: usize, count: usize, at: i64, _upper_half: u64, flags: u32) -> Result<usize> {
     check_rwf(flags)?;
     if at == -1 { writev(fd, vector, count) } else { pwritev(fd, vector, count, at) }
 }
@@ -98,7 +107,7 @@ fn check_rwf(flags: u32) -> Result<()> {
 
 /// lseek(2)
 pub fn lseek(fd: i32, offset: i64, whence: u32) -> Result<usize> {
-    let file = process::current().file(fd)?;
+    let file = process::current().files().get_usable(fd)?;
     let whence = match whence {
         abi::SEEK_SET => Whence::Start,
         abi::SEEK_CUR => Whence::Current,
@@ -193,8 +202,8 @@ pub fn copy_file_range(
     use crate::fs::attributes::FileType;
     use crate::fs::flags::{AccessMode, OpenFlags};
     super::place::check_flags(flags, 0)?;
-    let current = process::current();
-    let (from, to) = (current.file(in_fd)?, current.file(out_fd)?);
+    let files = process::current().files();
+    let (from, to) = (files.get_usable(in_fd)?, files.get_usable(out_fd)?);
     for file in [&from, &to] {
         match file.location().inode().file_type() {
             FileType::Regular => {}
@@ -202,9 +211,14 @@ pub fn copy_file_range(
             _ => return Err(Errno::EINVAL),
         }
     }
+    from.check_access(AccessMode::READ)?;
     to.check_access(AccessMode::WRITE)?;
     if to.flags().contains(OpenFlags::APPEND) {
         return Err(Errno::EBADF);
+    }
+    // Linux asks one file system to do it, and programs that hear this copy the bytes themselves.
+    if from.location().inode().metadata().device != to.location().inode().metadata().device {
+        return Err(Errno::EXDEV);
     }
     copy(&from, &mut Side::new(in_offset)?, &to, &mut Side::new(out_offset)?, count.min(MAX_TRANSFER))
 }

@@ -83,8 +83,11 @@ pub fn capset(header: UserPtr<CapabilityHeader>, data: UserPtr<CapabilityData>) 
     if !u32::try_from(header.pid).is_ok_and(|tid| tid == 0 || tid == current.tid()) {
         return Err(Errno::EPERM);
     }
-    for (index, have) in capabilities_of(&current.credentials()).iter().take(count).enumerate() {
-        let wanted = data.element(index).read()?;
+    let mut wanted = [CapabilityData::default(); 2];
+    for (index, part) in wanted.iter_mut().take(count).enumerate() {
+        *part = data.element(index).read()?;
+    }
+    for (wanted, have) in wanted.iter().zip(&capabilities_of(&current.credentials())).take(count) {
         if (wanted.effective, wanted.permitted) != (have.effective, have.permitted) {
             return Err(Errno::EPERM);
         }

@@ -20,9 +20,11 @@ const WORD_BITS: usize = u64::BITS as usize;
 const FEW_WORDS: usize = __FD_SETSIZE as usize / WORD_BITS;
 
 /// What makes a descriptor ready for each of the three sets.
-const READS: Readiness = Readiness::READABLE.union(Readiness::RDBAND).union(Readiness::HUP).union(Readiness::ERR);
-const WRITES: Readiness = Readiness::WRITABLE.union(Readiness::WRBAND).union(Readiness::ERR);
-const EXCEPTIONS: Readiness = Readiness::PRI;
+const READS: Readiness = Readiness::READABLE.union(Readiness::RDBAND).union(Readiness::HUP).union(FAULTS);
+const WRITES: Readiness = Readiness::WRITABLE.union(Readiness::WRBAND).union(FAULTS);
+const EXCEPTIONS: Readiness = Readiness::PRI.union(Readiness::NVAL);
+/// What no call would wait for; the second of a descriptor that has but a path.
+const FAULTS: Readiness = Readiness::ERR.union(Readiness::NVAL);
 
 /// One of the sets, in the program's memory and here.
 struct Set {
@@ -128,7 +130,7 @@ fn gather(current: &CurrentThread, sets: &[Set; 3], count: usize, to: &mut Watch
         let events = asking.fold(Readiness::empty(), Readiness::union);
         if !events.is_empty() {
             let fd = RawFd::try_from(fd).map_err(|_| Errno::EBADF)?;
-            to.push(Watched::new(files.get_usable(fd)?, events));
+            to.push(Watched::new(files.get(fd)?, events));
         }
     }
     Ok(())

@@ -4,6 +4,8 @@ use crate::harness::Suite;
 
 mod alarms;
 mod alternate_stack;
+mod arguments;
+pub mod bad_descriptors;
 mod bad_pointers;
 mod cancellation;
 mod cgroup;
@@ -181,6 +183,7 @@ pub static ALL: &[Suite] = &[
     Suite { name: "myipc", tests: myipc::tests },
     Suite { name: "system_calls", tests: system_calls::tests },
     Suite { name: "bad_pointers", tests: bad_pointers::tests },
+    Suite { name: "bad_descriptors", tests: bad_descriptors::tests },
     Suite { name: "exhaustion", tests: exhaustion::tests },
     Suite { name: "leaks", tests: leaks::tests },
     Suite { name: "killed_in_a_copy", tests: killed_in_a_copy::tests },

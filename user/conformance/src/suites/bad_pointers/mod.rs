@@ -1,11 +1,13 @@
 //! Every pointer argument of every call, given addresses that it cannot use: EFAULT, and nothing has changed.
 //!
-//! Owns the mechanism; the tables lie in `transfer`, `names`, `processes`, `waiting`, `terminals` and `sockets`, one line of meaning
-//! each. A case is tried with a null pointer (where that has no meaning of its own), an address where nothing is mapped, a kernel address,
+//! Owns the mechanism; the tables lie in `transfer`, `names`, `processes`, `identity`, `waiting`, `terminals` and `sockets`, one
+//! line of meaning each; `complete` knows that no argument is missing. A case is tried with a null pointer (where that has no meaning of its own), an address where nothing is mapped, a kernel address,
 //! memory without access, read-only memory for what the kernel writes, and a range that begins well and runs into a hole. Where
 //! Linux reports the part that went well instead of EFAULT, so may the system under test. Specification: the ERRORS
 //! sections of section 2, and Linux itself.
 
+mod complete;
+mod identity;
 mod names;
 mod odd;
 mod processes;
@@ -14,12 +16,13 @@ mod terminals;
 mod transfer;
 mod waiting;
 
-use crate::check::{Failure, Outcome, expect, expect_eq, failed};
+use crate::check::{Failure, Outcome, expect, expect_eq, failed, needs_root};
 use crate::harness::Test;
 use crate::scratch;
+use crate::sys::bare::{call, word};
 use crate::sys::fd::{self, Pipe};
 use crate::sys::memory::{self, Mapping, PAGE};
-use crate::sys::{Sys, path, process, raw, ready, signal, time};
+use crate::sys::{Sys, path, process, ready, signal, time};
 use std::time::Duration;
 
 /// What the kernel does with the memory that an argument leads to.
@@ -53,25 +56,38 @@ enum Straddle {
     MayReportPart,
 }
 
+/// Who can make the call.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Caller {
+    Anybody,
+    Root,
+}
+
 /// One pointer argument of one call.
 struct Case {
-    /// The call and the argument, as words of the test's name.
+    /// The call and the argument, as `arguments.txt` has them, and what else tells cases apart: words of the test's name.
     name: &'static str,
     access: Access,
     null: Null,
     straddle: Straddle,
+    caller: Caller,
     /// Makes the call with the address given.
     call: fn(&Fixture, usize) -> Sys<usize>,
 }
 
 impl Case {
     const fn new(name: &'static str, access: Access, call: fn(&Fixture, usize) -> Sys<usize>) -> Self {
-        Self { name, access, null: Null::Bad, straddle: Straddle::Faults, call }
+        Self { name, access, null: Null::Bad, straddle: Straddle::Faults, caller: Caller::Anybody, call }
     }
 
     /// A null pointer means "not given".
     const fn optional(self) -> Self {
         Self { null: Null::Absent, ..self }
+    }
+
+    /// Others are refused before the address is looked at.
+    const fn for_root(self) -> Self {
+        Self { caller: Caller::Root, ..self }
     }
 
     /// A range that runs into a hole may be done in part.
@@ -82,12 +98,16 @@ impl Case {
 
 /// The tests: one for each case of the tables, and the odd ones.
 pub fn tests() -> Vec<Test> {
-    let tables = [transfer::CASES, names::CASES, processes::CASES, waiting::CASES, terminals::CASES, sockets::CASES];
-    let cases = tables.into_iter().flatten().map(|case| Test {
+    let cases = cases().map(|case| Test {
         name: format!("{}_that_cannot_be_used_gives_efault_and_changes_nothing", case.name),
         body: Box::new(|| try_case(case)),
     });
-    cases.chain(odd::tests()).collect()
+    cases.chain(odd::tests()).chain(complete::tests()).collect()
+}
+
+fn cases() -> impl Iterator<Item = &'static Case> {
+    let files = [transfer::CASES, names::CASES, processes::CASES, identity::CASES, waiting::CASES];
+    files.into_iter().chain([terminals::CASES, sockets::CASES]).flatten()
 }
 
 /// The things that the calls of the tables work on.
@@ -208,6 +228,9 @@ impl Snapshot {
 }
 
 fn try_case(case: &Case) -> Outcome {
+    if case.caller == Caller::Root {
+        needs_root()?;
+    }
     let fixture = Fixture::new()?;
     fd::lseek(fixture.file, 0, libc::SEEK_SET)?;
     for (what, address, part) in fixture.addresses(case) {
@@ -231,19 +254,6 @@ fn try_case(case: &Case) -> Outcome {
         }
     }
     Ok(())
-}
-
-/// The raw call with up to six arguments.
-fn call<const COUNT: usize>(number: libc::c_long, arguments: [usize; COUNT]) -> Sys<usize> {
-    let mut all = [0; 6];
-    all[..COUNT].copy_from_slice(&arguments);
-    // SAFETY: the addresses lead to the fixture's mappings, which hold nothing of Rust's, or to where the kernel must not go.
-    unsafe { raw("the call", number, all) }
-}
-
-/// A descriptor, or another signed number, as an argument register.
-const fn word(number: i32) -> usize {
-    number as isize as usize
 }
 
 /// The working directory, for calls that take a directory's descriptor.

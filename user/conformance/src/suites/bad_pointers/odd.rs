@@ -1,12 +1,12 @@
 //! Bad addresses that no table can say: those Linux overlooks, those it meets later, and alignment.
 
 use super::{Fixture, ROOM, call, word};
-use crate::check::{Outcome, expect_eq, expect_errno};
+use crate::check::{Outcome, expect_eq, expect_errno, needs_own_machine, needs_root};
 use crate::sys::memory::{self, PAGE};
-use crate::sys::{fd, process, signal};
+use crate::sys::{Sys, fd, process, signal};
 
 crate::tests! {
-    clone_overlooks_a_parent_tid_that_cannot_be_written,
+    clone_overlooks_where_tids_cannot_be_written,
     robust_list_that_cannot_be_read_does_no_harm,
     robust_list_of_a_wrong_size_gives_einval,
     tid_address_that_cannot_be_written_does_no_harm,
@@ -16,6 +16,9 @@ crate::tests! {
     structs_may_be_misaligned,
     length_that_wraps_around_the_address_space_gives_efault,
     vector_with_a_bad_second_buffer_moves_only_the_first,
+    getcpu_does_not_look_at_its_third_argument,
+    log_buffer_that_cannot_be_written_gives_efault,
+    restart_with_a_command_that_cannot_be_read_gives_efault,
 }
 
 /// Addresses that nobody can use.
@@ -23,15 +26,54 @@ fn bad_addresses(fixture: &Fixture) -> [usize; 4] {
     [fixture.hole.address + PAGE, 0xffff_8000_0000_0000, fixture.no_access.address, fixture.read_only.address]
 }
 
-fn clone_overlooks_a_parent_tid_that_cannot_be_written() -> Outcome {
+fn clone_overlooks_where_tids_cannot_be_written() -> Outcome {
     let fixture = Fixture::new()?;
-    for address in bad_addresses(&fixture) {
-        let flags = libc::CLONE_PARENT_SETTID | libc::SIGCHLD;
-        let pid = match call(libc::SYS_clone, [word(flags), 0, address, 0, 0])? {
+    let flags = [libc::CLONE_PARENT_SETTID, libc::CLONE_CHILD_SETTID, libc::CLONE_CHILD_CLEARTID];
+    for (address, flag) in bad_addresses(&fixture).into_iter().flat_map(|at| flags.map(|flag| (at, flag))) {
+        // The child's comes fourth on some machines and fifth on others; without its flag the other is not looked at.
+        let arguments = [word(flag | libc::SIGCHLD), 0, address, address, address];
+        let pid = match call(libc::SYS_clone, arguments)? {
             0 => process::exit(17),
             pid => i32::try_from(pid).unwrap_or(-1),
         };
         expect_eq(process::Child { pid }.wait()?.exited(), Some(17), "the exit code of the child")?;
+    }
+    Ok(())
+}
+
+fn getcpu_does_not_look_at_its_third_argument() -> Outcome {
+    let fixture = Fixture::new()?;
+    for address in bad_addresses(&fixture) {
+        expect_eq(
+            call(libc::SYS_getcpu, [fixture.good(ROOM), fixture.good(ROOM), address])?,
+            0,
+            "what getcpu returns",
+        )?;
+    }
+    Ok(())
+}
+
+fn log_buffer_that_cannot_be_written_gives_efault() -> Outcome {
+    const READ_ALL: usize = 3;
+    // Others need not let us see theirs, and it may be empty.
+    needs_own_machine()?;
+    let fixture = Fixture::new()?;
+    for address in bad_addresses(&fixture) {
+        expect_errno(call(libc::SYS_syslog, [READ_ALL, address, 2048]), libc::EFAULT)?;
+    }
+    Ok(())
+}
+
+fn restart_with_a_command_that_cannot_be_read_gives_efault() -> Outcome {
+    const MAGIC: usize = 0xfee1_dead;
+    const MAGIC_2: usize = 672_274_793;
+    const RESTART_2: usize = 0xa1b2_c3d4;
+    // One that overlooks the address restarts.
+    needs_own_machine()?;
+    needs_root()?;
+    let fixture = Fixture::new()?;
+    for address in &bad_addresses(&fixture)[..3] {
+        expect_errno(call(libc::SYS_reboot, [MAGIC, MAGIC_2, RESTART_2, *address]), libc::EFAULT)?;
     }
     Ok(())
 }
@@ -72,12 +114,17 @@ fn futex_word_that_is_misaligned_gives_einval() -> Outcome {
 }
 
 fn rest_of_an_interrupted_sleep_that_cannot_be_written_gives_efault() -> Outcome {
+    const MONOTONIC: usize = word(libc::CLOCK_MONOTONIC);
     let fixture = Fixture::new()?;
-    for address in bad_addresses(&fixture) {
+    fixture.good.store(ROOM, 100);
+    let sleeps: [fn(usize, usize) -> Sys<usize>; 2] = [
+        |time, rest| call(libc::SYS_nanosleep, [time, rest]),
+        |time, rest| call(libc::SYS_clock_nanosleep, [MONOTONIC, 0, time, rest]),
+    ];
+    for (address, sleep) in bad_addresses(&fixture).into_iter().flat_map(|at| sleeps.map(|sleep| (at, sleep))) {
         let child = process::spawn(|| {
             signal::count(libc::SIGUSR1, 0)?;
-            fixture.good.store(ROOM, 100);
-            expect_errno(call(libc::SYS_nanosleep, [fixture.good(ROOM), address]), libc::EFAULT)
+            expect_errno(sleep(fixture.good(ROOM), address), libc::EFAULT)
         })?;
         child.wait_until_asleep()?;
         child.kill(libc::SIGUSR1)?;

@@ -19,6 +19,14 @@ fn on_pair(make: impl FnOnce([i32; 2]) -> Sys<usize>) -> Sys<usize> {
     result
 }
 
+/// As [`on_pair`], and what there is to receive comes from a socket with a name.
+fn on_named_pair(make: impl FnOnce([i32; 2]) -> Sys<usize>) -> Sys<usize> {
+    on_pair(|pair| {
+        socket::bind(pair[1], &socket::nameless())?;
+        make(pair)
+    })
+}
+
 /// Makes a call on a socket for datagrams that has neither name nor peer.
 fn on_one(make: impl FnOnce(i32) -> Sys<usize>) -> Sys<usize> {
     let fd = socket::open(SOCK_DGRAM)?;
@@ -70,6 +78,11 @@ pub(super) const CASES: &[Case] = &[
     }),
     Case::new("bind_address", Reads(16), |_, at| on_one(|s| call(libc::SYS_bind, [word(s), at, 16]))),
     Case::new("connect_address", Reads(16), |_, at| on_one(|s| call(libc::SYS_connect, [word(s), at, 16]))),
+    Case::new("accept_address", Writes(2), |f, at| {
+        on_listener(|s| call(libc::SYS_accept, [word(s), at, length(f, 110)]))
+    })
+    .optional(),
+    Case::new("accept_length", Writes(4), |f, at| on_listener(|s| call(libc::SYS_accept, [word(s), elsewhere(f), at]))),
     Case::new("accept4_address", Writes(2), |f, at| {
         on_listener(|s| call(libc::SYS_accept4, [word(s), at, length(f, 110), 0]))
     })
@@ -108,6 +121,23 @@ pub(super) const CASES: &[Case] = &[
     .optional(),
     Case::new("recvfrom_buffer", Writes(8), |_, at| {
         on_pair(|[s, _]| call(libc::SYS_recvfrom, [word(s), at, 8, LOOK, 0, 0]))
+    }),
+    Case::new("recvfrom_address", Writes(2), |f, at| {
+        on_named_pair(|[s, _]| call(libc::SYS_recvfrom, [word(s), elsewhere(f), 8, LOOK, at, length(f, 110)]))
+    })
+    .optional(),
+    Case::new("recvfrom_length", Writes(4), |f, at| {
+        on_named_pair(|[s, _]| call(libc::SYS_recvfrom, [word(s), elsewhere(f), 8, LOOK, elsewhere(f), at]))
+    }),
+    Case::new("recvmmsg_headers", Reads(HEADER), |_, at| {
+        on_pair(|[s, _]| call(libc::SYS_recvmmsg, [word(s), at, 1, LOOK, 0]))
+    }),
+    Case::new("recvmmsg_timeout", Reads(16), |f, at| {
+        on_pair(|[s, _]| call(libc::SYS_recvmmsg, [word(s), header(f, vector(f, elsewhere(f)), 0, 0), 1, LOOK, at]))
+    })
+    .optional(),
+    Case::new("sendmmsg_headers", Reads(HEADER), |_, at| {
+        on_pair(|[s, _]| call(libc::SYS_sendmmsg, [word(s), at, 1, 0]))
     }),
     Case::new("sendmsg_header", Reads(HEADER), |_, at| on_pair(|[s, _]| call(libc::SYS_sendmsg, [word(s), at, 0]))),
     Case::new("sendmsg_vector", Reads(16), |f, at| {

@@ -15,6 +15,13 @@ fn pipe2(_: &Fixture, address: usize) -> Sys<usize> {
     call(libc::SYS_pipe2, [address, 0])
 }
 
+/// Bytes of `struct flock`.
+const LOCK: usize = 32;
+
+fn lock(fixture: &Fixture, operation: i32, address: usize) -> Sys<usize> {
+    call(libc::SYS_fcntl, [word(fixture.file), word(operation), address])
+}
+
 pub(super) const CASES: &[Case] = &[
     Case::new("read_buffer_from_a_pipe", Writes(8), |f, at| call(libc::SYS_read, [word(f.pipe.read), at, 8]))
         .divisible(),
@@ -30,6 +37,30 @@ pub(super) const CASES: &[Case] = &[
         .divisible(),
     Case::new("writev_buffer", Reads(8), |f, at| call(libc::SYS_writev, [word(f.pipe.write), vector(f, at, 8), 1]))
         .divisible(),
+    Case::new("preadv_vector", Reads(16), |f, at| call(libc::SYS_preadv, [word(f.file), at, 1, 1])),
+    Case::new("preadv_buffer", Writes(8), |f, at| call(libc::SYS_preadv, [word(f.file), vector(f, at, 8), 1, 1]))
+        .divisible(),
+    Case::new("pwritev_vector", Reads(16), |f, at| call(libc::SYS_pwritev, [word(f.file), at, 1, 1])),
+    Case::new("pwritev_buffer", Reads(8), |f, at| call(libc::SYS_pwritev, [word(f.file), vector(f, at, 8), 1, 1]))
+        .divisible(),
+    Case::new("preadv2_vector", Reads(16), |f, at| call(libc::SYS_preadv2, [word(f.file), at, 1, 1, 0, 0])),
+    Case::new("preadv2_buffer", Writes(8), |f, at| {
+        call(libc::SYS_preadv2, [word(f.file), vector(f, at, 8), 1, 1, 0, 0])
+    })
+    .divisible(),
+    Case::new("pwritev2_vector", Reads(16), |f, at| call(libc::SYS_pwritev2, [word(f.file), at, 1, 1, 0, 0])),
+    Case::new("pwritev2_buffer", Reads(8), |f, at| {
+        call(libc::SYS_pwritev2, [word(f.file), vector(f, at, 8), 1, 1, 0, 0])
+    })
+    .divisible(),
+    Case::new("copy_file_range_input_offset", Reads(8), |f, at| {
+        call(libc::SYS_copy_file_range, [word(f.file), at, word(f.file), 0, 1, 0])
+    })
+    .optional(),
+    Case::new("copy_file_range_output_offset", Reads(8), |f, at| {
+        call(libc::SYS_copy_file_range, [word(f.file), 0, word(f.file), at, 1, 0])
+    })
+    .optional(),
     // Linux notices that it cannot write the offset back only when the bytes have gone: read-only memory is not tried.
     Case::new("sendfile_offset", Reads(8), |f, at| call(libc::SYS_sendfile, [word(f.pipe.write), word(f.file), at, 4]))
         .optional(),
@@ -56,7 +87,12 @@ pub(super) const CASES: &[Case] = &[
         .divisible(),
     Case::new("getcwd_buffer", Writes(8), |_, at| call(libc::SYS_getcwd, [at, 4096])),
     Case::new("getrandom_buffer", Writes(64), |_, at| call(libc::SYS_getrandom, [at, 64, 0])).divisible(),
-    Case::new("fionread_count", Writes(4), |f, at| {
+    Case::new("fcntl_argument_getlk", Writes(LOCK), |f, at| lock(f, libc::F_GETLK, at)),
+    Case::new("fcntl_argument_setlk", Reads(LOCK), |f, at| lock(f, libc::F_SETLK, at)),
+    Case::new("fcntl_argument_ofd_getlk", Writes(LOCK), |f, at| lock(f, libc::F_OFD_GETLK, at)),
+    Case::new("fcntl_argument_ofd_setlk", Reads(LOCK), |f, at| lock(f, libc::F_OFD_SETLK, at)),
+    Case::new("mincore_vector", Writes(1), |f, at| call(libc::SYS_mincore, [f.good(0), 4096, at])),
+    Case::new("ioctl_argument_fionread_count", Writes(4), |f, at| {
         let request = 0x541b;
         call(libc::SYS_ioctl, [word(f.pipe.read), request, at])
     }),
