@@ -54,6 +54,7 @@ mod mounts;
 mod myipc;
 mod orphans;
 mod out_of_memory;
+mod padding;
 mod paths;
 mod permissions;
 mod pid_max;
@@ -183,6 +184,7 @@ pub static ALL: &[Suite] = &[
     Suite { name: "myipc", tests: myipc::tests },
     Suite { name: "system_calls", tests: system_calls::tests },
     Suite { name: "bad_pointers", tests: bad_pointers::tests },
+    Suite { name: "padding", tests: padding::tests },
     Suite { name: "bad_descriptors", tests: bad_descriptors::tests },
     Suite { name: "exhaustion", tests: exhaustion::tests },
     Suite { name: "leaks", tests: leaks::tests },
