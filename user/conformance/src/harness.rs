@@ -1,8 +1,10 @@
 //! Runs tests, each in a process of its own, and reports them as KTAP.
 //!
 //! Owns the list of suites, the watchdog and the report pipe. A test is a forked child in a process group of its own, so a
-//! crash fails one test only and whatever it leaves behind is killed with the group. The parent sleeps in `ppoll`
-//! until SIGCHLD or the time limit; nothing here polls. Format: <https://docs.kernel.org/dev-tools/ktap.html>.
+//! crash fails one test only. Whatever it leaves behind is killed: with the group, or, if it has left that, as what it becomes
+//! when its parent is gone, a child of this process (a subreaper). So nothing keeps this program's output open once it has ended.
+//! The parent sleeps in `ppoll` until SIGCHLD or the time limit; nothing here polls.
+//! Format: <https://docs.kernel.org/dev-tools/ktap.html>.
 
 use crate::check::{Failure, Outcome};
 use crate::scratch;
@@ -58,7 +60,7 @@ const REPORT_FD_FLOOR: i32 = 500;
 /// The write end of the report pipe; -1 outside a test.
 static REPORT_FD: AtomicI32 = AtomicI32::new(-1);
 
-/// Prepares the parent: SIGCHLD is blocked except while waiting for a test.
+/// Prepares the parent: SIGCHLD is blocked except while waiting for a test, and what tests leave behind comes here.
 ///
 /// # Errors
 /// Says what the kernel refused.
@@ -69,6 +71,7 @@ pub fn prepare() -> Result<(), Failure> {
     }
     signal::count(libc::SIGCHLD, 0)?;
     signal::block(&[libc::SIGCHLD])?;
+    process::set_child_subreaper(true)?;
     Ok(())
 }
 
@@ -101,7 +104,7 @@ pub fn run(test: &Test, limit: Duration) -> Result<(Verdict, String), Failure> {
             None
         }
     };
-    while matches!(process::wait4(-1, libc::WNOHANG), Ok(Some(_))) {}
+    end_descendants()?;
     let text = drain(report.read);
     fd::close(report.read)?;
     scratch::remove_of(pid);
@@ -138,12 +141,33 @@ pub fn verdict_to_status(outcome: &std::thread::Result<Outcome>) -> i32 {
     }
 }
 
+/// Kills all that an ended test has left alive, and waits for it. The children of those that end become children of this process.
+fn end_descendants() -> Result<(), Failure> {
+    loop {
+        match process::wait4(-1, libc::WNOHANG) {
+            Ok(Some(_)) => {}
+            Ok(None) => {
+                for pid in process::children_of(process::getpid())? {
+                    // One that has ended meanwhile is waited for all the same.
+                    let _ = process::kill(pid, libc::SIGKILL);
+                }
+                process::wait4(-1, 0)?;
+            }
+            Err(error) if error.errno == libc::ECHILD => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
 /// Sleeps until `pid` has ended or `limit` is over (`None`).
 fn wait_within(pid: i32, limit: Duration) -> Result<Option<process::Status>, Failure> {
     let deadline = Instant::now() + limit;
     loop {
-        if let Some((_, status)) = process::wait4(pid, libc::WNOHANG)? {
-            return Ok(Some(status));
+        // An orphan of the test, for whom nobody else waits, may be what has ended.
+        while let Some((ended, status)) = process::wait4(-1, libc::WNOHANG)? {
+            if ended == pid {
+                return Ok(Some(status));
+            }
         }
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
@@ -187,7 +211,8 @@ fn drain(report_read: i32) -> String {
 mod tests {
     use super::{Test, Verdict, prepare, run};
     use crate::check::{Outcome, expect, failed, skip};
-    use crate::sys::{memory, process};
+    use crate::sys::ready::{poll, wanting};
+    use crate::sys::{fd, memory, process};
     use std::time::Duration;
 
     /// What the harness says of a test with this body, as a word and the report's text.
@@ -207,6 +232,19 @@ mod tests {
         Ok(())
     }
 
+    /// Goes on for ever with a descendant that is in no group of its own, and whose parent is gone.
+    fn hangs_with_a_session_left_behind() -> Outcome {
+        process::spawn(|| {
+            process::setsid()?;
+            process::spawn_sleeper().map(drop)?;
+            Ok(())
+        })?
+        .expect_success()?;
+        loop {
+            process::pause();
+        }
+    }
+
     fn verdicts_tell_how_a_test_ended() -> Outcome {
         prepare()?;
         let (word, text) = judged(|| Err(failed("the reason")))?;
@@ -224,7 +262,15 @@ mod tests {
         })?
         .0;
         expect(hung == "failed timed out", "a test that hangs is ended")?;
-        expect(judged(leaves_a_descendant)?.0 == "passed", "what a test leaves behind does not hold the harness up")
+        expect(judged(leaves_a_descendant)?.0 == "passed", "what a test leaves behind does not hold the harness up")?;
+        // Every process of the test has the write end: when it reads as ended, all of them have.
+        let held = fd::Pipe::anonymous(0)?;
+        let hung = judged(hangs_with_a_session_left_behind)?.0;
+        expect(hung == "failed timed out", "a test that hangs with a session left behind is ended")?;
+        fd::close(held.write)?;
+        let mut ended = [wanting(held.read, libc::POLLIN)];
+        poll(&mut ended, 0)?;
+        expect(ended[0].revents == libc::POLLHUP, "no process of the test is left")
     }
 
     #[test]

@@ -147,9 +147,30 @@ pub fn is_child_subreaper() -> Sys<bool> {
 /// The state letter in `/proc/PID/stat`.
 pub fn state_of(pid: i32) -> Result<char, Failure> {
     let line = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // The second field is the name in parentheses, which may itself hold parentheses.
-    let after = line.rsplit_once(") ").map(|(_, after)| after);
-    after.and_then(|text| text.chars().next()).ok_or_else(|| failed("/proc/PID/stat has no state letter"))
+    after_name(&line).and_then(|text| text.chars().next()).ok_or_else(|| failed("/proc/PID/stat has no state letter"))
+}
+
+/// What follows the second field of `/proc/PID/stat`, which is the name in parentheses and may itself hold parentheses.
+fn after_name(line: &str) -> Option<&str> {
+    line.rsplit_once(") ").map(|(_, after)| after)
+}
+
+/// The processes whose parent is `parent`, those that have ended among them, by looking at every process there is.
+///
+/// # Errors
+/// Those of listing /proc.
+pub fn children_of(parent: i32) -> Result<Vec<i32>, Failure> {
+    let parent = parent.to_string();
+    let mut children = Vec::new();
+    for entry in std::fs::read_dir("/proc")? {
+        let Ok(pid) = entry?.file_name().to_string_lossy().parse() else { continue };
+        // Who has gone since is nobody's child.
+        let Ok(line) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { continue };
+        if after_name(&line).and_then(|text| text.split(' ').nth(1)) == Some(&parent) {
+            children.push(pid);
+        }
+    }
+    Ok(children)
 }
 
 /// `wait4` without usage; `None` if WNOHANG found nobody.
