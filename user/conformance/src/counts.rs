@@ -1,33 +1,61 @@
 //! What the kernel says there is of each kind of object (`/proc/postern/objects`), for tests that compare before and after.
 //!
-//! Owns no state, takes no locks. Only Postern has the file; on other kernels such tests are skipped.
+//! Only Postern has the file; on other kernels such tests are skipped, or made without counting.
+//! Counting must not change what is counted, and the memory of the process that counts is counted as well. So nothing here
+//! allocates, and what is to leave nothing is done by a child: whether a C library's heap has one page more or less at some moment depends on
+//! no more than the length of a number (musl gives pages back at once, and takes them again at once).
 
 use crate::check::{Failure, Outcome, failed, skip};
-use std::collections::BTreeMap;
+use crate::sys::{fd, path, process};
 use std::time::{Duration, Instant};
 
 /// The one count that is not of objects.
 const HEAP: &str = "heap_bytes";
-const FILE: &str = "/proc/postern/objects";
 /// Tasks that have ended are freed by the processor they ran on, soon after their parent was told.
 const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(5);
+/// Room for the file: more is an error.
+const ROOM: usize = 512;
 
-/// A number of each kind of object.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Counts(BTreeMap<String, i64>);
+/// A number of each kind of object: the file as it was read.
+#[derive(Clone, Copy, Debug)]
+pub struct Counts {
+    text: [u8; ROOM],
+    length: usize,
+}
 
 impl Counts {
+    const NONE: Self = Self { text: [0; ROOM], length: 0 };
+
     fn now() -> Result<Self, Failure> {
-        let text = match std::fs::read_to_string(FILE) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return skip(format!("needs {FILE}")),
+        let mut counts = Self::NONE;
+        let read = path::open_c_string(c"/proc/postern/objects", libc::O_RDONLY).and_then(|file| {
+            let count = fd::read(file, &mut counts.text);
+            fd::close(file)?;
+            count
+        });
+        match read {
+            Ok(ROOM) => Err(failed("the counts of objects are longer than the room for them")),
+            Ok(length) => {
+                counts.length = length;
+                Ok(counts)
+            }
+            Err(error) if error.errno == libc::ENOENT => skip("needs /proc/postern/objects"),
             // No memory: what has it is on its way out, and the counts have not come to rest.
-            Err(error) if error.raw_os_error() == Some(libc::ENOMEM) => return Ok(Self(BTreeMap::new())),
-            Err(error) => return Err(error.into()),
-        };
+            Err(error) if error.errno == libc::ENOMEM => Ok(Self::NONE),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Names and numbers.
+    fn each(&self) -> impl Iterator<Item = (&str, i64)> {
+        let text = std::str::from_utf8(&self.text[..self.length]).unwrap_or_default();
         let lines = text.lines().filter_map(|line| line.split_once(' '));
-        Ok(Self(lines.filter_map(|(name, number)| Some((name.to_string(), number.parse().ok()?))).collect()))
+        lines.filter_map(|(name, number)| Some((name, number.parse().ok()?)))
+    }
+
+    fn number(&self, wanted: &str) -> Option<i64> {
+        self.each().find(|(name, _)| *name == wanted).map(|(_, number)| number)
     }
 
     /// The counts, once two looks at them say the same.
@@ -41,7 +69,7 @@ impl Counts {
             // Nothing announces that a task is freed; the pause only keeps the bounded wait from burning the processor.
             std::thread::sleep(PAUSE);
             let now = Self::now()?;
-            if now == last && !now.0.is_empty() {
+            if now.length != 0 && last.is_again(&now, 0) && now.is_again(&last, 0) {
                 return Ok(now);
             }
             last = now;
@@ -58,27 +86,78 @@ impl Counts {
     pub fn expect_again(&self, spare_heap_bytes: i64) -> Outcome {
         let deadline = Instant::now() + PATIENCE;
         let mut now = Self::now()?;
-        while !self.equals(&now, spare_heap_bytes) && Instant::now() < deadline {
+        while !self.is_again(&now, spare_heap_bytes) && Instant::now() < deadline {
             std::thread::sleep(PAUSE);
             now = Self::now()?;
         }
-        if self.equals(&now, spare_heap_bytes) {
+        if self.is_again(&now, spare_heap_bytes) {
             Ok(())
         } else {
             Err(failed(format!("left behind: {}", self.difference(&now))))
         }
     }
 
-    fn equals(&self, now: &Self, spare_heap_bytes: i64) -> bool {
-        self.0.iter().all(|(name, count)| {
-            let spare = if name == HEAP { spare_heap_bytes } else { 0 };
-            now.0.get(name).is_some_and(|now| *now <= count + spare && (name == HEAP || now == count))
-        })
+    /// Whether `now` says the same, but for some more bytes of the heap, or any fewer.
+    pub fn is_again(&self, now: &Self, spare_heap_bytes: i64) -> bool {
+        now.length != 0
+            && self.each().all(|(name, count)| {
+                let spare = if name == HEAP { spare_heap_bytes } else { 0 };
+                now.number(name).is_some_and(|now| now <= count + spare && (name == HEAP || now == count))
+            })
     }
 
     fn difference(&self, now: &Self) -> String {
-        let more = |name: &str| now.0.get(name).copied().unwrap_or(0) - self.0.get(name).copied().unwrap_or(0);
-        let changed = self.0.keys().map(|name| (name, more(name))).filter(|(_, more)| *more != 0);
-        changed.map(|(name, more)| format!("{name} {more:+}")).collect::<Vec<_>>().join(", ")
+        let changed = self.each().map(|(name, count)| (name, now.number(name).unwrap_or(0) - count));
+        let changed = changed.filter(|(_, more)| *more != 0).map(|(name, more)| format!("{name} {more:+}"));
+        changed.collect::<Vec<_>>().join(", ")
     }
+}
+
+/// How often something is done before and between two counts.
+#[derive(Clone, Copy, Debug)]
+pub struct Rounds {
+    /// Before the first count: what these leave is kept for the next who asks.
+    pub warm_up: usize,
+    /// After it.
+    pub counted: usize,
+    /// How much of the heap may stay after those.
+    pub spare_heap_bytes: i64,
+}
+
+impl Rounds {
+    /// Of the heap less than the smallest block a round may stay: a leak in every round is seen.
+    pub fn new(warm_up: usize, counted: usize) -> Self {
+        Self { warm_up, counted, spare_heap_bytes: 15 * i64::try_from(counted).unwrap_or(0) }
+    }
+
+    /// Expects that `round` leaves nothing. Each part is the work of a child of its own.
+    ///
+    /// # Errors
+    /// A skip where there are no counts; the failure of a round; what is left behind.
+    #[track_caller]
+    pub fn leave_nothing(self, round: impl Fn() -> Outcome) -> Outcome {
+        // The first look at everything, which takes this process's own pages.
+        Counts::at_rest()?.expect_again(i64::MAX / 2)?;
+        in_a_child(self.warm_up, &round)?;
+        let before = Counts::at_rest()?;
+        in_a_child(self.counted, &round)?;
+        before.expect_again(self.spare_heap_bytes)
+    }
+
+    /// The same; where there are no counts, a single round is done without.
+    ///
+    /// # Errors
+    /// The failure of a round; what is left behind.
+    #[track_caller]
+    pub fn leave_nothing_that_is_counted(self, round: impl Fn() -> Outcome) -> Outcome {
+        match Counts::now() {
+            Err(Failure::Skipped(_)) => in_a_child(1, &round),
+            _ => self.leave_nothing(round),
+        }
+    }
+}
+
+#[track_caller]
+fn in_a_child(rounds: usize, round: &impl Fn() -> Outcome) -> Outcome {
+    process::spawn(|| (0..rounds).try_for_each(|_| round()))?.wait()?.expect_success_or_skip()
 }

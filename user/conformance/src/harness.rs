@@ -51,7 +51,8 @@ pub enum Verdict {
 }
 
 const EXIT_FAILED: i32 = 1;
-const EXIT_SKIPPED: i32 = 4;
+/// The exit status of a test, and of a part of it in a child, that could not be tried.
+pub const EXIT_SKIPPED: i32 = 4;
 const EXIT_PANICKED: i32 = 101;
 
 /// The report pipe's descriptor in a test's processes is moved up here, out of the way of tests of "lowest free".

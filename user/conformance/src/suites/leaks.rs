@@ -1,8 +1,8 @@
 //! Whatever programs use and leave, the kernel has as much of everything afterwards as before: a hundred rounds, counted.
 //! Specification: /proc/postern/objects; skipped where that does not exist.
 
-use crate::check::{Failure, Outcome, expect_eq};
-use crate::counts::Counts;
+use crate::check::{Failure, Outcome, expect, expect_eq};
+use crate::counts::{Counts, Rounds};
 use crate::sys::attack::{self, mkfifo};
 use crate::sys::fd::{self, Pipe};
 use crate::sys::memory::{self, PAGE, Request};
@@ -11,6 +11,7 @@ use crate::{probe, scratch};
 use std::time::Duration;
 
 crate::tests! {
+    a_file_that_stays_is_counted,
     children_killed_over_their_pipes_leave_nothing,
     programs_executed_leave_nothing,
     threads_leave_nothing,
@@ -26,15 +27,23 @@ crate::tests! {
 /// What the kernel's tables may keep of the size they had.
 const SPARE_HEAP: i64 = 16 << 10;
 
-/// Does `round` often and compares. A few rounds before the first count: what they leave is kept for the next who asks.
+/// Does `round` often and compares. A few rounds before the first count.
+#[track_caller]
 pub(super) fn leaves_nothing(rounds: usize, round: impl Fn() -> Outcome) -> Outcome {
     const WARM_UP: usize = 10;
-    Counts::at_rest()?;
-    (0..WARM_UP).try_for_each(|_| round())?;
+    Rounds::new(WARM_UP, rounds).leave_nothing(round)
+}
+
+/// Without that, none of the others says anything.
+fn a_file_that_stays_is_counted() -> Outcome {
+    scratch::enter()?;
+    Counts::at_rest()?.expect_again(SPARE_HEAP)?;
     let before = Counts::at_rest()?;
-    (0..rounds).try_for_each(|_| round())?;
-    // Less than the smallest block a round: a leak in every round is seen.
-    before.expect_again(15 * i64::try_from(rounds).unwrap_or(0))
+    // By a child: see `counts` on this process's own memory.
+    process::spawn(|| Ok(fd::close(path::create("file")?)?))?.expect_success()?;
+    expect(!before.is_again(&Counts::at_rest()?, SPARE_HEAP), "a file more is seen")?;
+    process::spawn(|| Ok(path::unlink("file")?))?.expect_success()?;
+    before.expect_again(SPARE_HEAP)
 }
 
 fn close_all(fds: &[i32]) -> Outcome {

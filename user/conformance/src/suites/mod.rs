@@ -38,6 +38,7 @@ mod hello_tools;
 mod hello_waking;
 mod identity;
 mod job_control;
+mod killed_asleep;
 mod killed_in_a_copy;
 mod leaks;
 mod libc_files;
@@ -188,6 +189,7 @@ pub static ALL: &[Suite] = &[
     Suite { name: "bad_descriptors", tests: bad_descriptors::tests },
     Suite { name: "exhaustion", tests: exhaustion::tests },
     Suite { name: "leaks", tests: leaks::tests },
+    Suite { name: "killed_asleep", tests: killed_asleep::tests },
     Suite { name: "killed_in_a_copy", tests: killed_in_a_copy::tests },
     Suite { name: "out_of_memory", tests: out_of_memory::tests },
 ];

@@ -1,7 +1,7 @@
 //! Calls on open descriptors. See `sys` for the rules.
 
 use super::memory::Mapping;
-use super::{Sys, checked, counted, hello};
+use super::{Sys, checked, counted, hello, zeroed};
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -120,6 +120,23 @@ pub fn close(fd: RawFd) -> Sys<()> {
 pub fn flock(fd: RawFd, operation: i32) -> Sys<()> {
     // SAFETY: takes no pointers.
     checked("flock", unsafe { libc::flock(fd, operation) }).map(drop)
+}
+
+/// `fcntl` with `F_SETLKW` or `F_OFD_SETLKW`: waits for a write lock on the whole file.
+pub fn lock_file(fd: RawFd, command: i32) -> Sys<()> {
+    change_lock(fd, command, libc::F_WRLCK)
+}
+
+/// The same to give the lock back.
+pub fn unlock_file(fd: RawFd, command: i32) -> Sys<()> {
+    change_lock(fd, command, libc::F_UNLCK)
+}
+
+fn change_lock(fd: RawFd, command: i32, kind: i32) -> Sys<()> {
+    let mut lock: libc::flock = zeroed();
+    lock.l_type = i16::try_from(kind).unwrap_or_default();
+    // SAFETY: the kernel reads one struct.
+    checked("fcntl", unsafe { libc::fcntl(fd, command, &raw const lock) }).map(drop)
 }
 
 /// `dup`.

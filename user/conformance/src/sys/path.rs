@@ -15,6 +15,12 @@ pub fn openat(directory: RawFd, path: &str, flags: i32, mode: u32) -> Sys<RawFd>
     checked("openat", unsafe { libc::openat(directory, path.as_ptr(), flags, mode) })
 }
 
+/// `open` of a path that is a C string already, so that nothing is allocated.
+pub fn open_c_string(path: &std::ffi::CStr, flags: i32) -> Sys<RawFd> {
+    // SAFETY: a C string.
+    checked("open", unsafe { libc::open(path.as_ptr(), flags) })
+}
+
 /// A new empty file open for reading and writing.
 pub fn create(path: &str) -> Sys<RawFd> {
     open(path, libc::O_CREAT | libc::O_EXCL | libc::O_RDWR, 0o644)

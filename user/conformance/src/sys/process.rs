@@ -1,7 +1,7 @@
 //! Processes: fork, exec, wait, credentials, limits. See `sys` for the rules.
 
 use super::{Sys, c_string, checked, zeroed};
-use crate::check::{Failure, Outcome, expect, failed};
+use crate::check::{Failure, Outcome, failed, skip};
 use crate::harness;
 use std::ffi::CString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,6 +20,32 @@ impl Status {
     /// The signal that killed a child.
     pub fn signalled(self) -> Option<i32> {
         libc::WIFSIGNALED(self.0).then(|| libc::WTERMSIG(self.0))
+    }
+}
+
+impl Status {
+    /// Expects the end of a child whose body returned `Ok`; if the body left its test as skipped, so does this.
+    ///
+    /// # Errors
+    /// The skip, whose reason is in the report; a failure.
+    #[track_caller]
+    pub fn expect_success_or_skip(self) -> Outcome {
+        if self.exited() == Some(harness::EXIT_SKIPPED) {
+            return skip("");
+        }
+        self.expect_success()
+    }
+
+    /// Expects the end of a child whose body returned `Ok`. Allocates nothing unless that fails (see `counts`).
+    ///
+    /// # Errors
+    /// A failure that shows the status.
+    #[track_caller]
+    fn expect_success(self) -> Outcome {
+        if self.exited() == Some(0) {
+            return Ok(());
+        }
+        Err(failed(format!("expected: the child's part succeeds (its wait status is {:#x})", self.0)))
     }
 }
 
@@ -78,8 +104,7 @@ impl Child {
     /// Waits for the end and expects that the child's body returned `Ok`.
     #[track_caller]
     pub fn expect_success(self) -> Outcome {
-        let status = self.wait()?;
-        expect(status.exited() == Some(0), &format!("the child's part succeeds (its wait status is {:#x})", status.0))
+        self.wait()?.expect_success()
     }
 
     /// Sends a signal.
@@ -106,6 +131,28 @@ pub fn wait_for_state(pid: i32, state: char) -> Outcome {
             return Err(failed(format!("process {pid} is in state {now}, not {state}, after five seconds")));
         }
         // /proc offers nothing to wait on; the pause only keeps the bounded wait from burning the processor.
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Waits, at most ten seconds, until `count` threads of `pid`, which are all of them, are asleep.
+#[track_caller]
+pub fn wait_until_threads_are_asleep(pid: i32, count: usize) -> Outcome {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        let mut states = String::new();
+        for entry in std::fs::read_dir(format!("/proc/{pid}/task"))? {
+            // One that has ended since is not asleep.
+            let line = std::fs::read_to_string(entry?.path().join("stat")).unwrap_or_default();
+            states.extend(after_name(&line).and_then(|text| text.chars().next()));
+        }
+        if states.len() == count && states.chars().all(|state| "SD".contains(state)) {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            return Err(failed(format!("of {count} threads to be asleep, the states are {states}")));
+        }
+        // As above.
         std::thread::sleep(Duration::from_millis(1));
     }
 }
