@@ -130,6 +130,11 @@ impl Rounds {
         Self { warm_up, counted, spare_heap_bytes: 15 * i64::try_from(counted).unwrap_or(0) }
     }
 
+    /// One and one, which make so many tasks each: a leak with every task is seen.
+    pub fn of_tasks(tasks: usize) -> Self {
+        Self { counted: 1, ..Self::new(1, tasks) }
+    }
+
     /// Expects that `round` leaves nothing. Each part is the work of a child of its own.
     ///
     /// # Errors

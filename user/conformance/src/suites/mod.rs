@@ -11,6 +11,8 @@ mod cancellation;
 mod cgroup;
 mod cgroup_pids;
 mod cpu_time;
+mod crowds_of_processes;
+mod crowds_of_threads;
 mod directories;
 mod epoll;
 mod eventfd;
@@ -189,6 +191,8 @@ pub static ALL: &[Suite] = &[
     Suite { name: "bad_descriptors", tests: bad_descriptors::tests },
     Suite { name: "exhaustion", tests: exhaustion::tests },
     Suite { name: "leaks", tests: leaks::tests },
+    Suite { name: "crowds_of_processes", tests: crowds_of_processes::tests },
+    Suite { name: "crowds_of_threads", tests: crowds_of_threads::tests },
     Suite { name: "killed_asleep", tests: killed_asleep::tests },
     Suite { name: "killed_in_a_copy", tests: killed_in_a_copy::tests },
     Suite { name: "out_of_memory", tests: out_of_memory::tests },
