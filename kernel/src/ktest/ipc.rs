@@ -71,6 +71,7 @@ pub const TESTS: &[(&str, fn())] = &[
     ("who_asks_all_rings_holds_up_no_opening", hello::rings_are_asked_without_the_tree),
     ("closed_rings_keep_a_share_of_memory_and_no_more", hello::closed_rings_keep_a_share),
     ("a_closed_channel_keeps_16_pages_and_a_group_s_own_ring_all", hello::closed_channels_keep_few_pages),
+    ("channels_that_take_the_place_of_others_leave_nothing", hello::names_replace_unused_ones),
     ("openers_and_closers_at_once_lose_nothing", hello::tasks_that_open_and_close),
     ("a_thousand_loads_of_hello_leave_frames_and_heap_exactly_as_before", hello::loads_leave_nothing),
     ("an_eventfd_adds_and_is_taken", eventfd::counts),

@@ -31,7 +31,7 @@ static ROUTES: Mutex<RBTree<ByKey>> = Mutex::new(rank::ROUTES, RBTree::new(ByKey
 /// The instance of `key`, made now if there is none yet.
 ///
 /// # Errors
-/// ENODEV: the control group is gone. ENOMEM; ENOSPC if it has too many channels.
+/// ENODEV: the control group is gone. ENOMEM; ENOSPC if it has too many channels in use.
 pub fn find_or_make(key: ChannelKey) -> Result<Arc<Instance>> {
     let mut routes = ROUTES.lock();
     // With the tree locked: if the group exists now, whoever forgets it has yet to come for the instance.
@@ -41,12 +41,29 @@ pub fn find_or_make(key: ChannelKey) -> Result<Arc<Instance>> {
     if let Some(found) = routes.find(&key).clone_pointer() {
         return Ok(found);
     }
-    if key.name != ChannelName::NONE && count_of_group(&routes, key.cgroup) > NAMES_MAX {
-        return Err(Errno::ENOSPC);
-    }
     let instance = Instance::try_new(key)?;
+    let is_full = key.name != ChannelName::NONE && count_of_group(&routes, key.cgroup) > NAMES_MAX;
+    let replaced = if is_full { Some(take_unused(&mut routes, key.cgroup).ok_or(Errno::ENOSPC)?) } else { None };
     routes.insert(instance.clone());
+    drop(routes);
+    // With its pages: without the lock.
+    drop(replaced);
     Ok(instance)
+}
+
+/// Takes a channel out that has a name, which nobody has open or is about to.
+fn take_unused(routes: &mut RBTree<ByKey>, cgroup: u64) -> Option<Arc<Instance>> {
+    const IN_THE_TREE_AND_HERE: usize = 2;
+    let mut cursor = routes.lower_bound_mut(Bound::Excluded(&ChannelKey::own(cgroup)));
+    while let Some(instance) = cursor.as_cursor().clone_pointer().filter(|instance| instance.key().cgroup == cgroup) {
+        // Exact: who has no reference gets one from the tree only, which is locked.
+        if Arc::strong_count(&instance) == IN_THE_TREE_AND_HERE {
+            instance.leave_tree();
+            return cursor.remove();
+        }
+        cursor.move_next();
+    }
+    None
 }
 
 /// How many rings a control group has.

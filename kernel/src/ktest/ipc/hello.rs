@@ -506,6 +506,25 @@ pub fn closed_channels_keep_few_pages() {
     });
 }
 
+pub fn names_replace_unused_ones() {
+    let turn = || {
+        with_hello("slots=1", || {
+            drop(fill("", 1));
+            let held = fill("0-held", 1);
+            for number in 0..1200 {
+                drop(fill(&format!("{number}"), 1));
+            }
+            assert_eq!(instances(), 1025, "the group's own, and those with names");
+            assert_eq!((pages_of("0-held"), pages_of("1199")), (1, 1), "neither one that is open nor the last");
+            drop(held);
+        });
+    };
+    turn();
+    let before = (frame::in_use(), heap::in_use_bytes());
+    turn();
+    assert_eq!((frame::in_use(), heap::in_use_bytes()), before);
+}
+
 pub fn tasks_that_open_and_close() {
     static BYTES: AtomicUsize = AtomicUsize::new(0);
     const ROUNDS: usize = 50;

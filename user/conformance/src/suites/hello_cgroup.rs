@@ -15,7 +15,8 @@ crate::tests! {
     sums_of_the_counters_never_fall_when_a_group_goes,
     channel_of_a_group_that_is_gone_gives_enodev,
     hundred_groups_are_isolated,
-    name_beyond_the_1024th_of_a_group_gives_enospc_and_changes_nothing,
+    name_beyond_the_1024th_in_use_gives_enospc_and_changes_nothing,
+    name_beyond_the_1024th_takes_the_place_of_one_that_nobody_uses,
     rings_are_shown_to_their_group_and_those_above,
 }
 
@@ -135,19 +136,37 @@ fn hundred_groups_are_isolated() -> Outcome {
     Ok(())
 }
 
-fn name_beyond_the_1024th_of_a_group_gives_enospc_and_changes_nothing() -> Outcome {
+fn name_beyond_the_1024th_in_use_gives_enospc_and_changes_nothing() -> Outcome {
+    hello::needed()?;
+    process::set_soft_limit(libc::RLIMIT_NOFILE, 2048)?;
+    let group = Group::new()?;
+    let bound = |name: &str| -> Result<i32, Failure> {
+        let file = open_in(&group, O_RDWR)?;
+        hello::channel(file, name.as_bytes())?;
+        Ok(file)
+    };
+    let files = (0..1024).map(|number| bound(&format!("name-{number}"))).collect::<Result<Vec<_>, _>>()?;
+    let file = open_in(&group, O_RDWR)?;
+    expect_errno(hello::channel(file, b"one-more"), libc::ENOSPC)?;
+    let stat = hello::stat(file)?;
+    expect_eq((stat.name[0], stat.readers, stat.writers), (0, 1, 1), "the group's own ring, which it still has")?;
+    hello::channel(file, b"name-0")?;
+    // Another group's names are its own.
+    hello::channel(open_at(&group.below("below")?, O_RDWR)?, b"one-more")?;
+    fd::close(files[77])?;
+    hello::channel(open_in(&group, O_RDWR)?, b"one-more").map_err(Into::into)
+}
+
+fn name_beyond_the_1024th_takes_the_place_of_one_that_nobody_uses() -> Outcome {
     hello::needed()?;
     let group = Group::new()?;
     let file = open_in(&group, O_RDWR)?;
-    for number in 0..1024 {
+    let before = (hello::counter("instances")?, hello::counter("opens")?);
+    for number in 0..1100 {
         hello::channel(file, format!("name-{number}").as_bytes())?;
     }
-    expect_errno(hello::channel(file, b"one-more"), libc::ENOSPC)?;
-    let stat = hello::stat(file)?;
-    expect_eq((&stat.name[..9], stat.readers, stat.writers), (&b"name-1023"[..], 1, 1), "the channel it has")?;
-    hello::channel(file, b"name-0")?;
-    // Another group's names are its own.
-    hello::channel(open_at(&group.below("below")?, O_RDWR)?, b"one-more").map_err(Into::into)
+    let after = (hello::counter("instances")?, hello::counter("opens")?);
+    expect_eq((after.0 - before.0, after.1 - before.1), (1024, 1100), "rings more, and openings")
 }
 
 /// The rings called `name` that /proc shows to the caller: their groups.
