@@ -11,6 +11,7 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU64, Ordering};
 use postern_core::errno::{Errno, Result};
 
 /// Where the cursor positions of computed entries start; those in memory lie below.
@@ -63,6 +64,18 @@ impl Listed {
     }
 }
 
+/// What a directory says its length is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Length {
+    /// Nothing, as where the kernel makes up the names.
+    Zero,
+    /// So much for each name, `.` and `..` among them, as on Linux's tmpfs.
+    OfNames,
+}
+
+/// What a name counts in the length of a directory: BOGO_DIRENT_SIZE of Linux's tmpfs.
+const NAME_BYTES: u64 = 20;
+
 struct Entries {
     by_name: BTreeMap<Name, u64>,
     /// In order of creation, so that a cursor stays right whatever is removed.
@@ -75,24 +88,44 @@ struct Entries {
 /// The contents of a directory.
 pub struct Directory {
     entries: Mutex<Entries>,
+    /// How many are in memory. Changed with them locked; Relaxed, for whoever asks without the lock asks for show.
+    count: AtomicU64,
+    length: Length,
     computed: Option<Box<dyn Computed>>,
 }
 
 impl Directory {
-    /// An empty directory.
-    pub fn new() -> Self {
-        Self::with_computed(None)
+    /// An empty directory in this one, which tells its length as this one does.
+    pub fn empty_inside(&self) -> Self {
+        Self::new(self.length, None)
     }
 
-    /// A directory with computed entries besides those in memory.
+    /// A directory with computed entries besides those in memory, and no length.
     pub fn with_computed(computed: Option<Box<dyn Computed>>) -> Self {
+        Self::new(Length::Zero, computed)
+    }
+
+    /// A directory, perhaps with computed entries besides those in memory.
+    pub fn new(length: Length, computed: Option<Box<dyn Computed>>) -> Self {
         let entries = Entries {
             by_name: BTreeMap::new(),
             by_ordinal: BTreeMap::new(),
             next_ordinal: FIRST_ORDINAL,
             closed: false,
         };
-        Self { entries: Mutex::new(rank::DIRECTORY, entries), computed }
+        Self { entries: Mutex::new(rank::DIRECTORY, entries), count: AtomicU64::new(0), length, computed }
+    }
+
+    /// Its length in bytes as stat(2) reports it.
+    pub fn size(&self) -> u64 {
+        match self.length {
+            Length::Zero => 0,
+            Length::OfNames => NAME_BYTES * (2 + self.count.load(Ordering::Relaxed)),
+        }
+    }
+
+    fn counted(&self, entries: &Entries) {
+        self.count.store(entries.by_name.len() as u64, Ordering::Relaxed);
     }
 
     /// The entry called `name`; `here` is the directory's own name.
@@ -130,6 +163,7 @@ impl Directory {
         entries.next_ordinal += 1;
         entries.by_name.insert(name, ordinal);
         entries.by_ordinal.insert(ordinal, dentry);
+        self.counted(&entries);
         Ok(None)
     }
 
@@ -137,6 +171,7 @@ impl Directory {
     pub fn take(&self, name: &[u8]) -> Option<Arc<Dentry>> {
         let mut entries = self.entries.lock();
         let ordinal = entries.by_name.remove(name)?;
+        self.counted(&entries);
         entries.by_ordinal.remove(&ordinal)
     }
 
@@ -192,12 +227,6 @@ impl Directory {
             }));
         }
         listed
-    }
-}
-
-impl Default for Directory {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

@@ -7,12 +7,13 @@
 use crate::fs::attributes::DeviceNumber;
 use crate::fs::budget::Budget;
 use crate::fs::dentry::Dentry;
-use crate::fs::directory::{Computed, Directory};
+use crate::fs::directory::{Computed, Directory, Length};
 use crate::fs::inode::{Inode, Node, Owner};
 use crate::sync::{Mutex, rank};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use linux_raw_sys::general::TMPFS_MAGIC;
 use postern_core::errno::{Errno, Result};
 
 /// Who may create, remove and rename.
@@ -104,7 +105,8 @@ impl FileSystem {
     pub fn new(options: Options) -> Arc<Self> {
         const ROOT_NUMBER: u64 = 1;
         let device = DeviceNumber::new(0, NEXT_MINOR.fetch_add(1, Ordering::Relaxed) & DeviceNumber::MAX_MINOR);
-        let node = Node::Directory(Directory::with_computed(options.computed));
+        let length = if options.magic == TMPFS_MAGIC { Length::OfNames } else { Length::Zero };
+        let node = Node::Directory(Directory::new(length, options.computed));
         let root = Inode::new(device, ROOT_NUMBER, node, options.owner, options.permissions);
         Arc::new(Self {
             type_name: options.type_name,

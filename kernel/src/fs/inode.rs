@@ -210,6 +210,7 @@ impl Inode {
         match &self.node {
             Node::File(file) => file.size(),
             Node::Symlink(text) => text.len() as u64,
+            Node::Directory(directory) => directory.size(),
             _ => 0,
         }
     }

@@ -4,7 +4,7 @@
 
 use crate::fs::change::{Entry, Removal};
 use crate::fs::dentry::{Dentry, Name};
-use crate::fs::directory::{Directory, FIRST_ORDINAL as FIRST_ENTRY};
+use crate::fs::directory::FIRST_ORDINAL as FIRST_ENTRY;
 use crate::fs::file_system::FileSystem;
 use crate::fs::inode::{Node, Owner};
 use alloc::sync::Arc;
@@ -23,7 +23,11 @@ pub fn make_directories(file_system: &FileSystem, path: &str) -> Result<Arc<Dent
         at = match held {
             Some(dentry) => dentry,
             None => {
-                let inode = file_system.new_inode(Node::Directory(Directory::new()), Owner::ROOT, 0o555)?;
+                let inode = file_system.new_inode(
+                    Node::Directory(at.inode().directory()?.empty_inside()),
+                    Owner::ROOT,
+                    0o555,
+                )?;
                 file_system.insert(Entry { directory: &at, name: name.as_bytes() }, inode)?
             }
         };

@@ -7,7 +7,6 @@ use crate::fs::attributes::{DeviceNumber, FileType};
 use crate::fs::change::{Entry, Removal, Rename};
 use crate::fs::context::Caller;
 use crate::fs::dentry::Location;
-use crate::fs::directory::Directory;
 use crate::fs::file_system::Change;
 use crate::fs::inode::{Inode, Node, Owner};
 use crate::fs::permission::{self, Access};
@@ -75,7 +74,13 @@ impl Caller<'_> {
     pub fn make_directory(&self, start: &Location, path: &[u8], permissions: u32) -> Result<()> {
         let resolved = self.resolve(start, path, Follow::Never)?;
         let (directory, name) = self.free_name(resolved, FileType::Directory)?;
-        self.enter(&directory, &name, Node::Directory(Directory::new()), permissions & 0o1777).map(drop)
+        self.enter(
+            &directory,
+            &name,
+            Node::Directory(directory.inode().directory()?.empty_inside()),
+            permissions & 0o1777,
+        )
+        .map(drop)
     }
 
     /// mknod(2); the type is in `mode`. The place it made.
