@@ -17,6 +17,7 @@ use crate::fs::flags::{AccessMode, OpenFlags};
 use crate::fs::live::{self, Live};
 use crate::fs::open_file::OpenFile;
 use crate::fs::poll::Patience;
+use crate::fs::procfs::text::{Text, put};
 use crate::mm::heap;
 use crate::process::Credentials;
 use crate::sync::{Kernel, Mutex, SpinLock, WaitError, WaitQueue, rank};
@@ -294,6 +295,14 @@ fn queue_of(ops: &dyn FileOps, direction: Direction) -> &WaitQueue {
 }
 
 impl FileOps for Epoll {
+    fn describe(&self, text: &mut Text) {
+        // Linux also tells of each file's position and inode, which an instance does not know here.
+        for (key, watch) in self.watches.lock().iter() {
+            let (events, data) = watch.item.event();
+            put!(text, "tfd: {:8} events: {events:8x} data: {data:16x}\n", key.fd);
+        }
+    }
+
     /// Whether an epoll_wait would find something. What is listed but not ready any more is taken off the list.
     fn readiness(&self) -> Readiness {
         // Nested: whoever looks may be collecting from an instance that watches this one.

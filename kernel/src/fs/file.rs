@@ -7,6 +7,7 @@
 
 use crate::fs::blocking::{self, TooLong};
 use crate::fs::flags::OpenFlags;
+use crate::fs::procfs::text::Text;
 use crate::fs::splice::{self, Batch, PageQueue};
 use crate::mm::user::{Sink, Source};
 use crate::mm::{Frame, PageSource};
@@ -223,6 +224,11 @@ pub trait FileOps: Any + Send + Sync {
     fn map(self: Arc<Self>, request: &MapRequest) -> Result<Arc<dyn PageSource>> {
         let _ = request;
         Err(Errno::ENODEV)
+    }
+
+    /// Adds what /proc/PID/fdinfo tells of this kind of file besides what it tells of all.
+    fn describe(&self, text: &mut Text) {
+        let _ = text;
     }
 
     /// A descriptor is gone, and not the last reference to the open file description: others have descriptors, or it is under way.

@@ -21,7 +21,8 @@ use crate::mm::{Frame, PageIntent, PageSource};
 use crate::sync::{Mutex, MutexGuard, rank};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::ops::{Deref, DerefMut};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use postern_core::errno::{Errno, Result};
 
 /// Where a transfer takes place.
@@ -56,11 +57,39 @@ pub struct OpenFile {
     /// Relaxed: flags that stand for themselves.
     status: AtomicU32,
     position: Mutex<u64>,
+    /// A copy for show. Relaxed: it stands for itself.
+    shown_position: AtomicU64,
     /// The epoll instances that it leaves when it goes.
     watched_by: WatchedBy,
     /// Counts the opening with a driver or an inode; mappings keep it too. Dropped last: a driver may go then.
     _hold: Option<Hold>,
     _live: Live<{ live::OPEN_FILES }>,
+}
+
+/// The position while somebody moves it.
+pub(super) struct Moving<'a> {
+    position: MutexGuard<'a, u64>,
+    shown: &'a AtomicU64,
+}
+
+impl Deref for Moving<'_> {
+    type Target = u64;
+
+    fn deref(&self) -> &u64 {
+        &self.position
+    }
+}
+
+impl DerefMut for Moving<'_> {
+    fn deref_mut(&mut self) -> &mut u64 {
+        &mut self.position
+    }
+}
+
+impl Drop for Moving<'_> {
+    fn drop(&mut self) {
+        self.shown.store(*self.position, Ordering::Relaxed);
+    }
 }
 
 impl OpenFile {
@@ -73,6 +102,7 @@ impl OpenFile {
             access,
             status: AtomicU32::new(flags.difference(OpenFlags::CREATION).bits()),
             position: Mutex::new(rank::FILE_POSITION, 0),
+            shown_position: AtomicU64::new(0),
             watched_by: WatchedBy::nobody(),
             _hold: opened.hold,
             _live: Live::new(),
@@ -90,8 +120,14 @@ impl OpenFile {
     }
 
     /// The position, kept from everybody else.
-    pub(super) fn lock_position(&self) -> MutexGuard<'_, u64> {
-        self.position.lock()
+    pub(super) fn lock_position(&self) -> Moving<'_> {
+        Moving { position: self.position.lock(), shown: &self.shown_position }
+    }
+
+    /// Where the next transfer begins, as of the end of the last one; 0 of what has no places. Takes no lock: who asks may be
+    /// in a transfer of the same file, as he is who reads of it in /proc.
+    pub fn shown_position(&self) -> u64 {
+        self.shown_position.load(Ordering::Relaxed)
     }
 
     /// What lseek(2) does to it.
@@ -177,7 +213,7 @@ impl OpenFile {
         let flags = self.flags();
         match (self.seeking, at) {
             (Seeking::Position, At::Position) => {
-                let mut position = self.position.lock();
+                let mut position = self.lock_position();
                 let bytes = self.ops.try_read(&Io { offset: Some(*position), flags }, sink)?;
                 *position += bytes as u64;
                 Ok(bytes)
@@ -205,7 +241,7 @@ impl OpenFile {
     fn write_seekable(&self, source: &mut Source<'_>, at: At) -> Result<usize> {
         match (self.seeking, at) {
             (Seeking::Position, At::Position) => {
-                let mut position = self.position.lock();
+                let mut position = self.lock_position();
                 let (start, bytes) = self.write_from(*position, source)?;
                 *position = start + bytes as u64;
                 Ok(bytes)
@@ -248,7 +284,7 @@ impl OpenFile {
             Seeking::Position => {}
         }
         let inode = self.location.inode();
-        let mut position = self.position.lock();
+        let mut position = self.lock_position();
         let base = match whence {
             Whence::Start => 0,
             Whence::Current => *position,
@@ -279,7 +315,7 @@ impl OpenFile {
         if self.location.dentry.is_removed() {
             return Err(Errno::ENOENT);
         }
-        let mut position = self.position.lock();
+        let mut position = self.lock_position();
         loop {
             let batch: Vec<Listed> = directory.list(&self.location.dentry, *position, BATCH);
             if batch.is_empty() {

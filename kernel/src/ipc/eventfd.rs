@@ -7,6 +7,7 @@ use crate::fs::anonymous::{self, Kind};
 use crate::fs::file::{Direction, FileOps, Io, Readiness};
 use crate::fs::flags::{AccessMode, OpenFlags};
 use crate::fs::open_file::OpenFile;
+use crate::fs::procfs::text::{Text, put};
 use crate::fs::splice::Batch;
 use crate::mm::Frame;
 use crate::mm::heap;
@@ -14,7 +15,7 @@ use crate::mm::user::{Sink, Source};
 use crate::process::Credentials;
 use crate::sync::{Mutex, WaitQueue, rank};
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use postern_core::errno::{Errno, Result};
 use postern_core::page_ring::Offer;
 
@@ -31,7 +32,12 @@ pub enum Take {
     One,
 }
 
+/// The next one's number. Relaxed: it only tells them apart.
+static NEXT_ID: AtomicU32 = AtomicU32::new(1);
+
 struct EventFd {
+    /// By which /proc tells which descriptors, of whatever processes, stand for the same.
+    id: u32,
     /// Held by whoever changes the count.
     changing: Mutex<()>,
     count: AtomicU64,
@@ -114,6 +120,11 @@ impl FileOps for EventFd {
         Ok(WORD)
     }
 
+    fn describe(&self, text: &mut Text) {
+        let is_semaphore = u8::from(self.take == Take::One);
+        put!(text, "eventfd-count: {:16x}\neventfd-id: {}\neventfd-semaphore: {is_semaphore}\n", self.count(), self.id);
+    }
+
     fn readiness(&self) -> Readiness {
         let count = self.count();
         let mut readiness = Readiness::empty();
@@ -138,6 +149,7 @@ pub fn eventfd(initial: u32, take: Take, flags: OpenFlags, credentials: &Credent
     heap::admit(size_of::<EventFd>())?;
     let place = anonymous::place(Kind::Other("eventfd"), credentials)?;
     let ops = Arc::new(EventFd {
+        id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
         changing: Mutex::new(rank::EVENTFD, ()),
         count: AtomicU64::new(initial.into()),
         take,

@@ -60,6 +60,7 @@ struct Loaded {
     stack_pointer: usize,
     arguments: core::ops::Range<usize>,
     environment: core::ops::Range<usize>,
+    auxiliary: core::ops::Range<usize>,
 }
 
 /// execve(2): on success the frame starts the new program. `place` overrides the path (AT_EMPTY_PATH).
@@ -153,6 +154,7 @@ fn load(found: &Found, request: &Request) -> Result<Loaded> {
         stack_pointer: stack.sp,
         arguments: stack.argument_range.clone(),
         environment: stack.environment_range.clone(),
+        auxiliary: stack.auxiliary_range.clone(),
         plan,
     })
 }
@@ -252,6 +254,7 @@ fn commit(frame: &mut TrapFrame, found: &Found, request: &Request, loaded: Loade
         executable: Some(found.file.location().clone()),
         arguments: loaded.arguments,
         environment: loaded.environment,
+        auxiliary: loaded.auxiliary,
     };
     let old = core::mem::replace(&mut *process.image.lock(), image);
     drop(old);

@@ -78,6 +78,11 @@ impl Limits {
         limits
     }
 
+    /// All of them, by their numbers.
+    pub fn in_order(&self) -> [Limit; COUNT] {
+        self.0
+    }
+
     /// A limit.
     pub fn get(&self, resource: Resource) -> Limit {
         self.0[resource.0]

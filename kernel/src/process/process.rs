@@ -76,6 +76,8 @@ pub struct Image {
     pub arguments: Range<usize>,
     /// Where its environment lies.
     pub environment: Range<usize>,
+    /// Where its auxiliary vector lies.
+    pub auxiliary: Range<usize>,
 }
 
 /// What a new process takes from another, or begins with.

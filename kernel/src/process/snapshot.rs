@@ -40,6 +40,10 @@ impl ProcessTable for Table {
         tree::next_process(from)
     }
 
+    fn process_of(&self, tid: u32) -> Option<u32> {
+        tree::find_thread(tid).map(|task| task.thread().process().pid())
+    }
+
     fn find(&self, pid: u32) -> Option<Arc<dyn ProcessView>> {
         tree::find(pid).map(|process| process as Arc<dyn ProcessView>)
     }
@@ -117,6 +121,8 @@ impl ProcessView for Process {
     }
 
     fn executable(&self) -> Option<Location> {
+        // It goes with the memory.
+        self.address_space()?;
         self.image().executable
     }
 
@@ -128,8 +134,13 @@ impl ProcessView for Process {
         match what {
             Show::Arguments => memory::show_memory(&space, image.arguments, text),
             Show::Environment => memory::show_memory(&space, image.environment, text),
+            Show::Auxiliary => memory::show_memory(&space, image.auxiliary, text),
             Show::Maps => memory::show_maps(&space, text),
         }
+    }
+
+    fn limits(&self) -> [[u64; 2]; 16] {
+        Self::limits(self).in_order().map(|limit| [limit.soft, limit.hard])
     }
 
     fn set_name(&self, tid: u32, name: &[u8]) -> Result<()> {

@@ -58,6 +58,8 @@ pub struct StartStack<'strings> {
     pub argument_range: Range<usize>,
     /// Addresses of the environment's strings (/proc/PID/environ).
     pub environment_range: Range<usize>,
+    /// Addresses of the auxiliary vector, its end included (/proc/PID/auxv).
+    pub auxiliary_range: Range<usize>,
     /// From `sp` to the strings.
     head: Vec<u8>,
     arguments: &'strings [u8],
@@ -97,10 +99,12 @@ impl<'strings> StartStack<'strings> {
         push_pointers(&mut head, arguments_start, arguments);
         push_pointers(&mut head, environment_start, environment);
         let pointers = Pointers { random, exec_path, platform };
+        let auxiliary = sp + head.len();
         for (key, value) in input.auxiliary.entries(&pointers) {
             push_word(&mut head, key);
             push_word(&mut head, value);
         }
+        let auxiliary_range = auxiliary..sp + head.len();
         head.resize(random - sp, 0);
         head.extend_from_slice(&input.random);
         head.extend_from_slice(PLATFORM);
@@ -112,6 +116,7 @@ impl<'strings> StartStack<'strings> {
             sp,
             argument_range: arguments_start..environment_start,
             environment_range: environment_start..exec_path,
+            auxiliary_range,
             head,
             arguments,
             environment,

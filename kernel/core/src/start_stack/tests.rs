@@ -99,6 +99,7 @@ fn a_c_library_finds_everything() {
     assert_eq!(argv, [&b"program"[..], b"", b"-x"]);
     let (envp, next) = memory.strings(next);
     assert_eq!(envp, [&b"HOME=/"[..], b"TERM=linux"]);
+    assert_eq!(stack.auxiliary_range, next..next + AUXV_MAX * 16);
     let auxv = memory.auxv(next);
     // The numbers are spelled out here: they are the ABI.
     let expected =

@@ -8,6 +8,7 @@ use arm_gic::gicv3::{GicCpuInterface, GicV3, Group, SgiTarget, SgiTargetGroup};
 use arm_gic::{IntId, InterruptGroup, Trigger, UniqueMmioPointer};
 use core::fmt::{self, Display, Formatter};
 use core::ptr::NonNull;
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// The software-generated interrupt that makes another CPU look at its run queue.
 const RESCHEDULE: IntId = IntId::sgi(0);
@@ -27,6 +28,40 @@ pub enum Interrupt {
     Stop,
     /// A device, by its shared peripheral interrupt number (INTID).
     Device(u32),
+}
+
+/// What interrupts are counted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// [`Interrupt::Timer`].
+    Timer,
+    /// [`Interrupt::Reschedule`].
+    Reschedule,
+    /// [`Interrupt::Device`].
+    Device,
+}
+
+const PURPOSES: usize = 3;
+
+/// How often each CPU has taken an interrupt of each purpose. Relaxed: a CPU alone writes its own, and others only show them.
+static TAKEN: [[AtomicU64; PURPOSES]; cpu::MAX_CPUS] =
+    [const { [const { AtomicU64::new(0) }; PURPOSES] }; cpu::MAX_CPUS];
+/// The device interrupt that was enabled last. Relaxed: only shown.
+static DEVICE: AtomicU32 = AtomicU32::new(0);
+
+/// How often the CPU with this index has taken an interrupt of each [`Purpose`].
+pub fn taken(cpu: usize) -> [u64; PURPOSES] {
+    TAKEN[cpu].each_ref().map(|count| count.load(Ordering::Relaxed))
+}
+
+/// The number of the device interrupt that is enabled; there is one.
+pub fn device_interrupt() -> u32 {
+    DEVICE.load(Ordering::Relaxed)
+}
+
+fn count(purpose: Purpose) {
+    let count = &TAKEN[cpu::index()][purpose as usize];
+    count.store(count.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
 }
 
 /// GICD_PIDR2 and GICR_PIDR2, read-only; bits 7 to 4 are the architecture's version.
@@ -117,6 +152,7 @@ pub fn init_cpu(index: usize) {
 
 /// Enables a device's level-triggered interrupt, routed to the boot CPU.
 pub fn enable_device(intid: u32) {
+    DEVICE.store(intid, Ordering::Relaxed);
     let Ok(interrupt) = IntId::try_from(intid) else { return };
     if let Some(gic) = GIC.lock().as_mut() {
         let enabled = gic
@@ -134,12 +170,13 @@ pub fn enable_device(intid: u32) {
 /// Takes the highest pending interrupt; `None` if there is none (any more). End it with [`end`].
 pub fn acknowledge() -> Option<(Interrupt, IntId)> {
     let intid = GicCpuInterface::get_and_acknowledge_interrupt(InterruptGroup::Group1)?;
-    let interrupt = match intid {
-        RESCHEDULE => Interrupt::Reschedule,
-        STOP => Interrupt::Stop,
-        other if u32::from(other) == super::timer::INTERRUPT => Interrupt::Timer,
-        other => Interrupt::Device(u32::from(other)),
+    let (interrupt, purpose) = match intid {
+        RESCHEDULE => (Interrupt::Reschedule, Purpose::Reschedule),
+        STOP => return Some((Interrupt::Stop, intid)),
+        other if u32::from(other) == super::timer::INTERRUPT => (Interrupt::Timer, Purpose::Timer),
+        other => (Interrupt::Device(u32::from(other)), Purpose::Device),
     };
+    count(purpose);
     Some((interrupt, intid))
 }
 

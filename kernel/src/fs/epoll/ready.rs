@@ -56,6 +56,11 @@ impl Item {
         self.interest.set(((event.events | always) - Readiness::NVAL).bits());
     }
 
+    /// What is wanted, as epoll_ctl(2) has it, and what comes with it.
+    pub(super) fn event(&self) -> (u32, u64) {
+        (self.interest().bits() | self.flags().bits(), self.data.load(Ordering::Relaxed))
+    }
+
     fn interest(&self) -> Readiness {
         Readiness::from_bits_retain(self.interest.keys())
     }

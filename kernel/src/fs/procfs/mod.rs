@@ -9,12 +9,15 @@
 //! | `process_view` | what others must tell about processes and the system |
 //! | `process` | /proc/PID and /proc/PID/task/TID: which entries there are |
 //! | `process_text` | what stands in status, stat and their kin |
-//! | `descriptors` | /proc/PID/fd |
+//! | `descriptors` | /proc/PID/fd, fdinfo |
 //! | `links` | self, exe, cwd, root, fd/N |
 //! | `system` | meminfo, uptime and their kin |
-//! | `tunables` | /proc/sys |
+//! | `interrupts` | /proc/interrupts |
+//! | `tunables`, `constants` | /proc/sys |
 
+pub mod constants;
 pub mod descriptors;
+pub mod interrupts;
 pub mod links;
 pub mod process;
 pub mod process_text;
@@ -65,6 +68,8 @@ pub fn init() -> Result<()> {
     links::init()?;
     system::init()?;
     splice::init()?;
+    interrupts::init()?;
+    constants::init()?;
     tunables::init()
 }
 

@@ -6,7 +6,7 @@ use crate::fs::attributes::FileType;
 use crate::fs::dentry::Name;
 use crate::fs::directory::{Computed, ComputedEntry};
 use crate::fs::inode::{Inode, Node, Owner};
-use crate::fs::procfs::descriptors::Descriptors;
+use crate::fs::procfs::descriptors::{Descriptors, Leads};
 use crate::fs::procfs::links::{ProcessLink, Target, check_inspect};
 use crate::fs::procfs::process_text as content;
 use crate::fs::procfs::process_view::{self, ProcessView};
@@ -43,7 +43,7 @@ enum Kind {
     /// Text that can be written too.
     Setting(fn(&Subject, &mut Text) -> Result<()>, fn(&Subject, &[u8]) -> Result<()>),
     Link(Target),
-    Descriptors,
+    Descriptors(Leads),
     Threads,
 }
 
@@ -66,15 +66,18 @@ const fn link(name: &'static str, target: Target) -> Entry {
 }
 
 /// The entries of both directories; `task` is the process's alone.
-static ENTRIES: [Entry; 16] = [
+static ENTRIES: [Entry; 19] = [
     Entry { name: "task", permissions: 0o555, kind: Kind::Threads },
-    Entry { name: "fd", permissions: 0o500, kind: Kind::Descriptors },
+    Entry { name: "fd", permissions: 0o500, kind: Kind::Descriptors(Leads::ToFiles) },
+    Entry { name: "fdinfo", permissions: 0o555, kind: Kind::Descriptors(Leads::ToText) },
+    inside("auxv", 0o400, content::auxiliary_vector),
     text("cgroup", 0o444, content::control_group),
     text("cmdline", 0o444, content::arguments),
     Entry { name: "comm", permissions: 0o644, kind: Kind::Setting(content::name, content::set_name) },
     link("cwd", Target::WorkingDirectory),
     inside("environ", 0o400, content::environment),
     link("exe", Target::Executable),
+    text("limits", 0o444, content::limits),
     inside("maps", 0o444, content::maps),
     text("mountinfo", 0o444, content::mount_info),
     text("mounts", 0o444, content::mounts),
@@ -90,13 +93,21 @@ fn owner_of(process: &dyn ProcessView) -> Owner {
     Owner { uid: snapshot.uids[1], gid: snapshot.gids[1] }
 }
 
-/// The directory of a process.
+/// The directory of a process, by the id of any of its threads: that of another than the first is found, but not listed, and
+/// what is told of one thread is told of that one.
 ///
 /// # Errors
 /// ENOENT.
-pub fn directory(pid: u32) -> Result<Arc<Inode>> {
-    let process = process_view::find(pid)?;
-    let computed = ThreadDirectory { pid, tid: pid, scope: Scope::Process };
+pub fn directory(id: u32) -> Result<Arc<Inode>> {
+    let process = process_view::find(id);
+    let (pid, process) = match process {
+        Ok(process) => (id, process),
+        Err(_) => {
+            let pid = process_view::processes()?.process_of(id).ok_or(Errno::ENOENT)?;
+            (pid, process_view::find(pid)?)
+        }
+    };
+    let computed = ThreadDirectory { pid, tid: id, scope: Scope::Process };
     Ok(computed.inode(&*process))
 }
 
@@ -128,7 +139,7 @@ fn file_type(kind: &Kind) -> FileType {
     match kind {
         Kind::Text(_) | Kind::Inside(_) | Kind::Setting(..) => FileType::Regular,
         Kind::Link(_) => FileType::Symlink,
-        Kind::Descriptors | Kind::Threads => FileType::Directory,
+        Kind::Descriptors(_) | Kind::Threads => FileType::Directory,
     }
 }
 
@@ -144,8 +155,8 @@ impl Computed for ThreadDirectory {
                 Node::Generated(Arc::new(TextNode(Arc::new(source))))
             }
             Kind::Link(target) => Node::MagicLink(Box::new(ProcessLink { pid, target })),
-            Kind::Descriptors => {
-                let computed = Box::new(Descriptors { pid, owner });
+            Kind::Descriptors(leads) => {
+                let computed = Box::new(Descriptors { pid, owner, leads });
                 return Ok(super::computed_directory(self.number(slot), owner, entry.permissions, 0, computed));
             }
             Kind::Threads => {

@@ -27,6 +27,48 @@ pub fn environment(subject: &Subject, text: &mut Text) -> Result<()> {
     subject.process.show(Show::Environment, text)
 }
 
+/// `auxv`
+pub fn auxiliary_vector(subject: &Subject, text: &mut Text) -> Result<()> {
+    subject.process.show(Show::Auxiliary, text)
+}
+
+/// `limits`: a table in Linux's columns.
+pub fn limits(subject: &Subject, text: &mut Text) -> Result<()> {
+    const ROWS: [(&str, &str); 16] = [
+        ("Max cpu time", "seconds"),
+        ("Max file size", "bytes"),
+        ("Max data size", "bytes"),
+        ("Max stack size", "bytes"),
+        ("Max core file size", "bytes"),
+        ("Max resident set", "bytes"),
+        ("Max processes", "processes"),
+        ("Max open files", "files"),
+        ("Max locked memory", "bytes"),
+        ("Max address space", "bytes"),
+        ("Max file locks", "locks"),
+        ("Max pending signals", "signals"),
+        ("Max msgqueue size", "bytes"),
+        ("Max nice priority", ""),
+        ("Max realtime priority", ""),
+        ("Max realtime timeout", "us"),
+    ];
+    put!(text, "{:<25} {:<20} {:<20} {:<10}\n", "Limit", "Soft Limit", "Hard Limit", "Units");
+    for ((name, unit), limits) in ROWS.iter().zip(subject.process.limits()) {
+        put!(text, "{name:<25} ");
+        for limit in limits {
+            match limit {
+                u64::MAX => put!(text, "{:<20} ", "unlimited"),
+                _ => put!(text, "{limit:<20} "),
+            }
+        }
+        match unit.is_empty() {
+            true => put!(text, "\n"),
+            false => put!(text, "{unit:<10}\n"),
+        }
+    }
+    Ok(())
+}
+
 /// `maps`
 pub fn maps(subject: &Subject, text: &mut Text) -> Result<()> {
     subject.process.show(Show::Maps, text)

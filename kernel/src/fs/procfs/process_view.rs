@@ -122,6 +122,8 @@ pub trait ProcessView: Send + Sync {
     /// # Errors
     /// ENOMEM, EFAULT.
     fn show(&self, what: Show, text: &mut Text) -> Result<()>;
+    /// Soft and hard limits, in the order of Linux's RLIMIT_ numbers.
+    fn limits(&self) -> [[u64; 2]; 16];
     /// Sets a thread's name.
     ///
     /// # Errors
@@ -136,6 +138,8 @@ pub enum Show {
     Arguments,
     /// The environment strings, each with its NUL.
     Environment,
+    /// The auxiliary vector, as it lies on the stack.
+    Auxiliary,
     /// The lines of /proc/PID/maps.
     Maps,
 }
@@ -144,6 +148,8 @@ pub enum Show {
 pub trait ProcessTable: Send + Sync {
     /// The lowest id that is at least `from`.
     fn next_pid(&self, from: u32) -> Option<u32>;
+    /// The process of which this is the id of a thread.
+    fn process_of(&self, tid: u32) -> Option<u32>;
     /// A process by its id, zombies included.
     fn find(&self, pid: u32) -> Option<Arc<dyn ProcessView>>;
     /// The ids of the calling process and thread.
@@ -169,8 +175,6 @@ pub struct SystemSnapshot {
     pub running: usize,
     /// All threads.
     pub threads: usize,
-    /// Interrupts taken since boot.
-    pub interrupts: u64,
     /// The kernel's command line.
     pub command_line: Vec<u8>,
 }

@@ -6,7 +6,7 @@ use crate::arch::mmu::PAGE_SIZE;
 use crate::fs::procfs::process_text::NS_PER_TICK;
 use crate::fs::procfs::process_view::system;
 use crate::fs::procfs::text::{Functions, Show, Text, parse_number, put};
-use crate::fs::procfs::{add_source, add_text, tunables};
+use crate::fs::procfs::{add_source, add_text, interrupts, tunables};
 use crate::fs::types;
 use crate::mm::{frame, heap};
 use crate::power;
@@ -22,12 +22,14 @@ const NS_PER_HUNDREDTH: u64 = 10_000_000;
 /// # Errors
 /// EEXIST.
 pub fn init() -> Result<()> {
-    let files: [(&str, Show); 11] = [
+    let files: [(&str, Show); 12] = [
         ("cmdline", command_line),
         ("cpuinfo", cpu_info),
         ("filesystems", file_systems),
         ("loadavg", load_average),
         ("meminfo", memory),
+        // There are no disks, and Linux then does not print the heading either.
+        ("partitions", |_| Ok(())),
         ("stat", statistics),
         ("swaps", swaps),
         ("uptime", uptime),
@@ -130,7 +132,7 @@ fn statistics(text: &mut Text) -> Result<()> {
         let [user, kernel, idle] = ticks(*times);
         put!(text, "cpu{cpu} {user} 0 {kernel} {idle} 0 0 0 0 0 0\n");
     }
-    put!(text, "intr {}\nctxt {}\n", system.interrupts, system.context_switches);
+    put!(text, "intr {}\nctxt {}\n", interrupts::total(), system.context_switches);
     put!(text, "btime {}\nprocesses {}\n", system.boot_time_s, system.forks);
     put!(text, "procs_running {}\nprocs_blocked 0\n", system.running);
     Ok(())

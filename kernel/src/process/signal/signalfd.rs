@@ -8,6 +8,7 @@ use crate::fs::anonymous::{self, Kind};
 use crate::fs::file::{Direction, FileOps, Io, Readiness};
 use crate::fs::flags::{AccessMode, OpenFlags};
 use crate::fs::open_file::OpenFile;
+use crate::fs::procfs::text::{Text, put};
 use crate::fs::splice::Batch;
 use crate::mm::heap;
 use crate::mm::user::Sink;
@@ -63,6 +64,10 @@ impl FileOps for SignalFd {
     /// What it says is read, not moved by pages: as on Linux.
     fn try_splice_out(&self, _: &Io, _: usize, _: &mut Batch) -> Result<usize> {
         Err(Errno::EINVAL)
+    }
+
+    fn describe(&self, text: &mut Text) {
+        put!(text, "sigmask:\t{:016x}\n", self.wanted().bits());
     }
 
     fn try_read(&self, _: &Io, sink: &mut Sink<'_>) -> Result<usize> {

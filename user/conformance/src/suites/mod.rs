@@ -66,6 +66,8 @@ mod pipe_atomicity;
 mod pipe_capacity;
 mod poll;
 mod posix_timers;
+mod proc_process;
+mod proc_system;
 mod pty;
 mod pty_limits;
 mod registers;
@@ -172,6 +174,8 @@ pub static ALL: &[Suite] = &[
     Suite { name: "libc_processes", tests: libc_processes::tests },
     Suite { name: "libc_files", tests: libc_files::tests },
     Suite { name: "libc_system", tests: libc_system::tests },
+    Suite { name: "proc_process", tests: proc_process::tests },
+    Suite { name: "proc_system", tests: proc_system::tests },
     Suite { name: "time", tests: time::tests },
     Suite { name: "posix_timers", tests: posix_timers::tests },
     Suite { name: "cpu_time", tests: cpu_time::tests },
