@@ -45,6 +45,7 @@ pub mod signal_record;
 pub mod signal_set;
 pub mod socket_queue;
 pub mod start_stack;
+pub mod table_parts;
 pub mod task_census;
 pub mod termios;
 pub mod tid_allocator;

@@ -2,4 +2,6 @@
 //! Calls up only through [`crate::trap`].
 
 pub mod aarch64;
-pub use aarch64::{boot, context, cpu, exception, gic, mmu, probe, psci, semihosting, timer, user_access, vdso};
+pub use aarch64::{
+    boot, context, cpu, exception, gic, memory, mmu, probe, psci, semihosting, timer, user_access, vdso,
+};

@@ -40,6 +40,8 @@ pub const TESTS: &[(&str, fn())] = &[
     ("an_object_is_cut_in_every_space", an_object_is_cut_in_every_space),
     ("a_replacement_counts_once", a_replacement_counts_once),
     ("a_forked_space_outlives_its_parent", a_forked_space_outlives_its_parent),
+    ("pages_far_apart_are_all_found", pages_far_apart_are_all_found),
+    ("bytes_are_copied_at_any_length_and_alignment", bytes_are_copied_at_any_length_and_alignment),
 ];
 
 fn read_write() -> Protection {
@@ -405,4 +407,41 @@ fn a_forked_space_outlives_its_parent() {
     assert_eq!(get(&child, address), 6);
     put(&child, address, 7);
     assert_eq!(get(&child, address), 7);
+}
+
+/// In every part of a table, at the first and last entry of tables, and in several tables of each level.
+fn pages_far_apart_are_all_found() {
+    let before = frame::in_use();
+    let space = AddressSpace::new().unwrap();
+    let tables = [1 << 21, 1 << 30, 3 << 30, 1 << 39, 5 << 39];
+    let places = tables.iter().flat_map(|table| [0, 31, 32, 200, 255, 256, 511].map(|page| table + page * PAGE_SIZE));
+    let places: Vec<usize> = places.collect();
+    for (number, &place) in places.iter().enumerate() {
+        let placement = Placement::Exact(place);
+        space.map(placement, PAGE_SIZE, read_write(), AreaFlags::empty(), PageBacking::Anonymous, 0).unwrap();
+        put(&space, place, number as u8 + 1);
+    }
+    let child = space.fork().unwrap();
+    assert_eq!(child.resident_pages(), places.len());
+    space.unmap(places[0], places[places.len() - 1] + PAGE_SIZE - places[0]).unwrap();
+    assert_eq!(space.resident_pages(), 0);
+    for (number, &place) in places.iter().enumerate() {
+        assert_eq!(get(&child, place), number as u8 + 1, "{place:#x}");
+    }
+    drop((space, child));
+    assert_eq!(frame::in_use(), before);
+}
+
+fn bytes_are_copied_at_any_length_and_alignment() {
+    const ROOM: usize = 256;
+    let source: Vec<u8> = (0..ROOM).map(|place| place as u8 | 1).collect();
+    for (from, to) in [(0, 0), (0, 1), (1, 0), (3, 3), (7, 2), (8, 12)] {
+        for length in 0..=200 {
+            let mut target = [0; ROOM];
+            target[to..to + length].copy_from_slice(&source[from..from + length]);
+            assert_eq!(target[to..to + length], source[from..from + length], "{length} bytes from {from} to {to}");
+            assert!(target[..to].iter().all(|byte| *byte == 0), "before {length} bytes");
+            assert!(target[to + length..].iter().all(|byte| *byte == 0), "after {length} bytes");
+        }
+    }
 }

@@ -4,9 +4,9 @@
 //! Specification: mmap(2), munmap(2), mprotect(2), brk(2), mremap(2), madvise(2) of Linux.
 
 use super::asid;
-use super::frame::{Frame, Purpose};
+use super::frame::Frame;
 use super::layout::{self, USER_HIGH, USER_LOW, page_up};
-use super::page_table::{address_of, find, find_or_add, flags_of, for_each, free_tables, is_valid};
+use super::page_table::{Cursor, Root, address_of, find, find_or_add, flags_of, for_each, take_apart};
 use super::shared::SharedPages;
 use super::{PageSource, fault, reverse};
 use crate::arch::mmu::{self, EntryFlags, PAGE_SIZE};
@@ -54,14 +54,15 @@ type Removed = alloc::vec::Vec<Area<PageBacking>>;
 pub struct Map {
     /// What is mapped.
     pub areas: Areas<PageBacking>,
-    /// Physical address of the level-0 table.
-    pub(super) root: usize,
+    /// The tables.
+    pub(super) root: Root,
 }
 
 /// A program's address space, shared by its threads.
 pub struct AddressSpace {
     map: Mutex<Map>,
-    root: usize,
+    /// Physical address of the level-0 table.
+    table: usize,
     context: AsidContext,
     // Entries of the tables are changed with `map` locked, hence Relaxed (`page_table` says more). So are these three: values
     // that stand for themselves.
@@ -106,10 +107,9 @@ pub(super) fn install_empty_table() {
     }
 }
 
-fn take_table() -> Result<usize> {
-    let frame = Frame::alloc_for(Purpose::User)?;
-    frame.zero(0, PAGE_SIZE);
-    Ok(frame.into_physical())
+/// The physical address of a page for a table. ENOMEM.
+pub(super) fn take_table() -> Result<usize> {
+    Frame::alloc_zeroed().map(Frame::into_physical)
 }
 
 impl AddressSpace {
@@ -121,10 +121,10 @@ impl AddressSpace {
 
     fn with_areas(areas: Areas<PageBacking>) -> Result<Arc<Self>> {
         super::heap::admit(PAGE_SIZE)?;
-        let root = take_table()?;
+        let table = take_table()?;
         let space = Arc::new(Self {
-            map: Mutex::new(rank::ADDRESS_SPACE, Map { areas, root }),
-            root,
+            map: Mutex::new(rank::ADDRESS_SPACE, Map { areas, root: Root::new(table) }),
+            table,
             context: AsidContext::new(),
             resident_pages: AtomicUsize::new(0),
             stack_limit_bytes: AtomicUsize::new(8 << 20),
@@ -138,7 +138,7 @@ impl AddressSpace {
     pub fn activate(&self) {
         let asid = asid::activate(&self.context);
         // SAFETY: the table lives as long as `self`, which the caller keeps.
-        unsafe { mmu::set_user_table(self.root, asid) }
+        unsafe { mmu::set_user_table(self.table, asid) }
     }
 
     /// The areas, locked, for reports.
@@ -250,8 +250,8 @@ impl AddressSpace {
         let has_object = |area: &Area<PageBacking>| matches!(area.backing, PageBacking::Object(_));
         let objects = map.areas.overlapping(range.clone()).filter(|area| has_object(area)).count();
         removed.try_reserve(objects).map_err(|_| Errno::ENOMEM)?;
-        let root = map.root;
-        map.areas.remove(range, |area| {
+        let Map { areas, root } = map;
+        areas.remove(range, |area| {
             self.clear_pages(root, area.range());
             if has_object(&area) {
                 removed.push(area);
@@ -260,16 +260,14 @@ impl AddressSpace {
     }
 
     /// Takes the pages of `range` out of the tables and lets go of them, after the TLBs have.
-    fn clear_pages(&self, root: usize, range: Range<usize>) {
+    fn clear_pages(&self, root: &Root, range: Range<usize>) {
         let mut batch = Batch { space: self, frames: ArrayVec::new(), first: range.start };
         // SAFETY: our table, under our lock.
         unsafe {
             for_each(root, range, &mut |address, entry| {
                 let old = entry.load(Ordering::Relaxed);
-                if is_valid(old) {
-                    entry.store(0, Ordering::Relaxed);
-                    batch.add(address, address_of(old));
-                }
+                entry.store(0, Ordering::Relaxed);
+                batch.add(address, address_of(old));
             });
         }
         batch.finish();
@@ -302,19 +300,17 @@ impl AddressSpace {
             return Ok(());
         }
         let mut map = self.map.lock();
-        let root = map.root;
+        let Map { areas, root } = &mut *map;
         let mut changed = 0;
-        let result = map.areas.protect(start..end, protection, |area| {
+        let result = areas.protect(start..end, protection, |area| {
             // SAFETY: our table, under our lock.
             unsafe {
                 for_each(root, area.range(), &mut |_, entry| {
                     let old = entry.load(Ordering::Relaxed);
-                    if is_valid(old) {
-                        // Never more than the old entry allowed: a fault adds WRITE where it may be, after copying if it must.
-                        entry.store(fault::restrict(old, protection), Ordering::Relaxed);
-                        changed += 1;
-                        breathe(changed);
-                    }
+                    // Never more than the old entry allowed: a fault adds WRITE where it may be, after copying if it must.
+                    entry.store(fault::restrict(old, protection), Ordering::Relaxed);
+                    changed += 1;
+                    breathe(changed);
                 });
             }
             Ok(())
@@ -375,24 +371,21 @@ impl AddressSpace {
                 let replaced = left + mapped_bytes(&map.areas, to.clone()) + mapped_bytes(&map.areas, surplus.clone());
                 self.check_size(&map.areas, to.len(), replaced)?;
                 // What can fail comes first: once the areas have moved, the pages follow them.
-                add_tables(map.root, &from, to.start)?;
+                add_tables(&map.root, &from, to.start)?;
                 self.remove(&mut map, to.clone(), &mut removed)?;
                 self.remove(&mut map, surplus, &mut removed)?;
                 map.areas.relocate(from.clone(), to.clone(), source)?;
-                self.move_pages(map.root, &from, to.start);
+                self.move_pages(&map.root, &from, to.start);
                 Ok(to.start)
             }
         }
     }
 
     /// Moves the entries of `from` to the same offsets from `to`, where [`add_tables`] has made room for them.
-    fn move_pages(&self, root: usize, from: &Range<usize>, to: usize) {
+    fn move_pages(&self, root: &Root, from: &Range<usize>, to: usize) {
         let mut moved = 0;
         let mut relocate = |address: usize, entry: &AtomicU64| {
             let old = entry.load(Ordering::Relaxed);
-            if !is_valid(old) {
-                return;
-            }
             // SAFETY: our table, under our lock.
             let target = unsafe { find(root, to + (address - from.start)) }.expect("its table has been added");
             // The entry moves, and with it its reference.
@@ -411,7 +404,7 @@ impl AddressSpace {
         let map = self.map.lock();
         let covered = map.areas.is_covered(range.clone());
         for part in map.areas.overlapping(range.clone()).map(Area::range) {
-            self.clear_pages(map.root, part.start.max(range.start)..part.end.min(range.end));
+            self.clear_pages(&map.root, part.start.max(range.start)..part.end.min(range.end));
         }
         if covered { Ok(()) } else { Err(Errno::ENOMEM) }
     }
@@ -430,7 +423,7 @@ impl AddressSpace {
                 (start < area.end).then_some(start..area.end)
             });
         for part in parts {
-            self.clear_pages(map.root, part);
+            self.clear_pages(&map.root, part);
         }
     }
 
@@ -443,8 +436,9 @@ impl AddressSpace {
         child.size_limit_bytes.store(self.size_limit_bytes.load(Ordering::Relaxed), Ordering::Relaxed);
         let mut result = Ok(());
         let mut pages = 0;
-        let mut visited = 0;
-        for area in child.map.lock_nested().areas.iter() {
+        let child_map = child.map.lock_nested();
+        let mut to = Cursor::new(&child_map.root);
+        for area in child_map.areas.iter() {
             if area.flags.contains(AreaFlags::WIPE_ON_FORK) {
                 continue;
             }
@@ -452,15 +446,15 @@ impl AddressSpace {
             let mut share = |address: usize, entry: &AtomicU64| {
                 if result.is_ok() {
                     // SAFETY: both tables are ours: the parent's under its lock, the child's not yet known to anybody.
-                    let shared = unsafe { share_entry(child.root, address, entry, shared) };
-                    result = shared.map(|shared| pages += shared);
-                    visited += 1;
-                    breathe(visited);
+                    result = unsafe { share_entry(&mut to, address, entry, shared) };
+                    pages += 1;
+                    breathe(pages);
                 }
             };
             // SAFETY: the table is ours, under its lock.
-            unsafe { for_each(map.root, area.range(), &mut share) };
+            unsafe { for_each(&map.root, area.range(), &mut share) };
         }
+        drop(child_map);
         child.note_resident(pages);
         self.flush(pages * 2, 0);
         mmu::publish_tables();
@@ -475,11 +469,11 @@ fn mapped_bytes(areas: &Areas<PageBacking>, range: Range<usize>) -> usize {
 
 /// Adds the tables in which the pages of `from` find their entries at the same offsets from `to`. ENOMEM leaves some of them,
 /// which do no harm.
-fn add_tables(root: usize, from: &Range<usize>, to: usize) -> Result<()> {
+fn add_tables(root: &Root, from: &Range<usize>, to: usize) -> Result<()> {
     let mut result = Ok(());
     let mut visited = 0;
-    let mut add = |address: usize, entry: &AtomicU64| {
-        if result.is_ok() && is_valid(entry.load(Ordering::Relaxed)) {
+    let mut add = |address: usize, _: &AtomicU64| {
+        if result.is_ok() {
             // SAFETY: the caller's table, under its lock.
             result = unsafe { find_or_add(root, to + (address - from.start), 3, &mut take_table) }.map(drop);
             visited += 1;
@@ -499,17 +493,14 @@ fn breathe(count: usize) {
     }
 }
 
-/// Puts the page of `entry` into the child's table too, read-only in both unless it is shared. Returns pages shared.
+/// Puts the page of `entry` into the child's table too, read-only in both unless it is shared. ENOMEM.
 ///
 /// # Safety
 /// Both tables are locked or private.
-unsafe fn share_entry(child_root: usize, address: usize, entry: &AtomicU64, shared: bool) -> Result<usize> {
-    let mut value = entry.load(Ordering::Relaxed);
-    if !is_valid(value) {
-        return Ok(0);
-    }
+unsafe fn share_entry(child: &mut Cursor<'_>, address: usize, entry: &AtomicU64, shared: bool) -> Result<()> {
     // SAFETY: the caller's promise.
-    let target = unsafe { find_or_add(child_root, address, 3, &mut take_table) }?;
+    let target = unsafe { child.find_or_add(address, &mut take_table) }?;
+    let mut value = entry.load(Ordering::Relaxed);
     if !shared && !flags_of(value).contains(EntryFlags::READ_ONLY) {
         value |= EntryFlags::READ_ONLY.bits();
         entry.store(value, Ordering::Relaxed);
@@ -518,7 +509,7 @@ unsafe fn share_entry(child_root: usize, address: usize, entry: &AtomicU64, shar
     let frame = unsafe { Frame::share_physical(address_of(value)) };
     frame.into_physical();
     target.store(value, Ordering::Relaxed);
-    Ok(1)
+    Ok(())
 }
 
 /// Pages taken out of tables, freed after the TLBs have forgotten them.
@@ -554,20 +545,14 @@ impl Drop for AddressSpace {
     fn drop(&mut self) {
         reverse::unregister(self);
         // Nobody runs in it any more, and its ASID is not reused before everything is flushed: no flush here.
-        let root = self.root;
         let mut released = 0;
-        let mut release = |_: usize, entry: &AtomicU64| {
-            let old = entry.load(Ordering::Relaxed);
-            if is_valid(old) {
-                // SAFETY: the entry's reference, taken back once: the table goes next.
-                drop(unsafe { Frame::from_physical(address_of(old)) });
-                released += 1;
-                breathe(released);
-            }
+        let mut release = |entry| {
+            // SAFETY: the entry's reference, taken back once: its table goes next.
+            drop(unsafe { Frame::from_physical(address_of(entry)) });
+            released += 1;
+            breathe(released);
         };
-        // SAFETY: the table is ours alone.
-        unsafe { for_each(root, 0..USER_HIGH, &mut release) };
-        // SAFETY: as above.
-        unsafe { free_tables(root) };
+        // SAFETY: the tree is ours alone.
+        unsafe { take_apart(&self.map.get_mut().root, &mut release) };
     }
 }

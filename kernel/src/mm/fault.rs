@@ -4,8 +4,8 @@
 //! Lock: ADDRESS_SPACE, and whatever the page source takes. May sleep.
 
 use super::PageIntent;
-use super::address_space::{AddressSpace, Map, PageBacking};
-use super::frame::{Frame, Purpose};
+use super::address_space::{AddressSpace, Map, PageBacking, take_table};
+use super::frame::Frame;
 use super::page_table::{address_of, find, find_or_add, flags_of, is_valid, page_entry};
 use crate::arch::exception::Access;
 use crate::arch::mmu::{self, EntryFlags, PAGE_SIZE};
@@ -86,7 +86,7 @@ impl AddressSpace {
         };
         self.bring_in(&map, &area, page, access)?;
         // SAFETY: our table, under our lock.
-        let entry = unsafe { find(map.root, page) }.ok_or(Errno::EFAULT)?.load(Ordering::Relaxed);
+        let entry = unsafe { find(&map.root, page) }.ok_or(Errno::EFAULT)?.load(Ordering::Relaxed);
         if !is_valid(entry) {
             return Err(Errno::EFAULT);
         }
@@ -114,7 +114,7 @@ impl AddressSpace {
     fn present_page(&self, page: usize) -> Option<Frame> {
         let map = self.lock();
         // SAFETY: our table, under our lock.
-        let entry = unsafe { find(map.root, page) }?.load(Ordering::Relaxed);
+        let entry = unsafe { find(&map.root, page) }?.load(Ordering::Relaxed);
         if !is_valid(entry) || !flags_of(entry).contains(EntryFlags::USER) {
             return None;
         }
@@ -124,13 +124,7 @@ impl AddressSpace {
 
     fn bring_in(&self, map: &Map, area: &Area<PageBacking>, page: usize, access: Access) -> Result<()> {
         // SAFETY: our table, under our lock (the guard is borrowed).
-        let entry = unsafe {
-            find_or_add(map.root, page, 3, &mut || {
-                let frame = Frame::alloc_for(Purpose::User)?;
-                frame.zero(0, PAGE_SIZE);
-                Ok(frame.into_physical())
-            })
-        }?;
+        let entry = unsafe { find_or_add(&map.root, page, 3, &mut take_table) }?;
         // Relaxed: the map is locked. Release, where a page is put in: the walker must see its contents.
         let old = entry.load(Ordering::Relaxed);
         if is_valid(old) {

@@ -8,6 +8,7 @@
 use super::frame_nodes;
 use super::layout::direct;
 use crate::arch::cpu::MAX_CPUS;
+use crate::arch::memory;
 use crate::arch::mmu::{PAGE_SHIFT, PAGE_SIZE};
 use crate::sync::{PerCpu, SpinLock, rank};
 use arrayvec::ArrayVec;
@@ -102,8 +103,14 @@ impl Frame {
 
     /// A frame of zeroes. ENOMEM.
     pub fn alloc_zeroed() -> Result<Self> {
-        let frame = Self::alloc()?;
-        frame.zero(0, PAGE_SIZE);
+        Self::alloc_zeroed_for(Purpose::User)
+    }
+
+    /// A frame of zeroes for `purpose`. ENOMEM.
+    pub fn alloc_zeroed_for(purpose: Purpose) -> Result<Self> {
+        let frame = Self::alloc_for(purpose)?;
+        // SAFETY: a frame that nobody else has, in the direct map.
+        unsafe { memory::zero_page(frame.address()) };
         Ok(frame)
     }
 

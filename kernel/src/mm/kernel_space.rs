@@ -5,7 +5,7 @@
 
 use super::frame::{Frame, Purpose};
 use super::layout::{DEVICES, HEAP, STACK_SIZE, STACK_SLOT, STACKS, direct, page_down, page_up};
-use super::page_table::{block_entry, find, find_or_add, page_entry};
+use super::page_table::{Root, block_entry, find, find_or_add, page_entry};
 use crate::arch::boot;
 use crate::arch::mmu::{self, EntryFlags, PAGE_SIZE};
 use crate::sync::{SpinLock, rank};
@@ -20,12 +20,13 @@ const TWO_MIB: usize = 2 << 20;
 
 struct KernelSpace {
     /// Physical address of the level-0 table.
-    root: usize,
+    root: Root,
     /// The next free address for a device.
     next_device: usize,
 }
 
-static SPACE: SpinLock<KernelSpace> = SpinLock::new(rank::KERNEL_SPACE, KernelSpace { root: 0, next_device: DEVICES });
+static SPACE: SpinLock<KernelSpace> =
+    SpinLock::new(rank::KERNEL_SPACE, KernelSpace { root: Root::NONE, next_device: DEVICES });
 /// Stacks given back, kept mapped for the next task.
 static FREE_STACKS: SpinLock<ArrayVec<usize, 64>> = SpinLock::new(rank::STACKS, ArrayVec::new_const());
 static STACK_SLOTS: SpinLock<StackSlots> = SpinLock::new(rank::STACKS, StackSlots { unmapped: Vec::new(), unused: 0 });
@@ -74,9 +75,9 @@ fn code_flags() -> EntryFlags {
 /// The early tables are active; `image` is the image's physical address; called once, on one CPU.
 pub unsafe fn init(ram: &[Range<usize>], image: usize, mut take_page: impl FnMut() -> usize) {
     let mut take = || -> Result<usize> { Ok(take_page()) };
-    let root = take_page_of(&mut take);
+    let root = Root::new(take_page_of(&mut take));
     for range in ram {
-        map_direct(root, range, image, &mut take);
+        map_direct(&root, range, image, &mut take);
     }
     let sections = [
         (boot::kernel_start(), boot::text_end(), code_flags()),
@@ -85,24 +86,25 @@ pub unsafe fn init(ram: &[Range<usize>], image: usize, mut take_page: impl FnMut
     ];
     for (start, end, flags) in sections {
         for address in (start..end).step_by(PAGE_SIZE) {
-            map_page(root, address, image + (address - boot::kernel_start()), flags, &mut take);
+            map_page(&root, address, image + (address - boot::kernel_start()), flags, &mut take);
         }
     }
     for address in (HEAP..HEAP + super::heap::INITIAL).step_by(PAGE_SIZE) {
         let page = take_page_of(&mut take);
-        map_page(root, address, page, data_flags(), &mut take);
+        map_page(&root, address, page, data_flags(), &mut take);
     }
+    let table = root.physical();
     SPACE.lock().root = root;
     mmu::publish_tables();
     // SAFETY: the tables map the image with the running code and stack where they were, and all RAM.
-    unsafe { mmu::set_kernel_table(root) };
+    unsafe { mmu::set_kernel_table(table) };
 }
 
 fn take_page_of(take: &mut dyn FnMut() -> Result<usize>) -> usize {
     take().unwrap_or_else(|_| panic!("no memory for the first tables"))
 }
 
-fn map_page(root: usize, address: usize, physical: usize, flags: EntryFlags, take: &mut dyn FnMut() -> Result<usize>) {
+fn map_page(root: &Root, address: usize, physical: usize, flags: EntryFlags, take: &mut dyn FnMut() -> Result<usize>) {
     // SAFETY: `root` is the table being built, by one CPU.
     let Ok(entry) = (unsafe { find_or_add(root, address, 3, take) }) else { panic!("no memory for tables") };
     // Release, here and below: as in `page_table`.
@@ -111,7 +113,7 @@ fn map_page(root: usize, address: usize, physical: usize, flags: EntryFlags, tak
 
 /// Maps a range of RAM into the direct map: blocks of 2 MiB, but pages around the image, whose code
 /// and read-only data must not be writable through the alias either.
-fn map_direct(root: usize, range: &Range<usize>, image: usize, take: &mut dyn FnMut() -> Result<usize>) {
+fn map_direct(root: &Root, range: &Range<usize>, image: usize, take: &mut dyn FnMut() -> Result<usize>) {
     let read_only = image..image + (boot::rodata_end() - boot::kernel_start());
     let mut physical = page_up(range.start);
     while physical < page_down(range.end) {
@@ -144,9 +146,8 @@ pub fn kept_frames() -> usize {
 }
 
 fn take_table() -> Result<usize> {
-    let frame = Frame::alloc_for(Purpose::Kernel)?;
+    let frame = Frame::alloc_zeroed_for(Purpose::Kernel)?;
     TABLES.fetch_add(1, Ordering::Relaxed);
-    frame.zero(0, PAGE_SIZE);
     Ok(frame.into_physical())
 }
 
@@ -156,12 +157,12 @@ fn map_fresh(start: usize, bytes: usize) -> Result<()> {
     for address in (start..start + bytes).step_by(PAGE_SIZE) {
         let mapped = Frame::alloc_for(Purpose::Kernel).and_then(|frame| {
             // SAFETY: the kernel's root, under its lock.
-            let entry = unsafe { find_or_add(space.root, address, 3, &mut take_table) }?;
+            let entry = unsafe { find_or_add(&space.root, address, 3, &mut take_table) }?;
             entry.store(page_entry(frame.into_physical(), data_flags()), Ordering::Release);
             Ok(())
         });
         if let Err(error) = mapped {
-            unmap(space.root, start, address - start);
+            unmap(&space.root, start, address - start);
             return Err(error);
         }
     }
@@ -169,7 +170,7 @@ fn map_fresh(start: usize, bytes: usize) -> Result<()> {
     Ok(())
 }
 
-fn unmap(root: usize, start: usize, bytes: usize) {
+fn unmap(root: &Root, start: usize, bytes: usize) {
     for address in (start..start + bytes).step_by(PAGE_SIZE) {
         // SAFETY: the kernel's root; the caller holds its lock.
         let Some(entry) = (unsafe { find(root, address) }) else { continue };
@@ -192,7 +193,7 @@ pub(super) fn map_block(start: usize, bytes: usize) -> Result<()> {
 /// [`map_block`] has mapped it, and it is not used any more.
 pub(super) unsafe fn unmap_block(start: usize, bytes: usize) {
     let space = SPACE.lock();
-    unmap(space.root, start, bytes);
+    unmap(&space.root, start, bytes);
 }
 
 /// Maps device registers; the address of their first byte.
@@ -203,7 +204,7 @@ pub fn map_device(registers: &Range<usize>) -> NonNull<u8> {
     let flags = data_flags() | EntryFlags::DEVICE;
     for physical in (first..page_up(registers.end)).step_by(PAGE_SIZE) {
         let address = space.next_device;
-        map_page(space.root, address, physical, flags, &mut take_table);
+        map_page(&space.root, address, physical, flags, &mut take_table);
         space.next_device += PAGE_SIZE;
     }
     space.next_device += PAGE_SIZE; // a hole: running over the end faults
@@ -255,7 +256,7 @@ impl Drop for KernelStack {
             return;
         }
         let space = SPACE.lock();
-        unmap(space.root, STACKS + self.slot * STACK_SLOT + (STACK_SLOT - STACK_SIZE), STACK_SIZE);
+        unmap(&space.root, STACKS + self.slot * STACK_SLOT + (STACK_SLOT - STACK_SIZE), STACK_SIZE);
         drop(space);
         STACK_SLOTS.lock().unmapped.push(self.slot);
     }
@@ -270,7 +271,7 @@ pub fn translate(address: usize) -> Result<usize> {
     }
     let space = SPACE.lock();
     // SAFETY: the kernel's root, under its lock.
-    let entry = unsafe { find(space.root, address) }.ok_or(Errno::EFAULT)?.load(Ordering::Relaxed);
+    let entry = unsafe { find(&space.root, address) }.ok_or(Errno::EFAULT)?.load(Ordering::Relaxed);
     if super::page_table::is_valid(entry) {
         Ok(super::page_table::address_of(entry) + address % PAGE_SIZE)
     } else {

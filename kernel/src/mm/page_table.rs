@@ -1,6 +1,7 @@
 //! Translation tables: walking, mapping, unmapping. Four levels, 4 KiB granule.
 //! Takes no lock: the owner of a table (kernel_space, address_space) serialises changes to it.
-//! Specification: Arm ARM D8. Walks by the MMU run concurrently, so entries are atomics.
+//! Specification: Arm ARM D8. Walks by the MMU run concurrently, so entries are atomics. Descriptors of tables carry marks
+//! that say which parts of the table may hold something (`postern_core::table_parts`): what is sparse is visited quickly.
 
 use super::frame::Frame;
 use super::layout::{direct, page_down};
@@ -8,9 +9,28 @@ use crate::arch::mmu::{ADDRESS_MASK, ENTRIES, EntryFlags, PAGE_SHIFT, PAGE_SIZE}
 use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering};
 use postern_core::errno::Result;
+use postern_core::table_parts::{self, PART};
 
 /// One table of any level.
 pub type Table = [AtomicU64; ENTRIES];
+
+/// A tree of tables: what would be the descriptor of its level-0 table, if there were a level above.
+pub struct Root(AtomicU64);
+
+impl Root {
+    /// No tree yet.
+    pub const NONE: Self = Self(AtomicU64::new(0));
+
+    /// The tree whose level-0 table, still empty, is at `physical`.
+    pub fn new(physical: usize) -> Self {
+        Self(AtomicU64::new(table_entry(physical)))
+    }
+
+    /// Where its level-0 table is.
+    pub fn physical(&self) -> usize {
+        address_of(self.0.load(Ordering::Relaxed))
+    }
+}
 
 /// Bytes that an entry of `level` covers.
 const fn span(level: u32) -> usize {
@@ -21,12 +41,12 @@ const fn index(address: usize, level: u32) -> usize {
     (address >> (PAGE_SHIFT + 9 * (3 - level as usize))) & (ENTRIES - 1)
 }
 
-/// The table at a physical address.
+/// The table that a descriptor leads to.
 ///
 /// # Safety
-/// `physical` is a page that is used as a table and stays one for as long as the reference lives.
-pub unsafe fn table_at<'t>(physical: usize) -> &'t Table {
-    let pointer = core::ptr::with_exposed_provenance::<Table>(direct(physical));
+/// It leads to a table, which stays one for as long as the reference lives.
+unsafe fn table_behind<'t>(descriptor: u64) -> &'t Table {
+    let pointer = core::ptr::with_exposed_provenance::<Table>(direct(address_of(descriptor)));
     // SAFETY: the direct map covers all RAM; the caller promises the page is a table.
     unsafe { &*pointer }
 }
@@ -57,104 +77,177 @@ fn is_table(entry: u64) -> bool {
 /// Finds the level-3 entry of `address`; `None` where a table is missing or a block in the way.
 ///
 /// # Safety
-/// `root` is the physical address of a level-0 table that outlives the result.
-pub unsafe fn find<'t>(root: usize, address: usize) -> Option<&'t AtomicU64> {
-    let mut physical = root;
+/// The tree outlives the result.
+pub unsafe fn find<'t>(root: &Root, address: usize) -> Option<&'t AtomicU64> {
+    let mut descriptor = root.0.load(Ordering::Relaxed);
     for level in 0..3 {
         // SAFETY: `root` by the caller's promise, lower levels because entries point to tables.
-        let table = unsafe { table_at(physical) };
-        let entry = table[index(address, level)].load(Ordering::Relaxed);
-        if !is_table(entry) {
+        let table = unsafe { table_behind(descriptor) };
+        descriptor = table[index(address, level)].load(Ordering::Relaxed);
+        if !is_table(descriptor) {
             return None;
         }
-        physical = address_of(entry);
     }
     // SAFETY: as above.
-    let table: &Table = unsafe { table_at(physical) };
+    let table: &Table = unsafe { table_behind(descriptor) };
     Some(&table[index(address, 3)])
 }
 
-/// Finds the level-`leaf` entry of `address`, adding the tables on the way with `allocate`
-/// (which returns the physical address of a zeroed page).
+/// Finds the level-`leaf` entry of `address`, adding the tables on the way with `allocate` (which returns the physical address
+/// of a zeroed page). The entry is marked as one that may hold something.
 ///
 /// # Safety
 /// As [`find`]; the caller serialises changes.
 pub unsafe fn find_or_add<'t>(
-    root: usize,
+    root: &'t Root,
     address: usize,
     leaf: u32,
     allocate: &mut dyn FnMut() -> Result<usize>,
 ) -> Result<&'t AtomicU64> {
-    let mut physical = root;
-    for level in 0..leaf {
-        // SAFETY: as in `find`.
-        let table: &Table = unsafe { table_at(physical) };
-        let slot = &table[index(address, level)];
-        let mut entry = slot.load(Ordering::Relaxed);
-        if !is_valid(entry) {
-            entry = allocate()? as u64 | (EntryFlags::VALID | EntryFlags::TABLE_OR_PAGE).bits();
-            // Release: the walker must see the zeroed table behind the entry.
-            slot.store(entry, Ordering::Release);
-        }
-        assert!(is_table(entry), "a block in the way of {address:#x}");
-        physical = address_of(entry);
+    let mut slot = &root.0;
+    for level in 0..=leaf {
+        // SAFETY: the caller's promise.
+        slot = unsafe { below(slot, address, level, allocate) }?;
     }
-    // SAFETY: as in `find`.
-    let table: &Table = unsafe { table_at(physical) };
-    Ok(&table[index(address, leaf)])
+    Ok(slot)
 }
 
-/// Calls `visit` with every level-3 entry in `range` whose table exists.
+/// The entry of `address` in the table of `level` that `slot`, one level up, leads to or shall lead to.
+#[inline]
+unsafe fn below<'t>(
+    slot: &AtomicU64,
+    address: usize,
+    level: u32,
+    allocate: &mut dyn FnMut() -> Result<usize>,
+) -> Result<&'t AtomicU64> {
+    let old = slot.load(Ordering::Relaxed);
+    let descriptor = if is_valid(old) { old } else { table_entry(allocate()?) };
+    assert!(is_table(descriptor), "a block in the way of {address:#x}");
+    let index = index(address, level);
+    let marked = table_parts::mark(descriptor, index);
+    if marked != old {
+        // Release: the walker must see the zeroed table behind a new entry.
+        slot.store(marked, Ordering::Release);
+    }
+    // SAFETY: as in `find`.
+    let table: &Table = unsafe { table_behind(marked) };
+    Ok(&table[index])
+}
+
+/// As [`find_or_add`] at level 3, for one address after another: what is in the same table as the one before is found at once.
+pub struct Cursor<'t> {
+    root: &'t Root,
+    /// The number of the 2 MiB that the last table found is for, and its descriptor.
+    last: Option<(usize, &'t AtomicU64)>,
+}
+
+impl<'t> Cursor<'t> {
+    /// Before the first address.
+    pub fn new(root: &'t Root) -> Self {
+        Self { root, last: None }
+    }
+
+    /// The level-3 entry of `address`.
+    ///
+    /// # Safety
+    /// As [`find_or_add`]; tables found before are still there.
+    pub unsafe fn find_or_add(
+        &mut self,
+        address: usize,
+        allocate: &mut dyn FnMut() -> Result<usize>,
+    ) -> Result<&'t AtomicU64> {
+        let number = address / span(2);
+        let slot = match self.last {
+            Some((last, slot)) if last == number => slot,
+            _ => {
+                // SAFETY: the caller's promise.
+                let slot = unsafe { find_or_add(self.root, address, 2, allocate) }?;
+                self.last = Some((number, slot));
+                slot
+            }
+        };
+        // SAFETY: the caller's promise.
+        unsafe { below(slot, address, 3, allocate) }
+    }
+}
+
+/// Calls `visit` with the address of every page in `range` that a valid level-3 entry is for, and the entry.
 ///
 /// # Safety
 /// As [`find`].
-pub unsafe fn for_each(root: usize, range: Range<usize>, visit: &mut dyn FnMut(usize, &AtomicU64)) {
-    // SAFETY: the caller's promise.
-    unsafe { for_each_below(root, 0, range, visit) }
-}
-
-unsafe fn for_each_below(physical: usize, level: u32, range: Range<usize>, visit: &mut dyn FnMut(usize, &AtomicU64)) {
-    // SAFETY: `physical` is a table of this tree.
-    let table: &Table = unsafe { table_at(physical) };
-    let size = span(level);
-    let mut address = range.start & !(size - 1);
-    while address < range.end {
-        let entry = &table[index(address, level)];
-        let value = entry.load(Ordering::Relaxed);
-        if level == 3 {
-            visit(address, entry);
-        } else if is_table(value) {
-            let part = range.start.max(address)..range.end.min(address + size);
-            // SAFETY: the entry points to a table of the next level.
-            unsafe { for_each_below(address_of(value), level + 1, part, visit) };
-        }
-        address += size;
+pub unsafe fn for_each(root: &Root, range: Range<usize>, visit: &mut dyn FnMut(usize, &AtomicU64)) {
+    if !range.is_empty() {
+        // SAFETY: the caller's promise.
+        unsafe { for_each_below(root.0.load(Ordering::Relaxed), 0, range.start, range.end - 1, visit) }
     }
 }
 
-/// Frees every table below `root` (a user table), and `root` itself. Leaves hold no frames any more.
-///
-/// # Safety
-/// No CPU uses the table, nor caches walks of it under a live ASID.
-pub unsafe fn free_tables(root: usize) {
-    // SAFETY: the caller's promise.
-    unsafe { free_below(root, 0) };
+/// `first` and `last` are addresses that the table is for.
+unsafe fn for_each_below(
+    descriptor: u64,
+    level: u32,
+    first: usize,
+    last: usize,
+    visit: &mut dyn FnMut(usize, &AtomicU64),
+) {
+    // SAFETY: it leads to a table of this tree.
+    let table: &Table = unsafe { table_behind(descriptor) };
+    let base = first & !(span(level) * ENTRIES - 1);
+    let (first_index, last_index) = (index(first, level), index(last, level));
+    for part in table_parts::marked(descriptor) {
+        let start = first_index.max(part * PART);
+        let end = (last_index + 1).min((part + 1) * PART);
+        for (index, entry) in table.iter().enumerate().take(end).skip(start) {
+            let value = entry.load(Ordering::Relaxed);
+            if !is_valid(value) {
+                continue;
+            }
+            let address = base + index * span(level);
+            if level == 3 {
+                visit(address, entry);
+            } else if is_table(value) {
+                let (first, last) = (first.max(address), last.min(address + span(level) - 1));
+                // SAFETY: as above, one level down.
+                unsafe { for_each_below(value, level + 1, first, last, visit) };
+            }
+        }
+    }
 }
 
-unsafe fn free_below(physical: usize, level: u32) {
-    if level < 3 {
-        // SAFETY: a table of the tree being freed.
-        let table: &Table = unsafe { table_at(physical) };
-        for entry in table {
+/// Frees every table of a program's tree, after `visit` has had each valid level-3 entry of it, once and for all.
+///
+/// # Safety
+/// No CPU uses the tables, nor caches walks of them under a live ASID, and nobody will.
+pub unsafe fn take_apart(root: &Root, visit: &mut dyn FnMut(u64)) {
+    // SAFETY: the caller's promise.
+    unsafe { take_apart_below(root.0.load(Ordering::Relaxed), 0, visit) }
+}
+
+unsafe fn take_apart_below(descriptor: u64, level: u32, visit: &mut dyn FnMut(u64)) {
+    // SAFETY: it leads to a table of the tree.
+    let table: &Table = unsafe { table_behind(descriptor) };
+    for part in table_parts::marked(descriptor) {
+        for entry in &table[part * PART..(part + 1) * PART] {
             let value = entry.load(Ordering::Relaxed);
-            if is_table(value) {
-                // SAFETY: as above, one level down.
-                unsafe { free_below(address_of(value), level + 1) };
+            if !is_valid(value) {
+                continue;
+            }
+            if level == 3 {
+                visit(value);
+            } else {
+                // SAFETY: as above, one level down: programs have no blocks.
+                unsafe { take_apart_below(value, level + 1, visit) };
             }
         }
     }
     // SAFETY: tables come from `Frame::into_physical` and are referenced by one entry.
-    drop(unsafe { Frame::from_physical(physical) });
+    drop(unsafe { Frame::from_physical(address_of(descriptor)) });
+}
+
+/// Entry for a table of the next level at `physical`.
+fn table_entry(physical: usize) -> u64 {
+    debug_assert_eq!(physical, page_down(physical));
+    physical as u64 | (EntryFlags::VALID | EntryFlags::TABLE_OR_PAGE).bits()
 }
 
 /// Entry for a page at `physical`.
@@ -170,4 +263,4 @@ pub fn block_entry(physical: usize, flags: EntryFlags) -> u64 {
     physical as u64 | (flags | always).bits()
 }
 
-const _: () = assert!(size_of::<Table>() == PAGE_SIZE);
+const _: () = assert!(size_of::<Table>() == PAGE_SIZE && ENTRIES == table_parts::ENTRIES);

@@ -15,7 +15,7 @@ impl AddressSpace {
         }
         for (index, byte) in into.iter_mut().enumerate() {
             // SAFETY: our table, under our lock.
-            let entry = unsafe { find(map.root, start + index * PAGE_SIZE) };
+            let entry = unsafe { find(&map.root, start + index * PAGE_SIZE) };
             *byte = u8::from(entry.is_some_and(|entry| is_valid(entry.load(Ordering::Relaxed))));
         }
         Ok(())

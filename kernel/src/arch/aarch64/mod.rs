@@ -5,6 +5,7 @@ pub mod context;
 pub mod cpu;
 pub mod exception;
 pub mod gic;
+pub mod memory;
 pub mod mmu;
 pub mod probe;
 pub mod psci;

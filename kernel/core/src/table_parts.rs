@@ -1,0 +1,65 @@
+//! Which sixteenths of a translation table have held an entry, kept in the descriptor that leads to the table.
+//!
+//! The MMU ignores 18 bits of a table descriptor (Arm ARM D8.3, 2 to 11 and 51 to 58). 16 of them say where to look, so that
+//! whoever visits all of a sparse table reads tens of entries and not 512. A part that was marked stays marked: a mark is
+//! "may hold", its absence is "holds nothing".
+
+/// Entries of a table.
+pub const ENTRIES: usize = 512;
+/// Entries that one mark stands for.
+pub const PART: usize = ENTRIES / 16;
+
+/// Marks 0 to 7 are bits 2 to 9, and 8 to 15 are bits 51 to 58.
+const LOW: u32 = 2;
+const HIGH: u32 = 51;
+
+/// The bits of a table descriptor that are marks.
+pub const MASK: u64 = 0xff << LOW | 0xff << HIGH;
+
+/// `descriptor` with the part of entry `index` marked.
+#[inline]
+pub const fn mark(descriptor: u64, index: usize) -> u64 {
+    let part = (index / PART) as u32;
+    descriptor | 1 << (part + if part < 8 { LOW } else { HIGH - 8 })
+}
+
+/// The numbers of the parts that are marked, lowest first.
+#[inline]
+pub fn marked(descriptor: u64) -> impl Iterator<Item = usize> {
+    let mut left = (descriptor >> LOW & 0xff) | (descriptor >> HIGH & 0xff) << 8;
+    core::iter::from_fn(move || {
+        let part = left.trailing_zeros();
+        left &= left.wrapping_sub(1);
+        (part < 16).then_some(part as usize)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+    use std::vec::Vec;
+
+    /// The bits by which the MMU goes: kind, address, and the attributes of a table.
+    const MEANT: u64 = 0b11 | 0x0000_ffff_ffff_f000 | 0x1f << 59;
+
+    #[test]
+    fn no_mark_is_in_a_bit_that_means_something() {
+        assert_eq!(MASK & MEANT, 0);
+        assert_eq!((0..ENTRIES).fold(0, mark), MASK);
+    }
+
+    proptest! {
+        #[test]
+        fn the_parts_of_the_entries_that_were_marked_and_no_others_are_found(
+            descriptor: u64, indices in prop::collection::vec(0..ENTRIES, 0..40),
+        ) {
+            let empty = descriptor & !MASK;
+            let full = indices.iter().fold(empty, |descriptor, index| mark(descriptor, *index));
+            let parts: BTreeSet<usize> = indices.iter().map(|index| index / PART).collect();
+            prop_assert_eq!(marked(full).collect::<Vec<_>>(), parts.into_iter().collect::<Vec<_>>());
+            prop_assert_eq!(full & !MASK, empty);
+        }
+    }
+}
