@@ -10,8 +10,8 @@ pub const ENTRIES: usize = 512;
 pub const PART: usize = ENTRIES / 16;
 
 /// Marks 0 to 7 are bits 2 to 9, and 8 to 15 are bits 51 to 58.
-const LOW: u32 = 2;
-const HIGH: u32 = 51;
+const LOW: usize = 2;
+const HIGH: usize = 51;
 
 /// The bits of a table descriptor that are marks.
 pub const MASK: u64 = 0xff << LOW | 0xff << HIGH;
@@ -19,7 +19,7 @@ pub const MASK: u64 = 0xff << LOW | 0xff << HIGH;
 /// `descriptor` with the part of entry `index` marked.
 #[inline]
 pub const fn mark(descriptor: u64, index: usize) -> u64 {
-    let part = (index / PART) as u32;
+    let part = index / PART;
     descriptor | 1 << (part + if part < 8 { LOW } else { HIGH - 8 })
 }
 

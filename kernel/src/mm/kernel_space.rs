@@ -26,7 +26,7 @@ struct KernelSpace {
 }
 
 static SPACE: SpinLock<KernelSpace> =
-    SpinLock::new(rank::KERNEL_SPACE, KernelSpace { root: Root::NONE, next_device: DEVICES });
+    SpinLock::new(rank::KERNEL_SPACE, KernelSpace { root: Root::none(), next_device: DEVICES });
 /// Stacks given back, kept mapped for the next task.
 static FREE_STACKS: SpinLock<ArrayVec<usize, 64>> = SpinLock::new(rank::STACKS, ArrayVec::new_const());
 static STACK_SLOTS: SpinLock<StackSlots> = SpinLock::new(rank::STACKS, StackSlots { unmapped: Vec::new(), unused: 0 });

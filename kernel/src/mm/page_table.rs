@@ -19,7 +19,9 @@ pub struct Root(AtomicU64);
 
 impl Root {
     /// No tree yet.
-    pub const NONE: Self = Self(AtomicU64::new(0));
+    pub const fn none() -> Self {
+        Self(AtomicU64::new(0))
+    }
 
     /// The tree whose level-0 table, still empty, is at `physical`.
     pub fn new(physical: usize) -> Self {
