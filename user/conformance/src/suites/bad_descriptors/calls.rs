@@ -8,7 +8,7 @@ const AT_EMPTY_PATH: usize = word(libc::AT_EMPTY_PATH);
 /// Neither owner changes.
 const SAME: usize = usize::MAX;
 /// As on every machine; libc does not have it for musl.
-const SYS_FCHMODAT2: libc::c_long = 452;
+pub(super) const SYS_FCHMODAT2: libc::c_long = 452;
 /// A set of signals has eight bytes.
 const SET: usize = 8;
 /// Neither waits nor is waited for.

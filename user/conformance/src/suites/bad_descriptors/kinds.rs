@@ -21,16 +21,29 @@ pub(super) struct Subject {
 pub(super) struct Kind {
     pub name: &'static str,
     pub make: fn() -> Sys<Subject>,
-    /// Whether only Postern has it.
-    own: bool,
+    needs: Needs,
+}
+
+/// What not every system has.
+#[derive(Clone, Copy)]
+enum Needs {
+    Nothing,
+    /// A device of Postern's own.
+    Postern,
+    /// A file system of terminals behind /dev/ptmx.
+    Terminals,
 }
 
 const fn kind(name: &'static str, make: fn() -> Sys<Subject>) -> Kind {
-    Kind { name, make, own: false }
+    Kind { name, make, needs: Needs::Nothing }
 }
 
 const fn own(name: &'static str, make: fn() -> Sys<Subject>) -> Kind {
-    Kind { name, make, own: true }
+    Kind { name, make, needs: Needs::Postern }
+}
+
+const fn side(name: &'static str, make: fn() -> Sys<Subject>) -> Kind {
+    Kind { name, make, needs: Needs::Terminals }
 }
 
 /// Those of the kinds that this kernel has.
@@ -40,7 +53,13 @@ pub(super) fn there_are() -> Result<Vec<&'static Kind>, Failure> {
         modules::reload("hello", "")?;
         modules::reload("myipc", "")?;
     }
-    Ok(KINDS.iter().filter(|kind| is_postern || !kind.own).collect())
+    let has_terminals = terminal::open_master().and_then(fd::close).is_ok();
+    let is_there = |kind: &&Kind| match kind.needs {
+        Needs::Nothing => true,
+        Needs::Postern => is_postern,
+        Needs::Terminals => has_terminals,
+    };
+    Ok(KINDS.iter().filter(is_there).collect())
 }
 
 fn alone(fd: i32) -> Subject {
@@ -148,8 +167,8 @@ const KINDS: &[Kind] = &[
     kind("listener", listener),
     kind("null", || path::open("/dev/null", O_RDWR, 0).map(alone)),
     kind("zero", || path::open("/dev/zero", O_RDWR, 0).map(alone)),
-    kind("terminal", || terminal(|pair| Subject { fd: pair.terminal, mate: pair.master })),
-    kind("master", || terminal(|pair| Subject { fd: pair.master, mate: pair.terminal })),
+    side("terminal", || terminal(|pair| Subject { fd: pair.terminal, mate: pair.master })),
+    side("master", || terminal(|pair| Subject { fd: pair.master, mate: pair.terminal })),
     kind("epoll", || ready::epoll_create().map(alone)),
     kind("eventfd", || fd::eventfd(1, O_NONBLOCK).map(alone)),
     kind("timerfd", || timer::timerfd_create(libc::CLOCK_MONOTONIC, O_NONBLOCK).map(alone)),
