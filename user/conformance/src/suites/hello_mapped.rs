@@ -134,7 +134,7 @@ fn pop(side: &Side, consumer: &mut Consumer, buffer: &mut [u8]) -> Result<Option
 }
 
 fn producer_and_consumer_exchange_records_in_order_and_sleep_at_the_edges() -> Outcome {
-    const RECORDS: u32 = 20_000;
+    const RECORDS: u32 = 3_000;
     let name = channel()?;
     let side_of_consumer = side(&name, HELLO_ROLE_CONSUMER)?;
     let child = process::spawn(|| {
