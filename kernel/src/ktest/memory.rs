@@ -416,17 +416,17 @@ fn pages_far_apart_are_all_found() {
     let tables = [1 << 21, 1 << 30, 3 << 30, 1 << 39, 5 << 39];
     let places = tables.iter().flat_map(|table| [0, 31, 32, 200, 255, 256, 511].map(|page| table + page * PAGE_SIZE));
     let places: Vec<usize> = places.collect();
-    for (number, &place) in places.iter().enumerate() {
+    for (&place, value) in places.iter().zip(1..) {
         let placement = Placement::Exact(place);
         space.map(placement, PAGE_SIZE, read_write(), AreaFlags::empty(), PageBacking::Anonymous, 0).unwrap();
-        put(&space, place, number as u8 + 1);
+        put(&space, place, value);
     }
     let child = space.fork().unwrap();
     assert_eq!(child.resident_pages(), places.len());
     space.unmap(places[0], places[places.len() - 1] + PAGE_SIZE - places[0]).unwrap();
     assert_eq!(space.resident_pages(), 0);
-    for (number, &place) in places.iter().enumerate() {
-        assert_eq!(get(&child, place), number as u8 + 1, "{place:#x}");
+    for (&place, value) in places.iter().zip(1..) {
+        assert_eq!(get(&child, place), value, "{place:#x}");
     }
     drop((space, child));
     assert_eq!(frame::in_use(), before);
@@ -434,7 +434,7 @@ fn pages_far_apart_are_all_found() {
 
 fn bytes_are_copied_at_any_length_and_alignment() {
     const ROOM: usize = 256;
-    let source: Vec<u8> = (0..ROOM).map(|place| place as u8 | 1).collect();
+    let source: Vec<u8> = (0..=u8::MAX).map(|place| place | 1).collect();
     for (from, to) in [(0, 0), (0, 1), (1, 0), (3, 3), (7, 2), (8, 12)] {
         for length in 0..=200 {
             let mut target = [0; ROOM];
