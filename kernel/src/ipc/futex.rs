@@ -88,16 +88,18 @@ fn word_at(address: usize, sharing: Sharing) -> Result<Word> {
     if sharing == Sharing::Private {
         return Ok(private(space_key));
     }
-    let space = task.address_space().ok_or(Errno::EFAULT)?;
-    let map = space.lock();
-    let area = map.areas.find(address).ok_or(Errno::EFAULT)?;
-    match &area.backing {
-        PageBacking::Object(source) if area.flags.contains(AreaFlags::SHARED) => Ok(Word {
-            key: Key { object: source.identity(), offset: area.offset_of(address) },
-            _object: Some(source.clone()),
-        }),
-        _ => Ok(private(space_key)),
-    }
+    let found = task.with_address_space(|space| {
+        let map = space.lock();
+        let area = map.areas.find(address).ok_or(Errno::EFAULT)?;
+        match &area.backing {
+            PageBacking::Object(source) if area.flags.contains(AreaFlags::SHARED) => Ok(Word {
+                key: Key { object: source.identity(), offset: area.offset_of(address) },
+                _object: Some(source.clone()),
+            }),
+            _ => Ok(private(space_key)),
+        }
+    });
+    found.unwrap_or(Err(Errno::EFAULT))
 }
 
 /// FUTEX_WAIT(_BITSET): sleeps if the word still is `expected`. EAGAIN, ETIMEDOUT, EINTR (as a

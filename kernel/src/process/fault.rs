@@ -9,11 +9,11 @@ use linux_raw_sys::general as abi;
 use postern_core::signal_set::Signal;
 
 fn resolve(address: usize, access: Access) -> Result<(), Failure> {
-    let space = sched::current().address_space().ok_or(Failure::NotMapped)?;
     if address >= crate::arch::user_access::USER_END {
         return Err(Failure::NotMapped);
     }
-    space.resolve(address, access)
+    let resolved = sched::current().with_address_space(|space| space.resolve(address, access));
+    resolved.unwrap_or(Err(Failure::NotMapped))
 }
 
 /// The kernel touched user memory for the current thread. True if the access can be tried again.

@@ -134,6 +134,16 @@ pub struct Current {
     not_send: PhantomData<*const ()>,
 }
 
+impl Current {
+    /// Runs `f` with its address space, if it has one. `f` does not exchange it.
+    pub fn with_address_space<R>(&self, f: impl FnOnce(&AddressSpace) -> R) -> Option<R> {
+        // SAFETY: the task has a reference to what the pointer leads to, until it exchanges both itself, on its way into
+        // another program or out of this one.
+        let space = unsafe { self.space_pointer.load(Ordering::Relaxed).as_ref() };
+        space.map(f)
+    }
+}
+
 impl Deref for Current {
     type Target = Task;
 
