@@ -50,6 +50,8 @@ pub fn tests() -> Vec<Test> {
 
 /// What a call is made with besides the descriptor in question. All of it is as it should be.
 struct Place {
+    /// The lowest number of its descriptors.
+    first: i32,
     /// "0123456789", at offset 0.
     file: i32,
     /// Empty.
@@ -94,6 +96,7 @@ impl Drop for Ground {
 impl Place {
     /// In the working directory.
     fn new() -> Result<Self, Failure> {
+        let first = lowest_free()?;
         let file = path::create("good-file")?;
         fd::write(file, b"0123456789")?;
         fd::lseek(file, 0, libc::SEEK_SET)?;
@@ -105,7 +108,7 @@ impl Place {
         for (offset, text) in [(INNER, "inner"), (NEW, "new"), (LINK, "link"), (ABSOLUTE, "/proc")] {
             good.store_all(offset, text.as_bytes());
         }
-        Ok(Self { file, directory, pipe, epoll: ready::epoll_create()?, good })
+        Ok(Self { first, file, directory, pipe, epoll: ready::epoll_create()?, good })
     }
 
     fn at(&self, offset: usize) -> usize {
@@ -137,8 +140,6 @@ struct Snapshot {
 
 impl Snapshot {
     fn of(place: &Place, subject: kinds::Subject) -> Result<Self, Failure> {
-        let lowest_free_fd = fd::dup(place.file)?;
-        fd::close(lowest_free_fd)?;
         let of_fd = subject.fd;
         let status = path::fstat(of_fd).map(|status| {
             let length = status.st_size.unsigned_abs();
@@ -146,12 +147,12 @@ impl Snapshot {
             [status.st_mode.into(), status.st_nlink.into(), status.st_uid.into(), status.st_gid.into(), length]
         });
         Ok(Self {
-            lowest_free_fd,
+            lowest_free_fd: lowest_free()?,
             flags: [fd::fcntl(of_fd, libc::F_GETFD, 0), fd::fcntl(of_fd, libc::F_GETFL, 0)],
             waiting: [fd::fionread(of_fd), fd::fionread(subject.mate), fd::fionread(place.pipe.read)],
             offsets: [of_fd, place.file].map(|fd| fd::lseek(fd, 0, libc::SEEK_CUR)),
             status,
-            files: files_below(".")?,
+            files: files_below("..")?,
         })
     }
 }
@@ -181,25 +182,48 @@ fn outcome(result: &Sys<usize>) -> Result<&'static str, Failure> {
     }
 }
 
+/// The lowest number that no descriptor has.
+fn lowest_free() -> Sys<i32> {
+    let number = fd::dup(0)?;
+    fd::close(number)?;
+    Ok(number)
+}
+
+/// Closes everything from this number on.
+fn close_from(first: i32) -> Sys<()> {
+    call_with(libc::SYS_close_range, [word(first), kinds::HIGHEST, 0]).map(drop)
+}
+
 /// Makes the call with a fresh descriptor of this kind; what it came to. A failure if it was refused and something changed.
-fn make(ground: &Ground, call: &Call, kind: &Kind) -> Result<&'static str, Failure> {
-    // Everything that is opened from here on goes again.
-    let first = fd::dup(0)?;
-    fd::close(first)?;
-    std::fs::create_dir(format!("{}/cell", ground.0))?;
-    path::chdir(&format!("{}/cell", ground.0))?;
-    let place = Place::new()?;
+/// A call that was refused leaves the place as good as new for the next.
+fn make(ground: &Ground, place: &mut Option<Place>, call: &Call, kind: &Kind) -> Result<&'static str, Failure> {
+    let good = match place.take() {
+        Some(good) => good,
+        None => {
+            std::fs::create_dir(format!("{}/cell", ground.0))?;
+            path::chdir(&format!("{}/cell", ground.0))?;
+            Place::new()?
+        }
+    };
+    let first = lowest_free()?;
+    path::mkdir("subject", 0o755)?;
+    path::chdir("subject")?;
     let subject = (kind.make)()?;
-    let before = Snapshot::of(&place, subject)?;
-    let result = (call.make)(&place, word(subject.fd));
+    let before = Snapshot::of(&good, subject)?;
+    let result = (call.make)(&good, word(subject.fd));
     let outcome = outcome(&result)?;
     if result.is_err() {
-        expect_eq(Snapshot::of(&place, subject)?, before, &format!("the state after {outcome} from {}", kind.name))?;
+        expect_eq(Snapshot::of(&good, subject)?, before, &format!("the state after {outcome} from {}", kind.name))?;
+        close_from(first)?;
+        path::chdir(&format!("{}/cell", ground.0))?;
+        std::fs::remove_dir_all("subject")?;
+        *place = Some(good);
+    } else {
+        good.good.unmap(0, memory::PAGE)?;
+        close_from(good.first)?;
+        path::chdir(&ground.0)?;
+        std::fs::remove_dir_all("cell")?;
     }
-    place.good.unmap(0, memory::PAGE)?;
-    call_with(libc::SYS_close_range, [word(first), kinds::HIGHEST, 0])?;
-    path::chdir(&ground.0)?;
-    std::fs::remove_dir_all("cell")?;
     Ok(outcome)
 }
 
@@ -218,9 +242,9 @@ fn needs_what_the_table_is_of() -> Outcome {
 fn try_call(call: &Call) -> Outcome {
     needs_what_the_table_is_of()?;
     let (ground, expected) = (Ground::new()?, expected::of(call.name)?);
-    let mut differences = Vec::new();
+    let (mut place, mut differences) = (None, Vec::new());
     for kind in kinds::there_are()? {
-        let actual = make(&ground, call, kind)?;
+        let actual = make(&ground, &mut place, call, kind)?;
         let expected = expected.with(kind.name);
         if !expected.split('/').any(|allowed| allowed == actual) {
             differences.push(format!("{}: expected {expected}, got {actual}", kind.name));
@@ -236,11 +260,16 @@ fn try_call(call: &Call) -> Outcome {
 pub fn print_table() -> Outcome {
     let ground = Ground::new()?;
     for call in calls() {
-        let mut outcomes = Vec::new();
+        let (mut place, mut outcomes) = (None, Vec::new());
         for kind in kinds::there_are()? {
-            outcomes.push((kind.name, make(&ground, call, kind)?));
+            outcomes.push((kind.name, make(&ground, &mut place, call, kind)?));
         }
         print!("{}", expected::paragraph(call.name, &outcomes));
+        if let Some(place) = place {
+            close_from(place.first)?;
+            path::chdir(&ground.0)?;
+            std::fs::remove_dir_all("cell")?;
+        }
     }
     Ok(())
 }
