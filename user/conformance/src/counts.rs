@@ -106,6 +106,14 @@ impl Counts {
             })
     }
 
+    /// Whether there is less of something, and more of nothing, than `before` says.
+    fn is_less_than(&self, before: &Self) -> bool {
+        let number = |name| self.number(name).unwrap_or(i64::MAX);
+        self.length != 0
+            && before.each().all(|(name, count)| number(name) <= count)
+            && before.each().any(|(name, count)| number(name) < count && name != HEAP)
+    }
+
     fn difference(&self, now: &Self) -> String {
         let changed = self.each().map(|(name, count)| (name, now.number(name).unwrap_or(0) - count));
         let changed = changed.filter(|(_, more)| *more != 0).map(|(name, more)| format!("{name} {more:+}"));
@@ -144,8 +152,14 @@ impl Rounds {
         // The first look at everything, which takes this process's own pages.
         Counts::at_rest()?.expect_again(i64::MAX / 2)?;
         in_a_child(self.warm_up, &round)?;
-        let before = Counts::at_rest()?;
+        let mut before = Counts::at_rest()?;
         in_a_child(self.counted, &round)?;
+        let after = Counts::at_rest()?;
+        // What had ended before the first count may have been freed after it: that count is not what there was at rest.
+        if after.is_less_than(&before) {
+            before = after;
+            in_a_child(self.counted, &round)?;
+        }
         before.expect_again(self.spare_heap_bytes)
     }
 
