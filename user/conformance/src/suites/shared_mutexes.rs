@@ -100,8 +100,8 @@ fn a_mutex_that_was_not_made_consistent_is_lost_to_all() -> Outcome {
 fn a_thread_that_ends_leaves_its_robust_mutex_to_others() -> Outcome {
     let mutex: &Mutex = Box::leak(Box::new(Shared::new()?.robust_mutex(0)?));
     let thread = Thread::start(|mutex: &Mutex| usize::from(mutex.lock().is_err()), mutex)?;
-    expect_errno(mutex.lock(), EOWNERDEAD)?;
     thread.join()?;
+    expect_errno(mutex.lock(), EOWNERDEAD)?;
     mutex.make_consistent()?;
     Ok(mutex.unlock()?)
 }
