@@ -184,6 +184,8 @@ fn sigcont_to_a_group_is_told_to_the_parent() -> Outcome {
         let continued = process::wait4(child.pid, libc::WCONTINUED)?.map(|(_, status)| status.0);
         expect_eq(continued, Some(0xffff), "the wait status of a child that goes on")?;
     }
+    // wait4 can see the change before Linux has the child send SIGCHLD, which it does on its way back to sleep.
+    children.iter().try_for_each(|child| child.wait_until_asleep())?;
     while signal::sigtimedwait(&[SIGCHLD], Duration::ZERO).is_ok() {}
     // Nobody was stopped.
     kill(-group, libc::SIGCONT)?;
