@@ -31,7 +31,7 @@ help: ## Show this list
 setup: ## Install QEMU and both targets' standard library (once; quick when done)
 	@tools/setup
 
-packages: setup ## Fetch what the tests take from Debian: Linux and busybox for arm64 (once; quick when done)
+packages: setup ## Fetch what the tests take from Debian: Linux, busybox and a C compiler for arm64 (once; quick when done)
 	@tools/test-packages
 
 image: setup ## Build target/postern/Image and target/postern/initramfs.cpio
