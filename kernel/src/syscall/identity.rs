@@ -4,7 +4,7 @@
 
 mod capabilities;
 
-pub use capabilities::{CAP_LAST_CAP, capget, capset};
+pub use capabilities::{capget, capset};
 
 use crate::mm::heap;
 use crate::mm::user::UserPtr;

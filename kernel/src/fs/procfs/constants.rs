@@ -5,15 +5,12 @@
 use crate::fs::procfs::add_text;
 use crate::fs::procfs::text::{Text, put};
 use crate::random;
+use linux_raw_sys::general as abi;
 use postern_core::errno::Result;
 use spin::Once;
 
 /// Bits of randomness at hand, and at most: Linux has said the same of both since it has one generator for all.
 const ENTROPY_BITS: u32 = 256;
-/// Supplementary groups at most, of setgroups(2).
-const NGROUPS_MAX: u32 = 65_536;
-/// The highest capability there is, CAP_CHECKPOINT_RESTORE.
-const CAP_LAST_CAP: u32 = 40;
 /// The user and group that stand for those whose numbers do not fit.
 const OVERFLOW_ID: u32 = 65_534;
 
@@ -28,8 +25,8 @@ pub fn init() -> Result<()> {
     add_text("sys/kernel/random/uuid", |text| show_identifier(text, &random::bytes()))?;
     add_text("sys/kernel/random/entropy_avail", |text| show_number(text, ENTROPY_BITS))?;
     add_text("sys/kernel/random/poolsize", |text| show_number(text, ENTROPY_BITS))?;
-    add_text("sys/kernel/ngroups_max", |text| show_number(text, NGROUPS_MAX))?;
-    add_text("sys/kernel/cap_last_cap", |text| show_number(text, CAP_LAST_CAP))?;
+    add_text("sys/kernel/ngroups_max", |text| show_number(text, abi::NGROUPS_MAX))?;
+    add_text("sys/kernel/cap_last_cap", |text| show_number(text, abi::CAP_LAST_CAP))?;
     add_text("sys/kernel/overflowuid", |text| show_number(text, OVERFLOW_ID))?;
     add_text("sys/kernel/overflowgid", |text| show_number(text, OVERFLOW_ID))
 }

@@ -27,12 +27,9 @@ pub struct CapabilityData {
 const _: () = assert!(size_of::<CapabilityHeader>() == size_of::<abi::__user_cap_header_struct>());
 const _: () = assert!(size_of::<CapabilityData>() == size_of::<abi::__user_cap_data_struct>());
 
-/// CAP_CHECKPOINT_RESTORE, the highest.
-pub const CAP_LAST_CAP: u32 = 40;
-
 /// All that a thread may do.
 fn capabilities_of(credentials: &Credentials) -> [CapabilityData; 2] {
-    let all: u64 = if credentials.is_privileged() { (1 << (CAP_LAST_CAP + 1)) - 1 } else { 0 };
+    let all: u64 = if credentials.is_privileged() { (1 << (abi::CAP_LAST_CAP + 1)) - 1 } else { 0 };
     [all & 0xffff_ffff, all >> 32].map(|half| {
         // A half has 32 bits.
         let half = u32::try_from(half).unwrap_or(u32::MAX);

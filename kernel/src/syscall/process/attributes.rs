@@ -88,7 +88,7 @@ fn flag(argument: usize) -> Result<bool> {
 
 /// Every capability that exists is in the bounding set.
 fn capability(number: usize) -> Result<bool> {
-    if number <= crate::syscall::identity::CAP_LAST_CAP as usize { Ok(true) } else { Err(Errno::EINVAL) }
+    if number <= abi::CAP_LAST_CAP as usize { Ok(true) } else { Err(Errno::EINVAL) }
 }
 
 fn set_name(address: usize) -> Result<usize> {
