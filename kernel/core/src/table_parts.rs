@@ -13,9 +13,6 @@ pub const PART: usize = ENTRIES / 16;
 const LOW: usize = 2;
 const HIGH: usize = 51;
 
-/// The bits of a table descriptor that are marks.
-pub const MASK: u64 = 0xff << LOW | 0xff << HIGH;
-
 /// `descriptor` with the part of entry `index` marked.
 #[inline]
 pub const fn mark(descriptor: u64, index: usize) -> u64 {
@@ -41,6 +38,8 @@ mod tests {
     use std::collections::BTreeSet;
     use std::vec::Vec;
 
+    /// The bits of a table descriptor that are marks.
+    const MASK: u64 = 0xff << LOW | 0xff << HIGH;
     /// The bits by which the MMU goes: kind, address, and the attributes of a table.
     const MEANT: u64 = 0b11 | 0x0000_ffff_ffff_f000 | 0x1f << 59;
 
