@@ -93,9 +93,7 @@ pub fn exit_thread(status: i32) -> ! {
 /// Gives back everything whose going may sleep, while the thread still can.
 fn release_user_state() {
     let thread = current();
-    if sched::current().address_space().is_some() {
-        release_user_words();
-    }
+    sched::current().with_address_space(|_| release_user_words());
     signal::on_thread_exit();
     drop(Task::change_address_space(None));
     thread.finish_vfork();

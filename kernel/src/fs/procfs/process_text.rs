@@ -61,10 +61,10 @@ pub fn limits(subject: &Subject, text: &mut Text) -> Result<()> {
                 _ => put!(text, "{limit:<20} "),
             }
         }
-        match unit.is_empty() {
-            true => put!(text, "\n"),
-            false => put!(text, "{unit:<10}\n"),
+        if !unit.is_empty() {
+            put!(text, "{unit:<10}");
         }
+        text.push(b"\n");
     }
     Ok(())
 }

@@ -169,7 +169,6 @@ pub(super) fn report_if_all_stopped(process: &Process) {
     notify_parent(process, change);
 }
 
-/// SIGCHLD, unless the parent does not want it for this, and a wake-up for its wait(2).
 /// Tells the parent that the process goes on, if that is so and nobody has.
 pub(super) fn tell_if_continued(process: &Process) {
     let is_untold = core::mem::take(&mut process.signals.lock().stop.is_untold);
@@ -178,6 +177,7 @@ pub(super) fn tell_if_continued(process: &Process) {
     }
 }
 
+/// SIGCHLD, unless the parent does not want it for this, and a wake-up for its wait(2).
 fn notify_parent(process: &Process, change: StateChange) {
     let Some(parent) = tree::find(process.parent()) else { return };
     let (code, status) = match change {

@@ -45,7 +45,7 @@ impl ResourceUsage {
 pub fn getrusage(who: i32, to: UserPtr<ResourceUsage>) -> Result<usize> {
     const SELF: i32 = abi::RUSAGE_SELF.cast_signed();
     const THREAD: i32 = abi::RUSAGE_THREAD.cast_signed();
-    let resident = sched::current().address_space().map_or(0, |space| space.resident_pages() * PAGE_SIZE);
+    let resident = sched::current().with_address_space(|space| space.resident_pages() * PAGE_SIZE).unwrap_or(0);
     let usage = match who {
         SELF => ResourceUsage::new(clock::process_run_ns(), resident),
         THREAD => ResourceUsage::new(sched::switch::current_run_ns(), resident),
