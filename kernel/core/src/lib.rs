@@ -18,6 +18,7 @@ pub mod channel;
 pub mod clock;
 pub mod command_line;
 pub mod cpu_limit;
+pub mod cpu_list;
 pub mod effects;
 pub mod errno;
 pub mod exec_plan;

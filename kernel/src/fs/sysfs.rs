@@ -12,6 +12,7 @@ use crate::sched::run_queue;
 use alloc::format;
 use alloc::sync::Arc;
 use linux_raw_sys::general::SYSFS_MAGIC;
+use postern_core::cpu_list::CpuList;
 use postern_core::errno::Result;
 use spin::Once;
 
@@ -41,10 +42,10 @@ pub fn init() -> Result<()> {
     ["devices", "fs/cgroup", "kernel", "module"].into_iter().try_for_each(add_directory)?;
     // C libraries count processors here: the newer ones by the lists, older ones by the directories.
     let lists: [(&str, Show); 4] = [
-        ("online", |text| show_range(text, run_queue::online().count_ones() as usize)),
-        ("possible", |text| show_range(text, cpu::count())),
-        ("present", |text| show_range(text, cpu::count())),
-        ("offline", |text| show_range(text, 0)),
+        ("online", |text| show_list(text, run_queue::online())),
+        ("possible", |text| show_list(text, present_cpus())),
+        ("present", |text| show_list(text, present_cpus())),
+        ("offline", |text| show_list(text, present_cpus() & !run_queue::online())),
     ];
     for (name, show) in lists {
         add_source(&format!("devices/system/cpu/{name}"), 0o444, Arc::new(Functions { show, store: None }))?;
@@ -52,13 +53,13 @@ pub fn init() -> Result<()> {
     (0..cpu::count()).try_for_each(|cpu| add_directory(&format!("devices/system/cpu/cpu{cpu}")))
 }
 
-/// The first `count` CPUs, as a list.
-fn show_range(text: &mut Text, count: usize) -> Result<()> {
-    match count {
-        0 => put!(text, "\n"),
-        1 => put!(text, "0\n"),
-        _ => put!(text, "0-{}\n", count - 1),
-    }
+/// CPUs that the machine has, a bit each.
+fn present_cpus() -> u64 {
+    (1 << cpu::count()) - 1
+}
+
+fn show_list(text: &mut Text, cpus: u64) -> Result<()> {
+    put!(text, "{}\n", CpuList(cpus));
     Ok(())
 }
 

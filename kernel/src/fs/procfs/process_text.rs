@@ -7,7 +7,7 @@ use crate::fs::mount;
 use crate::fs::procfs::process::{Scope, Subject};
 use crate::fs::procfs::process_view::{ProcessSnapshot, Show, ThreadSnapshot};
 use crate::fs::procfs::text::{Text, put};
-use alloc::vec::Vec;
+use postern_core::cpu_list::CpuList;
 use postern_core::errno::{Errno, Result};
 
 /// Nanoseconds in a tick of USER_HZ, the unit of times in stat.
@@ -236,17 +236,9 @@ fn thread_lines(process: &ProcessSnapshot, thread: &ThreadSnapshot, text: &mut T
     put!(text, "Threads:\t{}\n", process.threads);
     put!(text, "SigPnd:\t{:016x}\nShdPnd:\t{:016x}\n", masks.pending, masks.shared_pending);
     put!(text, "SigBlk:\t{:016x}\nSigIgn:\t{:016x}\nSigCgt:\t{:016x}\n", masks.blocked, masks.ignored, masks.caught);
-    put!(text, "NoNewPrivs:\t0\nSeccomp:\t0\nCpus_allowed:\t{:x}\nCpus_allowed_list:\t", thread.affinity);
-    let allowed: Vec<u32> = (0..u64::BITS).filter(|&cpu| thread.affinity >> cpu & 1 != 0).collect();
-    for (index, run) in allowed.chunk_by(|a, b| a + 1 == *b).enumerate() {
-        let separator = if index == 0 { "" } else { "," };
-        match (run.first(), run.last()) {
-            (Some(first), Some(last)) if first != last => put!(text, "{separator}{first}-{last}"),
-            (Some(only), _) => put!(text, "{separator}{only}"),
-            _ => {}
-        }
-    }
-    text.push(b"\n");
+    let allowed = thread.affinity;
+    put!(text, "NoNewPrivs:\t0\nSeccomp:\t0\n");
+    put!(text, "Cpus_allowed:\t{allowed:x}\nCpus_allowed_list:\t{}\n", CpuList(allowed));
 }
 
 fn state_name(state: u8) -> &'static str {

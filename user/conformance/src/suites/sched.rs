@@ -12,6 +12,7 @@ crate::tests! {
     affinity_of_a_missing_process_gives_esrch,
     affinity_into_too_small_a_buffer_gives_einval,
     affinity_moves_the_caller_to_the_processor,
+    status_lists_the_affinity,
     priority_of_nice_is_kept_and_inherited,
     raising_priority_without_privilege_gives_eacces,
     processor_number_is_in_the_affinity,
@@ -99,6 +100,23 @@ fn affinity_moves_the_caller_to_the_processor() -> Outcome {
     for cpu in affinity(0)? {
         set_affinity(0, &[cpu])?;
         expect_eq(current_processor()?, cpu, "the processor")?;
+    }
+    Ok(())
+}
+
+fn status_lists_the_affinity() -> Outcome {
+    let all = affinity(0)?;
+    let first = all[0];
+    for &other in &all {
+        set_affinity(0, &[first, other])?;
+        let expected = match other - first {
+            0 => format!("{first}"),
+            1 => format!("{first}-{other}"),
+            _ => format!("{first},{other}"),
+        };
+        let status = std::fs::read_to_string("/proc/self/status")?;
+        let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:\t"));
+        expect_eq(list, Some(expected.as_str()), "the list of allowed processors")?;
     }
     Ok(())
 }
