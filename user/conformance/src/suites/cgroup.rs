@@ -139,8 +139,7 @@ fn pid_written_to_cgroup_procs_moves_that_process_alone() -> Outcome {
     expect_eq(cgroup::of_process(one.pid)?, group.name()?, "the group of the one that was moved")?;
     expect_eq(cgroup::of_process(two.pid)?, before, "the group of the other one")?;
     for child in [one, two] {
-        child.kill(libc::SIGKILL)?;
-        child.wait()?;
+        child.kill_and_wait()?;
     }
     expect_eq(group.members()?, [0; 0], "cgroup.procs once it has ended")
 }
@@ -254,8 +253,7 @@ fn populated_is_said_of_the_group_and_of_those_above() -> Outcome {
     for (path, expected) in [(&low, false), (&group.path, true), (&beside, true)] {
         expect_eq(populated(path)?, expected, path)?;
     }
-    child.kill(libc::SIGKILL)?;
-    child.wait()?;
+    child.kill_and_wait()?;
     for path in [&low, &group.path, &beside] {
         expect_eq(populated(path)?, false, path)?;
     }
@@ -415,8 +413,7 @@ fn cgroup_kill_ends_everybody_in_the_group_and_below() -> Outcome {
     }
     expect_eq(group.read("cgroup.events")?, "populated 0\nfrozen 0\n", "cgroup.events")?;
     children[2].kill(0)?;
-    children[2].kill(libc::SIGKILL)?;
-    children[2].wait().map(drop)
+    children[2].kill_and_wait()
 }
 
 fn bad_writes_to_cgroup_kill_kill_nobody() -> Outcome {
@@ -427,8 +424,7 @@ fn bad_writes_to_cgroup_kill_kill_nobody() -> Outcome {
     expect_errno(group.write("cgroup.kill", "2"), ERANGE)?;
     expect_errno(group.write("cgroup.kill", "x"), EINVAL)?;
     expect_eq(group.members()?, [child.pid], "cgroup.procs")?;
-    child.kill(libc::SIGKILL)?;
-    child.wait().map(drop)
+    child.kill_and_wait()
 }
 
 fn ordinary_user_moves_nobody_into_a_group_of_roots() -> Outcome {

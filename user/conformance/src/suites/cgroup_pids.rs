@@ -90,8 +90,7 @@ fn processes_do_not_compete_with_groups_below() -> Outcome {
     expect_eq(kind(&low)?, "domain invalid\n", "the type of the one below")?;
     expect_errno(move_to(&low, two.pid), EOPNOTSUPP)?;
     for child in [one, two] {
-        child.kill(libc::SIGKILL)?;
-        child.wait()?;
+        child.kill_and_wait()?;
     }
     expect_eq(kind(&low)?, "domain\n", "the type once they have ended")
 }
@@ -109,8 +108,7 @@ fn every_process_and_thread_counts_once() -> Outcome {
         for thread in threads {
             expect(thread.join().is_ok(), "the thread ends")?;
         }
-        child.kill(libc::SIGKILL)?;
-        child.wait()?;
+        child.kill_and_wait()?;
         expect_eq(current?, 5, "two processes, one of them with four threads")
     })?;
     expect_eq(group.number("pids.current")?, 0, "pids.current once all have ended")
@@ -132,8 +130,7 @@ fn exec_by_a_thread_leaves_one_charge() -> Outcome {
         std::thread::yield_now();
     }
     expect_eq(group.number("pids.current")?, 1, "pids.current of a process with one thread")?;
-    child.kill(libc::SIGKILL)?;
-    child.wait()?;
+    child.kill_and_wait()?;
     expect_eq(group.number("pids.current")?, 0, "pids.current after wait")
 }
 
@@ -166,8 +163,7 @@ fn fork_beyond_the_limit_is_eagain_and_an_event() -> Outcome {
         let child = process::spawn_sleeper()?;
         expect_errno(process::fork_then(|| 0), EAGAIN)?;
         expect_eq((events(&group)?, group.number("pids.current")?), (1, 2), "events and current")?;
-        child.kill(libc::SIGKILL)?;
-        child.wait()?;
+        child.kill_and_wait()?;
         process::spawn_exit(0)?.expect_success()
     })
 }
@@ -203,8 +199,7 @@ fn limit_below_what_is_there_only_stops_forks() -> Outcome {
         group.write("pids.max", "0")?;
         expect_errno(process::fork_then(|| 0), EAGAIN)?;
         expect_eq(group.number("pids.current")?, 2, "pids.current")?;
-        child.kill(libc::SIGKILL)?;
-        child.wait()?;
+        child.kill_and_wait()?;
         expect_errno(process::fork_then(|| 0), EAGAIN)
     })
 }

@@ -8,7 +8,7 @@ use crate::sys::fd::{self, Pipe};
 use crate::sys::process::{self, Child};
 use crate::sys::signal::{self, sigsuspend};
 use crate::sys::timer;
-use libc::{SIGCONT, SIGKILL, SIGSTOP, SIGUSR1, WCONTINUED, WUNTRACED};
+use libc::{SIGCONT, SIGSTOP, SIGUSR1, WCONTINUED, WUNTRACED};
 use std::cell::Cell;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicI32, AtomicU32, AtomicUsize, Ordering};
@@ -255,16 +255,14 @@ fn two_hundred_threads_are_stopped_and_continued() -> Outcome {
             expect_event(child, WCONTINUED, libc::WIFCONTINUED)?;
         }
         child.kill(SIGSTOP)?;
-        child.kill(SIGKILL)?;
-        expect_eq(child.wait()?.signalled(), Some(SIGKILL), "the signal that ended the process")
+        child.kill_and_wait()
     })
 }
 
 fn two_hundred_threads_are_killed_with_their_process() -> Outcome {
     counted(|| {
         let child = with_threads(Pipe::anonymous(0)?, || {})?;
-        child.kill(SIGKILL)?;
-        expect_eq(child.wait()?.signalled(), Some(SIGKILL), "the signal that ended the process")
+        child.kill_and_wait()
     })
 }
 

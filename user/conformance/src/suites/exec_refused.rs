@@ -142,6 +142,5 @@ fn running_program_cannot_be_written() -> Outcome {
     // The exec has happened when the image sleeps in its wait.
     child.wait_until_asleep()?;
     expect_errno(path::open("program", libc::O_WRONLY, 0), libc::ETXTBSY)?;
-    child.kill(libc::SIGKILL)?;
-    child.wait().map(drop)
+    child.kill_and_wait()
 }

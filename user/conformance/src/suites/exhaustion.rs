@@ -51,8 +51,7 @@ fn processes_are_bounded_by_their_limit_and_recover() -> Outcome {
         expect_eq(refusal.errno, EAGAIN, "errno at the limit")?;
         expect_eq(children.len(), LIMIT - 1, "children beside the process itself")?;
         for child in children {
-            child.kill(libc::SIGKILL)?;
-            child.wait()?;
+            child.kill_and_wait()?;
         }
     }
     process::spawn_exit(0)?.expect_success()

@@ -328,8 +328,7 @@ fn parent_that_waits_for_its_vfork_child_can_be_killed() -> Outcome {
         expect(false, "the parent sleeps as long as the child")
     })?;
     fd::read(alive.read, &mut [0; 1])?;
-    parent.kill(libc::SIGKILL)?;
-    expect_eq(parent.wait()?.signalled(), Some(libc::SIGKILL), "the signal that ended the parent")
+    parent.kill_and_wait()
 }
 
 fn group_that_is_killed_while_it_forks_leaves_nobody() -> Outcome {

@@ -44,10 +44,7 @@ fn private_futex_does_not_reach_other_processes() -> Outcome {
     let word = memory::shared(1)?.word(0);
     let children = sleepers(word, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, 1)?;
     expect_eq(wake(word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1)?, 0, "what the wake returns")?;
-    children.into_iter().try_for_each(|child| {
-        child.kill(libc::SIGKILL)?;
-        child.wait().map(drop)
-    })
+    children.into_iter().try_for_each(|child| child.kill_and_wait())
 }
 
 fn private_wake_does_not_wake_a_shared_waiter_of_other_memory() -> Outcome {
@@ -55,10 +52,7 @@ fn private_wake_does_not_wake_a_shared_waiter_of_other_memory() -> Outcome {
     let mapping = memory::private(1)?;
     let children = sleepers(mapping.word(0), FUTEX_WAIT, 1)?;
     expect_eq(wake(mapping.word(0), FUTEX_WAKE, 1)?, 0, "what the wake returns")?;
-    children.into_iter().try_for_each(|child| {
-        child.kill(libc::SIGKILL)?;
-        child.wait().map(drop)
-    })
+    children.into_iter().try_for_each(|child| child.kill_and_wait())
 }
 
 fn wait_bitset_timeout_is_absolute() -> Outcome {

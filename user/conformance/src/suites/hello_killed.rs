@@ -9,7 +9,7 @@ use crate::sys::memory::{Mapping, PAGE};
 use crate::sys::process::{self, Child};
 use crate::sys::ready::{self, epoll_add, epoll_create, revents, wanting};
 use crate::sys::{hello, signal};
-use libc::{ENXIO, EPIPE, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY, POLLERR, POLLHUP, POLLIN, SIGKILL, SIGPIPE};
+use libc::{ENXIO, EPIPE, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY, POLLERR, POLLHUP, POLLIN, SIGPIPE};
 use postern_abi::hello::{HELLO_ROLE_CONSUMER, HELLO_ROLE_PRODUCER};
 use std::os::fd::RawFd;
 
@@ -28,8 +28,7 @@ const ROUNDS: usize = 30;
 /// Kills `child` in its sleep.
 fn kill(child: Child) -> Outcome {
     child.wait_until_asleep()?;
-    child.kill(SIGKILL)?;
-    expect_eq(child.wait()?.signalled(), Some(SIGKILL), "what ended the process")
+    child.kill_and_wait()
 }
 
 /// Both ends of the channel `name`.

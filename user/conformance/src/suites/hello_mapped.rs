@@ -6,9 +6,7 @@ use crate::sys::memory::{self, Mapping, PAGE, Request};
 use crate::sys::process::{self, Child};
 use crate::sys::splice::splice;
 use crate::sys::{fd, ready, signal};
-use libc::{
-    EBADF, EBUSY, EINTR, EINVAL, EIO, EPIPE, MAP_SHARED, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY, SIGBUS, SIGKILL,
-};
+use libc::{EBADF, EBUSY, EINTR, EINVAL, EIO, EPIPE, MAP_SHARED, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY, SIGBUS};
 use postern_abi::hello::{HELLO_IOC_RING, HELLO_ROLE_CONSUMER, HELLO_ROLE_PRODUCER};
 use postern_abi::ring::Corrupt;
 use postern_abi::ring::layout::{CONSUMER_PAGE, PRODUCER_PAGE, SLOT_TABLE_OFFSET};
@@ -423,8 +421,7 @@ fn consumer_of_a_killed_producer_sees_the_hang_up_after_its_records() -> Outcome
     let (mut consumer, mut buffer) = (consuming.consumer()?, [0; 8]);
     expect_eq(pop(&consuming, &mut consumer, &mut buffer)?, Some(4), "the record's length")?;
     child.wait_until_asleep()?;
-    child.kill(SIGKILL)?;
-    child.wait()?;
+    child.kill_and_wait()?;
     expect_eq(pop(&consuming, &mut consumer, &mut buffer)?, None, "a record of the dead")?;
     expect_eq(ready::revents(consuming.file, libc::POLLIN)?, libc::POLLHUP, "poll's events")
 }
@@ -438,8 +435,7 @@ fn producer_of_a_killed_consumer_sees_the_error() -> Outcome {
         Ok(())
     })?;
     child.wait_until_asleep()?;
-    child.kill(SIGKILL)?;
-    child.wait()?;
+    child.kill_and_wait()?;
     let mask = hello::wait(producing.file)?;
     expect(mask & i32::from(libc::POLLERR) != 0, "POLLERR")
 }

@@ -171,8 +171,7 @@ fn killed_opener_leaves_the_counts() -> Outcome {
     for flags in [O_RDONLY, O_WRONLY] {
         let opener = opener(flags)?;
         opener.wait_until_asleep()?;
-        opener.kill(libc::SIGKILL)?;
-        expect_eq(opener.wait()?.signalled(), Some(libc::SIGKILL), "the end of the opener")?;
+        opener.kill_and_wait()?;
         let both = hello::open(O_RDWR)?;
         let stat = hello::stat(both)?;
         expect_eq((stat.readers, stat.writers), (1, 1), "readers and writers")?;

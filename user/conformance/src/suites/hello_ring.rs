@@ -383,8 +383,7 @@ fn killed_reader_leaves_the_line_to_the_next() -> Outcome {
     let pipe = channel()?;
     let got = memory::shared(1)?;
     let readers = sleeping_readers(&pipe, 3, got)?;
-    readers[0].kill(libc::SIGKILL)?;
-    readers[0].wait()?;
+    readers[0].kill_and_wait()?;
     for reader in &readers[1..] {
         fd::write(pipe.write, b"x")?;
         reader.expect_success()?;
@@ -397,8 +396,7 @@ fn killed_in_read_write_and_poll_leaves_the_counts() -> Outcome {
     let counts = |pipe: &Pipe| hello::stat(pipe.read).map(|stat| (stat.readers, stat.writers, stat.waiting_bytes));
     let kill = |child: Child| -> Outcome {
         child.wait_until_asleep()?;
-        child.kill(libc::SIGKILL)?;
-        expect_eq(child.wait()?.signalled(), Some(libc::SIGKILL), "the end of the child")
+        child.kill_and_wait()
     };
     kill(process::spawn(|| Ok(fd::read(pipe.read, &mut [0; 1]).map(drop)?))?)?;
     kill(process::spawn(|| Ok(poll(&mut [wanting(pipe.read, POLLIN)], -1).map(drop)?))?)?;

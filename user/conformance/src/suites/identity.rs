@@ -83,8 +83,7 @@ fn setpgid_into_another_session_gives_eperm() -> Outcome {
     crate::sys::fd::read_up_to(pipe.read, 1)?;
     expect_errno(process::setpgid(child.pid, process::getpid()), EPERM)?;
     expect_errno(process::setpgid(0, child.pid), EPERM)?;
-    child.kill(libc::SIGKILL)?;
-    child.wait().map(drop)
+    child.kill_and_wait()
 }
 
 fn set_limit(limit: libc::rlimit) -> Sys<()> {

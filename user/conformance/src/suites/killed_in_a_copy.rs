@@ -28,8 +28,7 @@ fn pattern(start: usize, length: usize) -> Vec<u8> {
 fn writer_killed(pipe: &Pipe, moved: usize) -> Outcome {
     let writer = process::spawn(|| Ok(fd::write(pipe.write, &pattern(0, LONG)).map(drop)?))?;
     expect(fd::read_up_to(pipe.read, moved)? == pattern(0, moved), "the bytes came in order")?;
-    writer.kill(libc::SIGKILL)?;
-    expect_eq(writer.wait()?.signalled(), Some(libc::SIGKILL), "what ended the writer")?;
+    writer.kill_and_wait()?;
     let left = fd::fionread(pipe.read)?;
     expect(fd::read_up_to(pipe.read, left)? == pattern(moved, left), "what it left follows")?;
     expect_eq(fd::fionread(pipe.read)?, 0, "bytes after those")
@@ -46,8 +45,7 @@ fn reader_killed(pipe: &Pipe, moved: usize) -> Outcome {
         }
     })?;
     fd::write(pipe.write, &pattern(0, moved))?;
-    reader.kill(libc::SIGKILL)?;
-    expect_eq(reader.wait()?.signalled(), Some(libc::SIGKILL), "what ended the reader")?;
+    reader.kill_and_wait()?;
     let left = fd::fionread(pipe.read)?;
     expect(left <= moved, "no byte is doubled")?;
     expect(fd::read_up_to(pipe.read, left)? == pattern(moved - left, left), "what it left are the last")

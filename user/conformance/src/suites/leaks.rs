@@ -226,8 +226,7 @@ fn signals_and_timers_of_the_dead_leave_nothing() -> Outcome {
         fd::read(pipe.read, &mut [0; 1])?;
         (0..20).try_for_each(|_| child.kill(libc::SIGRTMIN()))?;
         child.kill(libc::SIGUSR1)?;
-        child.kill(libc::SIGKILL)?;
-        child.wait()?;
+        child.kill_and_wait()?;
         close_all(&[pipe.read, pipe.write])
     })
 }

@@ -192,8 +192,7 @@ fn a_spawned_program_gets_group_mask_and_dispositions_as_asked() -> Outcome {
     spawn.set_flags(POSIX_SPAWN_SETPGROUP)?;
     let child = spawn.probe(&["await", "10"])?;
     expect_eq(process::getpgid(child.pid)?, child.pid, "its process group")?;
-    child.kill(libc::SIGKILL)?;
-    child.wait().map(drop)
+    child.kill_and_wait()
 }
 
 fn spawn_in_a_process_with_threads_leaves_them_alone() -> Outcome {

@@ -205,8 +205,7 @@ fn a_killed_process_no_longer_keeps_the_module() -> Outcome {
     })?;
     reader.wait_until_asleep()?;
     expect_errno(delete_module(EXAMPLE, 0), EBUSY)?;
-    reader.kill(libc::SIGKILL)?;
-    reader.wait()?;
+    reader.kill_and_wait()?;
     Ok(delete_module(EXAMPLE, 0)?)
 }
 

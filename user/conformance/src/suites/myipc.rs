@@ -451,8 +451,7 @@ fn a_reader_killed_while_blocked_takes_no_byte() -> Outcome {
     let file = fresh("", 0)?;
     let readers = sleeping(3, || fd::read_up_to(file, 1).map(drop).map_err(Failure::from))?;
     for reader in readers {
-        reader.kill(libc::SIGKILL)?;
-        expect_eq(reader.wait()?.signalled(), Some(libc::SIGKILL), "what ended the reader")?;
+        reader.kill_and_wait()?;
     }
     fd::write(file, b"whole")?;
     expect_eq(fd::read_up_to(file, 5)?, b"whole".to_vec(), "the bytes")
@@ -462,8 +461,7 @@ fn a_writer_killed_while_blocked_leaves_what_went_in() -> Outcome {
     let file = fresh("size=8", 0)?;
     let writer = process::spawn(|| fd::write(file, b"1234567890").map(drop).map_err(Failure::from))?;
     writer.wait_until_asleep()?;
-    writer.kill(libc::SIGKILL)?;
-    expect_eq(writer.wait()?.signalled(), Some(libc::SIGKILL), "what ended the writer")?;
+    writer.kill_and_wait()?;
     expect_eq(fd::read_up_to(file, 7)?, b"1234567".to_vec(), "what went in")?;
     expect_eq(fd::fionread(file)?, 0, "bytes left")?;
     // The device serves others as before.

@@ -38,16 +38,11 @@ fn parent_of(child: Child) -> Result<i32, Failure> {
     line.and_then(|number| number.trim().parse().ok()).ok_or_else(|| crate::check::failed("no PPid"))
 }
 
-fn end(child: Child) -> Outcome {
-    child.kill(libc::SIGKILL)?;
-    expect_eq(child.wait()?.signalled(), Some(libc::SIGKILL), "the signal that ended the orphan")
-}
-
 fn an_orphan_goes_to_the_nearest_subreaper() -> Outcome {
     process::set_child_subreaper(true)?;
     let child = orphan(sleep_for_ever)?;
     expect_eq(parent_of(child)?, process::getpid(), "the orphan's parent")?;
-    end(child)
+    child.kill_and_wait()
 }
 
 fn an_orphan_passes_by_ancestors_that_are_none() -> Outcome {
@@ -62,8 +57,8 @@ fn an_orphan_passes_by_ancestors_that_are_none() -> Outcome {
     fd::read(pipe.read, &mut bytes)?;
     let child = Child { pid: i32::from_ne_bytes(bytes) };
     expect_eq(parent_of(child)?, process::getpid(), "the orphan's parent")?;
-    end(child)?;
-    end(middle)
+    child.kill_and_wait()?;
+    middle.kill_and_wait()
 }
 
 fn a_subreaper_can_wait_for_orphans_that_had_ended() -> Outcome {

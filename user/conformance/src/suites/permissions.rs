@@ -182,8 +182,7 @@ fn insides_of_anothers_process_are_not_shown() -> Outcome {
     })?;
     looker.expect_success()?;
     fd::close(path::open(&format!("/proc/{pid}/maps"), O_RDONLY, 0)?)?;
-    other.kill(libc::SIGKILL)?;
-    other.wait().map(drop)
+    other.kill_and_wait()
 }
 
 /// Changes the contents of "file", of which this is a descriptor.

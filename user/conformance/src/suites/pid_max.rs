@@ -88,7 +88,7 @@ fn numbers_below_it_are_used_again_until_none_is_free() -> Outcome {
     let again = FIRST_AGAIN..LIMIT;
     expect(sleepers.iter().all(|child| again.contains(&child.pid)), &format!("numbers of {again:?}: {sleepers:?}"))?;
     let ended = sleepers.swap_remove(sleepers.len() / 2);
-    end(ended)?;
+    ended.kill_and_wait()?;
     let child = process::spawn_exit(0)?;
     expect_eq(child.pid, ended.pid, "the number that is free again")?;
     child.expect_success()?;
@@ -97,7 +97,7 @@ fn numbers_below_it_are_used_again_until_none_is_free() -> Outcome {
         expect(sleepers.len() <= again.len(), "numbers from there on are given again")?;
         sleepers.push(process::spawn_sleeper()?);
     }
-    sleepers.into_iter().try_for_each(end)
+    sleepers.into_iter().try_for_each(process::Child::kill_and_wait)
 }
 
 fn number_of_a_group_is_not_given_while_the_group_has_members() -> Outcome {
@@ -110,9 +110,9 @@ fn number_of_a_group_is_not_given_while_the_group_has_members() -> Outcome {
     };
     process::setpgid(leader.pid, leader.pid)?;
     process::setpgid(member.pid, leader.pid)?;
-    end(leader)?;
+    leader.kill_and_wait()?;
     let refusal = process::spawn_exit(0).err().map(|error| error.errno);
-    end(member)?;
+    member.kill_and_wait()?;
     expect_eq(refusal, Some(EAGAIN), "errno when the one number without a process is a group's")?;
     let children = [process::spawn_sleeper()?, process::spawn_sleeper()?];
     let mut numbers = children.map(|child| child.pid);
@@ -120,7 +120,7 @@ fn number_of_a_group_is_not_given_while_the_group_has_members() -> Outcome {
     let mut both = [leader.pid, member.pid];
     both.sort_unstable();
     expect_eq(numbers, both, "the numbers given once the group is gone")?;
-    sleepers.into_iter().chain(children).try_for_each(end)
+    sleepers.into_iter().chain(children).try_for_each(process::Child::kill_and_wait)
 }
 
 /// Uses numbers up to the one from which on they are used again, and then makes processes until there is none left.
@@ -143,9 +143,4 @@ fn take_all_numbers() -> Result<Vec<process::Child>, Failure> {
         }
         expect(sleepers.len() < LIMIT.unsigned_abs() as usize, "numbers come to an end")?;
     }
-}
-
-fn end(child: process::Child) -> Outcome {
-    child.kill(libc::SIGKILL)?;
-    child.wait().map(drop)
 }

@@ -254,8 +254,7 @@ fn the_thread_must_be_one_of_the_process() -> Outcome {
         let event = Event { notify: libc::SIGEV_THREAD_ID, thread, ..Event::signal(SIGUSR1, 0) };
         expect_errno(timer_create(CLOCK_MONOTONIC, Some(event)), EINVAL)?;
     }
-    child.kill(libc::SIGKILL)?;
-    child.wait().map(drop)
+    child.kill_and_wait()
 }
 
 fn an_ignored_signal_is_heard_of_once_it_is_not_ignored() -> Outcome {

@@ -66,8 +66,7 @@ fn limits_of_another_process_follow_what_it_sets() -> Outcome {
     })?;
     child.wait_until_asleep()?;
     expect_eq(limits_of(child.pid)?["Max stack size"].0.as_str(), "1048576", "its stack")?;
-    child.kill(libc::SIGKILL)?;
-    child.wait().map(drop)
+    child.kill_and_wait()
 }
 
 /// The lines of a descriptor's file, by their first words.
@@ -268,8 +267,7 @@ fn statm_and_stat_agree_about_memory() -> Outcome {
     expect_eq(fields[20], (sizes[0] * 4096).to_string().as_str(), "its size")?;
     let resident: u64 = fields[21].parse().map_err(|_| failed("no number of pages"))?;
     expect(resident.abs_diff(sizes[1]) <= 256, "its pages")?;
-    child.kill(libc::SIGKILL)?;
-    child.wait().map(drop)
+    child.kill_and_wait()
 }
 
 fn status_tells_threads_and_signals() -> Outcome {

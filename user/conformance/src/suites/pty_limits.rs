@@ -154,8 +154,7 @@ fn sessions_on_terminals_leave_nothing() -> Outcome {
         })?;
         fd::close(pair.terminal)?;
         leader.wait_until_asleep()?;
-        leader.kill(libc::SIGKILL)?;
-        leader.wait()?;
+        leader.kill_and_wait()?;
         fd::close(pair.master).map_err(Failure::from)
     })
 }

@@ -175,8 +175,7 @@ fn idle_processors_take_what_may_run_there_from_behind_what_may_not() -> Outcome
     })?;
     let moved = free.expect_success();
     for spinner in bound {
-        spinner.kill(libc::SIGKILL)?;
-        spinner.wait()?;
+        spinner.kill_and_wait()?;
     }
     moved
 }
@@ -197,7 +196,6 @@ fn affinity_set_during_membarrier_stays() -> Outcome {
         std::thread::sleep(std::time::Duration::from_millis(1));
         expect_eq(affinity(barriers.pid)?, wanted, "the affinity that was set")
     });
-    barriers.kill(libc::SIGKILL)?;
-    barriers.wait()?;
+    barriers.kill_and_wait()?;
     seen
 }

@@ -28,8 +28,7 @@ fn kill_with_signal_zero_only_checks() -> Outcome {
     let child = process::spawn_sleeper()?;
     child.kill(0)?;
     expect(process::wait4(child.pid, libc::WNOHANG)?.is_none(), "the child lives")?;
-    child.kill(SIGKILL)?;
-    child.wait().map(drop)
+    child.kill_and_wait()
 }
 
 fn kill_of_a_missing_process_gives_esrch() -> Outcome {
@@ -60,8 +59,7 @@ fn kill_of_a_group_reaches_every_member() -> Outcome {
         expect_eq(child.wait()?.signalled(), Some(SIGTERM), "the signal that killed a member")?;
     }
     expect(process::wait4(outsider.pid, libc::WNOHANG)?.is_none(), "the outsider lives")?;
-    outsider.kill(SIGKILL)?;
-    outsider.wait().map(drop)
+    outsider.kill_and_wait()
 }
 
 fn kill_of_somebody_elses_process_gives_eperm() -> Outcome {
@@ -73,8 +71,7 @@ fn kill_of_somebody_elses_process_gives_eperm() -> Outcome {
         expect_errno(child.kill(0), EPERM)
     })?
     .expect_success()?;
-    child.kill(SIGKILL)?;
-    child.wait().map(drop)
+    child.kill_and_wait()
 }
 
 fn tgkill_reaches_the_thread_and_checks_its_group() -> Outcome {
@@ -133,8 +130,7 @@ fn sigkill_ends_a_process_that_blocks_everything() -> Outcome {
     let child = process::spawn_sleeper()?;
     child.kill(SIGTERM)?;
     expect(process::wait4(child.pid, libc::WNOHANG)?.is_none(), "a blocked SIGTERM does not end it")?;
-    child.kill(SIGKILL)?;
-    expect_eq(child.wait()?.signalled(), Some(SIGKILL), "the signal that killed")
+    child.kill_and_wait()
 }
 
 fn sigkill_ends_a_process_asleep_in_a_call() -> Outcome {
@@ -144,8 +140,7 @@ fn sigkill_ends_a_process_asleep_in_a_call() -> Outcome {
         Ok(())
     })?;
     child.wait_until_asleep()?;
-    child.kill(SIGKILL)?;
-    expect_eq(child.wait()?.signalled(), Some(SIGKILL), "the signal that killed")
+    child.kill_and_wait()
 }
 
 fn stopped_process_goes_on_with_sigcont() -> Outcome {

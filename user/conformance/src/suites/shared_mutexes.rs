@@ -1,7 +1,7 @@
 //! Mutexes that processes share: their kinds, and what becomes of them when their owners end. Specification:
 //! pthread_mutexattr_settype(3p), pthread_mutexattr_setrobust(3), pthread_mutex_timedlock(3p).
 
-use crate::check::{Failure, Outcome, expect_eq, expect_errno};
+use crate::check::{Failure, Outcome, expect_errno};
 use crate::sys::process;
 use crate::sys::shared::{Mutex, Shared};
 use crate::sys::thread::Thread;
@@ -67,11 +67,6 @@ fn owner_of(mutexes: &[Mutex]) -> Result<process::Child, Failure> {
     Ok(child)
 }
 
-fn kill(child: process::Child) -> Outcome {
-    child.kill(libc::SIGKILL)?;
-    expect_eq(child.wait()?.signalled(), Some(libc::SIGKILL), "what ended the child")
-}
-
 fn a_waiting_process_gets_the_mutex_of_one_that_was_killed() -> Outcome {
     let mutex = Shared::new()?.robust_mutex(0)?;
     let owner = owner_of(&[mutex])?;
@@ -81,14 +76,14 @@ fn a_waiting_process_gets_the_mutex_of_one_that_was_killed() -> Outcome {
         Ok(mutex.unlock()?)
     })?;
     waiter.wait_until_asleep()?;
-    kill(owner)?;
+    owner.kill_and_wait()?;
     waiter.expect_success()?;
     Ok(mutex.lock()?)
 }
 
 fn a_mutex_that_was_not_made_consistent_is_lost_to_all() -> Outcome {
     let mutex = Shared::new()?.robust_mutex(0)?;
-    kill(owner_of(&[mutex])?)?;
+    owner_of(&[mutex])?.kill_and_wait()?;
     expect_errno(mutex.lock(), EOWNERDEAD)?;
     let waiter = process::spawn(|| expect_errno(mutex.lock(), ENOTRECOVERABLE))?;
     waiter.wait_until_asleep()?;
@@ -109,7 +104,7 @@ fn a_thread_that_ends_leaves_its_robust_mutex_to_others() -> Outcome {
 fn every_robust_mutex_of_a_killed_process_is_told() -> Outcome {
     let shared = Shared::new()?;
     let mutexes: Vec<Mutex> = (0..8).map(|place| shared.robust_mutex(place)).collect::<Result<_, _>>()?;
-    kill(owner_of(&mutexes)?)?;
+    owner_of(&mutexes)?.kill_and_wait()?;
     for mutex in mutexes {
         expect_errno(mutex.lock(), EOWNERDEAD)?;
         mutex.make_consistent()?;

@@ -137,8 +137,7 @@ fn robust_mutex_tells_that_its_owner_executed() -> Outcome {
     // The exec has happened when the image sleeps in its wait: alive, it holds the mutex no more.
     child.wait_until_asleep()?;
     expect_eq(lock(mutex), libc::EOWNERDEAD, "what the lock returns")?;
-    child.kill(libc::SIGKILL)?;
-    child.wait().map(drop)
+    child.kill_and_wait()
 }
 
 /// A semaphore in memory that is shared or of a name.

@@ -212,8 +212,7 @@ fn a_killed_waiter_leaves_the_semaphore_to_the_others() -> Outcome {
     let (first, second) = (waiter()?, waiter()?);
     first.wait_until_asleep()?;
     second.wait_until_asleep()?;
-    first.kill(libc::SIGKILL)?;
-    expect_eq(first.wait()?.signalled(), Some(libc::SIGKILL), "what ended the first")?;
+    first.kill_and_wait()?;
     give(semaphore)?;
     second.expect_success()
 }

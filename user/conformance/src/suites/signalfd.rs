@@ -308,8 +308,7 @@ fn sigkill_and_sigstop_are_left_out_of_the_set() -> Outcome {
     let signals = signalfd(-1, &[SIGKILL, SIGSTOP, SIGUSR1], 0)?;
     let reader = process::spawn(|| take(signals).map(drop).map_err(Into::into))?;
     reader.wait_until_asleep()?;
-    reader.kill(SIGKILL)?;
-    expect_eq(reader.wait()?.signalled(), Some(SIGKILL), "the signal that killed the reader")
+    reader.kill_and_wait()
 }
 
 fn a_child_reads_its_own_signals() -> Outcome {

@@ -330,8 +330,7 @@ fn splice_killed_while_it_waits_leaves_the_pipe_usable() -> Outcome {
     for _ in 0..3 {
         let child = process::spawn(|| splice(one.read, other.write, 1, 0).map(drop).map_err(Into::into))?;
         child.wait_until_asleep()?;
-        child.kill(libc::SIGKILL)?;
-        expect_eq(child.wait()?.signalled(), Some(libc::SIGKILL), "the signal that ended it")?;
+        child.kill_and_wait()?;
     }
     fd::write(one.write, b"x")?;
     expect_eq(splice(one.read, other.write, 9, 0)?, 1, "bytes moved afterwards")?;

@@ -130,8 +130,7 @@ fn tee_killed_while_it_waits_leaves_the_pipe_usable() -> Outcome {
     let (one, other) = (Pipe::new()?, Pipe::new()?);
     let child = process::spawn(|| tee(one.read, other.write, 1, 0).map(drop).map_err(Into::into))?;
     child.wait_until_asleep()?;
-    child.kill(libc::SIGKILL)?;
-    expect_eq(child.wait()?.signalled(), Some(libc::SIGKILL), "the signal that ended it")?;
+    child.kill_and_wait()?;
     fd::write(one.write, b"x")?;
     expect_eq(tee(one.read, other.write, 9, 0)?, 1, "bytes duplicated afterwards")
 }

@@ -7,8 +7,8 @@ use crate::sys::process::{self, Child, Status, getpgid, kill, setpgid};
 use crate::sys::terminal::{self, Pair};
 use crate::sys::{Sys, path, signal};
 use libc::{
-    EINTR, EINVAL, EIO, ENOTTY, ENXIO, EPERM, ESRCH, O_NOCTTY, O_RDWR, O_WRONLY, SIGCONT, SIGHUP, SIGINT, SIGKILL,
-    SIGQUIT, SIGTSTP, SIGTTIN, SIGTTOU, SIGWINCH,
+    EINTR, EINVAL, EIO, ENOTTY, ENXIO, EPERM, ESRCH, O_NOCTTY, O_RDWR, O_WRONLY, SIGCONT, SIGHUP, SIGINT, SIGQUIT,
+    SIGTSTP, SIGTTIN, SIGTTOU, SIGWINCH,
 };
 
 crate::tests! {
@@ -107,11 +107,6 @@ fn stopped_by(child: Child) -> Result<Option<i32>, Failure> {
 /// Whether a child neither has ended nor is stopped.
 fn is_running(child: Child) -> Result<bool, Failure> {
     Ok(matches!(process::state_of(child.pid)?, 'R' | 'S'))
-}
-
-fn end(child: Child) -> Outcome {
-    child.kill(SIGKILL)?;
-    child.wait().map(drop)
 }
 
 fn has_terminal() -> bool {
@@ -282,7 +277,7 @@ fn group_and_session_are_told_to_the_session_and_the_master() -> Outcome {
     expect_eq(terminal::foreground(pair.master)?, child.pid, "the group in the foreground")?;
     expect_eq(terminal::session(pair.master)?, child.pid, "the session")?;
     expect_errno(terminal::foreground(pair.terminal), ENOTTY)?;
-    end(child)
+    child.kill_and_wait()
 }
 
 /// `tty_nr` and `tpgid` of the calling process.
@@ -317,7 +312,7 @@ fn foreground_is_a_group_of_the_session() -> Outcome {
         let child = sleeping_job()?;
         terminal::set_foreground(pair.terminal, child.pid)?;
         expect_eq(terminal::foreground(pair.terminal)?, child.pid, "the group in the foreground")?;
-        end(child)
+        child.kill_and_wait()
     })?
     .expect_success()?;
     expect_errno(terminal::set_foreground(pair.terminal, outside), ENOTTY)
@@ -332,7 +327,7 @@ fn keys_signal_the_foreground_group_only() -> Outcome {
             pair.type_in(key)?;
             expect_eq(front.wait()?.signalled(), Some(sent), "what ends the job in the foreground")?;
             expect(is_running(back)?, "the job in the background lives")?;
-            end(back)?;
+            back.kill_and_wait()?;
         }
         Ok(())
     })?
@@ -348,7 +343,7 @@ fn stop_key_stops_the_foreground_group() -> Outcome {
         expect_eq(stopped_by(child)?, Some(SIGTSTP), "what stops the job")?;
         child.kill(SIGCONT)?;
         child.wait_until_asleep()?;
-        end(child)
+        child.kill_and_wait()
     })?
     .expect_success()
 }
@@ -361,7 +356,7 @@ fn reader_in_the_background_is_stopped() -> Outcome {
             Ok(())
         })?;
         expect_eq(stopped_by(child)?, Some(SIGTTIN), "what stops the job")?;
-        end(child)
+        child.kill_and_wait()
     })?
     .expect_success()
 }
@@ -388,7 +383,7 @@ fn reader_in_an_orphaned_group_reads_eio() -> Outcome {
         terminal::set_foreground(pair.terminal, child.pid)?;
         // The leader's parent is in another session.
         expect_errno(fd::read(pair.terminal, &mut [0; 8]), EIO)?;
-        end(child)
+        child.kill_and_wait()
     })?
     .expect_success()
 }
@@ -414,7 +409,7 @@ fn writer_in_the_background_is_stopped_with_tostop() -> Outcome {
             Ok(())
         })?;
         expect_eq(stopped_by(child)?, Some(SIGTTOU), "what stops the job")?;
-        end(child)?;
+        child.kill_and_wait()?;
         // Who ignores the signal writes.
         job(|| {
             signal::ignore(SIGTTOU)?;
@@ -438,7 +433,7 @@ fn settings_are_changed_in_the_foreground_only() -> Outcome {
         for change in changes {
             let child = job(|| change(pair.terminal))?;
             expect_eq(stopped_by(child)?, Some(SIGTTOU), "what stops the job")?;
-            end(child)?;
+            child.kill_and_wait()?;
         }
         expect_eq(terminal::settings(pair.terminal)?.c_cc[libc::VINTR], 3, "the key")
     })?
@@ -463,7 +458,7 @@ fn foreground_is_changed_in_the_foreground_only() -> Outcome {
     shell(pair, || {
         let child = job(|| Ok(terminal::set_foreground(pair.terminal, getpgid(0)?)?))?;
         expect_eq(stopped_by(child)?, Some(SIGTTOU), "what stops the job")?;
-        end(child)
+        child.kill_and_wait()
     })?
     .expect_success()
 }
@@ -526,7 +521,7 @@ fn closed_master_hangs_the_leader_up() -> Outcome {
         expect(!has_terminal(), "/dev/tty cannot be opened")?;
         // The rest of the session hears only when its leader ends.
         expect(is_running(front)?, "the foreground job lives")?;
-        end(front)
+        front.kill_and_wait()
     })?;
     fd::read(ready.read, &mut [0; 1])?;
     fd::close(pair.master)?;
@@ -569,7 +564,7 @@ fn end_of_a_leader_without_its_terminal_hangs_the_foreground_up() -> Outcome {
     fd::close(pair.master)?;
     terminal::until_ready(pair.terminal, libc::POLLHUP)?;
     expect_eq(crate::sys::ready::revents(alive.read, libc::POLLIN)?, 0, "the foreground job lives")?;
-    end(child)?;
+    child.kill_and_wait()?;
     expect_eq(fd::read(alive.read, &mut [0; 1])?, 0, "bytes from the foreground job, which is gone")
 }
 
@@ -577,7 +572,7 @@ fn end_of_the_leader_hangs_the_foreground_up() -> Outcome {
     let pair = Pair::silent()?;
     let alive = Pipe::new()?;
     let child = session_with_job(pair, alive)?;
-    end(child)?;
+    child.kill_and_wait()?;
     expect_eq(fd::read(alive.read, &mut [0; 1])?, 0, "bytes from the foreground job, which is gone")
 }
 

@@ -145,8 +145,7 @@ fn cycle_left_by_a_process_that_is_killed_is_closed() -> Outcome {
     })?;
     child.wait_until_asleep()?;
     fd::close(pipe.write)?;
-    child.kill(libc::SIGKILL)?;
-    expect_eq(child.wait()?.signalled(), Some(libc::SIGKILL), "what ended the child")?;
+    child.kill_and_wait()?;
     expect_end(&pipe)
 }
 

@@ -85,8 +85,7 @@ fn wait_for_a_process_that_is_no_child_gives_echild() -> Outcome {
     let child = process::spawn_sleeper()?;
     expect_errno(wait4(process::getppid(), 0), ECHILD)?;
     expect_errno(wait4(process::getpid(), 0), ECHILD)?;
-    child.kill(libc::SIGKILL)?;
-    child.wait().map(drop)
+    child.kill_and_wait()
 }
 
 fn wait_reaps_a_child_only_once() -> Outcome {
@@ -99,8 +98,7 @@ fn wait_reaps_a_child_only_once() -> Outcome {
 fn wait_with_wnohang_returns_zero_while_the_child_lives() -> Outcome {
     let child = process::spawn_sleeper()?;
     expect(wait4(child.pid, WNOHANG)?.is_none(), "nobody has ended")?;
-    child.kill(libc::SIGKILL)?;
-    expect_eq(child.wait()?.signalled(), Some(libc::SIGKILL), "the signal")
+    child.kill_and_wait()
 }
 
 fn wait_for_any_child_returns_each_once() -> Outcome {
@@ -137,8 +135,7 @@ fn wait_is_interrupted_by_a_handler_without_sa_restart() -> Outcome {
         signal::count(libc::SIGUSR1, 0)?;
         let child = process::spawn_sleeper()?;
         expect_errno(wait4(child.pid, 0), libc::EINTR)?;
-        child.kill(libc::SIGKILL)?;
-        child.wait().map(drop)
+        child.kill_and_wait()
     })?;
     waiter.wait_until_asleep()?;
     waiter.kill(libc::SIGUSR1)?;
@@ -207,8 +204,7 @@ fn waitid_with_wnohang_and_nothing_ended_clears_the_pid() -> Outcome {
     let child = process::spawn_sleeper()?;
     let info = waitid(P_PID, child.pid, WEXITED | WNOHANG)?;
     expect_eq((info.signal, info.pid), (0, 0), "signal and pid")?;
-    child.kill(libc::SIGKILL)?;
-    child.wait().map(drop)
+    child.kill_and_wait()
 }
 
 fn waitid_without_states_to_wait_for_gives_einval() -> Outcome {

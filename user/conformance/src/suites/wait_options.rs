@@ -64,8 +64,7 @@ fn waitid_not_about_ends_waits_for_the_living_beside_a_zombie() -> Outcome {
     expect_eq(waitid(P_ALL, 0, WSTOPPED | WNOHANG)?.pid, 0, "who has stopped")?;
     living.kill(libc::SIGSTOP)?;
     expect_eq(waitid(P_ALL, 0, WSTOPPED)?.pid, living.pid, "who has stopped by now")?;
-    living.kill(libc::SIGKILL)?;
-    living.wait()?;
+    living.kill_and_wait()?;
     ended.wait().map(drop)
 }
 

@@ -1,7 +1,7 @@
 //! Processes: fork, exec, wait, credentials, limits. See `sys` for the rules.
 
 use super::{Sys, c_string, checked, zeroed};
-use crate::check::{Failure, Outcome, failed, skip};
+use crate::check::{Failure, Outcome, expect_eq, failed, skip};
 use crate::harness;
 use std::ffi::CString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -110,6 +110,13 @@ impl Child {
     /// Sends a signal.
     pub fn kill(self, signal: i32) -> Sys<()> {
         kill(self.pid, signal)
+    }
+
+    /// Kills it, waits for its end, and expects that nothing else ended it.
+    #[track_caller]
+    pub fn kill_and_wait(self) -> Outcome {
+        self.kill(libc::SIGKILL)?;
+        expect_eq(self.wait()?.signalled(), Some(libc::SIGKILL), "the signal that ended the child")
     }
 
     /// Waits, at most five seconds, until /proc shows the child asleep.

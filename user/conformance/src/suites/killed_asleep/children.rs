@@ -1,10 +1,10 @@
 //! Waiting for children. Specification: wait4(2), waitid(2), vfork(2).
 
 use super::{killed_in, places};
-use crate::check::{Failure, Outcome, expect, expect_eq};
+use crate::check::{Failure, Outcome, expect};
 use crate::sys::fd::{self, Pipe};
 use crate::sys::process::{self, Child};
-use libc::{P_ALL, SIGKILL, WEXITED};
+use libc::{P_ALL, WEXITED};
 
 places! {
     wait4_for_a_child,
@@ -34,8 +34,7 @@ pub(super) fn adopted(told: Pipe) -> Result<Child, Failure> {
 /// Ends what its parent has left.
 pub(super) fn end(child: Child) -> Outcome {
     expect(process::state_of(child.pid)? != 'Z', "the child outlives its parent")?;
-    child.kill(SIGKILL)?;
-    expect_eq(child.wait()?.signalled(), Some(SIGKILL), "the signal that ended the child")
+    child.kill_and_wait()
 }
 
 fn wait4_for_a_child() -> Outcome {
@@ -71,7 +70,7 @@ fn vfork_parent(told: Pipe) -> Result<Child, Failure> {
 fn vfork_for_its_child() -> Outcome {
     let told = Pipe::anonymous(0)?;
     let parent = vfork_parent(told)?;
-    super::killed(parent)?;
+    parent.kill_and_wait()?;
     end(adopted(told)?)
 }
 
@@ -81,6 +80,6 @@ fn stop_of_a_vfork_child() -> Outcome {
     let child = adopted(told)?;
     child.kill(libc::SIGSTOP)?;
     process::wait_for_state(child.pid, 'T')?;
-    super::killed(parent)?;
+    parent.kill_and_wait()?;
     end(child)
 }

@@ -1,7 +1,7 @@
 //! Locks of files; processes whose threads sleep; and moments of no choice: within exec, and where calls wait for each other's
 //! locks in the kernel. Specification: flock(2), fcntl_locking(2), execve(2), exit_group(2).
 
-use super::{asleep_in, children, killed, killed_in, places};
+use super::{asleep_in, children, killed_in, places};
 use crate::check::{Failure, Outcome, expect_eq};
 use crate::sys::fd::{self, Pipe};
 use crate::sys::memory::{self, PAGE};
@@ -94,7 +94,7 @@ fn with_sleeping_threads(go: Pipe, last: impl FnOnce() -> Outcome) -> Result<(Ch
 
 fn process_whose_threads_sleep_in_different_calls() -> Outcome {
     let (child, grandchild) = with_sleeping_threads(Pipe::anonymous(0)?, || Ok(()))?;
-    killed(child)?;
+    child.kill_and_wait()?;
     children::end(grandchild)
 }
 
@@ -114,7 +114,7 @@ fn process_whose_threads_sleep_when_one_executes_a_program() -> Outcome {
     let (child, grandchild) = with_sleeping_threads(go, || Ok(process::execve(&program, &arguments, &[])?))?;
     fd::write(go.write, b"!")?;
     process::wait_until_threads_are_asleep(child.pid, 1)?;
-    killed(child)?;
+    child.kill_and_wait()?;
     children::end(grandchild)
 }
 
@@ -138,7 +138,7 @@ fn process_that_executes_a_program_among_busy_threads() -> Outcome {
         })?;
         fd::read(started.read, &mut [0; 1])?;
         std::thread::sleep(Duration::from_micros(delay * 300));
-        killed(child)?;
+        child.kill_and_wait()?;
         fd::close(started.read)?;
         fd::close(started.write)?;
     }
@@ -173,7 +173,7 @@ fn processes_that_wait_for_each_others_locks() -> Outcome {
     let reader = asleep_in(&[], || nanosleep(timespec(Duration::from_secs(1000))).0)?;
     std::thread::sleep(Duration::from_millis(10));
     for worker in workers.into_iter().chain([reader]) {
-        killed(worker)?;
+        worker.kill_and_wait()?;
     }
     Ok(())
 }

@@ -12,12 +12,12 @@
 //! The counts are Postern's (/proc/postern/objects); elsewhere the tests are run without them.
 //! Specification: signal(7), "SIGKILL"; the manual page of each call.
 
-use crate::check::{Outcome, expect_eq, failed};
+use crate::check::{Outcome, failed};
 use crate::counts::Rounds;
 use crate::harness::Test;
 use crate::sys::process::{self, Child};
 use crate::sys::{Sys, fd, signal};
-use libc::{SIGKILL, SIGPIPE};
+use libc::SIGPIPE;
 use std::fmt::Debug;
 use std::os::fd::RawFd;
 
@@ -83,7 +83,7 @@ fn leaves_nothing(place: &Place) -> Outcome {
 /// Starts a child that sleeps in `call`, interruptibly, kills it there, and waits for it. What is in `only_its` nobody else has
 /// open: it goes with the child.
 fn killed_in<T: Debug>(only_its: &[RawFd], call: impl FnOnce() -> Sys<T>) -> Outcome {
-    killed(asleep_in(only_its, call)?)
+    asleep_in(only_its, call)?.kill_and_wait()
 }
 
 /// Starts a child that sleeps in `call`, interruptibly, and sees it asleep.
@@ -92,10 +92,4 @@ fn asleep_in<T: Debug>(only_its: &[RawFd], call: impl FnOnce() -> Sys<T>) -> Res
     only_its.iter().try_for_each(|fd| fd::close(*fd))?;
     child.wait_until_asleep()?;
     Ok(child)
-}
-
-/// Kills it and waits for it.
-fn killed(child: Child) -> Outcome {
-    child.kill(SIGKILL)?;
-    expect_eq(child.wait()?.signalled(), Some(SIGKILL), "the signal that ended the sleeper")
 }

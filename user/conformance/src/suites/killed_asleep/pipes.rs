@@ -1,6 +1,6 @@
 //! Pipes, FIFOs, and the calls that move data between files. Specification: pipe(7), fifo(7), splice(2), tee(2), vmsplice(2).
 
-use super::{asleep_in, killed, killed_in, places};
+use super::{asleep_in, killed_in, places};
 use crate::check::{Failure, Outcome, expect, expect_eq, expect_errno};
 use crate::scratch;
 use crate::sys::attack::mkfifo;
@@ -101,7 +101,7 @@ fn writers_that_take_turns_at_a_full_pipe() -> Outcome {
     fd::close(pipe.write)?;
     for writer in writers {
         fd::read_up_to(pipe.read, 150_000)?;
-        killed(writer)?;
+        writer.kill_and_wait()?;
     }
     while fd::read(pipe.read, &mut [0; 4096])? != 0 {}
     Ok(())

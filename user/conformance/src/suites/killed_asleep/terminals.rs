@@ -4,7 +4,7 @@ use super::{killed_in, places};
 use crate::check::{Outcome, expect, expect_eq, expect_errno};
 use crate::sys::terminal::{self, Pair};
 use crate::sys::{fd, process, ready};
-use libc::{EIO, O_NOCTTY, O_RDWR, POLLHUP, POLLIN, SIGKILL};
+use libc::{EIO, O_NOCTTY, O_RDWR, POLLHUP, POLLIN};
 
 places! {
     read_of_a_terminal,
@@ -96,8 +96,7 @@ fn read_that_stops_a_background_job() -> Outcome {
             Ok(())
         })?;
         process::wait_for_state(job.pid, 'T')?;
-        job.kill(SIGKILL)?;
-        expect_eq(job.wait()?.signalled(), Some(SIGKILL), "the signal that ended the stopped job")
+        job.kill_and_wait()
     })?;
     leader.expect_success()
 }

@@ -2,7 +2,7 @@
 //! sigsuspend(2), sigtimedwait(2), pause(2), futex(2), signal(7).
 
 use super::super::futex::{address_of, futex_at, wait_on, wake};
-use super::{asleep_in, killed, killed_in, places};
+use super::{asleep_in, killed_in, places};
 use crate::check::{Outcome, expect_eq};
 use crate::sys::process;
 use crate::sys::signal::{self, sigsuspend, sigtimedwait};
@@ -85,14 +85,14 @@ fn futex_waiter_that_was_requeued() -> Outcome {
     // Wakes none, moves at most nine.
     let moved = futex_at(address_of(from), FUTEX_CMP_REQUEUE, 0, 9, address_of(to), 0)?;
     expect_eq(moved, 1, "waiters moved")?;
-    killed(waiter)?;
+    waiter.kill_and_wait()?;
     expect_eq(wake(from, FUTEX_WAKE, 9)? + wake(to, FUTEX_WAKE, 9)?, 0, "waiters that are left")
 }
 
 fn one_of_several_futex_waiters() -> Outcome {
     let word = memory::shared(1)?.word(0);
     let waiters = super::super::futex::sleepers(word, FUTEX_WAIT, 3)?;
-    killed(waiters[1])?;
+    waiters[1].kill_and_wait()?;
     expect_eq(wake(word, FUTEX_WAKE, 9)?, 2, "waiters that are woken")?;
     waiters[0].expect_success()?;
     waiters[2].expect_success()
@@ -102,11 +102,11 @@ fn stopped_process() -> Outcome {
     let child = process::spawn_sleeper()?;
     child.kill(SIGSTOP)?;
     process::wait_for_state(child.pid, 'T')?;
-    killed(child)?;
+    child.kill_and_wait()?;
     // One that goes on and is stopped again as well.
     let child = process::spawn_sleeper()?;
     for signal in [SIGSTOP, SIGCONT, SIGSTOP] {
         child.kill(signal)?;
     }
-    killed(child)
+    child.kill_and_wait()
 }
