@@ -16,8 +16,8 @@ pub const HELLO_SLOTS_MAX: u32 = 1024;
 ///
 /// The argument is a string of 1 to 63 bytes, each a printable character of ASCII other than the space and `/`.
 ///
-/// EINVAL: not such a name. EBUSY: data has moved on the file, or it is or was waited for. ENXIO: opened with `O_WRONLY`, `O_NONBLOCK`
-/// is set, and nobody reads. EINTR. ENODEV: the control group is gone. ENOSPC: the group has too many channels open.
+/// EINVAL: not such a name. EBUSY: data has moved on the file, or it is or was waited for. ENXIO: opened with `O_WRONLY`,
+/// `O_NONBLOCK` is set, and nobody reads. EINTR. ENODEV: the control group is gone. ENOSPC: the group has too many channels open.
 pub const HELLO_IOC_CHANNEL: u32 = ioctl::iow::<[u8; HELLO_NAME_SIZE]>(HELLO_IOC_MAGIC, 1);
 
 /// Sets the ring's number of slots, each a page: a power of two of at most [`HELLO_SLOTS_MAX`].

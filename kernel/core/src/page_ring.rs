@@ -327,7 +327,8 @@ impl<P> PageRing<P> {
     /// Changes the number of slots, keeping what waits for readers, and kept pages as far as they find a slot.
     ///
     /// # Errors
-    /// As [`PageRing::try_new`], and `EBUSY` if more slots than `capacity` hold data, or the room is claimed. The ring is then unchanged.
+    /// As [`PageRing::try_new`], and `EBUSY` if more slots than `capacity` hold data, or the room is claimed. The ring is then
+    /// unchanged.
     pub fn resize(&mut self, capacity: usize) -> Result<()> {
         let occupancy = self.head - self.tail;
         if capacity < self.occupancy() || capacity < self.capacity() && self.is_claimed(Party::Writers) {

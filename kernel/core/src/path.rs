@@ -1,7 +1,7 @@
 //! Paths as bytes: cut into components, without knowing any file.
 //!
-//! Owns nothing; every value borrows the bytes of the path. No locks, never sleeps. Specification: path_resolution(7); the limits are
-//! Linux's (limits.h), PATH_MAX counting the final NUL that is not part of the bytes here.
+//! Owns nothing; every value borrows the bytes of the path. No locks, never sleeps. Specification: path_resolution(7); the limits
+//! are Linux's (limits.h), PATH_MAX counting the final NUL that is not part of the bytes here.
 
 use linux_raw_sys::general as limit;
 

@@ -87,8 +87,8 @@ impl<P> PipeState<P> {
     /// it got. A range that was not filled completely is not published at all, so a fault neither loses nor doubles a byte.
     ///
     /// # Errors
-    /// `EPIPE` without a reader (the caller sends SIGPIPE). When not one byte went in: `EAGAIN` (no room, or writers are held back: wait or give up),
-    /// `EFAULT`, or what `allocate` failed with. An empty write succeeds always.
+    /// `EPIPE` without a reader (the caller sends SIGPIPE). When not one byte went in: `EAGAIN` (no room, or writers are held
+    /// back: wait or give up), `EFAULT`, or what `allocate` failed with. An empty write succeeds always.
     #[inline(always)]
     pub fn try_write(
         &mut self,

@@ -2,9 +2,9 @@
 //!
 //! Owns the messages, the accounting of memory that bounds the sender, and whether either side has ended this direction. Over a
 //! connection one sender's messages lie here and are charged here. Datagrams come from many: they lie in a queue of the receiver's
-//! ([`SocketQueue::of_many`]) and are charged to one of the sender's, which holds nothing else. It moves no bytes itself: buffers are handed to the caller to fill and to copy from, and a message counts as sent or received only when
-//! that went well. Locks: none, the caller holds one. Never sleeps. Specification: unix(7), socket(7), shutdown(2);
-//! net/unix/af_unix.c of Linux 6.12.
+//! ([`SocketQueue::of_many`]) and are charged to one of the sender's, which holds nothing else. It moves no bytes itself: buffers
+//! are handed to the caller to fill and to copy from, and a message counts as sent or received only when that went well. Locks:
+//! none, the caller holds one. Never sleeps. Specification: unix(7), socket(7), shutdown(2); net/unix/af_unix.c of Linux 6.12.
 
 use alloc::collections::VecDeque;
 

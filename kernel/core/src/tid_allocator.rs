@@ -34,7 +34,8 @@ impl TidAllocator {
     }
 
     /// Takes the next free number below `pid_max`, which may have changed: numbers in use above it stay so.
-    /// `is_borne` says of one that was given before whether something else than a thread still bears it: a process group, a session.
+    /// `is_borne` says of one that was given before whether something else than a thread still bears it: a process group, a
+    /// session.
     ///
     /// # Errors
     /// `EAGAIN` if all are in use; `ENOMEM`.

@@ -1,8 +1,8 @@
 //! devpts: the terminal sides of pseudo-terminals by their numbers, and `ptmx`.
 //!
-//! There is one, however often it is mounted, as on Linux before 4.7; a later mount's options are for all of it. Owns the nodes, each
-//! kept here for as long as its pair, so that a change of owner or mode lasts, and the options. Lock: OBJECT (spin). Sleeps only
-//! where it is made. Specification: pts(4); Documentation/filesystems/devpts.rst and fs/devpts of Linux.
+//! There is one, however often it is mounted, as on Linux before 4.7; a later mount's options are for all of it. Owns the nodes,
+//! each kept here for as long as its pair, so that a change of owner or mode lasts, and the options. Lock: OBJECT (spin). Sleeps
+//! only where it is made. Specification: pts(4); Documentation/filesystems/devpts.rst and fs/devpts of Linux.
 
 use crate::fs::attributes::{DeviceNumber, FileType};
 use crate::fs::dentry::{Dentry, Location, Name};

@@ -1,7 +1,7 @@
 //! File systems: one tree of inodes in memory with a budget and a device number of its own.
 //!
-//! Every type (ramfs, tmpfs, devtmpfs, proc, sysfs, cgroup2) is this one structure; they differ in limits, in who may change the tree,
-//! and in computed entries. Lock: NAMESPACE (sleeping) puts changes of the tree in order, see `change`.
+//! Every type (ramfs, tmpfs, devtmpfs, proc, sysfs, cgroup2) is this one structure; they differ in limits, in who may change the
+//! tree, and in computed entries. Lock: NAMESPACE (sleeping) puts changes of the tree in order, see `change`.
 //! Specification: statfs(2), tmpfs(5).
 
 use crate::fs::attributes::DeviceNumber;

@@ -182,7 +182,8 @@ impl Inode {
         *self.attributes.lock()
     }
 
-    /// Changes the attributes under their lock; `change` neither sleeps nor takes locks. Not for the status-change time: it is set here.
+    /// Changes the attributes under their lock; `change` neither sleeps nor takes locks. Not for the status-change time: it is
+    /// set here.
     pub fn update<R>(&self, change: impl FnOnce(&mut Attributes) -> R) -> R {
         let now = Timestamp::now();
         let mut attributes = self.attributes.lock();

@@ -68,7 +68,8 @@ use alloc::sync::Arc;
 use context::FsContext;
 use postern_core::errno::Result;
 
-/// Makes the root file system, devtmpfs, devpts, procfs and sysfs. Once, at boot, after memory and before drivers. The first process's view.
+/// Makes the root file system, devtmpfs, devpts, procfs and sysfs. Once, at boot, after memory and before drivers. The first
+/// process's view.
 ///
 /// # Errors
 /// EBUSY the second time.

@@ -188,7 +188,8 @@ impl Caller<'_> {
     /// rename(2): `from` and `to` are each where a relative path starts, and the path.
     ///
     /// # Errors
-    /// ENOENT, EEXIST, EACCES, EPERM, EROFS, EXDEV, EINVAL (below itself), EISDIR, ENOTDIR, ENOTEMPTY, EBUSY (`.`, `..`, mount point).
+    /// ENOENT, EEXIST, EACCES, EPERM, EROFS, EXDEV, EINVAL (below itself), EISDIR, ENOTDIR, ENOTEMPTY, EBUSY (`.`, `..`, mount
+    /// point).
     pub fn rename(&self, from: (&Location, &[u8]), to: (&Location, &[u8]), how: Rename) -> Result<()> {
         let old = self.resolve(from.0, from.1, Follow::Never)?;
         let new = self.resolve(to.0, to.1, Follow::Never)?;

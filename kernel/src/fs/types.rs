@@ -1,6 +1,7 @@
 //! The file system types that mount(2) knows, and the options of tmpfs.
 //!
-//! Owns the list of types. No locks; sleeps only to make the tree of a new file system. Specification: mount(2), tmpfs(5), filesystems(5).
+//! Owns the list of types. No locks; sleeps only to make the tree of a new file system. Specification: mount(2), tmpfs(5),
+//! filesystems(5).
 
 use crate::arch::mmu::PAGE_SIZE;
 use crate::fs::cgroupfs;

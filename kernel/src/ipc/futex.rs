@@ -287,7 +287,8 @@ fn move_waiters(source: &mut Bucket, destination: Option<&mut Bucket>, [from, to
     moved
 }
 
-/// FUTEX_WAKE_OP: changes the word at `target`, wakes waiters of `address`, and of `target` if its old value satisfies the comparison.
+/// FUTEX_WAKE_OP: changes the word at `target`, wakes waiters of `address`, and of `target` if its old value satisfies the
+/// comparison.
 pub fn wake_operation(
     address: usize,
     target: usize,

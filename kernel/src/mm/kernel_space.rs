@@ -138,8 +138,8 @@ fn map_direct(root: &Root, range: &Range<usize>, image: usize, take: &mut dyn Fn
 // Relaxed: a sum.
 static TABLES: AtomicUsize = AtomicUsize::new(0);
 
-/// Frames that the kernel keeps whatever is given back: its tables, what the heap has besides its first bytes, stacks for the next tasks.
-/// For leak counts.
+/// Frames that the kernel keeps whatever is given back: its tables, what the heap has besides its first bytes, stacks for the
+/// next tasks. For leak counts.
 pub fn kept_frames() -> usize {
     let stacks = FREE_STACKS.lock().len() * (STACK_SIZE / PAGE_SIZE);
     TABLES.load(Ordering::Relaxed) + (super::heap::size_bytes() - super::heap::INITIAL) / PAGE_SIZE + stacks

@@ -292,9 +292,9 @@ impl Tree {
         INIT
     }
 
-    /// Gives the next few children of `pid` to who adopts them; notes how it ended once it has none. What follows is put into `departure`,
-    /// which is empty: whoever must hear of that end, or of the end of an adopted child; the ended whose parents do not care,
-    /// who are forgotten here, where nobody can wait for them in between.
+    /// Gives the next few children of `pid` to who adopts them; notes how it ended once it has none. What follows is put into
+    /// `departure`, which is empty: whoever must hear of that end, or of the end of an adopted child; the ended whose parents do
+    /// not care, who are forgotten here, where nobody can wait for them in between.
     pub fn end_process(&mut self, pid: Tid, ended: Ended, departure: &mut Departure) {
         let children = siblings::children(&self.nodes, pid).map(|(_, child)| child.process.clone());
         departure.adopted.extend(children.take(AT_A_TIME));

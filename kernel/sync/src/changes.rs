@@ -30,7 +30,8 @@ impl Changes {
 
     /// There was a change. Whoever waits is to be woken after this.
     pub fn tell(&self) {
-        // Release: who sees the number sees the change. Not a store: there may be two at once, and the later number stands for both.
+        // Release: who sees the number sees the change. Not a store: there may be two at once, and the later number stands for
+        // both.
         self.0.fetch_add(1, Ordering::Release);
     }
 

@@ -1,4 +1,5 @@
-//! Model checks of the protocols between CPUs: address space identifiers, handing a CPU on, idling, requests to tasks. As `models.rs`:
+//! Model checks of the protocols between CPUs: address space identifiers, handing a CPU on, idling, requests to tasks. As
+//! `models.rs`:
 //! `RUSTFLAGS="--cfg loom" cargo test -p postern-sync --release --test cpu_models`
 //!
 //! A lost interrupt shows as loom's report of a deadlock.

@@ -2,8 +2,8 @@
 //!
 //! Only Postern has the file; on other kernels such tests are skipped, or made without counting.
 //! Counting must not change what is counted, and the memory of the process that counts is counted as well. So nothing here
-//! allocates, and what is to leave nothing is done by a child: whether a C library's heap has one page more or less at some moment depends on
-//! no more than the length of a number (musl gives pages back at once, and takes them again at once).
+//! allocates, and what is to leave nothing is done by a child: whether a C library's heap has one page more or less at some
+//! moment depends on no more than the length of a number (musl gives pages back at once, and takes them again at once).
 
 use crate::check::{Failure, Outcome, failed, skip};
 use crate::sys::{fd, path, process};

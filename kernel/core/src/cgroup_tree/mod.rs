@@ -1,8 +1,9 @@
 //! Control groups: the hierarchy, who is populated, what the pids controller has charged, what may be done where.
 //!
 //! Owns the groups, by id. The caller's lock guards it; a change says in [`Notices`] whom it concerns, to be told once that lock
-//! is dropped. No locks, never sleeps. Specification: cgroups(7), Documentation/admin-guide/cgroup-v2.rst of Linux 6.12 (`/sys/fs/cgroup` as
-//! a whole, "Populated notification", "Controlling controllers", "PID"); kernel/cgroup/{cgroup,pids}.c where those are silent.
+//! is dropped. No locks, never sleeps. Specification: cgroups(7), Documentation/admin-guide/cgroup-v2.rst of Linux 6.12
+//! (`/sys/fs/cgroup` as a whole, "Populated notification", "Controlling controllers", "PID"); kernel/cgroup/{cgroup,pids}.c where
+//! those are silent.
 //!
 //! | file | has |
 //! |---|---|

@@ -1,8 +1,8 @@
 //! The pids controller: one charge a thread, taken when it is made and given back when its number is free again, so that a process
 //! that has ended counts until its parent has waited for it.
 //!
-//! Counts are kept for every group, as a group's count is that of its whole subtree; the limit binds, and the files are there, where
-//! the parent hands the controller down. Specification: cgroup-v2.rst, "PID"; kernel/cgroup/pids.c.
+//! Counts are kept for every group, as a group's count is that of its whole subtree; the limit binds, and the files are there,
+//! where the parent hands the controller down. Specification: cgroup-v2.rst, "PID"; kernel/cgroup/pids.c.
 
 use super::arena::Place;
 use super::{CgroupId, Group, Hierarchy, Life, Notice, Notices};

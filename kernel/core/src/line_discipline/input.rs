@@ -134,8 +134,8 @@ impl LineDiscipline {
         Input::default()
     }
 
-    /// A byte that means only itself, shown by `show`. The last place is left for the end of the line, without which a full buffer would stay
-    /// full for ever; what does not fit is lost.
+    /// A byte that means only itself, shown by `show`. The last place is left for the end of the line, without which a full
+    /// buffer would stay full for ever; what does not fit is lost.
     fn accept(&mut self, byte: u8, show: fn(&mut Self, u8, &mut dyn FnMut(u8)), screen: &mut dyn FnMut(u8)) -> Input {
         if self.local(LocalFlags::ECHO) {
             self.finish_erasing(screen);

@@ -381,7 +381,9 @@ proptest! {
 
     /// The model: lines as strings, edited by the three keys that matter.
     #[test]
-    fn lines_are_what_was_typed_and_not_erased(keys in prop::collection::vec(prop::sample::select(&b"ab _\x7f\x15\n\x04"[..]), 0..200)) {
+    fn lines_are_what_was_typed_and_not_erased(
+        keys in prop::collection::vec(prop::sample::select(&b"ab _\x7f\x15\n\x04"[..]), 0..200),
+    ) {
         let mut tty = Terminal::new(|_| ());
         let (mut lines, mut edited) = (VecDeque::new(), Vec::new());
         for key in keys {

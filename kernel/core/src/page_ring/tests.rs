@@ -345,7 +345,9 @@ proptest! {
 
     /// Whatever is written, faulted, read and resized: the ring gives back exactly what it took, in order.
     #[test]
-    fn the_ring_is_a_queue_of_bytes(start in any::<u32>(), keep in any::<bool>(), actions in prop::collection::vec(action(), 1..60)) {
+    fn the_ring_is_a_queue_of_bytes(
+        start in any::<u32>(), keep in any::<bool>(), actions in prop::collection::vec(action(), 1..60),
+    ) {
         let mut ring = ring(4, if keep { Recycle::Keep } else { Recycle::Release });
         (ring.head, ring.tail) = (start.into(), start.into());
         let (mut model, mut next, mut pages, mut freed) = (VecDeque::new(), 0_u8, 0, 0);

@@ -1,6 +1,7 @@
 //! Standing back for those who wait: while an end is held, attempts at it come to nothing although something is there.
 //!
-//! Part of [`PipeState`]; the caller holds its mutex, knows who waits since when, and decides who is let in. No locks, never sleeps.
+//! Part of [`PipeState`]; the caller holds its mutex, knows who waits since when, and decides who is let in. No locks, never
+//! sleeps.
 
 use super::{End, PipeState};
 use crate::page_ring::Party;

@@ -73,7 +73,13 @@ proptest! {
     fn a_set_is_a_set(changes in prop::collection::vec((1..=64, any::<bool>()), 0..100)) {
         let (mut set, mut model) = (SignalSet::EMPTY, BTreeSet::new());
         for (number, member) in changes {
-            if member { set.insert(signal(number)); model.insert(number); } else { set.remove(signal(number)); model.remove(&number); }
+            if member {
+                set.insert(signal(number));
+                model.insert(number);
+            } else {
+                set.remove(signal(number));
+                model.remove(&number);
+            }
         }
         prop_assert!(set.iter().map(Signal::number).eq(model.iter().copied()));
         prop_assert_eq!(set.is_empty(), model.is_empty());

@@ -85,7 +85,9 @@ mod tests {
     proptest! {
         /// The model: one vector. `fill` supplies at most `supply` bytes in all.
         #[test]
-        fn any_part_comes_out_as_it_went_in(wanted in 0..9000_usize, supply in 0..9000_usize, from in 0..9000_usize, to in 0..9000_usize) {
+        fn any_part_comes_out_as_it_went_in(
+            wanted in 0..9000_usize, supply in 0..9000_usize, from in 0..9000_usize, to in 0..9000_usize,
+        ) {
             let model: Vec<u8> = (0..251).cycle().take(wanted.min(supply)).collect();
             let (mut pieces, mut supplied) = (Pieces::new(), 0);
             pieces.fill(wanted, &mut |room| {

@@ -24,7 +24,8 @@ pub fn has_fixup(pc: usize) -> bool {
 /// Copies from user memory; returns how many bytes could not be copied (at the end).
 ///
 /// # Safety
-/// `to..to + length` is kernel memory valid for writes that no other code relies on meanwhile; `from..from + length` is below `USER_END`.
+/// `to..to + length` is kernel memory valid for writes that no other code relies on meanwhile; `from..from + length` is below
+/// `USER_END`.
 pub unsafe fn copy_from(to: *mut u8, from: usize, length: usize) -> usize {
     // SAFETY: faults on `from` are fixed up; `to` is the caller's promise.
     unsafe { user_copy(to, core::ptr::with_exposed_provenance(from), length) }

@@ -1,8 +1,8 @@
 //! How many pages rings keep that nobody has open.
 //!
-//! Those pages wait for the next opening, and no descriptor stands for them: only this bounds them. Owns the count of all of them, and
-//! the limit. Atomic numbers that order nothing else; no locks, never sleeps. Specification: seed 001 §4.2; docs/hello.md, "Closed
-//! rings".
+//! Those pages wait for the next opening, and no descriptor stands for them: only this bounds them. Owns the count of all of
+//! them, and the limit. Atomic numbers that order nothing else; no locks, never sleeps. Specification: seed 001 §4.2;
+//! docs/hello.md, "Closed rings".
 
 use crate::mm::frame;
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -32,8 +32,9 @@ impl Kept {
     /// None.
     pub const NOTHING: Self = Self { pages: 0 };
 
-    /// What the ring of `key`, which has `pages`, may keep now that it is closed: nothing, if others keep too much already. The last
-    /// half of what there is to be had is for those without a name: so no names, of whatever group, cost another group its pages.
+    /// What the ring of `key`, which has `pages`, may keep now that it is closed: nothing, if others keep too much already. The
+    /// last half of what there is to be had is for those without a name: so no names, of whatever group, cost another group its
+    /// pages.
     pub fn of_closed(key: &ChannelKey, pages: usize) -> Self {
         let limit = LIMIT.load(Ordering::Relaxed);
         let (pages, limit) =

@@ -291,8 +291,8 @@ impl MappedRing {
     }
 }
 
-/// Moves record after record until `next`, told how many bytes were moved before, has none, or one fails: what was moved before that
-/// counts more.
+/// Moves record after record until `next`, told how many bytes were moved before, has none, or one fails: what was moved before
+/// that counts more.
 fn all_records(mut next: impl FnMut(usize) -> Option<Result<Moved>>) -> Result<Moved> {
     let mut moved = Moved { bytes: 0, doorbell: Doorbell::Silent };
     while let Some(part) = next(moved.bytes) {

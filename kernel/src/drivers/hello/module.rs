@@ -1,6 +1,7 @@
 //! `/dev/hello` as a module: its parameters, what loading enters and unloading takes back.
 //!
-//! Owns the major number, and what it has changed of the kernel's own switches until it is taken out. Lock: LOADING is held around both, MODULE_PARAMETERS around a change of a parameter.
+//! Owns the major number, and what it has changed of the kernel's own switches until it is taken out. Lock: LOADING is held
+//! around both, MODULE_PARAMETERS around a change of a parameter.
 //! Specification: seed 001 §3.2; docs/hello.md.
 
 use super::routing::{self, GroupWatcher};

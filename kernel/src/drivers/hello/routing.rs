@@ -1,8 +1,8 @@
 //! Which opener gets which ring: a tree keyed by control group and channel name.
 //!
 //! Owns the tree, which keeps every instance until its control group goes, or the module. Lock: ROUTES (sleeping), not held
-//! while an instance is opened, used, or asked what it has counted. Specification: seed 001 §3.3 and 4.1; its §6.1 (instances that outlive their group) as
-//! corrected in seed-notes.
+//! while an instance is opened, used, or asked what it has counted. Specification: seed 001 §3.3 and 4.1; its §6.1 (instances
+//! that outlive their group) as corrected in seed-notes.
 
 use super::instance::{ByKey, Instance};
 use super::switches::Switches;

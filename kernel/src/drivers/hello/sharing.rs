@@ -1,8 +1,8 @@
 //! An instance whose ring lies in memory that programs share: reading, writing and polling it, and who has which side.
 //!
 //! The first role makes the shared ring, in place of the ordinary one, which must be empty; it stays until nobody has the
-//! instance open any more. Owns which instance is shared, and a file's part in it. Locks: DRIVER for the change, OBJECT (spinning) around the handle;
-//! transfers take MAPPED_RING without either. Sleeps as the ordinary ring does.
+//! instance open any more. Owns which instance is shared, and a file's part in it. Locks: DRIVER for the change, OBJECT
+//! (spinning) around the handle; transfers take MAPPED_RING without either. Sleeps as the ordinary ring does.
 //! Specification: docs/hello.md, "The mapped ring".
 
 use super::instance::{Instance, concern};

@@ -1,6 +1,7 @@
 //! An open file of a terminal, which a hang-up cuts off.
 //!
-//! Owns which hang-ups concern it. Locks and sleeps: those of the terminal. Specification: tty(4), vhangup(2); `hung_up_tty_fops` of Linux.
+//! Owns which hang-ups concern it. Locks and sleeps: those of the terminal. Specification: tty(4), vhangup(2); `hung_up_tty_fops`
+//! of Linux.
 
 use super::Terminal;
 use super::ioctl::{self, Side};

@@ -1,7 +1,7 @@
 //! The files of control groups: what stands in them, and what writing to them does.
 //!
-//! Owns the table. Locks: those of `process::cgroup`; sleeps for CGROUP_CHANGES. Specification: cgroup-v2.rst, "Core Interface Files", "PID";
-//! kernel/cgroup/{cgroup,pids}.c.
+//! Owns the table. Locks: those of `process::cgroup`; sleeps for CGROUP_CHANGES. Specification: cgroup-v2.rst, "Core Interface
+//! Files", "PID"; kernel/cgroup/{cgroup,pids}.c.
 
 use super::directory;
 use crate::fs::permission::{self, Access};

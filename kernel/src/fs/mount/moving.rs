@@ -65,8 +65,8 @@ pub fn relocate(place: &Location, to: &Location) -> Result<()> {
 /// All are directories. Whose root or working directory `root` is, is the caller's affair.
 ///
 /// # Errors
-/// EBUSY if `new` or `old` are in the mount of `root`; EINVAL if `new` or `root` is not the root of a mount, or is that of the tree,
-/// if `old` is not below `new`, or `new` not below `root`; ENOENT if `new` or `old` was removed.
+/// EBUSY if `new` or `old` are in the mount of `root`; EINVAL if `new` or `root` is not the root of a mount, or is that of the
+/// tree, if `old` is not below `new`, or `new` not below `root`; ENOENT if `new` or `old` was removed.
 pub fn pivot(root: &Location, new: &Location, old: &Location) -> Result<()> {
     let table = TABLE.lock();
     if new.dentry.is_removed() || old.dentry.is_removed() {

@@ -44,8 +44,8 @@ impl PageFile {
         Ok(usize::try_from(at.saturating_sub(offset)).unwrap_or(usize::MAX))
     }
 
-    /// Takes the bytes on offer, at most `most`, to `offset`: with their page, if it is a whole one that nobody else holds and its place in the
-    /// file is as free; else a copy. The caller holds the writers' lock of the inode.
+    /// Takes the bytes on offer, at most `most`, to `offset`: with their page, if it is a whole one that nobody else holds and
+    /// its place in the file is as free; else a copy. The caller holds the writers' lock of the inode.
     ///
     /// # Errors
     /// As [`PageFile::write`].

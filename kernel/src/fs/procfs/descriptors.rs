@@ -1,6 +1,7 @@
 //! /proc/PID/fd: the descriptors of a process, as links to what they stand for. /proc/PID/fdinfo: the same as text.
 //!
-//! Owns nothing. Locks: FD_TABLE, through `Files`; for text also what the file itself locks to tell of itself, which may sleep. Specification: proc_pid_fd(5), proc_pid_fdinfo(5).
+//! Owns nothing. Locks: FD_TABLE, through `Files`; for text also what the file itself locks to tell of itself, which may sleep.
+//! Specification: proc_pid_fd(5), proc_pid_fdinfo(5).
 
 use crate::fs::attributes::FileType;
 use crate::fs::dentry::Name;

@@ -123,7 +123,8 @@ impl Channel {
         was_crowded && !is_crowded
     }
 
-    /// Whether so many datagrams wait here that somebody else's has to wait; `outgoing`, that one's, will then hear of the end of it.
+    /// Whether so many datagrams wait here that somebody else's has to wait; `outgoing`, that one's, will then hear of the end of
+    /// it.
     ///
     /// # Errors
     /// ENOMEM.

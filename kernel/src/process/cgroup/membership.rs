@@ -1,7 +1,8 @@
 //! Which process is in which control group: from fork to the parent's wait, and when it is moved.
 //!
-//! All threads of a process are in one group. A process that has ended is no member any more, but charged until its parent has waited
-//! for it. Lock: CGROUPS, inside PROCESS_TREE (and PROCESS at a fork), so that nobody slips past a move or a kill. Never sleeps.
+//! All threads of a process are in one group. A process that has ended is no member any more, but charged until its parent has
+//! waited for it. Lock: CGROUPS, inside PROCESS_TREE (and PROCESS at a fork), so that nobody slips past a move or a kill. Never
+//! sleeps.
 //! Specification: cgroup-v2.rst, "Processes"; cgroup_fork, cgroup_exit, cgroup_release in kernel/cgroup/cgroup.c.
 
 use super::{CgroupId, Notices, hierarchy};

@@ -18,8 +18,8 @@
 //! entered its instance. So that no instance outlives its group:
 //!
 //! 1. register a [`Listener`] at start; it locks the driver's table, takes the instance of that id out, unlocks, drops it;
-//! 2. in `open`: lock the table, find or enter the instance, and *with the table still locked* ask [`exists`]; if the group is gone,
-//!    take an instance that was entered just now out again and fail with ENODEV.
+//! 2. in `open`: lock the table, find or enter the instance, and *with the table still locked* ask [`exists`]; if the group is
+//!    gone, take an instance that was entered just now out again and fail with ENODEV.
 //!
 //! A group stops to exist before its listeners run. So if [`exists`] said yes under the table's lock, the listener has not yet
 //! had that lock, and will find the instance; if the listener was there first, [`exists`] says no. Ids are never used again.

@@ -1,7 +1,7 @@
 //! Waiting for a change of a generated file: `cgroup.events` and its like.
 //!
-//! Owns a count of the changes. No lock; never sleeps itself. Specification: kernfs_notify and kernfs_generic_poll of Linux: POLLPRI
-//! and POLLERR from a change until the file is read, and before it is read for the first time.
+//! Owns a count of the changes. No lock; never sleeps itself. Specification: kernfs_notify and kernfs_generic_poll of Linux:
+//! POLLPRI and POLLERR from a change until the file is read, and before it is read for the first time.
 
 use crate::sync::WaitQueue;
 use postern_core::readiness::Readiness;

@@ -35,9 +35,9 @@ use core::fmt;
 ///
 /// # Whose turn it is
 /// Between a selection and the attempt that answers it others may be quicker, and again at the next. A waiter that was selected
-/// for nothing is therefore marked as *passed over* until it leaves, and [`is_turn_of_current`](Self::is_turn_of_current) tells those who come
-/// to the state after it to stand back. Whether they are asked is the affair of the state's owner; who is told so queues.
-/// Nobody waits for ever by that: the first in the order of arrival is always either selected, or asleep because the state
+/// for nothing is therefore marked as *passed over* until it leaves, and [`is_turn_of_current`](Self::is_turn_of_current) tells
+/// those who come to the state after it to stand back. Whether they are asked is the affair of the state's owner; who is told so
+/// queues. Nobody waits for ever by that: the first in the order of arrival is always either selected, or asleep because the state
 /// allows nothing, and whoever changes that wakes the first.
 pub struct WaitQueue<P: Platform> {
     /// The number of linked nodes. Written with the lock held.

@@ -209,8 +209,8 @@ fn two_hundred_threads_are_made_and_joined_again_and_again() -> Outcome {
     })
 }
 
-/// Starts a process of many threads, a few of them at work and the others asleep, of which one runs `last` when a byte comes through
-/// `go`; they have begun when this returns.
+/// Starts a process of many threads, a few of them at work and the others asleep, of which one runs `last` when a byte comes
+/// through `go`; they have begun when this returns.
 fn with_threads(go: Pipe, last: fn()) -> Result<Child, Failure> {
     let begun = Pipe::anonymous(0)?;
     let child = process::spawn(|| {

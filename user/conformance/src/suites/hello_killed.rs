@@ -1,5 +1,5 @@
-//! A process that is killed at `/dev/hello`, in whichever call it sleeps or with a ring mapped: its peers hear of it, and the kernel has as
-//! much of everything afterwards as before. In the middle of a copy: `killed_in_a_copy`.
+//! A process that is killed at `/dev/hello`, in whichever call it sleeps or with a ring mapped: its peers hear of it, and the
+//! kernel has as much of everything afterwards as before. In the middle of a copy: `killed_in_a_copy`.
 //! Specification: docs/hello.md; fifo(7), pipe(7); /proc/postern/objects.
 
 use super::leaks::leaves_nothing;

@@ -1,5 +1,5 @@
-//! Postern's shell as somebody at a terminal uses it: editing, jobs, the keys that interrupt and stop. A program plays the user over
-//! a pseudo-terminal. Specification: sh(1) of POSIX, "Job control"; docs/testing.md.
+//! Postern's shell as somebody at a terminal uses it: editing, jobs, the keys that interrupt and stop. A program plays the user
+//! over a pseudo-terminal. Specification: sh(1) of POSIX, "Job control"; docs/testing.md.
 
 use crate::check::{Failure, Outcome, expect, expect_eq, failed, skip};
 use crate::probe;

@@ -1,7 +1,8 @@
 //! Mappings under test. See `sys` for the rules.
 //!
-//! The raw calls are used, for libc's wrappers round addresses and check lengths themselves. A `Mapping` is an address range obtained from mmap. Parts of it may have been unmapped or protected since: touching those
-//! raises the signal that the test is about, which is defined behaviour of the machine and not of Rust's memory.
+//! The raw calls are used, for libc's wrappers round addresses and check lengths themselves. A `Mapping` is an address range
+//! obtained from mmap. Parts of it may have been unmapped or protected since: touching those raises the signal that the test is
+//! about, which is defined behaviour of the machine and not of Rust's memory.
 
 use super::{Sys, checked, counted};
 use std::sync::atomic::AtomicU32;

@@ -8,8 +8,8 @@ pub struct Observation<const PARTS: usize> {
     pub cost: f64,
 }
 
-/// The cost of each part for which the squares of what is left unexplained come to the least. None if the wholes do not tell the parts
-/// apart.
+/// The cost of each part for which the squares of what is left unexplained come to the least. None if the wholes do not tell the
+/// parts apart.
 pub fn costs<const PARTS: usize>(observations: &[Observation<PARTS>]) -> Option<[f64; PARTS]> {
     // The normal equations: (AᵀA) x = Aᵀb, each row with its right-hand side.
     let mut rows = [([0.0; PARTS], 0.0); PARTS];

@@ -1,6 +1,6 @@
 //! What a transfer is made of. Seed 000, section 6.3, explains one by two terms, the way into the kernel and the copy; here as many
-//! figures are fitted by four, with what each leaves unexplained, and the seed's two beside them. And where a round trip through shared
-//! memory becomes cheaper than one through the pipe. On the pipe, and on /dev/hello where it is.
+//! figures are fitted by four, with what each leaves unexplained, and the seed's two beside them. And where a round trip through
+//! shared memory becomes cheaper than one through the pipe. On the pipe, and on /dev/hello where it is.
 
 use super::Print;
 use super::figures::Figures;

@@ -1,4 +1,5 @@
-//! A module's parameters, by /sys. What is changed is put back when the change is dropped, also when a signal is to end the program.
+//! A module's parameters, by /sys. What is changed is put back when the change is dropped, also when a signal is to end the
+//! program.
 
 use std::fs;
 use std::io;

@@ -62,7 +62,8 @@ pub unsafe fn call5(number: c_long, arguments: [usize; 5]) -> isize {
     #[cfg(target_arch = "aarch64")]
     // SAFETY: the kernel preserves every register but x0; the effects are the caller's promise.
     unsafe {
-        asm!("svc 0", in("x8") number, inlateout("x0") a => result, in("x1") b, in("x2") c, in("x3") d, in("x4") e, options(nostack));
+        asm!("svc 0", in("x8") number, inlateout("x0") a => result, in("x1") b, in("x2") c, in("x3") d, in("x4") e,
+            options(nostack));
     }
     #[cfg(target_arch = "x86_64")]
     // SAFETY: the kernel preserves every register but rax, rcx and r11; the effects are the caller's promise.

@@ -1,10 +1,10 @@
 //! Every pointer argument of every call, given addresses that it cannot use: EFAULT, and nothing has changed.
 //!
 //! Owns the mechanism; the tables lie in `transfer`, `names`, `processes`, `identity`, `waiting`, `terminals` and `sockets`, one
-//! line of meaning each; `complete` knows that no argument is missing. A case is tried with a null pointer (where that has no meaning of its own), an address where nothing is mapped, a kernel address,
-//! memory without access, read-only memory for what the kernel writes, and a range that begins well and runs into a hole. Where
-//! Linux reports the part that went well instead of EFAULT, so may the system under test. Specification: the ERRORS
-//! sections of section 2, and Linux itself.
+//! line of meaning each; `complete` knows that no argument is missing. A case is tried with a null pointer (where that has no
+//! meaning of its own), an address where nothing is mapped, a kernel address, memory without access, read-only memory for what
+//! the kernel writes, and a range that begins well and runs into a hole. Where Linux reports the part that went well instead of
+//! EFAULT, so may the system under test. Specification: the ERRORS sections of section 2, and Linux itself.
 
 mod complete;
 mod identity;

@@ -4,9 +4,10 @@
 //! The table was made by a search of the kernel's source for every line that puts a task to sleep: `sched::park`, and the
 //! waits of a wait queue and of a poller; and for every file that lends its wait queues to the loop that makes attempts block
 //! (`fn wait_queue`). A file of the kernel × the tests of its lines: `source.rs`, which repeats the search whenever
-//! the tests of the host run, and fails for a line that is not in the table. Two kinds of sleep are not here, since nothing can hold
-//! a task in them until it has been seen: a mutex of the kernel's, whose holder never waits for an event (`locks_and_threads.rs` kills at
-//! moments of no choice instead), and exec's wait for the other threads, all of which end as soon as they are told.
+//! the tests of the host run, and fails for a line that is not in the table. Two kinds of sleep are not here, since nothing can
+//! hold a task in them until it has been seen: a mutex of the kernel's, whose holder never waits for an event
+//! (`locks_and_threads.rs` kills at moments of no choice instead), and exec's wait for the other threads, all of which end as
+//! soon as they are told.
 //!
 //! That a child sleeps is what its state in `/proc/PID/stat` says; the one call it makes is the only one that it can sleep in.
 //! The counts are Postern's (/proc/postern/objects); elsewhere the tests are run without them.
