@@ -1,9 +1,11 @@
-//! `make check`'s own half: the direction of the kernel's imports, the places of its unsafe code, the page of system calls.
+//! `make check`'s own half: the direction of the kernel's imports, the places of its unsafe code, the length of comments, the
+//! page of system calls.
 //!
-//! Owns the walk over the files and the report; `source` reads one file, `rules` holds what is allowed, `system_calls` makes
-//! the page. Arguments: `--renew` writes that page where it would be refused; the repository's root, if it is another one.
-//! Exit status 1 when anything is broken, with one `file:line: what` a line. Specification: docs/design.
+//! Owns the walk over the files and the report; `source` reads one file, `rules` holds what is allowed, `comments` measures,
+//! `system_calls` makes the page. Arguments: `--renew` writes that page where it would be refused; the repository's root, if it
+//! is another one. Exit status 1 when anything is broken, with one `file:line: what` a line. Specification: docs/design.
 
+mod comments;
 mod rules;
 mod source;
 mod system_calls;
@@ -38,7 +40,7 @@ fn run() -> Result<ExitCode> {
     let mut ledger = Ledger::new();
     let in_kernel =
         check(&root.join("kernel"), &mut ledger)?.into_iter().map(|complaint| format!("kernel/{complaint}"));
-    let complaints: Vec<String> = in_kernel.chain(check_page(&root, outdated)?).collect();
+    let complaints: Vec<String> = in_kernel.chain(check_comments(&root)?).chain(check_page(&root, outdated)?).collect();
     for complaint in &complaints {
         eprintln!("{complaint}");
     }
@@ -46,6 +48,23 @@ fn run() -> Result<ExitCode> {
     println!("unsafe ledger: {}", entries.join(", "));
     println!("check: {} broken rules", complaints.len());
     Ok(if complaints.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The complaints about comments that are too long, in all that is written in Rust and assembly.
+fn check_comments(root: &Path) -> Result<Vec<String>> {
+    let mut complaints = Vec::new();
+    for folder in ["abi", "kernel", "tools", "user"] {
+        for entry in WalkDir::new(root.join(folder)).sort_by_file_name() {
+            let entry = entry?;
+            if entry.path().extension().is_none_or(|extension| extension != "rs" && extension != "s") {
+                continue;
+            }
+            let file = entry.path().strip_prefix(root)?.display();
+            let text = fs::read_to_string(entry.path()).with_context(|| file.to_string())?;
+            complaints.extend(comments::too_long(&text).map(|line| format!("{file}:{line}: the comment is too long")));
+        }
+    }
+    Ok(complaints)
 }
 
 /// What to do about a page that does not say what the table does.
@@ -152,6 +171,19 @@ mod tests {
     fn core_must_forbid_unsafe_code_itself() {
         let files = [("core/src/lib.rs", "//! Rules.\n#![no_std]")];
         assert_eq!(complaints(&files), ["core/src/lib.rs:1: lacks #![forbid(unsafe_code)]"]);
+    }
+
+    #[test]
+    fn a_long_comment_is_named_wherever_it_is() {
+        let root = tempfile::tempdir().unwrap();
+        let files = ["abi/src/lib.rs", "kernel/src/boot.s", "tools/check/src/main.rs", "user/init/src/main.rs"];
+        for file in files {
+            let path = root.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, format!("\n// {:x<132}", "")).unwrap();
+        }
+        let expected = files.map(|file| format!("{file}:2: the comment is too long"));
+        assert_eq!(check_comments(root.path()).unwrap(), expected);
     }
 
     #[test]
