@@ -7,8 +7,8 @@ use crate::sys::timer::{
 };
 use crate::sys::{process, signal};
 use libc::{
-    CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID, EAGAIN, EINVAL, ITIMER_PROF, ITIMER_VIRTUAL, RLIMIT_CPU,
-    SIGKILL, SIGPROF, SIGUSR1, SIGVTALRM, SIGXCPU,
+    CLOCK_MONOTONIC, CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID, EAGAIN, EINVAL, ITIMER_PROF, ITIMER_VIRTUAL,
+    RLIMIT_CPU, SIGKILL, SIGPROF, SIGUSR1, SIGVTALRM, SIGXCPU,
 };
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -41,7 +41,8 @@ fn work(time: Duration) -> Outcome {
     Ok(())
 }
 
-/// What Linux counts for these timers and limits are ticks, and whose they are is a guess: the signal may be early by some.
+/// What Linux counts for these timers and limits are ticks, charged whole to whom they interrupt: the signal may be early by
+/// some, and on a machine where others run too by any part of the CPU time. Time that passes is a bound there.
 fn expect_nearly(used: Duration, wanted: Duration) -> Outcome {
     const TICKS: Duration = Duration::from_millis(20);
     let early = wanted.saturating_sub(used);
@@ -61,11 +62,10 @@ fn work_until_caught(signal: i32, times: u32) -> Result<Duration, Failure> {
 fn itimer_prof_and_virtual_raise_their_signals_after_cpu_time() -> Outcome {
     for (timer, number) in [(ITIMER_PROF, SIGPROF), (ITIMER_VIRTUAL, SIGVTALRM)] {
         signal::count(number, 0)?;
-        let start = clock_gettime(CLOCK_PROCESS_CPUTIME_ID)?;
+        let start = clock_gettime(CLOCK_MONOTONIC)?;
         setitimer(timer, Setting::once(WORK))?;
         work_until_caught(number, 1)?;
-        let used = clock_gettime(CLOCK_PROCESS_CPUTIME_ID)? - start;
-        expect_nearly(used, WORK)?;
+        expect_nearly(clock_gettime(CLOCK_MONOTONIC)? - start, WORK)?;
         expect_eq(signal::last_code(), libc::SI_KERNEL, "si_code")?;
         expect_eq(getitimer(timer)?, Setting::default(), "what is left")?;
     }
@@ -187,11 +187,11 @@ fn a_sleep_on_the_clock_of_the_thread_itself_gives_einval() -> Outcome {
 
 fn rlimit_cpu_sends_sigxcpu_at_the_soft_limit_and_raises_that() -> Outcome {
     process::spawn(|| {
+        let start = clock_gettime(CLOCK_MONOTONIC)?;
         signal::count(SIGXCPU, 0)?;
         process::set_soft_limit(RLIMIT_CPU, 1)?;
         work_until_caught(SIGXCPU, 1)?;
-        let used = clock_gettime(CLOCK_PROCESS_CPUTIME_ID)?;
-        expect_nearly(used, Duration::from_secs(1))?;
+        expect_nearly(clock_gettime(CLOCK_MONOTONIC)? - start, Duration::from_secs(1))?;
         expect_eq(process::getrlimit(RLIMIT_CPU)?.rlim_cur, 2, "the soft limit")
     })?
     .expect_success()
@@ -210,10 +210,10 @@ fn a_child_inherits_rlimit_cpu_and_starts_at_zero() -> Outcome {
     process::spawn(|| {
         process::set_soft_limit(RLIMIT_CPU, 1)?;
         work(Duration::from_millis(600))?;
-        let start = clock_gettime(libc::CLOCK_MONOTONIC)?;
+        let start = clock_gettime(CLOCK_MONOTONIC)?;
         let child = process::spawn(|| work(Duration::from_secs(1000)))?;
         expect_eq(child.wait()?.signalled(), Some(SIGXCPU), "the signal that ended the child")?;
-        let lived = clock_gettime(libc::CLOCK_MONOTONIC)? - start;
+        let lived = clock_gettime(CLOCK_MONOTONIC)? - start;
         expect(lived >= Duration::from_millis(950), &format!("it lived {lived:?}, a second of its own"))
     })?
     .expect_success()
