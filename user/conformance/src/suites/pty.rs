@@ -227,9 +227,11 @@ fn blocked_reader_hears_of_the_closed_master() -> Outcome {
     reader.expect_success()
 }
 
+/// No terminal holds so many bytes.
+const ENDLESS: usize = 1 << 20;
+
 /// Writes, without waiting, until nothing more goes in for a while; how much did.
 fn fill(side: i32) -> Result<usize, Failure> {
-    const ENDLESS: usize = 1 << 20;
     fd::set_status_flag(side, O_NONBLOCK)?;
     let mut total = 0;
     while total < ENDLESS {
@@ -257,9 +259,10 @@ fn full_terminal_holds_the_master_back() -> Outcome {
 fn full_master_holds_programs_back() -> Outcome {
     let pair = Pair::raw()?;
     let total = fill(terminal::open_peer(pair.master, O_RDWR | O_NOCTTY)?)?;
-    let writer = process::spawn(|| expect_eq(fd::write(pair.terminal, &[b'y'; 2000])?, 2000, "bytes written"))?;
+    // More than there can be room for, though Linux may still have made some.
+    let writer = process::spawn(|| expect_eq(fd::write(pair.terminal, &[b'y'; ENDLESS])?, ENDLESS, "bytes written"))?;
     writer.wait_until_asleep()?;
-    let got = read_bytes(pair.master, total + 2000)?;
+    let got = read_bytes(pair.master, total + ENDLESS)?;
     expect(got[total..].iter().all(|byte| *byte == b'y'), "what waited comes last")?;
     writer.expect_success()
 }
