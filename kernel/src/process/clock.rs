@@ -6,7 +6,7 @@
 use super::{current, tree, vdso};
 use crate::arch::timer::now_ns;
 use crate::sched::cpu_clock::{self, Watcher};
-use crate::sched::{self, alarm, switch};
+use crate::sched::{self, alarm};
 use crate::sync::{WaitError, WaitQueue};
 use crate::time;
 use alloc::sync::{Arc, Weak};
@@ -31,19 +31,11 @@ pub fn read_ns(clock: Clock) -> Result<u64> {
     match clock {
         Clock::Realtime(_) => Ok(time::realtime_ns()),
         Clock::Monotonic(_) => Ok(now_ns()),
-        Clock::ProcessCpu(None) => Ok(process_run_ns()),
-        Clock::ThreadCpu(None) => Ok(switch::current_run_ns()),
-        Clock::ProcessCpu(Some(pid)) if pid == current().process().pid() => Ok(process_run_ns()),
+        Clock::ProcessCpu(None) => Ok(current().process().run_ns()),
+        Clock::ThreadCpu(None) => Ok(sched::current().run_ns()),
         Clock::ProcessCpu(Some(pid)) => tree::find(pid).map(|process| process.run_ns()).ok_or(Errno::EINVAL),
-        Clock::ThreadCpu(Some(tid)) if tid == current().tid() => Ok(switch::current_run_ns()),
         Clock::ThreadCpu(Some(tid)) => tree::find_thread(tid).map(|task| task.run_ns()).ok_or(Errno::EINVAL),
     }
-}
-
-/// CPU time of the caller's process up to now, in nanoseconds. Of threads that run on other CPUs, up to their last switch.
-pub fn process_run_ns() -> u64 {
-    let since_switch = switch::current_run_ns() - sched::current().run_ns();
-    current().process().run_ns() + since_switch
 }
 
 /// Sets the real-time clock, in nanoseconds since 1970.

@@ -72,11 +72,12 @@ pub fn exit_thread(status: i32) -> ! {
     release_user_state();
     let process = current().process().clone();
     let tid = current().tid();
-    process.dead_threads_ns.fetch_add(sched::switch::current_run_ns(), Ordering::Relaxed);
     let (me, is_last, status) = {
         let mut tree = tree::lock();
         let announced = tree.remove_thread(tid);
         let mut threads = process.threads.lock();
+        // With the lock held, so that nobody who adds up counts it twice or not at all.
+        process.dead_threads_ns.fetch_add(sched::current().run_ns(), Ordering::Relaxed);
         let me = (announced, threads.tasks.remove(&current()));
         (me, threads.tasks.is_empty(), threads.ending.unwrap_or(status))
     };

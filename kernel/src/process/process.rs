@@ -227,9 +227,10 @@ impl Process {
         self.actions.lock().clone()
     }
 
-    /// CPU time used by its threads, dead ones included.
+    /// CPU time used by its threads up to now, dead ones included. Never less than was said before.
     pub fn run_ns(&self) -> u64 {
-        let living: u64 = self.threads.lock().tasks.iter().map(|task| task.run_ns()).sum();
+        let threads = self.threads.lock();
+        let living: u64 = threads.tasks.iter().map(|task| task.run_ns()).sum();
         living + self.dead_threads_ns.load(Ordering::Relaxed)
     }
 

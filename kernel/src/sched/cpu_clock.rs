@@ -1,14 +1,11 @@
-//! Watching CPU time: while somebody does, a tick settles what the tasks that run have used, and tells who watches.
+//! Watching CPU time: while somebody does, a tick tells who watches to look. Without watchers there is no tick.
 //!
-//! Without watchers there is no tick. What a task on another CPU has used is known as of the last tick.
 //! Owns who watches. Lock: CPU_WATCHERS; watchers are called in interrupt context, without a lock. Never sleeps.
 //! Specification: setitimer(2), clock_nanosleep(2), getrlimit(2), RLIMIT_CPU; run_posix_cpu_timers of Linux.
 
 use super::audience::{Audience, Membership};
 use super::timer::{self, Expire};
-use super::{run_queue, switch};
 use crate::arch::timer::now_ns;
-use crate::arch::{cpu, gic};
 use crate::sync::rank;
 use alloc::sync::{Arc, Weak};
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -42,9 +39,6 @@ struct Tick;
 
 impl Expire for Tick {
     fn on_expiry(&self, _: u64) -> Option<u64> {
-        switch::settle_account();
-        let others = run_queue::online() & !(1 << cpu::index());
-        (0..cpu::MAX_CPUS).filter(|index| others >> index & 1 != 0).for_each(gic::send_reschedule);
         WATCHERS.tell(Watcher::on_tick);
         if WATCHERS.is_empty() {
             TICKING.store(false, Ordering::SeqCst);
@@ -53,18 +47,5 @@ impl Expire for Tick {
             }
         }
         Some(now_ns() + TICK_NS)
-    }
-}
-
-/// Brings the CPU time of the current task up to now.
-pub fn settle() {
-    switch::settle_account();
-}
-
-/// Another CPU may want to know what the current task has used (interprocessor interrupt).
-pub(super) fn on_request() {
-    // Relaxed: a request that finds no tick was about something else.
-    if TICKING.load(Ordering::Relaxed) {
-        switch::settle_account();
     }
 }

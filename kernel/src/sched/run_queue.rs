@@ -13,7 +13,6 @@
 //!
 //! Lock: RUN_QUEUE, one a CPU. Called with interrupts masked, also from interrupt handlers.
 
-use super::cpu_clock;
 use super::switch::current;
 use super::task::{Task, TaskLink, Work};
 use super::timer;
@@ -356,7 +355,6 @@ pub(super) fn on_time_given_up() {
 
 /// Another CPU sent a task or asked to look at the current one's work (interprocessor interrupt).
 pub fn on_reschedule_request() {
-    cpu_clock::on_request();
     if has_ready() {
         begin_slice(&current());
     }

@@ -110,21 +110,13 @@ unsafe impl Send for Local {}
 
 static LOCAL: PerCpu<Local> = PerCpu::new([const { Local { previous: None, idle: None } }; MAX_CPUS]);
 
-/// What a CPU has done between tasks. Written by that CPU alone: Relaxed.
-struct Account {
-    /// When it last went from one task to another.
-    switched_ticks: AtomicU64,
-    /// How often it has.
-    switches: AtomicU64,
-}
-
-static ACCOUNTS: PerCpu<Account> =
-    PerCpu::new([const { Account { switched_ticks: AtomicU64::new(0), switches: AtomicU64::new(0) } }; MAX_CPUS]);
+/// How often each CPU has gone from one task to another. Written by that CPU alone: Relaxed.
+static SWITCHES: PerCpu<AtomicU64> = PerCpu::new([const { AtomicU64::new(0) }; MAX_CPUS]);
 
 /// How often CPUs have gone from one task to another.
 pub fn count() -> u64 {
     let mut sum = 0;
-    ACCOUNTS.for_each(|_, account| sum += account.switches.load(Ordering::Relaxed));
+    SWITCHES.for_each(|_, switches| sum += switches.load(Ordering::Relaxed));
     sum
 }
 
@@ -242,7 +234,7 @@ pub fn switch_away(how: Leaving) {
     // Before the address space is activated, whose fence this needs (`Requests`).
     to.set_last_cpu(cpu::index());
     exchange_user_state(from, to);
-    account(from);
+    account(from, to);
     cpu::set_current(next.as_ptr().cast());
     let save = from.private.0.get();
     // SAFETY: this CPU owns `from`'s private part until finish_switch.
@@ -269,30 +261,11 @@ fn exchange_user_state(from: &Task, to: &Task) {
     to.activate_address_space();
 }
 
-fn account(from: &Task) {
+fn account(from: &Task, to: &Task) {
+    SWITCHES.with(|switches| switches.store(switches.load(Ordering::Relaxed) + 1, Ordering::Relaxed));
     let now = crate::arch::timer::ticks_unordered();
-    let since = ACCOUNTS.with(|account| {
-        account.switches.store(account.switches.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-        let since = account.switched_ticks.load(Ordering::Relaxed);
-        account.switched_ticks.store(now, Ordering::Relaxed);
-        since
-    });
-    from.add_run_ticks(now.wrapping_sub(since));
-}
-
-/// Adds what the current task has used since it was switched to, or since this was last done, to its CPU time.
-pub(super) fn settle_account() {
-    let now = crate::arch::timer::ticks_unordered();
-    // Relaxed: this CPU alone writes it.
-    let since = ACCOUNTS.with(|account| account.switched_ticks.swap(now, Ordering::Relaxed));
-    current().add_run_ticks(now.wrapping_sub(since));
-}
-
-/// CPU time of the current task up to now, in nanoseconds.
-pub fn current_run_ns() -> u64 {
-    let since = ACCOUNTS.with(|account| account.switched_ticks.load(Ordering::Relaxed));
-    let now = crate::arch::timer::ticks_unordered();
-    crate::arch::timer::ns_of_ticks(now.wrapping_sub(since)) + current().run_ns()
+    from.run_time.end(now);
+    to.run_time.begin(now);
 }
 
 /// Does for the task that left what could not be done while its stack was in use.

@@ -18,7 +18,7 @@ use core::ptr::NonNull;
 use core::sync::atomic::{AtomicI32, AtomicPtr, AtomicU8, AtomicU16, AtomicU64, Ordering};
 use intrusive_collections::{LinkedListAtomicLink, intrusive_adapter};
 use postern_core::errno::Result;
-use postern_sync::{ParkState, Requests};
+use postern_sync::{ParkState, Requests, RunTime};
 
 bitflags::bitflags! {
     /// What a task must look at before it returns to user mode.
@@ -38,12 +38,12 @@ pub struct Task {
     park_state: ParkState,
     requests: Requests,
     assigned: SpinLock<Assigned>,
-    // Relaxed, these five: values that stand for themselves. A new affinity is followed by a request, which carries it.
+    // Relaxed, these four: values that stand for themselves. A new affinity is followed by a request, which carries it.
     activity: AtomicU8,
     /// What the scheduler goes by.
     affinity: AtomicU64,
     nice: AtomicI32,
-    run_ticks: AtomicU64,
+    pub(super) run_time: RunTime,
     credit: AtomicU16,
     pub(super) user_half: bool,
     address_space: SpinLock<Option<Arc<AddressSpace>>>,
@@ -139,7 +139,7 @@ impl Task {
             activity: AtomicU8::new(Activity::Running as u8),
             affinity: AtomicU64::new(EVERY_CPU),
             nice: AtomicI32::new(0),
-            run_ticks: AtomicU64::new(0),
+            run_time: RunTime::new(),
             credit: AtomicU16::new(0),
             user_half: thread.is_some(),
             space_pointer: AtomicPtr::new(pointer_of(address_space.as_ref())),
@@ -280,14 +280,9 @@ impl Task {
         true
     }
 
-    /// CPU time used up to the last switch.
+    /// CPU time used, up to now if it runs, wherever that is. Never less than was said before.
     pub fn run_ns(&self) -> u64 {
-        timer::ns_of_ticks(self.run_ticks.load(Ordering::Relaxed))
-    }
-
-    pub(super) fn add_run_ticks(&self, ticks: u64) {
-        // Only the CPU running the task writes: a plain add.
-        self.run_ticks.store(self.run_ticks.load(Ordering::Relaxed) + ticks, Ordering::Relaxed);
+        timer::ns_of_ticks(self.run_time.used(timer::ticks_in_order))
     }
 
     /// The thread of a process that this task is. Panics for a kernel task.

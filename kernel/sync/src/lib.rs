@@ -17,6 +17,7 @@
 //! | [`HandOff`] | never | the task that goes next on a CPU, before its run queue |
 //! | [`IdleCpus`], [`ReadyCount`] | never | no CPU waits for work while work waits for a CPU |
 //! | [`Requests`] | never | what a task must look at before it returns to user mode |
+//! | [`RunTime`] | never | for how long a task has run, also while it does |
 //! | [`References`], [`Uses`] | never | who is the last, and frees; whether nobody is left, so that it can be taken away |
 //! | [`SetOnce`] | never | a value set once, and read without a lock |
 //! | [`Changes`] | never | whether there is news since the last look |
@@ -53,6 +54,7 @@ mod presence;
 mod rank;
 mod references;
 mod requests;
+mod run_time;
 mod set_once;
 mod spin_lock;
 mod wait;
@@ -69,6 +71,7 @@ pub use presence::Presence;
 pub use rank::{HeldLocks, Rank};
 pub use references::{References, Uses};
 pub use requests::Requests;
+pub use run_time::RunTime;
 pub use set_once::SetOnce;
 #[cfg(not(loom))]
 pub use spin_lock::Relax;

@@ -1,5 +1,5 @@
-//! Model checks of the protocols between CPUs: address space identifiers, handing a CPU on, idling, requests to tasks. As
-//! `models.rs`:
+//! Model checks of the protocols between CPUs: address space identifiers, handing a CPU on, idling, requests to tasks, the time
+//! that those have used. As `models.rs`:
 //! `RUSTFLAGS="--cfg loom" cargo test -p postern-sync --release --test cpu_models`
 //!
 //! A lost interrupt shows as loom's report of a deadlock.
@@ -13,11 +13,11 @@ mod machine;
 mod model;
 
 use loom::sync::Arc;
-use loom::sync::atomic::{AtomicU32, Ordering, fence};
+use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 use loom::thread;
 use machine::{Interrupt, Machine, System};
 use model::{Scheduled, Unprotected, explore};
-use postern_sync::{HandOff, IdleCpus, Platform, ReadyCount, Requests, Sleep};
+use postern_sync::{HandOff, IdleCpus, Platform, ReadyCount, Requests, RunTime, Sleep};
 
 /// Spaces by number, and the generations of a machine with three identifiers: 1, 2, 3.
 const X: usize = 0;
@@ -314,5 +314,92 @@ fn what_is_handed_off_is_taken_once_and_as_it_was_put() {
         taken.extend(thief.join().unwrap());
         taken.sort_unstable();
         assert_eq!(taken, [1, 2]);
+    });
+}
+
+/// A task, and the clock that all CPUs share: a tick whenever somebody looks.
+struct Timed {
+    time: RunTime,
+    clock: AtomicU64,
+}
+
+impl Timed {
+    fn new() -> Arc<Self> {
+        Arc::new(Self { time: RunTime::new(), clock: AtomicU64::new(1) })
+    }
+
+    fn now(&self) -> u64 {
+        // AcqRel: who looks at the clock later sees what came before an earlier look.
+        self.clock.fetch_add(1, Ordering::AcqRel)
+    }
+
+    fn used(&self) -> u64 {
+        self.time.used(|| self.now())
+    }
+
+    /// Runs, as one CPU has it: the clocks of its beginning, and of after its end.
+    fn run(&self) -> (u64, u64) {
+        let began = self.now();
+        self.time.begin(began);
+        self.time.end(self.now());
+        (began, self.now())
+    }
+}
+
+#[test]
+fn the_time_of_a_task_goes_back_for_nobody_who_asks() {
+    explore(3, || {
+        let task = Timed::new();
+        let heard = Arc::new(AtomicU64::new(0));
+        let asker = thread::spawn({
+            let (task, heard) = (task.clone(), heard.clone());
+            move || heard.store(task.used(), Ordering::Release)
+        });
+        let runner = thread::spawn({
+            let task = task.clone();
+            move || {
+                task.run();
+                task.run();
+            }
+        });
+        let heard = heard.load(Ordering::Acquire);
+        let first = task.used();
+        assert!(first >= heard);
+        runner.join().unwrap();
+        asker.join().unwrap();
+        assert!(task.used() >= first);
+    });
+}
+
+#[test]
+fn no_more_than_a_run_and_its_end_took_is_told() {
+    explore(4, || {
+        let task = Timed::new();
+        let asker = thread::spawn({
+            let task = task.clone();
+            move || task.used()
+        });
+        let (began, over) = task.run();
+        let told = asker.join().unwrap();
+        assert!(told <= over - began, "{told} of {}", over - began);
+    });
+}
+
+#[test]
+fn a_task_that_runs_is_told_to_have_run_until_now() {
+    explore(4, || {
+        let task = Timed::new();
+        let began = task.now();
+        task.time.begin(began);
+        let asker = thread::spawn({
+            let task = task.clone();
+            move || {
+                let before = task.now();
+                (before, task.used())
+            }
+        });
+        let (before, told) = asker.join().unwrap();
+        assert!(told > before - began);
+        task.time.end(task.now());
     });
 }

@@ -5,7 +5,7 @@
 
 use super::{SignalInfo, send_to_process};
 use crate::process::limits::{INFINITY, Limit, Resource};
-use crate::process::{Process, clock, current};
+use crate::process::{Process, current};
 use crate::sched::cpu_clock::{self, TICK_NS, Watcher, Watching};
 use alloc::sync::{Arc, Weak};
 use postern_core::cpu_limit::{Verdict, judge};
@@ -50,15 +50,17 @@ fn setting(timer: &IntervalTimer, now_ns: u64) -> Setting {
 
 /// getitimer(2) for a timer of CPU time.
 pub fn get(which: CpuTimer) -> Setting {
-    let now_ns = clock::process_run_ns();
-    setting(&current().process().signals.cpu_timers.lock().timers[which as usize], now_ns)
+    let thread = current();
+    let process = thread.process();
+    let now_ns = process.run_ns();
+    setting(&process.signals.cpu_timers.lock().timers[which as usize], now_ns)
 }
 
 /// setitimer(2) for a timer of CPU time: what it was.
 pub fn set(which: CpuTimer, new: Setting) -> Setting {
-    let now_ns = clock::process_run_ns();
     let thread = current();
     let process = thread.process();
+    let now_ns = process.run_ns();
     let mut cpu_timers = process.signals.cpu_timers.lock();
     let timer = &mut cpu_timers.timers[which as usize];
     let old = setting(timer, now_ns);

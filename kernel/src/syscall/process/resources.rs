@@ -9,7 +9,7 @@ use crate::arch::timer::now_ns;
 use crate::mm::user::UserPtr;
 use crate::process::limits::{Limit, Resource};
 use crate::process::signal::cpu_timers;
-use crate::process::{self, Credentials, Process, clock};
+use crate::process::{self, Credentials, Process};
 use crate::sched;
 use crate::syscall::time::Timeval;
 use alloc::sync::Arc;
@@ -47,8 +47,8 @@ pub fn getrusage(who: i32, to: UserPtr<ResourceUsage>) -> Result<usize> {
     const THREAD: i32 = abi::RUSAGE_THREAD.cast_signed();
     let resident = sched::current().with_address_space(|space| space.resident_pages() * PAGE_SIZE).unwrap_or(0);
     let usage = match who {
-        SELF => ResourceUsage::new(clock::process_run_ns(), resident),
-        THREAD => ResourceUsage::new(sched::switch::current_run_ns(), resident),
+        SELF => ResourceUsage::new(process::current().process().run_ns(), resident),
+        THREAD => ResourceUsage::new(sched::current().run_ns(), resident),
         abi::RUSAGE_CHILDREN => ResourceUsage::new(process::current().process().children_ns(), 0),
         _ => return Err(Errno::EINVAL),
     };
@@ -62,8 +62,9 @@ const NS_PER_CLOCK_TICK: u64 = 10_000_000;
 /// times(2): user and system time of the caller, and of its children; returns the time since boot. All in ticks.
 pub fn times(to: UserPtr<[u64; 4]>) -> Result<usize> {
     let ticks = |ns: u64| ns / NS_PER_CLOCK_TICK;
-    let children_ns = process::current().process().children_ns();
-    to.write_if_some(&[ticks(clock::process_run_ns()), 0, ticks(children_ns), 0])?;
+    let thread = process::current();
+    let process = thread.process();
+    to.write_if_some(&[ticks(process.run_ns()), 0, ticks(process.children_ns()), 0])?;
     usize::try_from(ticks(now_ns())).map_err(|_| Errno::EOVERFLOW)
 }
 

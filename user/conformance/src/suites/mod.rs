@@ -11,6 +11,7 @@ mod cancellation;
 mod cgroup;
 mod cgroup_pids;
 mod cpu_time;
+mod cpu_time_of_others;
 mod crowds_of_processes;
 mod crowds_of_threads;
 mod directories;
@@ -179,6 +180,7 @@ pub static ALL: &[Suite] = &[
     Suite { name: "time", tests: time::tests },
     Suite { name: "posix_timers", tests: posix_timers::tests },
     Suite { name: "cpu_time", tests: cpu_time::tests },
+    Suite { name: "cpu_time_of_others", tests: cpu_time_of_others::tests },
     Suite { name: "timerfd", tests: timerfd::tests },
     Suite { name: "sched", tests: sched::tests },
     Suite { name: "identity", tests: identity::tests },
