@@ -8,6 +8,7 @@
 mod check;
 mod counts;
 mod harness;
+mod patience;
 mod probe;
 mod scratch;
 mod suites;

@@ -2,6 +2,7 @@
 //! controllers", "Threads".
 
 use crate::check::{Failure, Outcome, expect, expect_eq, expect_errno, failed};
+use crate::patience::expect_soon;
 use crate::sys::cgroup::{self, Group};
 use crate::sys::fd::{self, Pipe};
 use crate::sys::{Sys, path, process, ready};
@@ -124,11 +125,8 @@ fn exec_by_a_thread_leaves_one_charge() -> Outcome {
             _ => Err(failed("the thread ended otherwise than by exec")),
         }
     })?;
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(5);
-    while !cgroup::read(&format!("/proc/{}/cmdline", child.pid))?.contains("await") {
-        expect(std::time::Instant::now() < deadline, "the new program runs within five seconds")?;
-        std::thread::yield_now();
-    }
+    let runs = || Ok(cgroup::read(&format!("/proc/{}/cmdline", child.pid))?.contains("await"));
+    expect_soon(runs, "the new program runs")?;
     expect_eq(group.number("pids.current")?, 1, "pids.current of a process with one thread")?;
     child.kill_and_wait()?;
     expect_eq(group.number("pids.current")?, 0, "pids.current after wait")

@@ -2,6 +2,7 @@
 //! over a pseudo-terminal. Specification: sh(1) of POSIX, "Job control"; docs/testing.md.
 
 use crate::check::{Failure, Outcome, expect, expect_eq, failed, skip};
+use crate::patience::expect_soon;
 use crate::probe;
 use crate::sys::process::{self, Child};
 use crate::sys::terminal::{self, Pair};
@@ -107,16 +108,13 @@ impl Shell {
     }
 
     fn until_foreground(&self, is_wanted: impl Fn(i32) -> bool) -> Result<i32, Failure> {
-        let deadline = Instant::now() + PATIENCE;
-        while Instant::now() < deadline {
-            let group = terminal::foreground(self.pair.master)?;
-            if is_wanted(group) {
-                return Ok(group);
-            }
-            // Nothing tells of a change; the pause only keeps the bounded wait from burning the processor.
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        Err(failed("the foreground group does not change"))
+        let mut group = 0;
+        let changes = || {
+            group = terminal::foreground(self.pair.master)?;
+            Ok(is_wanted(group))
+        };
+        expect_soon(changes, "the foreground group changes")?;
+        Ok(group)
     }
 
     /// Whether `jobs` says this of a job.
@@ -198,10 +196,7 @@ fn background_job_that_reads_is_stopped() -> Outcome {
     shell.type_in("cat &\r")?;
     shell.until(PROMPT)?;
     // The job comes to its read some time; then it is stopped, and the shell says so before a prompt.
-    let deadline = Instant::now() + PATIENCE;
-    while !shell.lists("Stopped")? {
-        expect(Instant::now() < deadline, "the job is stopped")?;
-    }
+    expect_soon(|| shell.lists("Stopped"), "the job is stopped")?;
     shell.type_in("fg\r")?;
     shell.until_foreground(|now| now != shell.child.pid)?;
     shell.type_in("thr''ough\r")?;
@@ -239,12 +234,8 @@ fn closed_terminal_ends_the_shell_and_its_job() -> Outcome {
     fd::close(shell.pair.master)?;
     let status = shell.child.wait()?;
     expect(status.exited() != Some(0), "the shell does not end well")?;
-    let deadline = Instant::now() + PATIENCE;
-    while process::kill(group, 0).is_ok() && process::state_of(group).is_ok_and(|state| state != 'Z') {
-        expect(Instant::now() < deadline, "the job ends, too")?;
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    Ok(())
+    let is_over = || process::kill(group, 0).is_err() || process::state_of(group).is_ok_and(|state| state == 'Z');
+    expect_soon(|| Ok(is_over()), "the job ends, too")
 }
 
 fn command_sees_the_window_size() -> Outcome {

@@ -2,6 +2,7 @@
 //! Specification: termios(3), ioctl_tty(2); where they are silent, n_tty.c of Linux.
 
 use crate::check::{Outcome, expect, expect_eq, expect_errno};
+use crate::patience::expect_soon;
 use crate::sys::terminal::{self, Pair, expect_silence, read_bytes};
 use crate::sys::{fd, process, ready};
 use libc::{
@@ -403,11 +404,8 @@ fn stop_key_holds_output_until_the_start_key() -> Outcome {
     let pair = Pair::silent()?;
     pair.type_in("\x13")?;
     let mut held = [ready::wanting(pair.terminal, POLLOUT)];
-    let deadline = Instant::now() + Duration::from_secs(5);
     // The key is on its way.
-    while ready::poll(&mut held, 0)? == 1 && Instant::now() < deadline {
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    expect_soon(|| Ok(ready::poll(&mut held, 0)? == 0), "there is no room for output")?;
     let writer = process::spawn(|| expect_eq(fd::write(pair.terminal, b"on")?, 2, "bytes written"))?;
     writer.wait_until_asleep()?;
     expect_silence(pair.master)?;
@@ -594,10 +592,7 @@ fn non_blocking_read_has_no_minimum() -> Outcome {
     let side = terminal::open_peer(pair.master, libc::O_RDWR | libc::O_NOCTTY | O_NONBLOCK)?;
     expect_errno(fd::read(side, &mut [0; 8]), EAGAIN)?;
     pair.type_in("ab")?;
-    let deadline = Instant::now() + Duration::from_secs(5);
-    while fd::fionread(side)? < 2 && Instant::now() < deadline {
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    expect_soon(|| Ok(fd::fionread(side)? >= 2), "both bytes arrive")?;
     expect_eq(fd::read(side, &mut [0; 8])?, 2, "bytes read")
 }
 

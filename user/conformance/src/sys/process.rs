@@ -3,9 +3,9 @@
 use super::{Sys, c_string, checked, zeroed};
 use crate::check::{Failure, Outcome, expect_eq, failed, skip};
 use crate::harness;
+use crate::patience::{comes_true, expect_soon};
 use std::ffi::CString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::{Duration, Instant};
 
 /// What wait4 says of a child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,63 +119,47 @@ impl Child {
         expect_eq(self.wait()?.signalled(), Some(libc::SIGKILL), "the signal that ended the child")
     }
 
-    /// Waits, at most five seconds, until /proc shows the child asleep.
+    /// Waits, at most ten seconds, until /proc shows the child asleep.
     pub fn wait_until_asleep(self) -> Outcome {
         wait_for_state(self.pid, 'S')
     }
 }
 
-/// Waits, at most five seconds, until `/proc/PID/stat` shows `state`.
+/// Waits, at most ten seconds, until `/proc/PID/stat` shows `state`.
 #[track_caller]
 pub fn wait_for_state(pid: i32, state: char) -> Outcome {
-    let deadline = Instant::now() + Duration::from_secs(5);
-    loop {
-        let now = state_of(pid)?;
-        if now == state {
-            return Ok(());
-        }
-        if Instant::now() > deadline {
-            return Err(failed(format!("process {pid} is in state {now}, not {state}, after five seconds")));
-        }
-        // /proc offers nothing to wait on; the pause only keeps the bounded wait from burning the processor.
-        std::thread::sleep(Duration::from_millis(1));
+    let mut now = None;
+    let is_there = comes_true(|| {
+        let now = now.insert(state_of(pid)?);
+        Ok(*now == state)
+    })?;
+    if is_there {
+        Ok(())
+    } else {
+        Err(failed(format!("process {pid} is in state {now:?}, and not {state}, for too long")))
     }
 }
 
 /// Waits, at most ten seconds, until `count` threads of `pid`, which are all of them, are asleep.
 #[track_caller]
 pub fn wait_until_threads_are_asleep(pid: i32, count: usize) -> Outcome {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    loop {
-        let mut states = String::new();
+    let mut states = String::new();
+    let are_asleep = comes_true(|| {
+        states.clear();
         for entry in std::fs::read_dir(format!("/proc/{pid}/task"))? {
             // One that has ended since is not asleep.
             let line = std::fs::read_to_string(entry?.path().join("stat")).unwrap_or_default();
             states.extend(after_name(&line).and_then(|text| text.chars().next()));
         }
-        if states.len() == count && states.chars().all(|state| "SD".contains(state)) {
-            return Ok(());
-        }
-        if Instant::now() > deadline {
-            return Err(failed(format!("of {count} threads to be asleep, the states are {states}")));
-        }
-        // As above.
-        std::thread::sleep(Duration::from_millis(1));
-    }
+        Ok(states.len() == count && states.chars().all(|state| "SD".contains(state)))
+    })?;
+    if are_asleep { Ok(()) } else { Err(failed(format!("of {count} threads to be asleep, the states are {states}"))) }
 }
 
-/// Waits, at most five seconds, until somebody has waited for `pid`, of whom this process is not the parent.
+/// Waits, at most ten seconds, until somebody has waited for `pid`, of whom this process is not the parent.
 #[track_caller]
 pub fn wait_until_gone(pid: i32) -> Outcome {
-    let deadline = Instant::now() + Duration::from_secs(5);
-    while kill(pid, 0).is_ok() {
-        if Instant::now() > deadline {
-            return Err(failed(format!("process {pid} is still there after five seconds")));
-        }
-        // As above.
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    Ok(())
+    expect_soon(|| Ok(kill(pid, 0).is_err()), "the process is gone")
 }
 
 /// The caller gets `signal` when its parent ends.
@@ -200,8 +184,15 @@ pub fn is_child_subreaper() -> Sys<bool> {
 
 /// The state letter in `/proc/PID/stat`.
 pub fn state_of(pid: i32) -> Result<char, Failure> {
-    let line = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    after_name(&line).and_then(|text| text.chars().next()).ok_or_else(|| failed("/proc/PID/stat has no state letter"))
+    state_in(&pid.to_string())
+}
+
+/// The state letter in the `stat` of a process or a thread, whose directory below /proc is `place`.
+pub fn state_in(place: &str) -> Result<char, Failure> {
+    let line = std::fs::read_to_string(format!("/proc/{place}/stat"))?;
+    after_name(&line)
+        .and_then(|text| text.chars().next())
+        .ok_or_else(|| failed(format!("{place}/stat has no state letter")))
 }
 
 /// What follows the second field of `/proc/PID/stat`, which is the name in parentheses and may itself hold parentheses.

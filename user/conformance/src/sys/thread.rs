@@ -6,9 +6,9 @@
 
 use super::{Sys, SysError, fd, process};
 use crate::check::{Failure, Outcome, failed};
+use crate::patience::expect_soon;
 use std::ffi::{c_int, c_void};
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 /// PTHREAD_CANCEL_ENABLE and its kin, which the bindings lack; both C libraries number them so.
 pub const CANCEL_ENABLE: c_int = 0;
@@ -109,16 +109,16 @@ impl Thread {
         Ok(if value.addr() == usize::MAX { End::Cancelled } else { End::Returned(value.addr()) })
     }
 
-    /// Waits, at most five seconds, until /proc shows the thread asleep.
+    /// Waits, at most ten seconds, until /proc shows the thread asleep.
     #[track_caller]
     pub fn wait_until_asleep(self) -> Outcome {
-        wait_until(|| Ok(state_of(self.id)? == 'S'), "the thread sleeps")
+        expect_soon(|| Ok(process::state_in(&format!("self/task/{}", self.id))? == 'S'), "the thread sleeps")
     }
 
-    /// Waits, at most five seconds, until the kernel knows the thread no more, of which nobody else is told.
+    /// Waits, at most ten seconds, until the kernel knows the thread no more, of which nobody else is told.
     #[track_caller]
     pub fn wait_until_gone(self) -> Outcome {
-        wait_until(|| Ok(!Path::new(&format!("/proc/self/task/{}", self.id)).exists()), "the thread has gone")
+        expect_soon(|| Ok(!Path::new(&format!("/proc/self/task/{}", self.id)).exists()), "the thread has gone")
     }
 }
 
@@ -134,27 +134,6 @@ fn handle_of(handle: usize) -> libc::pthread_t {
 pub fn own() -> libc::pthread_t {
     // SAFETY: cannot fail.
     unsafe { libc::pthread_self() }
-}
-
-/// The state letter of a thread of this process.
-fn state_of(thread: i32) -> Result<char, Failure> {
-    let line = std::fs::read_to_string(format!("/proc/self/task/{thread}/stat"))?;
-    let after = line.rsplit_once(") ").and_then(|(_, after)| after.chars().next());
-    after.ok_or_else(|| failed("a thread's stat has no state letter"))
-}
-
-/// Waits, at most five seconds, until `holds` of what offers nothing to wait on.
-#[track_caller]
-fn wait_until(holds: impl Fn() -> Result<bool, Failure>, sentence: &str) -> Outcome {
-    let deadline = Instant::now() + Duration::from_secs(5);
-    while !holds()? {
-        if Instant::now() > deadline {
-            return Err(failed(format!("expected within five seconds: {sentence}")));
-        }
-        // The pause only keeps the bounded wait from burning the processor.
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    Ok(())
 }
 
 /// `pthread_setcancelstate` of the calling thread.
