@@ -7,7 +7,7 @@ use crate::sys::attack::mkfifo;
 use crate::sys::fd::{self, Pipe};
 use crate::sys::memory::{self, PAGE};
 use crate::sys::splice::{splice, tee, vmsplice};
-use crate::sys::{path, process, ready, socket};
+use crate::sys::{Sys, path, process, ready, socket};
 use libc::{ENXIO, EPIPE, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY, POLLERR, POLLHUP, POLLIN, POLLOUT, SIGKILL};
 
 places! {
@@ -92,7 +92,7 @@ fn writers_that_take_turns_at_a_full_pipe() -> Outcome {
     fill(pipe.write)?;
     let mut writers = Vec::new();
     for _ in 0..WRITERS {
-        writers.push(asleep_in(&[], || -> crate::sys::Sys<()> {
+        writers.push(asleep_in(&[], || -> Sys<()> {
             loop {
                 fd::write(pipe.write, &[7; 65_536])?;
             }
@@ -160,26 +160,31 @@ fn write_to_a_full_fifo() -> Outcome {
     without(&name)
 }
 
-/// An empty pipe and a full one, and how many bytes are in that.
-fn empty_and_full() -> Result<(Pipe, Pipe, usize), Failure> {
-    let (empty, full) = (Pipe::anonymous(0)?, Pipe::anonymous(0)?);
-    let count = fill(full.write)?;
-    Ok((empty, full, count))
-}
+/// splice or tee: the descriptors of two pipes, bytes, flags.
+type Transfer = fn(i32, i32, usize, u32) -> Sys<usize>;
 
-fn splice_from_an_empty_pipe() -> Outcome {
+fn from_an_empty_pipe(transfer: Transfer) -> Outcome {
     let (from, to) = (Pipe::anonymous(0)?, Pipe::anonymous(0)?);
-    killed_in(&[from.read, to.write], || splice(from.read, to.write, 100, 0))?;
+    killed_in(&[from.read, to.write], || transfer(from.read, to.write, 100, 0))?;
     expect_broken(from.write)?;
     expect_rest(to.read, 0)
 }
 
-fn splice_to_a_full_pipe() -> Outcome {
-    let (from, to, count) = empty_and_full()?;
+fn to_a_full_pipe(transfer: Transfer) -> Outcome {
+    let (from, to) = (Pipe::anonymous(0)?, Pipe::anonymous(0)?);
+    let count = fill(to.write)?;
     fd::write(from.write, b"stays")?;
-    killed_in(&[from.write, to.write], || splice(from.read, to.write, 100, 0))?;
+    killed_in(&[from.write, to.write], || transfer(from.read, to.write, 100, 0))?;
     expect_rest(to.read, count)?;
     expect_rest(from.read, 5)
+}
+
+fn splice_from_an_empty_pipe() -> Outcome {
+    from_an_empty_pipe(splice)
+}
+
+fn splice_to_a_full_pipe() -> Outcome {
+    to_a_full_pipe(splice)
 }
 
 fn splice_to_a_full_socket() -> Outcome {
@@ -193,18 +198,11 @@ fn splice_to_a_full_socket() -> Outcome {
 }
 
 fn tee_of_an_empty_pipe() -> Outcome {
-    let (from, to) = (Pipe::anonymous(0)?, Pipe::anonymous(0)?);
-    killed_in(&[from.read, to.write], || tee(from.read, to.write, 100, 0))?;
-    expect_broken(from.write)?;
-    expect_rest(to.read, 0)
+    from_an_empty_pipe(tee)
 }
 
 fn tee_to_a_full_pipe() -> Outcome {
-    let (from, to, count) = empty_and_full()?;
-    fd::write(from.write, b"stays")?;
-    killed_in(&[from.write, to.write], || tee(from.read, to.write, 100, 0))?;
-    expect_rest(to.read, count)?;
-    expect_rest(from.read, 5)
+    to_a_full_pipe(tee)
 }
 
 fn vmsplice_to_a_full_pipe() -> Outcome {
