@@ -2,7 +2,7 @@
 //! pthread_exit(3), pthread_detach(3), pthread_key_create(3p), sigwait(3).
 
 use crate::check::{Failure, Outcome, expect, expect_eq, failed};
-use crate::sys::thread::{End, Thread, done};
+use crate::sys::thread::{End, EndKey, Thread, done};
 use crate::sys::{Sys, fd, memory, process, signal, time};
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicI32, AtomicU32, AtomicUsize, Ordering};
@@ -212,22 +212,10 @@ fn a_hundred_threads_in_turn_leave_nothing() -> Outcome {
     expect_eq(std::fs::read_dir("/proc/self/task")?.count(), 1, "the threads there are")
 }
 
-extern "C" fn count_up(counter: *mut c_void) {
-    // SAFETY: the key's value is the address of a counter that stays for ever.
-    let counter = unsafe { &*counter.cast::<AtomicU32>() };
-    counter.fetch_add(1, Ordering::SeqCst);
-}
-
 fn destructors_of_thread_data_run_at_the_end() -> Outcome {
     static ENDED: AtomicU32 = AtomicU32::new(0);
-    let mut key = 0;
-    // SAFETY: room for the key.
-    done("pthread_key_create", unsafe { libc::pthread_key_create(&raw mut key, Some(count_up)) })?;
-    let set_and_end = |key: &libc::pthread_key_t| {
-        // SAFETY: a key that was created.
-        usize::from(unsafe { libc::pthread_setspecific(*key, (&raw const ENDED).cast()) } == 0)
-    };
-    let key = Box::leak(Box::new(key));
+    let set_and_end = |key: &EndKey| usize::from(key.set(&ENDED).is_ok());
+    let key = Box::leak(Box::new(EndKey::new()?));
     for turn in 1..=10 {
         expect_eq(Thread::start(set_and_end, key)?.join()?, End::Returned(1), "the thread's value")?;
         expect_eq(ENDED.load(Ordering::SeqCst), turn, "how often the destructor ran")?;

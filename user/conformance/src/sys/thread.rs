@@ -9,6 +9,7 @@ use crate::check::{Failure, Outcome, failed};
 use crate::patience::expect_soon;
 use std::ffi::{c_int, c_void};
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// PTHREAD_CANCEL_ENABLE and its kin, which the bindings lack; both C libraries number them so.
 pub const CANCEL_ENABLE: c_int = 0;
@@ -120,6 +121,32 @@ impl Thread {
     pub fn wait_until_gone(self) -> Outcome {
         expect_soon(|| Ok(!Path::new(&format!("/proc/self/task/{}", self.id)).exists()), "the thread has gone")
     }
+}
+
+/// A key of data that each thread has for itself, and whose destructor counts.
+#[derive(Clone, Copy, Debug)]
+pub struct EndKey(libc::pthread_key_t);
+
+impl EndKey {
+    /// `pthread_key_create`.
+    pub fn new() -> Sys<Self> {
+        let mut key = 0;
+        // SAFETY: room for the key.
+        done("pthread_key_create", unsafe { libc::pthread_key_create(&raw mut key, Some(count_up)) })?;
+        Ok(Self(key))
+    }
+
+    /// `pthread_setspecific` in the calling thread: its end will be counted in `counter`.
+    pub fn set(self, counter: &'static AtomicU32) -> Sys<()> {
+        // SAFETY: a key that was created.
+        done("pthread_setspecific", unsafe { libc::pthread_setspecific(self.0, (&raw const *counter).cast()) })
+    }
+}
+
+extern "C" fn count_up(counter: *mut c_void) {
+    // SAFETY: what `EndKey::set` took stays for ever.
+    let counter = unsafe { &*counter.cast::<AtomicU32>() };
+    counter.fetch_add(1, Ordering::SeqCst);
 }
 
 /// A handle as the bindings have it: a number in one C library, a pointer in the other.

@@ -6,10 +6,9 @@ mod points;
 
 use crate::check::{Outcome, expect, expect_eq};
 use crate::harness::Test;
-use crate::sys::thread::{self, End, Thread};
+use crate::sys::thread::{self, End, EndKey, Thread};
 use crate::sys::{fd, signal};
 use points::{Block, POINTS, Place, place, read_one};
-use std::ffi::c_void;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 mod others {
@@ -138,26 +137,13 @@ fn asynchronous_cancellation_ends_a_loop() -> Outcome {
     expect_eq(thread.join()?, End::Cancelled, "how the thread ended")
 }
 
-extern "C" fn count_up(counter: *mut c_void) {
-    // SAFETY: the key's value is the address of a counter that stays for ever.
-    let counter = unsafe { &*counter.cast::<AtomicU32>() };
-    counter.fetch_add(1, Ordering::SeqCst);
-}
-
 fn cancelled_thread_runs_destructors_of_its_data() -> Outcome {
     static DESTROYED: AtomicU32 = AtomicU32::new(0);
     /// A key, and a pipe to block in.
-    struct Data(libc::pthread_key_t, &'static fd::Pipe);
-    let mut key = 0;
-    // SAFETY: room for the key.
-    thread::done("pthread_key_create", unsafe { libc::pthread_key_create(&raw mut key, Some(count_up)) })?;
+    struct Data(EndKey, &'static fd::Pipe);
     let thread = Thread::start(
-        |data: &Data| {
-            // SAFETY: a key that was created.
-            let set = unsafe { libc::pthread_setspecific(data.0, (&raw const DESTROYED).cast()) };
-            if set != 0 { CAME_BACK } else { read_one(data.1) }
-        },
-        Box::leak(Box::new(Data(key, pipe()?))),
+        |data: &Data| if data.0.set(&DESTROYED).is_ok() { read_one(data.1) } else { CAME_BACK },
+        Box::leak(Box::new(Data(EndKey::new()?, pipe()?))),
     )?;
     thread.wait_until_asleep()?;
     thread.cancel()?;
