@@ -1,6 +1,6 @@
 # Thin names for the project's commands; what they do is in tools/, qemu.sh and Cargo's own files.
 .DEFAULT_GOAL := help
-.PHONY: help setup packages image release-binaries guest-binaries programs run checked-run run-tests-kernel linux checked-linux test bench checked-bench debug checked-debug check clean
+.PHONY: help setup packages image host-binaries release-binaries guest-binaries foreign-binaries test-kernel programs test-images run checked-run run-tests-kernel linux checked-linux test bench checked-bench debug checked-debug check clean
 SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
@@ -34,25 +34,39 @@ setup: ## Install QEMU and both targets' standard library (once; quick when done
 packages: setup ## Fetch what the tests take from Debian: Linux, busybox and a C compiler for arm64 (once; quick when done)
 	@tools/test-packages
 
+# A kernel is linked by one CPU: it is begun first, and the others compile the rest meanwhile.
+TOGETHER = --jobs=$(shell nproc)
+BINARIES := release-binaries guest-binaries host-binaries
+
 image: setup ## Build target/postern/Image and target/postern/initramfs.cpio
-	@cargo build --package image --package coreutils
-	@$(MAKE) $(FIRST_BUILD) release-binaries guest-binaries
+	@$(MAKE) $(if $(wildcard $(KERNEL_ELF)),,$(TOGETHER)) $(BINARIES)
 	@cargo run --quiet --package image -- kernel '$(KERNEL_ELF)' $(OUT)/Image
 	@tools/make-initramfs $(OUT)/initramfs.cpio '$(BUILD)/$(GUEST_TARGET)' $(EXTRA)
 
-# A kernel is linked by one CPU. The first time it takes long enough to have the others compile the programs meanwhile.
-FIRST_BUILD = $(if $(wildcard $(KERNEL_ELF)),,--jobs=2)
+host-binaries:
+	+@cargo build --package image --package coreutils
 
 release-binaries:
-	@cargo build --release --package postern --target $(KERNEL_TARGET)
-	@cargo build --release --package ipcbench --target $(GUEST_TARGET)
+	+@cargo build --release --package postern --target $(KERNEL_TARGET)
+	+@cargo build --release --package ipcbench --target $(GUEST_TARGET)
 
 guest-binaries:
-	@cargo build --profile programs $(PROGRAMS:%=--package %) --target $(GUEST_TARGET)
+	+@cargo build --profile programs $(PROGRAMS:%=--package %) --target $(GUEST_TARGET)
 
-programs: image packages ## Build target/postern/programs.cpio, of programs that were not written for Postern
-	@cargo build --profile programs --target $(GUEST_TARGET) --package tokio-tour
+foreign-binaries: guest-binaries
+	+@cargo build --profile programs --target $(GUEST_TARGET) --package tokio-tour
+
+# After what is built in the same folder, for which cargo would wait.
+test-kernel: host-binaries
+	+@cargo test --no-run --package postern --target $(KERNEL_TARGET)
+
+programs: image packages foreign-binaries ## Build target/postern/programs.cpio, of programs that were not written for Postern
 	@tools/make-programs $(OUT)/programs.cpio '$(BUILD)/$(GUEST_TARGET)/programs'
+
+# What the tests boot.
+test-images: setup
+	@$(MAKE) $(TOGETHER) $(BINARIES) packages foreign-binaries test-kernel
+	@$(MAKE) programs
 
 # Before anything is built: a slip should not cost minutes.
 checked-run:

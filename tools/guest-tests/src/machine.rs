@@ -5,8 +5,8 @@
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -52,7 +52,7 @@ impl Boot {
     /// # Panics
     /// If `qemu.sh` cannot be run.
     pub fn start(self) -> Console {
-        build();
+        Built::Everything.ensure();
         let mut command = Command::new("./qemu.sh");
         command.current_dir(root()).args(["--initrd", "target/postern/programs.cpio", "--timeout", TIMEOUT_S]);
         command.args(["--smp", &self.cpus.to_string()]);
@@ -146,15 +146,38 @@ impl Drop for Console {
     }
 }
 
-fn root() -> PathBuf {
+/// The project's root.
+pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// Builds what is booted, once for all tests of this process.
-fn build() {
-    static BUILT: OnceLock<()> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let status = Command::new("make").arg("programs").current_dir(root()).stdin(Stdio::null()).status();
-        assert!(status.expect("make").success(), "make programs");
-    });
+/// What is built before it can be booted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Built {
+    /// The kernel and its initramfs.
+    Image,
+    /// Both, the kernel of the in-kernel tests, the initramfs of unmodified programs, and Linux.
+    Everything,
+}
+
+impl Built {
+    /// Builds it, if no test of this process has yet.
+    ///
+    /// # Panics
+    /// If it cannot be built; why is in what `make` printed.
+    pub fn ensure(self) {
+        // Held while make runs: who needs the same waits for it.
+        static MOST: Mutex<Option<Built>> = Mutex::new(None);
+        let mut most = MOST.lock().unwrap_or_else(PoisonError::into_inner);
+        if *most >= Some(self) {
+            return;
+        }
+        let target = match self {
+            Self::Image => "image",
+            Self::Everything => "test-images",
+        };
+        let status = Command::new("make").arg(target).current_dir(root()).stdin(Stdio::null()).status();
+        assert!(status.expect("make").success(), "make {target}");
+        *most = Some(self);
+    }
 }

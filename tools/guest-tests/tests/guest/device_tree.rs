@@ -1,9 +1,9 @@
 //! Boots the kernel with device trees that QEMU did not make for this boot: its own of an earlier one, which it then edits,
 //! leaving NOP tokens; and wrong ones, which must be named in a message and end with the status of a boot that failed.
 //!
-//! It needs the image that `make image` builds, and builds it first, as the suites in `guest.rs` do.
+//! It needs the image that `make image` builds, and builds it first.
 
-use std::path::{Path, PathBuf};
+use guest_tests::machine::{Built, root};
 use std::process::{Command, Output, Stdio};
 
 /// What QEMU exits with if the kernel cannot boot.
@@ -11,10 +11,6 @@ const CANNOT_BOOT: i32 = 102;
 /// The GIC's two regions in QEMU's tree, two cells each for address and size.
 const GIC_REG: [u64; 4] = [0x800_0000, 0x1_0000, 0x80a_0000, 0xf6_0000];
 const UART_REG: [u64; 2] = [0x900_0000, 0x1000];
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
 
 fn bytes_of(cells: &[u64]) -> Vec<u8> {
     cells.iter().flat_map(|cell| cell.to_be_bytes()).collect()
@@ -66,11 +62,9 @@ fn assert_refused(name: &str, tree: &[u8], message: &str) {
     assert_eq!(status, CANNOT_BOOT, "{name}:\n{output}");
 }
 
-/// One test: each boot may use every CPU of this machine.
 #[test]
 fn trees_boot_or_are_refused_by_name() {
-    let built = Command::new("make").arg("image").current_dir(root()).stdin(Stdio::null()).status();
-    assert!(built.expect("make").success());
+    Built::Image.ensure();
     for cpus in ["1", "4"] {
         let (status, output) = boot("own", cpus, &own_tree(cpus));
         assert!(output.contains(&format!("on {cpus} CPU(s)")) && output.contains("booted"), "{output}");

@@ -2,14 +2,14 @@
 //!
 //! The verdict is the exit status of the inner cargo. It builds beside the outer one's artefacts, under other names.
 
-use std::path::Path;
+use guest_tests::machine::root;
 use std::process::Command;
 
 fn every_interleaving_passes(package: &str, tests: &str) {
     let status = Command::new("cargo")
         .args(["test", "--quiet", "--release", "--package", package, "--test", tests])
         .env("RUSTFLAGS", "--cfg loom")
-        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))
+        .current_dir(root())
         .status()
         .expect("cargo starts");
     assert!(status.success(), "{status}");
