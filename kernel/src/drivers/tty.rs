@@ -19,6 +19,7 @@ pub use port::{Notice, Port};
 
 use crate::fs::file::{FileOps, Io, Readiness};
 use crate::mm::user::{Sink, Source};
+use crate::process::Credentials;
 use crate::sync::{Mutex, SpinGuard, SpinLock, WaitQueue, rank};
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
@@ -58,6 +59,8 @@ struct Line {
     flushes: u32,
     /// How often it was hung up; wraps.
     hang_ups: u32,
+    /// Only the privileged may open it once more (TIOCEXCL).
+    is_exclusive: bool,
     /// The port is not to be read until there is room.
     input_paused: bool,
     last_input_ns: u64,
@@ -79,6 +82,7 @@ impl Terminal {
             ownership: Ownership::default(),
             flushes: 0,
             hang_ups: 0,
+            is_exclusive: false,
             input_paused: false,
             last_input_ns: 0,
             pause: Pause::default(),
@@ -95,14 +99,26 @@ impl Terminal {
     }
 
     /// Opens it, until it is hung up.
-    pub fn open(self: &Arc<Self>) -> Arc<dyn FileOps> {
-        let hang_ups = HangUps::After(self.lock().hang_ups);
-        Arc::new(TerminalFile::new(self.clone(), hang_ups))
+    ///
+    /// # Errors
+    /// EBUSY: for the privileged only (TIOCEXCL).
+    pub fn open(self: &Arc<Self>, by: &Credentials) -> Result<Arc<dyn FileOps>> {
+        let hang_ups = HangUps::After(self.check_opening(by)?.hang_ups);
+        Ok(Arc::new(TerminalFile::new(self.clone(), hang_ups)))
     }
 
     /// Opens it as /dev/console, which a hang-up does not concern.
-    pub fn open_as_console(self: &Arc<Self>) -> Arc<dyn FileOps> {
-        Arc::new(TerminalFile::new(self.clone(), HangUps::Ignored))
+    ///
+    /// # Errors
+    /// As [`Terminal::open`].
+    pub fn open_as_console(self: &Arc<Self>, by: &Credentials) -> Result<Arc<dyn FileOps>> {
+        drop(self.check_opening(by)?);
+        Ok(Arc::new(TerminalFile::new(self.clone(), HangUps::Ignored)))
+    }
+
+    fn check_opening(&self, by: &Credentials) -> Result<SpinGuard<'_, Line>> {
+        let line = self.lock();
+        if line.is_exclusive && !by.is_privileged() { Err(Errno::EBUSY) } else { Ok(line) }
     }
 
     fn lock(&self) -> SpinGuard<'_, Line> {

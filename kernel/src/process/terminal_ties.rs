@@ -1,11 +1,11 @@
-//! What a process keeps of the terminal of its session, which itself knows whose it is.
+//! What a process keeps of its controlling terminal: the number of the time when that became one, which the terminal knows too.
 //!
 //! Owns who finds terminals, too, for procfs. Values in atomics, without a lock. Never sleeps.
 //! Specification: ioctl_tty(2) `TIOCNOTTY`, proc_pid_stat(5) `tty_nr`; tty_jobctrl.c of Linux.
 
 use super::Process;
 use crate::fs::attributes::DeviceNumber;
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use postern_core::tid_allocator::Tid;
 use spin::Once;
 
@@ -21,25 +21,25 @@ pub fn set_terminal_finder(finder: Finder) {
 
 /// The ties of one process. Relaxed, both: they stand for themselves.
 pub(super) struct TerminalTies {
-    /// The session's terminal is not its own any more.
-    gave_up: AtomicBool,
+    /// The number of that time; 0 for none, which is no terminal's.
+    tied_by: AtomicU64,
     /// The group that was in the foreground when the leader's terminal was hung up; 0 for none.
     left_foreground: AtomicU32,
 }
 
 impl TerminalTies {
     pub const fn new() -> Self {
-        Self { gave_up: AtomicBool::new(false), left_foreground: AtomicU32::new(0) }
+        Self { tied_by: AtomicU64::new(0), left_foreground: AtomicU32::new(0) }
     }
 
-    /// As a child has them.
+    /// As a child has them: those of its parent at the fork.
     pub fn inherit(&self, parent: &Self) {
-        self.gave_up.store(parent.gave_up.load(Ordering::Relaxed), Ordering::Relaxed);
+        self.tied_by.store(parent.tied_by.load(Ordering::Relaxed), Ordering::Relaxed);
     }
 
     /// As the leader of a new session has them.
     pub fn begin_session(&self) {
-        self.gave_up.store(false, Ordering::Relaxed);
+        self.tied_by.store(0, Ordering::Relaxed);
         self.left_foreground.store(0, Ordering::Relaxed);
     }
 }
@@ -52,12 +52,17 @@ impl Process {
 
     /// It has no controlling terminal from now on, nor have its children to come; the rest of the session keeps it.
     pub fn give_up_terminal(&self) {
-        self.ties.gave_up.store(true, Ordering::Relaxed);
+        self.tie_to_terminal(0);
     }
 
-    /// Whether it did so in this session.
-    pub fn gave_up_terminal(&self) -> bool {
-        self.ties.gave_up.load(Ordering::Relaxed)
+    /// Its controlling terminal is the one that became such at the time of this number, for itself and its children to come.
+    pub fn tie_to_terminal(&self, time: u64) {
+        self.ties.tied_by.store(time, Ordering::Relaxed);
+    }
+
+    /// The number of that time; 0 for none.
+    pub fn tied_to_terminal_by(&self) -> u64 {
+        self.ties.tied_by.load(Ordering::Relaxed)
     }
 
     /// The terminal of the session it leads was hung up, with this group in the foreground; or it has a new one, with 0.

@@ -74,11 +74,11 @@ impl CharDriver for Alternates {
         "/dev/tty"
     }
 
-    fn open(&self, minor: u32, _: &OpenContext<'_>) -> Result<Arc<dyn FileOps>> {
+    fn open(&self, minor: u32, context: &OpenContext<'_>) -> Result<Arc<dyn FileOps>> {
         match minor {
-            TTY => Ok(job_control::of_caller()?.open()),
+            TTY => job_control::of_caller()?.open(context.credentials),
             // It never becomes a controlling terminal by being opened.
-            CONSOLE => Ok(console().ok_or(Errno::ENXIO)?.open_as_console()),
+            CONSOLE => console().ok_or(Errno::ENXIO)?.open_as_console(context.credentials),
             _ => Err(Errno::ENXIO),
         }
     }
@@ -93,7 +93,7 @@ impl CharDriver for Serial {
 
     fn open(&self, _: u32, context: &OpenContext<'_>) -> Result<Arc<dyn FileOps>> {
         let terminal = console().ok_or(Errno::ENXIO)?;
-        let file = terminal.open();
+        let file = terminal.open(context.credentials)?;
         terminal.adopt_by_opening(context);
         Ok(file)
     }

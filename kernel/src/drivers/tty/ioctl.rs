@@ -1,7 +1,7 @@
 //! ioctl(2) on a terminal.
 //!
 //! Owns nothing. Locks: TTY_LINE, never over a user copy, which may sleep. Specification: ioctl_tty(2), termios(3).
-//! Not done: modem lines, exclusive mode, the settings of System V (TCGETA).
+//! Not done: modem lines, the settings of System V (TCGETA).
 
 use super::job_control::{Access, Claim};
 use super::{Notice, Terminal};
@@ -55,6 +55,9 @@ pub(super) fn ioctl(terminal: &Terminal, side: Side, request: u32, argument: usi
         command::TIOCSETD if UserPtr::<i32>::new(argument).read()? != 0 => return Err(Errno::EINVAL),
         command::TIOCSETD => {}
         command::TIOCGETD => UserPtr::new(argument).write(&0_u32)?,
+        command::TIOCEXCL => terminal.lock().is_exclusive = true,
+        command::TIOCNXCL => terminal.lock().is_exclusive = false,
+        command::TIOCGEXCL => UserPtr::new(argument).write(&u32::from(terminal.is_exclusive()))?,
         command::TIOCVHANGUP => terminal.hang_up_by_caller()?,
         _ => return session_ioctl(terminal, side, request, argument),
     }
@@ -128,6 +131,10 @@ impl Terminal {
     /// Bytes that can be read.
     fn available(&self) -> usize {
         self.lock().discipline.available()
+    }
+
+    fn is_exclusive(&self) -> bool {
+        self.lock().is_exclusive
     }
 
     fn termios(&self) -> Termios {

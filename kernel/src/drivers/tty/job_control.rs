@@ -1,6 +1,7 @@
 //! Whose a terminal is: the session it controls, the group in its foreground, what others get.
 //!
-//! Owns nothing of its own; the state is in the terminal, under TTY_LINE, which is never held while signals are sent.
+//! Owns the numbers of the times when terminals became controlling ones; the state is in the terminal, under TTY_LINE, which is
+//! never held while signals are sent.
 //! Never sleeps. Specification: POSIX.1-2024 chapter 11.1; setsid(2), tcsetpgrp(3); tty_jobctrl.c of Linux.
 
 use super::{Terminal, devices};
@@ -11,6 +12,7 @@ use crate::fs::flags::{AccessMode, OpenFlags};
 use crate::process::signal::{self, SignalInfo};
 use crate::process::{self, Process};
 use alloc::sync::Arc;
+use core::sync::atomic::{AtomicU64, Ordering};
 use postern_core::errno::{Errno, Result};
 use postern_core::signal_set::Signal;
 use postern_core::termios::LocalFlags;
@@ -23,7 +25,12 @@ pub(super) struct Ownership {
     pub session: Tid,
     /// The process group that may read, and that keys send signals to.
     pub foreground: Tid,
+    /// The number of the time when it became so. Processes that were forked from then on have it too, and nobody else.
+    since: u64,
 }
+
+/// The next such number. Relaxed: it only tells them apart.
+static NEXT_TIME: AtomicU64 = AtomicU64::new(1);
 
 /// What somebody does to a terminal.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -60,8 +67,8 @@ impl Terminal {
 
     /// Whether it is the controlling terminal of the caller.
     pub(super) fn is_controlling(&self, caller: &Process) -> bool {
-        let session = self.ownership().session;
-        session != 0 && session == caller.session() && !caller.gave_up_terminal()
+        let since = self.ownership().since;
+        since != 0 && since == caller.tied_to_terminal_by()
     }
 
     /// Checks that the caller is not in the background, as far as that matters.
@@ -92,7 +99,8 @@ impl Terminal {
         Err(Errno::ERESTARTSYS)
     }
 
-    /// Makes it the controlling terminal of the caller's session (TIOCSCTTY, and opening it).
+    /// Makes it the controlling terminal of the caller's session, that is, of the caller and its children to come (TIOCSCTTY,
+    /// and opening it). Other members of the session stay without, as on Linux.
     ///
     /// # Errors
     /// EPERM: the caller leads no session or has a terminal, or this one is another session's.
@@ -108,8 +116,10 @@ impl Terminal {
         if line.ownership.session != 0 && claim == Claim::IfFree {
             return Err(Errno::EPERM);
         }
-        line.ownership = Ownership { session: caller.session(), foreground: caller.group() };
+        let since = NEXT_TIME.fetch_add(1, Ordering::Relaxed);
+        line.ownership = Ownership { session: caller.session(), foreground: caller.group(), since };
         drop(line);
+        caller.tie_to_terminal(since);
         caller.leave_terminal(0);
         Ok(())
     }
@@ -162,7 +172,7 @@ impl Terminal {
 
     /// Hangs it up: SIGHUP and SIGCONT to the session's leader; when that ends, to the group that is in the foreground now.
     pub(super) fn hang_up(&self) {
-        let Ownership { session, foreground } = self.cut_off();
+        let Ownership { session, foreground, .. } = self.cut_off();
         let leader = if session == 0 { None } else { process::tree::find(session) };
         if let Some(leader) = leader {
             leader.leave_terminal(foreground);

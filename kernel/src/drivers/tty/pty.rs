@@ -98,7 +98,7 @@ impl CharDriver for Slaves {
     fn open(&self, minor: u32, context: &OpenContext<'_>) -> Result<Arc<dyn FileOps>> {
         let Pair { terminal, link } = PAIRS.lock().get(&minor).cloned().ok_or(Errno::EIO)?;
         link.check_opening()?;
-        let file = terminal.open();
+        let file = terminal.open(context.credentials)?;
         // A master that is closed between the two is seen here, or cuts the file off.
         link.check_opening()?;
         terminal.adopt_by_opening(context);

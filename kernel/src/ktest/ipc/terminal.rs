@@ -52,7 +52,7 @@ fn shown() -> Vec<u8> {
 fn new() -> (Arc<Terminal>, Arc<OpenFile>) {
     PAUSED.store(false, Ordering::SeqCst);
     let terminal = Terminal::try_new(Arc::new(Screen)).unwrap();
-    let file = open(terminal.open());
+    let file = open(terminal.open(&Credentials::root()).unwrap());
     (terminal, file)
 }
 
@@ -171,7 +171,7 @@ pub fn output() {
 
 pub fn hang_up() {
     let (terminal, file) = new();
-    let console = open(terminal.open_as_console());
+    let console = open(terminal.open_as_console(&Credentials::root()).unwrap());
     let reader = file.clone();
     let tasks = start(vec![Box::new(move || assert_eq!(read(&reader, 100).unwrap(), b""))]);
     until_somebody_waits(&file, Direction::Read);
@@ -180,6 +180,6 @@ pub fn hang_up() {
     assert_eq!(write(&file, b"x"), Err(Errno::EIO));
     assert!(file.readiness().contains(Readiness::HUP));
     assert_eq!(write(&console, b"x"), Ok(1));
-    assert_eq!(write(&open(terminal.open()), b"y"), Ok(1));
+    assert_eq!(write(&open(terminal.open(&Credentials::root()).unwrap()), b"y"), Ok(1));
     assert_eq!(shown(), b"xy");
 }

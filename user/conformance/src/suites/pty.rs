@@ -1,11 +1,12 @@
 //! Pseudo-terminals: /dev/ptmx, and what passes between the two sides.
 //! Specification: pty(7), pts(4), ptmx(4), grantpt(3), ioctl_tty(2); pty.c of Linux.
 
-use crate::check::{Failure, Outcome, expect, expect_eq, expect_errno, failed};
+use crate::check::{Failure, Outcome, expect, expect_eq, expect_errno, failed, needs_root};
 use crate::sys::terminal::{self, Pair, expect_read, expect_silence, read_bytes, read_some};
 use crate::sys::{fd, path, process, ready};
 use libc::{
-    EAGAIN, EIO, ENOENT, ENOTTY, O_CLOEXEC, O_NOCTTY, O_NONBLOCK, O_RDWR, POLLERR, POLLHUP, POLLIN, POLLOUT, POLLPRI,
+    EAGAIN, EBUSY, EIO, ENOENT, ENOTTY, O_CLOEXEC, O_NOCTTY, O_NONBLOCK, O_RDWR, POLLERR, POLLHUP, POLLIN, POLLOUT,
+    POLLPRI,
 };
 
 crate::tests! {
@@ -34,6 +35,9 @@ crate::tests! {
     epoll_sees_both_sides,
     both_sides_have_the_same_settings,
     settings_outlive_the_last_close,
+    exclusive_terminal_is_opened_by_the_privileged_only,
+    exclusive_mode_outlives_the_last_close,
+    exclusive_mode_of_the_master_keeps_nobody_out,
     window_size_is_the_same_on_both_sides,
     fionread_counts_what_each_side_may_read,
     flushed_input_is_not_read,
@@ -45,6 +49,9 @@ crate::tests! {
 }
 
 const TIOCPKT: u32 = 0x5420;
+const TIOCEXCL: u32 = 0x540c;
+const TIOCNXCL: u32 = 0x540d;
+const TIOCGEXCL: u32 = 0x8004_5440;
 
 fn is_gone(pair: Pair) -> Outcome {
     fd::close(pair.terminal)?;
@@ -323,6 +330,48 @@ fn settings_outlive_the_last_close() -> Outcome {
     fd::close(pair.terminal)?;
     let again = terminal::open_peer(pair.master, O_RDWR | O_NOCTTY)?;
     expect_eq(terminal::settings(again)?.c_lflag & libc::ICANON, 0, "ICANON")
+}
+
+/// What comes of another user's opening of a terminal that everybody may open.
+fn opened_by_somebody(pair: Pair, test: impl FnOnce(crate::sys::Sys<i32>) -> Outcome) -> Outcome {
+    let path = pair.path()?;
+    path::chmod(&path, 0o666)?;
+    process::spawn(|| {
+        process::become_user(1000)?;
+        test(path::open(&path, O_RDWR | O_NOCTTY, 0))
+    })?
+    .expect_success()
+}
+
+fn exclusive_terminal_is_opened_by_the_privileged_only() -> Outcome {
+    needs_root()?;
+    let pair = Pair::open()?;
+    expect_eq(terminal::ioctl_get(pair.terminal, TIOCGEXCL)?, 0, "the mode at first")?;
+    terminal::ioctl(pair.terminal, TIOCEXCL, 0)?;
+    expect_eq(terminal::ioctl_get(pair.terminal, TIOCGEXCL)?, 1, "the mode")?;
+    opened_by_somebody(pair, |opened| expect_errno(opened, EBUSY))?;
+    path::open(&pair.path()?, O_RDWR | O_NOCTTY, 0)?;
+    terminal::ioctl(pair.terminal, TIOCNXCL, 0)?;
+    opened_by_somebody(pair, |opened| Ok(opened.map(drop)?))
+}
+
+fn exclusive_mode_outlives_the_last_close() -> Outcome {
+    needs_root()?;
+    let pair = Pair::open()?;
+    terminal::ioctl(pair.terminal, TIOCEXCL, 0)?;
+    fd::close(pair.terminal)?;
+    opened_by_somebody(pair, |opened| expect_errno(opened, EBUSY))?;
+    let again = path::open(&pair.path()?, O_RDWR | O_NOCTTY, 0)?;
+    expect_eq(terminal::ioctl_get(again, TIOCGEXCL)?, 1, "the mode")
+}
+
+fn exclusive_mode_of_the_master_keeps_nobody_out() -> Outcome {
+    needs_root()?;
+    let pair = Pair::open()?;
+    terminal::ioctl(pair.master, TIOCEXCL, 0)?;
+    expect_eq(terminal::ioctl_get(pair.master, TIOCGEXCL)?, 1, "the master's mode")?;
+    expect_eq(terminal::ioctl_get(pair.terminal, TIOCGEXCL)?, 0, "the terminal's mode")?;
+    opened_by_somebody(pair, |opened| Ok(opened.map(drop)?))
 }
 
 fn window_size_is_the_same_on_both_sides() -> Outcome {

@@ -24,6 +24,8 @@ crate::tests! {
     dev_tty_is_the_controlling_terminal,
     leader_gives_the_terminal_up_for_its_session,
     member_gives_the_terminal_up_for_itself,
+    member_from_before_the_terminal_has_none,
+    member_of_an_earlier_terminal_has_not_the_next,
     group_and_session_are_told_to_the_session_and_the_master,
     proc_stat_names_the_terminal_and_its_foreground_group,
     foreground_is_a_group_of_the_session,
@@ -257,6 +259,52 @@ fn member_gives_the_terminal_up_for_itself() -> Outcome {
         })?
         .expect_success()?;
         expect(has_terminal(), "the leader has it still")
+    })?
+    .expect_success()
+}
+
+/// A child that begins `body` once something is written to the descriptor returned.
+fn waiting_child(body: impl FnOnce() -> Outcome) -> Result<(Child, i32), Failure> {
+    let gate = Pipe::new()?;
+    let child = process::spawn(|| {
+        fd::read(gate.read, &mut [0; 1])?;
+        body()
+    })?;
+    Ok((child, gate.write))
+}
+
+fn member_from_before_the_terminal_has_none() -> Outcome {
+    let pair = Pair::silent()?;
+    leader(|| {
+        let (early, go) = waiting_child(|| {
+            expect(!has_terminal(), "/dev/tty cannot be opened")?;
+            expect_eq(terminal_in_proc()?.0, 0, "its terminal in /proc/PID/stat")?;
+            expect_errno(terminal::foreground(pair.terminal), ENOTTY)?;
+            // Whom it does not belong to it does not stop either.
+            setpgid(0, 0)?;
+            terminal::expect_read(pair.terminal, b"typed\n")?;
+            process::spawn(|| expect(!has_terminal(), "nor has its child a terminal"))?.expect_success()
+        })?;
+        terminal::ioctl(pair.terminal, TIOCSCTTY, 0)?;
+        process::spawn(|| expect(has_terminal(), "a child from now on has it"))?.expect_success()?;
+        pair.type_in(b"typed\n")?;
+        fd::write(go, b"x")?;
+        early.expect_success()
+    })?
+    .expect_success()
+}
+
+fn member_of_an_earlier_terminal_has_not_the_next() -> Outcome {
+    let pair = Pair::open()?;
+    let next = Pair::open()?;
+    shell(pair, || {
+        signal::ignore(SIGHUP)?;
+        let (member, go) = waiting_child(|| expect(!has_terminal(), "it has no terminal"))?;
+        terminal::ioctl(pair.terminal, TIOCNOTTY, 0)?;
+        terminal::ioctl(next.terminal, TIOCSCTTY, 0)?;
+        expect(has_terminal(), "the leader has the next")?;
+        fd::write(go, b"x")?;
+        member.expect_success()
     })?
     .expect_success()
 }

@@ -13,6 +13,7 @@ use crate::mm::user::{Sink, Source, UserPtr};
 use crate::sync::{Mutex, WaitQueue, rank};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, Ordering};
 use linux_raw_sys::general as abi;
 use linux_raw_sys::ioctl as command;
 use postern_core::errno::{Errno, Result};
@@ -30,6 +31,8 @@ pub(super) struct Master {
     reading: Mutex<Vec<u8>>,
     /// Held by whoever writes.
     writing: Mutex<()>,
+    /// TIOCEXCL, which keeps nobody out: a master is opened once. Relaxed: it stands for itself.
+    is_exclusive: AtomicBool,
 }
 
 impl Master {
@@ -42,7 +45,7 @@ impl Master {
         planned.try_reserve_exact(BUFFER_BYTES).map_err(|_| Errno::ENOMEM)?;
         planned.resize(BUFFER_BYTES, 0);
         let (reading, writing) = (Mutex::new(rank::TTY, planned), Mutex::new(rank::TTY, ()));
-        Ok(Self { terminal, link, reading, writing })
+        Ok(Self { terminal, link, reading, writing, is_exclusive: AtomicBool::new(false) })
     }
 
     /// The number of its terminal.
@@ -143,6 +146,11 @@ impl FileOps for Master {
             command::TIOCGPTLCK => UserPtr::new(argument).write(&u32::from(self.link.is_locked()))?,
             command::TIOCPKT => self.link.set_packets(switch(argument)?),
             command::TIOCGPKT => UserPtr::new(argument).write(&u32::from(self.link.has_packets()))?,
+            command::TIOCEXCL => self.is_exclusive.store(true, Ordering::Relaxed),
+            command::TIOCNXCL => self.is_exclusive.store(false, Ordering::Relaxed),
+            command::TIOCGEXCL => {
+                UserPtr::new(argument).write(&u32::from(self.is_exclusive.load(Ordering::Relaxed)))?
+            }
             command::TIOCSIG => self.raise(argument)?,
             command::FIONREAD => ioctl::write_count(argument, self.link.available())?,
             command::TCFLSH => self.flush(argument)?,
