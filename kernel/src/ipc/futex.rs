@@ -16,7 +16,7 @@ use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, Ordering};
 use linux_raw_sys::general as abi;
-use postern_core::areas::AreaFlags;
+use postern_core::areas::{AreaFlags, Protection};
 use postern_core::errno::{Errno, Result};
 use postern_sync::Presence;
 
@@ -91,12 +91,17 @@ fn word_at(address: usize, sharing: Sharing) -> Result<Word> {
     let found = task.with_address_space(|space| {
         let map = space.lock();
         let area = map.areas.find(address).ok_or(Errno::EFAULT)?;
+        // Linux finds what such a word is by its page, which takes a right to it; an anonymous page that nobody may write to
+        // makes no sense to it.
+        let expect = |any: Protection| area.protection.intersects(any).then_some(()).ok_or(Errno::EFAULT);
         match &area.backing {
-            PageBacking::Object(source) if area.flags.contains(AreaFlags::SHARED) => Ok(Word {
-                key: Key { object: source.identity(), offset: area.offset_of(address) },
-                _object: Some(source.clone()),
-            }),
-            _ => Ok(private(space_key)),
+            PageBacking::Object(source) if area.flags.contains(AreaFlags::SHARED) => {
+                expect(Protection::READ | Protection::WRITE)?;
+                let key = Key { object: source.identity(), offset: area.offset_of(address) };
+                Ok(Word { key, _object: Some(source.clone()) })
+            }
+            PageBacking::Object(_) => expect(Protection::READ | Protection::WRITE).map(|()| private(space_key)),
+            PageBacking::Anonymous => expect(Protection::WRITE).map(|()| private(space_key)),
         }
     });
     found.unwrap_or(Err(Errno::EFAULT))

@@ -3,6 +3,7 @@
 
 use crate::arch::mmu::PAGE_SIZE;
 use crate::fs::file::Seeking;
+use crate::fs::flags::AccessMode;
 use crate::fs::open_file::{At, OpenFile, Whence};
 use crate::fs::page_file::Extent;
 use crate::mm::user::{Sink, Source, UserPtr};
@@ -87,17 +88,36 @@ pub fn pwritev(fd: i32, vector: usize, count: usize, at: i64) -> Result<usize> {
     written(&file, file.write(&mut Source::user_iovecs(vector, count)?, at))
 }
 
-/// preadv2(2): -1 means the position; no RWF_ flag is known but those that change nothing here. The upper half of the offset,
-/// which machines with 32 bits need, is passed on others too, and ignored.
+/// The file behind `fd` of preadv2 or pwritev2, and where it is used: -1 means the position.
+fn with_places_or_position(fd: i32, at: i64) -> Result<(Arc<OpenFile>, At)> {
+    if at == -1 {
+        return Ok((process::current().file(fd)?, At::Position));
+    }
+    let at = offset(at)?;
+    Ok((with_places(fd)?, at))
+}
+
+/// preadv2(2): no RWF_ flag is known but those that change nothing here; who asks for no bytes is not asked about flags. The
+/// upper half of the offset, which machines with 32 bits need, is passed on others too, and ignored.
 pub fn preadv2(fd: i32, vector: usize, count: usize, at: i64, _upper_half: u64, flags: u32) -> Result<usize> {
-    check_rwf(flags)?;
-    if at == -1 { readv(fd, vector, count) } else { preadv(fd, vector, count, at) }
+    let (file, at) = with_places_or_position(fd, at)?;
+    file.check_access(AccessMode::READ)?;
+    let mut sink = Sink::user_iovecs(vector, count)?;
+    if sink.remaining() != 0 {
+        check_rwf(flags)?;
+    }
+    file.read(&mut sink, at)
 }
 
 /// pwritev2(2): as preadv2.
 pub fn pwritev2(fd: i32, vector: usize, count: usize, at: i64, _upper_half: u64, flags: u32) -> Result<usize> {
-    check_rwf(flags)?;
-    if at == -1 { writev(fd, vector, count) } else { pwritev(fd, vector, count, at) }
+    let (file, at) = with_places_or_position(fd, at)?;
+    file.check_access(AccessMode::WRITE)?;
+    let mut source = Source::user_iovecs(vector, count)?;
+    if source.remaining() != 0 {
+        check_rwf(flags)?;
+    }
+    written(&file, file.write(&mut source, at))
 }
 
 fn check_rwf(flags: u32) -> Result<()> {
@@ -200,7 +220,7 @@ pub fn copy_file_range(
     flags: u32,
 ) -> Result<usize> {
     use crate::fs::attributes::FileType;
-    use crate::fs::flags::{AccessMode, OpenFlags};
+    use crate::fs::flags::OpenFlags;
     super::place::check_flags(flags, 0)?;
     let files = process::current().files();
     let (from, to) = (files.get_usable(in_fd)?, files.get_usable(out_fd)?);

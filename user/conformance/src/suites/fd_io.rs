@@ -27,6 +27,9 @@ crate::tests! {
     too_many_vectors_give_einval,
     negative_vector_count_gives_einval,
     vector_lengths_beyond_the_signed_range_give_einval,
+    unknown_rwf_flag_gives_eopnotsupp,
+    what_else_is_wrong_is_told_before_an_unknown_rwf_flag,
+    who_asks_for_no_bytes_may_have_any_rwf_flag,
     read_of_a_directory_gives_eisdir,
     write_to_a_read_only_descriptor_gives_ebadf,
     read_from_a_write_only_descriptor_gives_ebadf,
@@ -202,6 +205,54 @@ fn vector_lengths_beyond_the_signed_range_give_einval() -> Outcome {
     let file = file_of(b"x")?;
     expect_errno(vectors(libc::SYS_readv, file, 1, usize::MAX), EINVAL)?;
     expect_errno(vectors(libc::SYS_writev, file, 1, 1 << 63), EINVAL)
+}
+
+/// A flag of preadv2 that no kernel has.
+const UNKNOWN_RWF: u32 = 1 << 30;
+
+/// preadv2 or pwritev2 of `count` bytes with an unknown flag, at an offset or (-1) the position; a length of -1 is none.
+fn with_unknown_flag(call: libc::c_long, file: i32, at: i64, count: usize) -> Sys<usize> {
+    let mut buffer = [0_u8; 8];
+    let vector = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: count };
+    // SAFETY: the kernel takes no length below 0, nor do the tests pass one between 8 and that.
+    let value = unsafe { libc::syscall(call, file, &raw const vector, 1, at, 0, UNKNOWN_RWF) };
+    checked("preadv2 or pwritev2", value)
+        .map(i64::unsigned_abs)
+        .map(|count| usize::try_from(count).unwrap_or(usize::MAX))
+}
+
+const BOTH: [libc::c_long; 2] = [libc::SYS_preadv2, libc::SYS_pwritev2];
+
+fn unknown_rwf_flag_gives_eopnotsupp() -> Outcome {
+    let file = file_of(b"x")?;
+    for call in BOTH {
+        for at in [-1, 0] {
+            expect_errno(with_unknown_flag(call, file, at, 1), libc::EOPNOTSUPP)?;
+        }
+    }
+    expect_eq(lseek(file, 0, SEEK_CUR)?, 0, "the position")
+}
+
+fn what_else_is_wrong_is_told_before_an_unknown_rwf_flag() -> Outcome {
+    let file = file_of(b"x")?;
+    let pipe = Pipe::new()?;
+    let [only_write, only_read] = [libc::O_WRONLY, libc::O_RDONLY].map(|mode| path::open("file", mode, 0));
+    for (call, unfit) in BOTH.into_iter().zip([only_write?, only_read?]) {
+        expect_errno(with_unknown_flag(call, file, -2, 1), EINVAL)?;
+        expect_errno(with_unknown_flag(call, -1, 0, 1), EBADF)?;
+        expect_errno(with_unknown_flag(call, unfit, 0, 1), EBADF)?;
+        expect_errno(with_unknown_flag(call, pipe.read, 0, 1), libc::ESPIPE)?;
+        expect_errno(with_unknown_flag(call, file, 0, usize::MAX), EINVAL)?;
+    }
+    Ok(())
+}
+
+fn who_asks_for_no_bytes_may_have_any_rwf_flag() -> Outcome {
+    let file = file_of(b"x")?;
+    for call in BOTH {
+        expect_eq(with_unknown_flag(call, file, 0, 0)?, 0, "bytes moved")?;
+    }
+    Ok(())
 }
 
 fn read_of_a_directory_gives_eisdir() -> Outcome {

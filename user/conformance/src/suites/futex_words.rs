@@ -17,6 +17,7 @@ crate::tests! {
     wait_bitset_timeout_is_absolute,
     wake_bitset_wakes_only_matching_waiters,
     bitset_of_zero_gives_einval,
+    shared_word_without_any_access_gives_efault,
     requeue_moves_waiters_to_another_word,
     cmp_requeue_with_another_value_gives_eagain,
     ending_thread_clears_its_tid_and_wakes,
@@ -83,6 +84,30 @@ fn bitset_of_zero_gives_einval() -> Outcome {
     let word = AtomicU32::new(0);
     for operation in [FUTEX_WAIT_BITSET, FUTEX_WAKE_BITSET] {
         expect_errno(futex_at(address_of(&word), operation, 0, 0, 0, 0), libc::EINVAL)?;
+    }
+    Ok(())
+}
+
+fn shared_word_without_any_access_gives_efault() -> Outcome {
+    // Which memory a shared word is in the kernel finds by its page; a private one is its address, whatever is there.
+    let (shared, private) = (memory::shared(1)?, memory::private(1)?);
+    let cases = [
+        (shared, libc::PROT_READ, Ok(0)),
+        (shared, libc::PROT_WRITE, Ok(0)),
+        (shared, libc::PROT_NONE, Err(libc::EFAULT)),
+        // An anonymous page that nobody may write to does not change: not in futex(2), but so on Linux.
+        (private, libc::PROT_READ, Err(libc::EFAULT)),
+        (private, libc::PROT_WRITE, Ok(0)),
+        (private, libc::PROT_NONE, Err(libc::EFAULT)),
+    ];
+    for (mapping, protection, result) in cases {
+        let word = mapping.word(0);
+        mapping.protect(0, PAGE, libc::PROT_READ | libc::PROT_WRITE)?;
+        word.store(1, Ordering::SeqCst);
+        mapping.protect(0, PAGE, protection)?;
+        let woken = wake(word, FUTEX_WAKE, 1).map_err(|error| error.errno);
+        expect_eq(woken, result, &format!("what the wake returns with protection {protection}"))?;
+        expect_eq(wake(word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1)?, 0, "what a private wake returns")?;
     }
     Ok(())
 }
