@@ -85,6 +85,11 @@ impl DeviceNumber {
         (self.minor & 0xff) | (self.major << 8) | ((self.minor & !0xff) << 12)
     }
 
+    /// The `dev_t` that Linux keeps to itself, and shows in some reports.
+    pub fn kernel_number(self) -> u32 {
+        self.major << 20 | self.minor
+    }
+
     /// The number within a `dev_t` of the system-call interface.
     pub fn decode(raw: u32) -> Self {
         Self { major: (raw >> 8) & Self::MAX_MAJOR, minor: (raw & 0xff) | ((raw >> 12) & 0xf_ff00) }

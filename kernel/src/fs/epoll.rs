@@ -26,6 +26,7 @@ use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use arrayvec::ArrayVec;
 use core::any::Any;
+use core::ops::Bound;
 use linux_raw_sys::general as abi;
 use postern_core::errno::{Errno, Result};
 use postern_core::fd_table::RawFd;
@@ -86,6 +87,8 @@ impl Key {
 
 /// A watched file, and the callbacks on its queues, which go with this.
 struct Watch {
+    /// The file, whose end takes the watch away: for reports.
+    file: Weak<OpenFile>,
     item: Arc<Item>,
     registrations: ArrayVec<Registration<dyn FileOps, Callback, Kernel>, 2>,
     _live: Live<{ live::EPOLL_WATCHES }>,
@@ -182,7 +185,8 @@ impl Epoll {
         self.ready.make_room(watches.len() + 1)?;
         let registrations = self.register(&item, file.access())?;
         file.watched_by().add(self.me.clone(), key)?;
-        watches.insert(key, Watch { item: item.clone(), registrations, _live: Live::new() });
+        let file = Arc::downgrade(file);
+        watches.insert(key, Watch { file, item: item.clone(), registrations, _live: Live::new() });
         drop(watches);
         // After the registration, so that no change falls in between.
         self.ready.announce_if_ready(&item);
@@ -296,10 +300,22 @@ fn queue_of(ops: &dyn FileOps, direction: Direction) -> &WaitQueue {
 
 impl FileOps for Epoll {
     fn describe(&self, text: &mut Text) {
-        // Linux also tells of each file's position and inode, which an instance does not know here.
-        for (key, watch) in self.watches.lock().iter() {
-            let (events, data) = watch.item.event();
-            put!(text, "tfd: {:8} events: {events:8x} data: {data:16x}\n", key.fd);
+        let mut last = Bound::Unbounded;
+        loop {
+            // The file outlives the lock: its end would take it.
+            let next = {
+                let watches = self.watches.lock();
+                let next = watches.range((last, Bound::Unbounded)).next();
+                next.map(|(key, watch)| (*key, watch.file.upgrade(), watch.item.event()))
+            };
+            let Some((key, file, (events, data))) = next else { return };
+            last = Bound::Excluded(key);
+            // One that is being closed is not watched any more.
+            let Some(file) = file else { continue };
+            put!(text, "tfd: {:8} events: {events:8x} data: {data:16x}  ", key.fd);
+            let inode = file.location().inode();
+            let device = inode.metadata().device.kernel_number();
+            put!(text, "pos:{} ino:{:x} sdev:{device:x}\n", file.shown_position(), inode.number());
         }
     }
 

@@ -8,6 +8,7 @@ use crate::fs::anonymous::{self, Kind};
 use crate::fs::file::{Direction, FileOps, Io, Readiness};
 use crate::fs::flags::{AccessMode, OpenFlags};
 use crate::fs::open_file::OpenFile;
+use crate::fs::procfs::text::{Text, put};
 use crate::fs::splice::Batch;
 use crate::mm::heap;
 use crate::mm::user::Sink;
@@ -16,6 +17,8 @@ use crate::sched::alarm::{self, Alarm, Follower, Following, Owner, Timebase};
 use crate::sync::{Mutex, SpinGuard, SpinLock, WaitQueue, rank};
 use alloc::sync::{Arc, Weak};
 use core::any::Any;
+use linux_raw_sys::general as abi;
+use postern_core::clock::NS_PER_SECOND;
 use postern_core::errno::{Errno, Result};
 use postern_core::interval_timer::{IntervalTimer, Setting, Start};
 
@@ -23,17 +26,30 @@ const WORD: usize = size_of::<u64>();
 
 /// What a read says once the clock was set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum OnClockSet {
+enum OnClockSet {
     /// Nothing.
     GoOn,
     /// ECANCELED, once (TFD_TIMER_CANCEL_ON_SET).
     Cancel,
 }
 
+bitflags::bitflags! {
+    /// How timerfd_settime(2) sets.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+    pub struct SetFlags: u32 {
+        /// To a point in time.
+        const ABSOLUTE = abi::TFD_TIMER_ABSTIME;
+        /// With it: a read fails once the real-time clock was set.
+        const CANCEL_ON_SET = abi::TFD_TIMER_CANCEL_ON_SET;
+    }
+}
+
 /// A timer behind a descriptor.
 pub struct TimerFd {
     me: Weak<Self>,
     clock: Timebase,
+    /// The clock's number: several stand for the same.
+    clock_number: u32,
     reading: Mutex<()>,
     state: SpinLock<State>,
     readers: WaitQueue,
@@ -47,6 +63,8 @@ struct State {
     count: u64,
     alarm: Alarm,
     on_clock_set: OnClockSet,
+    /// How it was set last.
+    flags: SetFlags,
     /// The clock was set, and no call has said so yet.
     is_cancelled: bool,
     following: Option<Following>,
@@ -73,11 +91,15 @@ impl State {
 }
 
 impl TimerFd {
-    /// timerfd_create(2). `flags` may hold NONBLOCK.
+    /// timerfd_create(2) for the clock of this number. `flags` may hold NONBLOCK.
     ///
     /// # Errors
     /// ENOMEM, ENOSPC.
-    pub fn open(clock: Timebase, flags: OpenFlags, credentials: &Credentials) -> Result<Arc<OpenFile>> {
+    pub fn open(
+        (clock_number, clock): (u32, Timebase),
+        flags: OpenFlags,
+        credentials: &Credentials,
+    ) -> Result<Arc<OpenFile>> {
         heap::admit(size_of::<Self>())?;
         let place = anonymous::place(Kind::Other("timerfd"), credentials)?;
         let ops = Arc::new_cyclic(|me: &Weak<Self>| {
@@ -87,12 +109,14 @@ impl TimerFd {
                 count: 0,
                 alarm: Alarm::new(),
                 on_clock_set: OnClockSet::GoOn,
+                flags: SetFlags::empty(),
                 is_cancelled: false,
                 following: None,
             };
             Self {
                 me: me.clone(),
                 clock,
+                clock_number,
                 reading: Mutex::new(rank::EVENTFD, ()),
                 state: SpinLock::new(rank::OBJECT, state),
                 readers: WaitQueue::new(),
@@ -114,7 +138,7 @@ impl TimerFd {
     ///
     /// # Errors
     /// ECANCELED: the clock was set since, and no read has said so; the timer is set all the same.
-    pub fn set(&self, first: Option<Start>, interval_ns: u64, on_clock_set: OnClockSet) -> Result<Setting> {
+    pub fn set(&self, first: Option<Start>, interval_ns: u64, flags: SetFlags) -> Result<Setting> {
         let base = match first {
             Some(Start::After(_)) => Timebase::Monotonic,
             _ => self.clock,
@@ -126,7 +150,9 @@ impl TimerFd {
         let old = state.setting();
         state.count = 0;
         state.base = base;
-        state.on_clock_set = if base == Timebase::Realtime { on_clock_set } else { OnClockSet::GoOn };
+        let cancels = base == Timebase::Realtime && flags.contains(SetFlags::ABSOLUTE | SetFlags::CANCEL_ON_SET);
+        state.on_clock_set = if cancels { OnClockSet::Cancel } else { OnClockSet::GoOn };
+        state.flags = flags;
         let unfollowed = core::mem::replace(&mut state.following, following);
         state.timer = match first {
             Some(start) => IntervalTimer::started(start, interval_ns, base.now_ns()),
@@ -178,6 +204,17 @@ impl Follower for TimerFd {
 }
 
 impl FileOps for TimerFd {
+    fn describe(&self, text: &mut Text) {
+        let state = self.state.lock();
+        let (count, flags) = (state.count, state.flags.bits());
+        let Setting { value_ns, interval_ns } = state.setting();
+        drop(state);
+        put!(text, "clockid: {}\nticks: {count}\nsettime flags: 0{flags:o}\n", self.clock_number);
+        for (name, ns) in [("it_value", value_ns), ("it_interval", interval_ns)] {
+            put!(text, "{name}: ({}, {})\n", ns / NS_PER_SECOND, ns % NS_PER_SECOND);
+        }
+    }
+
     /// What it says is read, not moved by pages: as on Linux.
     fn try_splice_out(&self, _: &Io, _: usize, _: &mut Batch) -> Result<usize> {
         Err(Errno::EINVAL)

@@ -2,7 +2,7 @@
 //! memory. No policy. Specification: timerfd_create(2), timer_create(2).
 
 use crate::fs::flags::OpenFlags;
-use crate::ipc::timerfd::{OnClockSet, TimerFd};
+use crate::ipc::timerfd::{SetFlags, TimerFd};
 use crate::mm::user::UserPtr;
 use crate::process::signal::posix_timers::{self, CpuClock, Event, Receiver, TimerClock};
 use crate::process::{self, Process, tree};
@@ -65,7 +65,7 @@ pub fn timerfd_create(clock: u32, flags: u32) -> Result<usize> {
     if flags & !(abi::TFD_CLOEXEC | abi::TFD_NONBLOCK) != 0 {
         return Err(Errno::EINVAL);
     }
-    let clock = timerfd_clock(clock)?;
+    let clock = (clock, timerfd_clock(clock)?);
     let current = process::current();
     let status = OpenFlags::from_bits_truncate(flags & abi::TFD_NONBLOCK);
     let file = TimerFd::open(clock, status, &current.credentials())?;
@@ -75,14 +75,10 @@ pub fn timerfd_create(clock: u32, flags: u32) -> Result<usize> {
 /// timerfd_settime(2)
 pub fn timerfd_settime(fd: i32, flags: u32, new: UserPtr<TimerSpec>, old: UserPtr<TimerSpec>) -> Result<usize> {
     let new = new.read()?;
-    if flags & !(abi::TFD_TIMER_ABSTIME | abi::TFD_TIMER_CANCEL_ON_SET) != 0 {
-        return Err(Errno::EINVAL);
-    }
+    let set_flags = SetFlags::from_bits(flags).ok_or(Errno::EINVAL)?;
     let new = new.setting()?;
     let timer = TimerFd::behind(&*process::current().file(fd)?)?;
-    let cancels = flags & abi::TFD_TIMER_CANCEL_ON_SET != 0 && flags & abi::TFD_TIMER_ABSTIME != 0;
-    let on_clock_set = if cancels { OnClockSet::Cancel } else { OnClockSet::GoOn };
-    let before = timer.set(start_of(new, flags), new.interval_ns, on_clock_set)?;
+    let before = timer.set(start_of(new, flags), new.interval_ns, set_flags)?;
     old.write_if_some(&TimerSpec::of(before))?;
     Ok(0)
 }

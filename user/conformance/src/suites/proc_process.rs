@@ -4,7 +4,7 @@
 use crate::check::{Failure, Outcome, expect, expect_eq, expect_errno, failed, needs_root};
 use crate::sys::memory::{self, PAGE, Request};
 use crate::sys::thread::{End, Thread};
-use crate::sys::{fd, path, process, ready, signal};
+use crate::sys::{fd, path, process, ready, signal, timer};
 use std::collections::BTreeMap;
 use std::fs::read_to_string;
 
@@ -16,7 +16,9 @@ crate::tests! {
     fdinfo_tells_which_mount_and_inode,
     fdinfo_of_an_eventfd_tells_its_count,
     fdinfo_of_a_signalfd_tells_its_signals,
+    fdinfo_of_a_timerfd_tells_its_setting,
     fdinfo_of_an_epoll_instance_tells_what_it_watches,
+    fdinfo_of_an_epoll_instance_tells_no_file_that_is_closed,
     fdinfo_of_itself_can_be_read,
     fdinfo_lists_the_open_descriptors,
     fdinfo_of_another_users_process_is_not_to_be_opened,
@@ -142,7 +144,52 @@ fn fdinfo_of_an_epoll_instance_tells_what_it_watches() -> Outcome {
     let words: Vec<&str> = line.split_whitespace().collect();
     // EPOLLERR and EPOLLHUP are always wanted.
     let wanted = ["tfd:", &pipe.read.to_string(), "events:", "80000019", "data:", "abc"];
-    expect_eq(words.get(..6), Some(&wanted[..]), "descriptor, events and data")
+    expect_eq(words.get(..6), Some(&wanted[..]), "descriptor, events and data")?;
+    let file = path::fstat(pipe.read)?;
+    let device = u64::from(libc::major(file.st_dev)) << 20 | u64::from(libc::minor(file.st_dev));
+    let place = ["pos:0".to_owned(), format!("ino:{:x}", file.st_ino), format!("sdev:{device:x}")];
+    expect_eq(words.get(6..), Some(&place.each_ref().map(String::as_str)[..]), "position, inode and device")
+}
+
+fn fdinfo_of_an_epoll_instance_tells_no_file_that_is_closed() -> Outcome {
+    let (epoll, pipe) = (ready::epoll_create()?, fd::Pipe::anonymous(0)?);
+    for (at, end) in [pipe.read, pipe.write].into_iter().enumerate() {
+        ready::epoll_ctl(epoll, libc::EPOLL_CTL_ADD, end, libc::EPOLLIN, at as u64)?;
+    }
+    let watched = || -> Result<usize, Failure> {
+        Ok(read_to_string(format!("/proc/self/fdinfo/{epoll}"))?.matches("tfd:").count())
+    };
+    expect_eq(watched()?, 2, "the files it tells of")?;
+    fd::close(pipe.read)?;
+    expect_eq(watched()?, 1, "the files it tells of once one is closed")
+}
+
+fn fdinfo_of_a_timerfd_tells_its_setting() -> Outcome {
+    let timer = timer::timerfd_create(libc::CLOCK_BOOTTIME, 0)?;
+    let told = info(timer)?;
+    expect_eq(told["clockid"].as_str(), libc::CLOCK_BOOTTIME.to_string().as_str(), "the clock")?;
+    let names = ["ticks", "settime flags", "it_value", "it_interval"];
+    expect_eq(names.map(|name| told[name].as_str()), ["0", "00", "(0, 0)", "(0, 0)"], "a timer that is not set")?;
+    let hour = std::time::Duration::from_hours(1);
+    let interval = std::time::Duration::from_millis(1500);
+    timer::timerfd_settime(timer, 0, timer::Setting { value: hour, interval })?;
+    let told = info(timer)?;
+    expect_eq(told["it_interval"].as_str(), "(1, 500000000)", "the interval")?;
+    expect(told["it_value"].starts_with("(3599, "), &format!("{} is nearly an hour", told["it_value"]))?;
+    // Of the past: it has expired, and the next is not counted before this is read.
+    let second = std::time::Duration::from_secs(1);
+    timer::timerfd_settime(
+        timer,
+        libc::TFD_TIMER_ABSTIME,
+        timer::Setting { value: second / 1000, interval: hour * 1000 },
+    )?;
+    ready::poll(&mut [ready::wanting(timer, libc::POLLIN)], 5000)?;
+    let told = info(timer)?;
+    expect_eq(
+        (told["ticks"].as_str(), told["settime flags"].as_str()),
+        ("1", "01"),
+        "what it has counted, and how it was set",
+    )
 }
 
 fn fdinfo_of_itself_can_be_read() -> Outcome {
