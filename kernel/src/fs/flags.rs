@@ -2,7 +2,6 @@
 //! Specification: open(2), fcntl(2) of Linux; numbers from the bindings crate.
 
 use linux_raw_sys::general as abi;
-use postern_core::errno::{Errno, Result};
 use postern_core::readiness::Readiness;
 
 bitflags::bitflags! {
@@ -67,6 +66,8 @@ bitflags::bitflags! {
         const READ = 1;
         /// Writing.
         const WRITE = 2;
+        /// Neither, but ioctl(2) and its kin: what Linux makes of the access mode 3, which takes permission for both.
+        const CONTROL = 4;
     }
 }
 
@@ -75,16 +76,18 @@ impl AccessMode {
     pub const READ_WRITE: Self = Self::READ.union(Self::WRITE);
 
     /// The access mode within `open(2)`'s flags.
-    ///
-    /// # Errors
-    /// EINVAL for the value 3, which has no meaning here.
-    pub fn from_open(flags: u32) -> Result<Self> {
+    pub fn from_open(flags: u32) -> Self {
         match flags & abi::O_ACCMODE {
-            abi::O_RDONLY => Ok(Self::READ),
-            abi::O_WRONLY => Ok(Self::WRITE),
-            abi::O_RDWR => Ok(Self::READ_WRITE),
-            _ => Err(Errno::EINVAL),
+            abi::O_RDONLY => Self::READ,
+            abi::O_WRONLY => Self::WRITE,
+            abi::O_RDWR => Self::READ_WRITE,
+            _ => Self::CONTROL,
         }
+    }
+
+    /// What its opener must be allowed to do.
+    pub fn permissions_needed(self) -> Self {
+        if self == Self::CONTROL { Self::READ_WRITE } else { self }
     }
 
     /// What poll(2) may say to who has it: readers hear of data, writers of room.
@@ -101,6 +104,8 @@ impl AccessMode {
             abi::O_RDWR
         } else if self == Self::WRITE {
             abi::O_WRONLY
+        } else if self == Self::CONTROL {
+            abi::O_ACCMODE
         } else {
             abi::O_RDONLY
         }

@@ -36,7 +36,7 @@ impl How {
     /// From the words of openat(2).
     ///
     /// # Errors
-    /// EINVAL for access mode 3, and for O_CREAT with O_DIRECTORY; EOPNOTSUPP for O_TMPFILE.
+    /// EINVAL for O_CREAT with O_DIRECTORY; EOPNOTSUPP for O_TMPFILE.
     pub fn from_raw(flags: u32, permissions: u32) -> Result<Self> {
         let access = AccessMode::from_open(flags);
         let mut flags = OpenFlags::from_bits_truncate(flags);
@@ -50,7 +50,7 @@ impl How {
         if flags.contains(OpenFlags::CREATE | OpenFlags::DIRECTORY) {
             return Err(Errno::EINVAL);
         }
-        Ok(Self { access: access?, flags, permissions })
+        Ok(Self { access, flags, permissions })
     }
 }
 
@@ -191,8 +191,9 @@ impl Caller<'_> {
 
     fn check_open(&self, place: &Location, file_type: FileType, how: How) -> Result<()> {
         let mut wanted = Access::empty();
-        wanted.set(Access::READ, how.access.contains(AccessMode::READ));
-        wanted.set(Access::WRITE, how.access.contains(AccessMode::WRITE) || how.flags.contains(OpenFlags::TRUNCATE));
+        let needed = how.access.permissions_needed();
+        wanted.set(Access::READ, needed.contains(AccessMode::READ));
+        wanted.set(Access::WRITE, needed.contains(AccessMode::WRITE) || how.flags.contains(OpenFlags::TRUNCATE));
         let writes = wanted.contains(Access::WRITE);
         match file_type {
             FileType::Symlink => return Err(Errno::ELOOP),

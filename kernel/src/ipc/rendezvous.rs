@@ -43,12 +43,14 @@ pub enum Meeting {
 /// any writer: as long as that does not change, it sees no hang-up.
 ///
 /// # Errors
-/// ENXIO: a writer that may not wait, and nobody reads. ERESTARTSYS: a signal. Then nothing is open.
+/// EINVAL: it names none. ENXIO: a writer that may not wait, and nobody reads. ERESTARTSYS: a signal. Then nothing is open.
 pub fn open_ends(object: &impl Ends, access: AccessMode, meeting: Meeting) -> Result<Option<WriterOpens>> {
     if access == AccessMode::READ {
         open_reader(object, meeting)
     } else if access == AccessMode::WRITE {
         open_writer(object, meeting).map(|()| None)
+    } else if access == AccessMode::CONTROL {
+        Err(Errno::EINVAL)
     } else {
         // Never waits: it is its own peer.
         object.open_if(End::Read, |_| Ok(()))?;

@@ -185,7 +185,9 @@ table! {
         __NR_pwrite64 => fs::pwrite64,
         __NR_preadv => fs::preadv,
         __NR_pwritev => fs::pwritev,
+        #[lacks = "RWF_NOWAIT (EOPNOTSUPP)"]
         __NR_preadv2 => fs::preadv2,
+        #[lacks = "RWF_NOWAIT, RWF_APPEND, RWF_NOAPPEND (EOPNOTSUPP)"]
         __NR_pwritev2 => fs::pwritev2,
         __NR_lseek => fs::lseek,
         __NR_sendfile => fs::sendfile,
@@ -381,6 +383,7 @@ table! {
         __NR_symlinkat => fs::symlinkat,
         __NR_linkat => fs::linkat,
         __NR_renameat => fs::renameat,
+        #[lacks = "RENAME_WHITEOUT (EINVAL)"]
         __NR_renameat2 => fs::renameat2,
         __NR_memfd_create => fs::memfd_create,
         #[lacks = "propagation flags change nothing, for there is one tree"]
@@ -408,6 +411,7 @@ table! {
         __NR_dup3 => fs::dup3,
         #[lacks = "leases, F_NOTIFY, signals about readiness: F_SETOWN and its kin (EINVAL)"]
         __NR_fcntl => fs::fcntl,
+        #[lacks = "ITIMER_VIRTUAL goes by all CPU time, as ITIMER_PROF does"]
         __NR_setitimer => signal::setitimer,
         __NR_rt_sigqueueinfo => signal::rt_sigqueueinfo,
         __NR_rt_tgsigqueueinfo => signal::rt_tgsigqueueinfo,

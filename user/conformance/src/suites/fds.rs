@@ -1,10 +1,11 @@
 //! Descriptors: numbers, duplicates, flags, limits. Specification: dup(2), fcntl(2), close(2), open(2), POSIX "File Descriptor
 //! Allocation".
 
-use crate::check::{Outcome, expect, expect_eq, expect_errno};
+use crate::check::{Outcome, expect, expect_eq, expect_errno, needs_root};
 use crate::scratch;
 use crate::sys::fd::{self, Pipe, close, dup, dup2, dup3, fcntl};
-use crate::sys::{path, process};
+use crate::sys::terminal::{self, Pair};
+use crate::sys::{attack, path, process};
 use libc::{EBADF, EINVAL, EMFILE, F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_GETFL, F_SETFD, F_SETFL, FD_CLOEXEC};
 
 crate::tests! {
@@ -35,6 +36,9 @@ crate::tests! {
     fcntl_with_an_unknown_command_gives_einval,
     proc_self_fd_lists_what_is_open,
     path_descriptor_reads_nothing_but_can_be_stated,
+    access_mode_3_neither_reads_nor_writes,
+    access_mode_3_takes_permission_for_both,
+    access_mode_3_is_refused_by_directories_and_fifos,
     close_range_closes_a_range,
 }
 
@@ -271,6 +275,49 @@ fn path_descriptor_reads_nothing_but_can_be_stated() -> Outcome {
     let file = path::open("file", libc::O_PATH, 0)?;
     expect_errno(fd::read(file, &mut [0; 1]), EBADF)?;
     expect_eq(path::fstat(file)?.st_ino, path::stat("file")?.st_ino, "the inode")
+}
+
+/// All bits of the access mode. (O_ACCMODE has others as well, in some C libraries.)
+const MODE_3: i32 = 3;
+
+fn access_mode_3_neither_reads_nor_writes() -> Outcome {
+    scratch::enter()?;
+    close(path::create("file")?)?;
+    let file = path::open("file", MODE_3, 0)?;
+    expect_errno(fd::read(file, &mut [0; 1]), EBADF)?;
+    expect_errno(fd::write(file, b"x"), EBADF)?;
+    expect_eq(fcntl(file, F_GETFL, 0)? & MODE_3, MODE_3, "the mode in F_GETFL")?;
+    expect_eq(fd::lseek(file, 5, libc::SEEK_SET)?, 5, "the offset that it has all the same")?;
+    let pair = Pair::open()?;
+    let terminal = path::open(&pair.path()?, MODE_3 | libc::O_NOCTTY, 0)?;
+    terminal::settings(terminal).map(drop)?;
+    expect_errno(fd::write(terminal, b"x"), EBADF)
+}
+
+fn access_mode_3_takes_permission_for_both() -> Outcome {
+    needs_root()?;
+    scratch::enter()?;
+    for (name, mode) in [("read", 0o444), ("write", 0o222), ("both", 0o666)] {
+        close(path::create(name)?)?;
+        path::chmod(name, mode)?;
+    }
+    path::chmod(".", 0o755)?;
+    process::spawn(|| {
+        process::become_user(1000)?;
+        expect_errno(path::open("read", MODE_3, 0), libc::EACCES)?;
+        expect_errno(path::open("write", MODE_3, 0), libc::EACCES)?;
+        Ok(path::open("both", MODE_3, 0).map(drop)?)
+    })?
+    .expect_success()
+}
+
+fn access_mode_3_is_refused_by_directories_and_fifos() -> Outcome {
+    scratch::enter()?;
+    expect_errno(path::open(".", MODE_3, 0), libc::EISDIR)?;
+    attack::mkfifo("fifo")?;
+    expect_errno(path::open("fifo", MODE_3, 0), EINVAL)?;
+    let pipe = Pipe::new()?;
+    expect_errno(path::open(&format!("/proc/self/fd/{}", pipe.read), MODE_3, 0), EINVAL)
 }
 
 fn close_range_closes_a_range() -> Outcome {
