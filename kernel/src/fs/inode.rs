@@ -17,7 +17,7 @@ use crate::fs::permission::{self, Access};
 use crate::fs::special::{Attachment, Openable};
 use crate::fs::splice::Batch;
 use crate::mm::user::{Sink, Source};
-use crate::mm::{self, Frame, PageIntent, PageSource};
+use crate::mm::{self, Frame, PageIntent, PageSource, SourceId};
 use crate::process::Credentials;
 use crate::sync::{Mutex, MutexGuard, SpinLock, rank};
 use alloc::boxed::Box;
@@ -79,6 +79,7 @@ pub enum Destination {
 pub struct Inode {
     number: u64,
     device: DeviceNumber,
+    pages: SourceId,
     node: Node,
     born: Timestamp,
     attributes: SpinLock<Attributes>,
@@ -109,6 +110,7 @@ impl Inode {
         Self {
             number,
             device,
+            pages: SourceId::next(),
             node,
             born: now,
             attributes: SpinLock::new(rank::INODE, attributes),
@@ -423,5 +425,9 @@ impl PageSource for Inode {
             Node::File(file) => file.page_for_mapping(index),
             _ => Err(Errno::EFAULT),
         }
+    }
+
+    fn identity(&self) -> SourceId {
+        self.pages
     }
 }

@@ -17,7 +17,7 @@ use crate::fs::page_file::{Extent, MAX_SIZE};
 use crate::fs::record_lock::{self, Owner};
 use crate::fs::special::{Hold, Opened};
 use crate::mm::user::{Sink, Source};
-use crate::mm::{Frame, PageIntent, PageSource};
+use crate::mm::{Frame, PageIntent, PageSource, SourceId};
 use crate::sync::{Mutex, MutexGuard, rank};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -395,7 +395,7 @@ impl PageSource for FileMapping {
         self.pages.page(index, intent)
     }
 
-    fn identity(&self) -> usize {
+    fn identity(&self) -> SourceId {
         self.pages.identity()
     }
 

@@ -1,22 +1,18 @@
 //! Futexes: sleeping until a word of user memory changes. Specification: futex(2); robust lists:
 //! set_robust_list(2).
 //!
-//! Waiters lie by value in a bucket chosen by the word's key. A waiter first queues itself, then
+//! Waiters lie by value in a bucket chosen by the word's place. A waiter first queues itself, then
 //! looks at the word: whoever changes the word and then wakes either is seen by that look or finds
 //! the waiter. A waiter that is no longer in its bucket has been woken.
 //! Locks: FUTEX, one a bucket, and FUTEX_MOVE around them; never held over an access to user memory. Waiting sleeps.
 
 use crate::arch::timer::now_ns;
-use crate::mm::PageSource;
-use crate::mm::address_space::PageBacking;
+use crate::mm::place::Place;
 use crate::mm::user::{self, UserPtr};
 use crate::sched::{self, TaskHandle};
 use crate::sync::{SpinLock, rank};
 use alloc::collections::VecDeque;
-use alloc::sync::Arc;
-use core::sync::atomic::{AtomicU64, Ordering};
 use linux_raw_sys::general as abi;
-use postern_core::areas::{AreaFlags, Protection};
 use postern_core::errno::{Errno, Result};
 use postern_sync::Presence;
 
@@ -35,26 +31,11 @@ pub enum Sharing {
     Shared,
 }
 
-/// What a word is, whatever its address is called in which process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Key {
-    /// Address of the address space, or identity of the page source.
-    object: usize,
-    /// Address, or offset in the source.
-    offset: u64,
-}
-
-/// A key, and what must live for as long as the key is in use.
-struct Word {
-    key: Key,
-    _object: Option<Arc<dyn PageSource>>,
-}
-
 #[derive(Clone, Copy)]
 struct Waiter {
-    key: Key,
+    word: Place,
     bits: u32,
-    id: u64,
+    /// A task waits for one word at a time: so it is also what tells waiters apart.
     task: TaskHandle,
     /// The bucket in which it looks for itself, once it has been moved out of it.
     moved_from: Option<u8>,
@@ -64,47 +45,33 @@ struct Bucket {
     waiters: VecDeque<Waiter>,
 }
 
-static TABLE: [SpinLock<Bucket>; BUCKETS] =
-    [const { SpinLock::new(rank::FUTEX, Bucket { waiters: VecDeque::new() }) }; BUCKETS];
-/// Tells waits apart.
-static NEXT_ID: AtomicU64 = AtomicU64::new(1);
-
-impl Key {
-    fn bucket(self) -> usize {
-        let mixed = (self.object as u64 >> 4).wrapping_add(self.offset >> 2).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        (mixed >> 58) as usize % BUCKETS
+impl Bucket {
+    /// Takes out the waiter at that place; mostly the first, which leaves nothing to be moved together.
+    fn take_out(&mut self, at: usize) -> Option<Waiter> {
+        if at == 0 { self.waiters.pop_front() } else { self.waiters.remove(at) }
     }
 }
 
+static TABLE: [SpinLock<Bucket>; BUCKETS] =
+    [const { SpinLock::new(rank::FUTEX, Bucket { waiters: VecDeque::new() }) }; BUCKETS];
+
+/// The bucket of a word.
+fn bucket_of(word: Place) -> usize {
+    let mixed = (word.source.number() << 32).wrapping_add(word.offset >> 2).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed >> 58) as usize % BUCKETS
+}
+
 /// The word at `address`. EINVAL if misaligned; EFAULT.
-fn word_at(address: usize, sharing: Sharing) -> Result<Word> {
+fn word_at(address: usize, sharing: Sharing) -> Result<Place> {
     if !address.is_multiple_of(4) {
         return Err(Errno::EINVAL);
     }
     user::check_range(address, 4)?;
-    let task = sched::current();
-    let private = |space: usize| Word { key: Key { object: space, offset: address as u64 }, _object: None };
-    let space_key = task.address_space_key();
-    if sharing == Sharing::Private {
-        return Ok(private(space_key));
-    }
-    let found = task.with_address_space(|space| {
-        let map = space.lock();
-        let area = map.areas.find(address).ok_or(Errno::EFAULT)?;
-        // Linux finds what such a word is by its page, which takes a right to it; an anonymous page that nobody may write to
-        // makes no sense to it.
-        let expect = |any: Protection| area.protection.intersects(any).then_some(()).ok_or(Errno::EFAULT);
-        match &area.backing {
-            PageBacking::Object(source) if area.flags.contains(AreaFlags::SHARED) => {
-                expect(Protection::READ | Protection::WRITE)?;
-                let key = Key { object: source.identity(), offset: area.offset_of(address) };
-                Ok(Word { key, _object: Some(source.clone()) })
-            }
-            PageBacking::Object(_) => expect(Protection::READ | Protection::WRITE).map(|()| private(space_key)),
-            PageBacking::Anonymous => expect(Protection::WRITE).map(|()| private(space_key)),
-        }
+    let word = sched::current().with_address_space(|space| match sharing {
+        Sharing::Private => Ok(space.private_place_of(address)),
+        Sharing::Shared => space.place_of(address),
     });
-    found.unwrap_or(Err(Errno::EFAULT))
+    word.unwrap_or(Err(Errno::EFAULT))
 }
 
 /// FUTEX_WAIT(_BITSET): sleeps if the word still is `expected`. EAGAIN, ETIMEDOUT, EINTR (as a
@@ -114,38 +81,37 @@ pub fn wait(address: usize, sharing: Sharing, expected: u32, bits: u32, deadline
         return Err(Errno::EINVAL);
     }
     let word = word_at(address, sharing)?;
-    // Relaxed: it only tells waits apart.
-    let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+    let (home, me) = (bucket_of(word), sched::current_handle());
     {
-        let mut bucket = TABLE[word.key.bucket()].lock();
+        let mut bucket = TABLE[home].lock();
         bucket.waiters.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-        bucket.waiters.push_back(Waiter { key: word.key, bits, id, task: sched::current_handle(), moved_from: None });
+        bucket.waiters.push_back(Waiter { word, bits, task: me, moved_from: None });
     }
     let seen = user::load_u32(address);
     if seen != Ok(expected) {
         // Woken meanwhile: that wake-up was for us, and is reported as one.
-        return if remove(word.key, id) { seen.and(Err(Errno::EAGAIN)) } else { Ok(()) };
+        return if remove(home, me) { seen.and(Err(Errno::EAGAIN)) } else { Ok(()) };
     }
     loop {
         let timed_out = deadline_ns.is_some_and(|deadline| now_ns() >= deadline);
         if timed_out || sched::current().is_interrupted() {
             let error = if timed_out { Errno::ETIMEDOUT } else { Errno::ERESTARTSYS };
-            return if remove(word.key, id) { Err(error) } else { Ok(()) };
+            return if remove(home, me) { Err(error) } else { Ok(()) };
         }
         // Whoever has taken us out already has unparked us too, and this returns at once.
         sched::park(deadline_ns);
-        if !is_waiting(id, word.key) {
+        if !is_waiting(home, me) {
             return Ok(());
         }
     }
 }
 
 /// Whether the wait has not been ended by a waker. A requeued waiter is in another bucket.
-fn is_waiting(id: u64, key: Key) -> bool {
-    let here = TABLE[key.bucket()].lock().waiters.iter().any(|waiter| waiter.id == id);
-    here || any_moved_from(key.bucket()) && {
+fn is_waiting(home: usize, task: TaskHandle) -> bool {
+    let here = TABLE[home].lock().waiters.iter().any(|waiter| waiter.task == task);
+    here || any_moved_from(home) && {
         let _moving = MOVING.lock();
-        find_elsewhere(id).is_some()
+        find_elsewhere(task).is_some()
     }
 }
 
@@ -162,13 +128,13 @@ fn any_moved_from(bucket: usize) -> bool {
 
 impl Waiter {
     /// It is being moved to another word, with its bucket locked.
-    fn moved_to(self, key: Key) -> Self {
+    fn moved_to(self, word: Place) -> Self {
         let home = self.moved_from.unwrap_or_else(|| {
-            let home = self.key.bucket();
+            let home = bucket_of(self.word);
             MOVED_FROM[home].add();
             home.to_le_bytes()[0]
         });
-        Self { key, moved_from: Some(home), ..self }
+        Self { word, moved_from: Some(home), ..self }
     }
 
     /// It has been taken out of its bucket, which is locked, and waits no more.
@@ -180,26 +146,26 @@ impl Waiter {
 }
 
 /// The bucket in which a waiter is. The caller holds MOVING.
-fn find_elsewhere(id: u64) -> Option<usize> {
-    (0..BUCKETS).find(|bucket| TABLE[*bucket].lock().waiters.iter().any(|waiter| waiter.id == id))
+fn find_elsewhere(task: TaskHandle) -> Option<usize> {
+    (0..BUCKETS).find(|bucket| TABLE[*bucket].lock().waiters.iter().any(|waiter| waiter.task == task))
 }
 
 /// Takes a wait back. False if a waker was first.
-fn remove(key: Key, id: u64) -> bool {
+fn remove(home: usize, task: TaskHandle) -> bool {
     let take = |bucket: usize| {
         let mut bucket = TABLE[bucket].lock();
-        let at = bucket.waiters.iter().position(|waiter| waiter.id == id);
-        at.and_then(|at| bucket.waiters.remove(at)).inspect(Waiter::leave).is_some()
+        let at = bucket.waiters.iter().position(|waiter| waiter.task == task);
+        at.and_then(|at| bucket.take_out(at)).inspect(Waiter::leave).is_some()
     };
-    if take(key.bucket()) {
+    if take(home) {
         return true;
     }
-    if !any_moved_from(key.bucket()) {
+    if !any_moved_from(home) {
         return false;
     }
     let _moving = MOVING.lock();
     // Between the two a waker may be first.
-    find_elsewhere(id).is_some_and(take)
+    find_elsewhere(task).is_some_and(take)
 }
 
 /// FUTEX_WAKE(_BITSET): wakes up to `count` waiters in the order they came; how many.
@@ -208,20 +174,24 @@ pub fn wake(address: usize, sharing: Sharing, count: u32, bits: u32) -> Result<u
         return Err(Errno::EINVAL);
     }
     let word = word_at(address, sharing)?;
-    let mut bucket = TABLE[word.key.bucket()].lock();
-    Ok(wake_in(&mut bucket, word.key, count as usize, bits))
+    let mut bucket = TABLE[bucket_of(word)].lock();
+    if bucket.waiters.is_empty() {
+        return Ok(0);
+    }
+    Ok(wake_in(&mut bucket, word, count as usize, bits))
 }
 
-fn wake_in(bucket: &mut Bucket, key: Key, count: usize, bits: u32) -> usize {
+fn wake_in(bucket: &mut Bucket, word: Place, count: usize, bits: u32) -> usize {
     let mut woken = 0;
     let mut at = 0;
-    while woken < count && at < bucket.waiters.len() {
-        let waiter = bucket.waiters[at];
-        if waiter.key != key || waiter.bits & bits == 0 {
+    while woken < count
+        && let Some(waiter) = bucket.waiters.get(at)
+    {
+        if waiter.word != word || waiter.bits & bits == 0 {
             at += 1;
             continue;
         }
-        bucket.waiters.remove(at);
+        let Some(waiter) = bucket.take_out(at) else { break };
         waiter.leave();
         // Under the lock: the task cannot finish before it has looked for itself here.
         sched::unpark(waiter.task);
@@ -251,40 +221,41 @@ pub fn requeue(
     {
         return Err(Errno::EAGAIN);
     }
-    let (low, high) = (from.key.bucket().min(to.key.bucket()), from.key.bucket().max(to.key.bucket()));
+    let home = bucket_of(from);
+    let (low, high) = (home.min(bucket_of(to)), home.max(bucket_of(to)));
     let _moving = MOVING.lock();
     let mut first = TABLE[low].lock();
     let mut second = (low != high).then(|| TABLE[high].lock_nested());
     let (wake, requeue) = (counts.0 as usize, counts.1 as usize);
     let (source, mut destination) = match &mut second {
         None => (&mut *first, None),
-        Some(second) if from.key.bucket() == low => (&mut *first, Some(&mut **second)),
+        Some(second) if home == low => (&mut *first, Some(&mut **second)),
         Some(second) => (&mut **second, Some(&mut *first)),
     };
     if let Some(destination) = &mut destination {
-        let queued = source.waiters.iter().filter(|waiter| waiter.key == from.key).count();
+        let queued = source.waiters.iter().filter(|waiter| waiter.word == from).count();
         let room = queued.saturating_sub(wake).min(requeue);
         destination.waiters.try_reserve(room).map_err(|_| Errno::ENOMEM)?;
     }
-    let woken = wake_in(source, from.key, wake, ANY_BITS);
-    let moved = move_waiters(source, destination, [from.key, to.key], requeue);
+    let woken = wake_in(source, from, wake, ANY_BITS);
+    let moved = move_waiters(source, destination, [from, to], requeue);
     Ok(woken + moved)
 }
 
 /// Puts up to `most` waiters at the end of the queue of `destination`, or of the same bucket, with another key; how many.
 /// There is room for them: a queue that has just lost one has a place, and the caller has seen to another bucket.
-fn move_waiters(source: &mut Bucket, destination: Option<&mut Bucket>, [from, to]: [Key; 2], most: usize) -> usize {
+fn move_waiters(source: &mut Bucket, destination: Option<&mut Bucket>, [from, to]: [Place; 2], most: usize) -> usize {
     let mut destination = destination;
     let mut moved = 0;
     let mut at = 0;
     let mut unseen = source.waiters.len();
     while moved < most && unseen != 0 {
         unseen -= 1;
-        if source.waiters[at].key != from {
+        if source.waiters[at].word != from {
             at += 1;
             continue;
         }
-        let Some(waiter) = source.waiters.remove(at) else { break };
+        let Some(waiter) = source.take_out(at) else { break };
         let end = destination.as_mut().map_or(&mut source.waiters, |other| &mut other.waiters);
         end.push_back(waiter.moved_to(to));
         moved += 1;

@@ -7,8 +7,9 @@ use super::asid;
 use super::frame::Frame;
 use super::layout::{self, USER_HIGH, USER_LOW, page_up};
 use super::page_table::{Cursor, Root, address_of, find, find_or_add, flags_of, for_each, take_apart};
+use super::place::KnownArea;
 use super::shared::SharedPages;
-use super::{PageSource, fault, reverse};
+use super::{PageSource, SourceId, fault, reverse};
 use crate::arch::mmu::{self, EntryFlags, PAGE_SIZE};
 use crate::sched;
 use crate::sync::{Mutex, MutexGuard, rank};
@@ -56,10 +57,14 @@ pub struct Map {
     pub areas: Areas<PageBacking>,
     /// The tables.
     pub(super) root: Root,
+    /// What `place` has found out.
+    pub(super) known: Option<KnownArea>,
 }
 
 /// A program's address space, shared by its threads.
 pub struct AddressSpace {
+    /// What is private to it is a source of pages of its own.
+    id: SourceId,
     map: Mutex<Map>,
     /// Physical address of the level-0 table.
     table: usize,
@@ -123,7 +128,8 @@ impl AddressSpace {
         super::heap::admit(PAGE_SIZE)?;
         let table = take_table()?;
         let space = Arc::new(Self {
-            map: Mutex::new(rank::ADDRESS_SPACE, Map { areas, root: Root::new(table) }),
+            id: SourceId::next(),
+            map: Mutex::new(rank::ADDRESS_SPACE, Map { areas, root: Root::new(table), known: None }),
             table,
             context: AsidContext::new(),
             resident_pages: AtomicUsize::new(0),
@@ -144,6 +150,11 @@ impl AddressSpace {
     /// The areas, locked, for reports.
     pub fn lock(&self) -> MutexGuard<'_, Map> {
         self.map.lock()
+    }
+
+    /// Its own name among the sources of pages.
+    pub(super) fn id(&self) -> SourceId {
+        self.id
     }
 
     /// Pages present.
@@ -250,7 +261,7 @@ impl AddressSpace {
         let has_object = |area: &Area<PageBacking>| matches!(area.backing, PageBacking::Object(_));
         let objects = map.areas.overlapping(range.clone()).filter(|area| has_object(area)).count();
         removed.try_reserve(objects).map_err(|_| Errno::ENOMEM)?;
-        let Map { areas, root } = map;
+        let Map { areas, root, .. } = map;
         areas.remove(range, |area| {
             self.clear_pages(root, area.range());
             if has_object(&area) {
@@ -300,7 +311,7 @@ impl AddressSpace {
             return Ok(());
         }
         let mut map = self.map.lock();
-        let Map { areas, root } = &mut *map;
+        let Map { areas, root, .. } = &mut *map;
         let mut changed = 0;
         let result = areas.protect(start..end, protection, |area| {
             // SAFETY: our table, under our lock.
@@ -410,7 +421,7 @@ impl AddressSpace {
     }
 
     /// Takes the pages of the object `identity` from page number `first` on out of the tables: it has been cut there.
-    pub(super) fn forget_object_pages(&self, identity: usize, first: usize) {
+    pub(super) fn forget_object_pages(&self, identity: SourceId, first: usize) {
         let map = self.map.lock();
         let cut = (first * PAGE_SIZE) as u64;
         let parts = map

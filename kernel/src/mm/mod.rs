@@ -14,6 +14,7 @@
 //! | `asid` | address space identifiers | ASIDS |
 //! | `address_space` | a program's areas and tables | ADDRESS_SPACE |
 //! | `fault` | what a page fault means | ADDRESS_SPACE |
+//! | `place` | what lies at an address, whoever asks | ADDRESS_SPACE |
 //! | `reverse` | who maps an object | ADDRESS_SPACES |
 //! | `user` | copies to and from programs | may fault, may sleep |
 //!
@@ -32,12 +33,15 @@ pub mod kernel_space;
 mod large_blocks;
 pub mod layout;
 pub mod page_table;
+pub mod place;
 pub mod residency;
 pub mod reverse;
 pub mod shared;
 pub mod user;
 
 pub use address_space::AddressSpace;
+use core::num::NonZeroU64;
+use core::sync::atomic::{AtomicU64, Ordering};
 pub use frame::Frame;
 use postern_core::errno::Result;
 
@@ -50,19 +54,35 @@ pub enum PageIntent {
     Write,
 }
 
+/// Tells sources of pages apart, for ever: no number is given twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SourceId(NonZeroU64);
+
+impl SourceId {
+    /// One that nobody has.
+    pub fn next() -> Self {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        // Relaxed: each gets another number, which is all that matters. 64 bits do not run out.
+        Self(NonZeroU64::MIN.saturating_add(LAST.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    /// The number.
+    pub fn number(self) -> u64 {
+        self.0.get()
+    }
+}
+
 /// Something with pages that can be mapped: a file, a memfd, shared anonymous memory, a driver's ring.
 pub trait PageSource: Send + Sync {
     /// The page at `index`, allocated if it was a hole. EFAULT beyond the end (the program gets SIGBUS), ENOMEM.
     /// May sleep; called with an address space locked.
     fn page(&self, index: usize, intent: PageIntent) -> Result<Frame>;
-    /// A number that two sources share exactly if their pages are the same: what futexes and reverse
-    /// lookups go by. The default suits a source that exists once.
-    fn identity(&self) -> usize {
-        core::ptr::from_ref(self).addr()
-    }
-    /// A number that two sources share exactly if adjacent mappings of them may become one: nobody could tell.
+    /// The same for two sources exactly if their pages are: what futexes and reverse lookups go by.
+    fn identity(&self) -> SourceId;
+    /// A number that two sources share, while both exist, exactly if adjacent mappings of them may become one: nobody could
+    /// tell. The default suits a source that exists once.
     fn merge_identity(&self) -> usize {
-        self.identity()
+        core::ptr::from_ref(self).addr()
     }
     /// What `/proc/PID/maps` shows: device, inode number, path.
     fn description(&self) -> Option<(u64, u64, alloc::vec::Vec<u8>)> {

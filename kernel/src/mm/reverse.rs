@@ -4,6 +4,7 @@
 //!
 //! Lock: ADDRESS_SPACES (spin) around the register; ADDRESS_SPACE of each in turn, without it.
 
+use super::SourceId;
 use super::address_space::AddressSpace;
 use super::frame::Frame;
 use crate::sync::{SpinLock, rank};
@@ -32,7 +33,7 @@ pub(super) fn unregister(space: &AddressSpace) {
 /// Takes the pages of an object (by its `PageSource::identity`) from page number `first` on out of
 /// every address space. `removed` are the pages the object has just let go of. May sleep; the
 /// caller holds no address space and no PAGES lock.
-pub fn forget_pages<'a>(identity: usize, first: usize, mut removed: impl Iterator<Item = &'a Frame>) {
+pub fn forget_pages<'a>(identity: SourceId, first: usize, mut removed: impl Iterator<Item = &'a Frame>) {
     if removed.all(|frame| frame.share_count() == 1) {
         return;
     }

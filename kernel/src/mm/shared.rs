@@ -1,7 +1,7 @@
 //! Shared anonymous memory: pages that exist for as long as somebody maps them.
 //! Lock: PAGES around the map of pages.
 
-use super::{Frame, PageIntent, PageSource};
+use super::{Frame, PageIntent, PageSource, SourceId};
 use crate::sync::{Mutex, rank};
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
@@ -9,6 +9,7 @@ use postern_core::errno::{Errno, Result};
 
 /// The object behind `mmap(MAP_SHARED | MAP_ANONYMOUS)`.
 pub struct SharedPages {
+    id: SourceId,
     size_pages: usize,
     pages: Mutex<BTreeMap<usize, Frame>>,
 }
@@ -16,7 +17,7 @@ pub struct SharedPages {
 impl SharedPages {
     /// An object of zeroes.
     pub fn new(size_pages: usize) -> Arc<Self> {
-        Arc::new(Self { size_pages, pages: Mutex::new(rank::PAGES, BTreeMap::new()) })
+        Arc::new(Self { id: SourceId::next(), size_pages, pages: Mutex::new(rank::PAGES, BTreeMap::new()) })
     }
 }
 
@@ -33,19 +34,34 @@ impl PageSource for SharedPages {
         pages.insert(index, frame.clone());
         Ok(frame)
     }
+
+    fn identity(&self) -> SourceId {
+        self.id
+    }
 }
 
 /// Pages fixed at creation, such as the vDSO's.
 pub struct FixedPages {
+    id: SourceId,
     /// The pages in order.
     pub pages: alloc::vec::Vec<Frame>,
-    /// The name in `/proc/PID/maps`.
-    pub name: &'static str,
+    name: &'static str,
+}
+
+impl FixedPages {
+    /// `pages` in order, called `name` in `/proc/PID/maps`.
+    pub fn new(pages: alloc::vec::Vec<Frame>, name: &'static str) -> Self {
+        Self { id: SourceId::next(), pages, name }
+    }
 }
 
 impl PageSource for FixedPages {
     fn page(&self, index: usize, _intent: PageIntent) -> Result<Frame> {
         self.pages.get(index).cloned().ok_or(Errno::EFAULT)
+    }
+
+    fn identity(&self) -> SourceId {
+        self.id
     }
 
     fn description(&self) -> Option<(u64, u64, alloc::vec::Vec<u8>)> {

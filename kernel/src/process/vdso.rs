@@ -44,8 +44,8 @@ fn make_pages() -> Result<Pages> {
         frame.write(0, page);
         code.push(frame);
     }
-    let data = FixedPages { pages: alloc::vec![data_frame.clone()], name: "[vvar]" };
-    let code = FixedPages { pages: code, name: "[vdso]" };
+    let data = FixedPages::new(alloc::vec![data_frame.clone()], "[vvar]");
+    let code = FixedPages::new(code, "[vdso]");
     Ok(Pages { data_frame, data: Arc::new(data), code: Arc::new(code) })
 }
 

@@ -48,7 +48,7 @@ pub struct Task {
     pub(super) user_half: bool,
     address_space: SpinLock<Option<Arc<AddressSpace>>>,
     /// The same, for the switch: null if there is none. Relaxed: the task itself changes it, and who switches to the task has
-    /// what it did. Others only compare (`address_space_key`).
+    /// what it did.
     pub(super) space_pointer: AtomicPtr<AddressSpace>,
     thread: Option<Thread>,
     // Last: unmapped after everything else has been dropped.
@@ -301,11 +301,6 @@ impl Task {
     /// Its address space, if it is a program's.
     pub fn address_space(&self) -> Option<Arc<AddressSpace>> {
         self.address_space.lock().clone()
-    }
-
-    /// A number that stands for its address space as long as that is in use.
-    pub fn address_space_key(&self) -> usize {
-        self.space_pointer.load(Ordering::Relaxed).addr()
     }
 
     pub(super) fn replace_address_space(&self, new: Option<Arc<AddressSpace>>) -> Option<Arc<AddressSpace>> {

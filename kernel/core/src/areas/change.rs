@@ -85,7 +85,7 @@ impl<B: Backing> Areas<B> {
         changing(&area.clipped(range.clone()))?;
         self.split_at(range.start);
         self.split_at(end);
-        if let Some(piece) = self.map.get_mut(&range.start) {
+        if let Some(piece) = self.map.change().get_mut(&range.start) {
             piece.protection = protection;
             piece.flags = flags;
         }

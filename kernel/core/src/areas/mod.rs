@@ -17,8 +17,8 @@ mod program_break;
 mod remap;
 mod search;
 mod stack;
+mod tree;
 
-use alloc::collections::BTreeMap;
 use core::ops::Range;
 
 use crate::errno::{Errno, Result};
@@ -28,6 +28,7 @@ pub use program_break::{BreakChange, ProgramBreak};
 pub use remap::{MoveSource, Remap, RemapFlags, RemapRequest};
 pub use search::Layout;
 pub use stack::STACK_GUARD_GAP;
+use tree::Tree;
 
 /// Bytes in a page; every address and length of an area is a multiple of it.
 pub const PAGE_SIZE: usize = 4096;
@@ -38,8 +39,7 @@ pub const MAX_AREAS: usize = 65_530;
 /// The areas of one address space, in order of address.
 #[derive(Clone, Debug)]
 pub struct Areas<B> {
-    /// Keyed by the start of each area.
-    map: BTreeMap<usize, Area<B>>,
+    map: Tree<B>,
     layout: Layout,
     program_break: ProgramBreak,
     total_pages: usize,
@@ -51,7 +51,7 @@ impl<B: Backing> Areas<B> {
     #[must_use]
     pub fn new(layout: Layout) -> Self {
         let program_break = ProgramBreak { start: layout.lowest, current: layout.lowest };
-        Self { map: BTreeMap::new(), layout, program_break, total_pages: 0 }
+        Self { map: Tree::new(), layout, program_break, total_pages: 0 }
     }
 
     /// The bounds this address space was made with.
@@ -70,6 +70,12 @@ impl<B: Backing> Areas<B> {
     #[must_use]
     pub fn count(&self) -> usize {
         self.map.len()
+    }
+
+    /// How often areas have been changed. What was found out about an area is still true while this is the same.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.map.changes()
     }
 
     /// The area that holds `address`.
@@ -141,7 +147,7 @@ impl<B: Backing> Areas<B> {
         }
         self.split_at(range.start);
         self.split_at(range.end);
-        for (_, area) in self.map.extract_if(range, |_, _| true) {
+        for (_, area) in self.map.change().extract_if(range, |_, _| true) {
             self.total_pages -= area.pages();
             removed(area);
         }
@@ -185,7 +191,7 @@ impl<B: Backing> Areas<B> {
     /// Adds `area` as it is: the range must be free.
     fn put(&mut self, area: Area<B>) {
         self.total_pages += area.pages();
-        self.map.insert(area.start, area);
+        self.map.change().insert(area.start, area);
     }
 
     /// Cuts the area that has `address` strictly inside, if any, in two.
@@ -195,9 +201,10 @@ impl<B: Backing> Areas<B> {
         };
         let upper = area.clipped(address..area.end);
         let lower = area.start;
-        if let Some(area) = self.map.get_mut(&lower) {
+        let map = self.map.change();
+        if let Some(area) = map.get_mut(&lower) {
             area.end = address;
-            self.map.insert(address, upper);
+            map.insert(address, upper);
         }
     }
 
@@ -229,8 +236,9 @@ impl<B: Backing> Areas<B> {
             return;
         }
         let end = upper.end;
-        self.map.remove(&start);
-        if let Some(lower) = self.map.get_mut(&before) {
+        let map = self.map.change();
+        map.remove(&start);
+        if let Some(lower) = map.get_mut(&before) {
             lower.end = end;
         }
     }

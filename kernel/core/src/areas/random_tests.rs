@@ -201,8 +201,10 @@ proptest! {
         areas.set_program_break(40 * P + 100);
         let mut model = Model::new(layout());
         for op in ops {
+            let (before, changes) = (Vec::from_iter(areas.iter().cloned()), areas.changes());
             apply(&mut areas, &mut model, op);
             model.check(&areas);
+            prop_assert!(areas.changes() != changes || areas.iter().eq(&before));
         }
         let range = probe * P..(probe + 5).min(440) * P;
         prop_assert_eq!(areas.is_free(range.clone()), model.pages.range(range.clone()).next().is_none());

@@ -119,7 +119,7 @@ impl<B: Backing> Areas<B> {
         if !self.is_free(gained.clone()) {
             return Err(Errno::EEXIST);
         }
-        let below = self.map.range_mut(..gained.start).next_back();
+        let below = self.map.change().range_mut(..gained.start).next_back();
         let Some((_, area)) = below.filter(|(_, area)| area.end == gained.start) else {
             return Err(Errno::EFAULT);
         };

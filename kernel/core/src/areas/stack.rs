@@ -46,12 +46,12 @@ impl<B: Backing> Areas<B> {
     /// As [`Areas::stack_growth`]; nothing is changed then.
     pub fn grow_down(&mut self, address: usize, stack_limit: usize) -> Result<Range<usize>> {
         let gained = self.stack_growth(address, stack_limit)?;
-        if let Some(mut stack) = self.map.remove(&gained.end) {
+        if let Some(mut stack) = self.map.change().remove(&gained.end) {
             stack.start = gained.start;
             // Only anonymous memory should grow, and there the offset has no meaning; a file's must not fall below zero.
             stack.offset = stack.offset.saturating_sub(gained.len() as u64);
             self.total_pages += gained.len() / PAGE_SIZE;
-            self.map.insert(gained.start, stack);
+            self.map.change().insert(gained.start, stack);
             self.merge_at(gained.start);
         }
         Ok(gained)

@@ -9,7 +9,7 @@
 use crate::fs::file::Readiness;
 use crate::mm::frame::Frame;
 use crate::mm::user::{Sink, Source};
-use crate::mm::{PageIntent, PageSource, heap};
+use crate::mm::{PageIntent, PageSource, SourceId, heap};
 use crate::sync::{Mutex, rank};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -67,6 +67,7 @@ pub struct Moved {
 
 /// A ring whose pages programs map.
 pub struct MappedRing {
+    id: SourceId,
     geometry: Geometry,
     /// All of them, in the order of the layout.
     pages: Vec<Frame>,
@@ -102,7 +103,7 @@ impl MappedRing {
         let producer = Side::Kernel(Producer::attach(empty, slots).map_err(io_error)?);
         let consumer = Side::Kernel(Draining { side: Consumer::attach(empty, slots).map_err(io_error)?, rest: None });
         let sides = Mutex::new(rank::MAPPED_RING, Sides { producer, consumer });
-        Ok(Arc::new(Self { geometry, pages, sides }))
+        Ok(Arc::new(Self { id: SourceId::next(), geometry, pages, sides }))
     }
 
     /// Bytes to be mapped.
@@ -340,7 +341,11 @@ impl PageSource for View {
         self.ring.pages.get(index).cloned().ok_or(Errno::EFAULT)
     }
 
-    fn identity(&self) -> usize {
+    fn identity(&self) -> SourceId {
+        self.ring.id
+    }
+
+    fn merge_identity(&self) -> usize {
         Arc::as_ptr(&self.ring).addr()
     }
 }
