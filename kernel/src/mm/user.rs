@@ -13,6 +13,7 @@ use crate::sync::per_cpu::assert_no_spin_lock;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::marker::PhantomData;
+use core::mem::ManuallyDrop;
 use core::ops::Range;
 use postern_core::errno::{Errno, Result};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
@@ -206,8 +207,35 @@ struct Cursor {
     memory: Memory,
     current: Segment,
     remaining: usize,
-    /// The pieces that follow; a box, since there are nearly always none.
-    rest: Option<Box<Rest>>,
+    rest: Following,
+}
+
+/// The pieces that follow; a box, since there are nearly always none. The end of a cursor without any costs a look and no call.
+#[derive(Debug)]
+struct Following(ManuallyDrop<Option<Box<Rest>>>);
+
+impl Following {
+    const NONE: Self = Self(ManuallyDrop::new(None));
+
+    fn new(segments: Vec<Segment>) -> Self {
+        Self(ManuallyDrop::new(Some(Box::new(Rest { segments, next: 0 }))))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn release(&mut self) {
+        // SAFETY: only `drop` calls this, after which nobody looks at it.
+        unsafe { ManuallyDrop::drop(&mut self.0) }
+    }
+}
+
+impl Drop for Following {
+    #[inline(always)]
+    fn drop(&mut self) {
+        if self.0.is_some() {
+            self.release();
+        }
+    }
 }
 
 /// Pieces of a vector, and which of them comes next.
@@ -228,7 +256,7 @@ impl Cursor {
     }
 
     fn single(memory: Memory, address: usize, length: usize) -> Self {
-        Self { memory, current: Segment { address, length }, remaining: length, rest: None }
+        Self { memory, current: Segment { address, length }, remaining: length, rest: Following::NONE }
     }
 
     /// A part of a frame, which is raw memory: whoever has a reference may write to it.
@@ -255,7 +283,7 @@ impl Cursor {
             remaining += length;
             rest.push(Segment { address, length });
         }
-        let rest = Some(Box::new(Rest { segments: rest, next: 0 }));
+        let rest = Following::new(rest);
         Ok(Self { memory: Memory::User, current: Segment { address: 0, length: 0 }, remaining, rest })
     }
 
@@ -274,7 +302,7 @@ impl Cursor {
     }
 
     fn next_segment(&mut self) -> Option<Segment> {
-        let rest = self.rest.as_mut()?;
+        let rest = self.rest.0.as_mut()?;
         rest.next += 1;
         rest.segments.get(rest.next - 1).copied()
     }
@@ -373,20 +401,20 @@ impl<'a> Source<'a> {
     /// Where it stands, for [`Source::return_to`].
     pub fn position(&self) -> Position {
         let Cursor { current, remaining, ref rest, .. } = self.cursor;
-        Position { current, remaining, next: rest.as_ref().map_or(0, |rest| rest.next) }
+        Position { current, remaining, next: rest.0.as_ref().map_or(0, |rest| rest.next) }
     }
 
     /// Goes back to where it stood: what was taken since will be taken again.
     pub fn return_to(&mut self, position: Position) {
         (self.cursor.current, self.cursor.remaining) = (position.current, position.remaining);
-        if let Some(rest) = &mut self.cursor.rest {
+        if let Some(rest) = &mut *self.cursor.rest.0 {
             rest.next = position.next;
         }
     }
 
     /// Forgets the bytes not yet taken.
     pub fn discard_rest(&mut self) {
-        (self.cursor.current.length, self.cursor.remaining, self.cursor.rest) = (0, 0, None);
+        (self.cursor.current.length, self.cursor.remaining, self.cursor.rest) = (0, 0, Following::NONE);
     }
 
     /// Takes up to `length` bytes into `frame` at `offset`; how many. EFAULT if none could be had.
@@ -509,7 +537,7 @@ impl<'a> Sink<'a> {
         let mut segments = Vec::new();
         segments.try_reserve_exact(frames.len()).map_err(|_| Errno::ENOMEM)?;
         segments.extend(frames.iter().map(|frame| Segment { address: frame.address(), length: PAGE_SIZE }));
-        let rest = Some(Box::new(Rest { segments, next: 0 }));
+        let rest = Following::new(segments);
         let current = Segment { address: 0, length: 0 };
         Ok(Self { cursor: Cursor { memory: Memory::Kernel, current, remaining: length, rest }, memory: PhantomData })
     }
