@@ -140,9 +140,10 @@ impl AddressSpace {
         Ok(space)
     }
 
-    /// Makes this CPU use the address space. The caller keeps it alive until the next switch.
-    pub fn activate(&self) {
-        let asid = asid::activate(&self.context);
+    /// Makes CPU `me`, the executing one, use the address space. The caller keeps it alive until the next switch.
+    #[inline]
+    pub fn activate(&self, me: usize) {
+        let asid = asid::activate(&self.context, me);
         // SAFETY: the table lives as long as `self`, which the caller keeps.
         unsafe { mmu::set_user_table(self.table, asid) }
     }

@@ -32,10 +32,10 @@ impl TranslationControl for Machine {
     }
 }
 
-/// Makes `context` this CPU's and returns its ASID, to be put in TTBR0. Contains a SeqCst fence.
+/// Makes `context` that of CPU `me`, the executing one, and returns its ASID, to be put in TTBR0. Contains a SeqCst fence.
 #[inline]
-pub fn activate(context: &AsidContext) -> u16 {
-    ASIDS.activate(context, cpu::index(), &Machine)
+pub fn activate(context: &AsidContext, me: usize) -> u16 {
+    ASIDS.activate(context, me, &Machine)
 }
 
 /// This CPU runs no program's address space any more.

@@ -5,23 +5,35 @@
 use super::switch::current;
 use super::task::Task;
 use crate::arch::context::{self, FpState, UserFp};
-use crate::arch::cpu::MAX_CPUS;
+use crate::arch::cpu::{self, MAX_CPUS};
 use crate::sync::PerCpu;
+use core::sync::atomic::{AtomicBool, Ordering};
 
-/// Whether the current task's registers are in this CPU.
-static LOADED: PerCpu<bool> = PerCpu::new([false; MAX_CPUS]);
+/// Whether the current task's registers are in this CPU. Nobody else asks or tells: Relaxed.
+static LOADED: PerCpu<AtomicBool> = PerCpu::new([const { AtomicBool::new(false) }; MAX_CPUS]);
+
+/// Whether they were in CPU `me`, the executing one. They count as void from here on.
+fn unload(me: usize) -> bool {
+    let loaded = LOADED.of(me);
+    let was_loaded = loaded.load(Ordering::Relaxed);
+    if was_loaded {
+        loaded.store(false, Ordering::Relaxed);
+    }
+    was_loaded
+}
 
 /// The current task touched the registers while they were not its own: load them.
 pub fn on_first_use() {
     let task = current();
     context::set_user_fp(UserFp::Enabled);
     task.private.with_fp(|state| context::restore_fp(state));
-    LOADED.with(|loaded| *loaded = true);
+    LOADED.of(cpu::index()).store(true, Ordering::Relaxed);
 }
 
-/// The current task leaves this CPU.
-pub(super) fn on_switch_out(task: &Task) {
-    if LOADED.with(|loaded| core::mem::replace(loaded, false)) {
+/// The current task leaves CPU `me`, the executing one.
+#[inline]
+pub(super) fn on_switch_out(task: &Task, me: usize) {
+    if unload(me) {
         task.private.with_fp(context::save_fp);
         context::set_user_fp(UserFp::Trapped);
     }
@@ -30,7 +42,7 @@ pub(super) fn on_switch_out(task: &Task) {
 /// The current task's registers, taken out of the CPU if they were there.
 pub fn current_state() -> FpState {
     let task = current();
-    on_switch_out(&task);
+    on_switch_out(&task, cpu::index());
     task.private.with_fp(|state| state.clone())
 }
 
@@ -43,7 +55,7 @@ pub fn set_current_state(new: &FpState) {
 
 /// Whatever registers the CPU holds for the current task are void.
 pub(super) fn forget(_task: &Task) {
-    if LOADED.with(|loaded| core::mem::replace(loaded, false)) {
+    if unload(cpu::index()) {
         context::set_user_fp(UserFp::Trapped);
     }
 }

@@ -69,9 +69,7 @@ pub fn unpark(task: TaskHandle) {
 /// Lets others run that are ready; the caller stays ready.
 pub fn yield_now() {
     assert_no_spin_lock("yielding");
-    if run_queue::has_ready() {
-        switch_away(Leaving::Yielding);
-    }
+    switch_away(Leaving::Yielding);
 }
 
 /// Ends the current task. Its memory goes when the CPU has left its stack and the last handle is dropped.

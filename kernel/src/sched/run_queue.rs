@@ -9,7 +9,8 @@
 //! and sleep share it, and no timer is touched while they do.
 //!
 //! A task that is woken where it will run, while nobody waits there, is *handed* the CPU: it goes next, and no list
-//! and no lock is touched. Whoever is woken after it goes to the list, so the order is that of the wake-ups.
+//! and no lock is touched. Whoever is woken after it goes to the list, so the order is that of the wake-ups. A task that
+//! yields while nobody else waits is kept in the same place, and goes to its list as soon as somebody does.
 //!
 //! Lock: RUN_QUEUE, one a CPU. Called with interrupts masked, also from interrupt handlers.
 
@@ -18,7 +19,7 @@ use super::task::{Task, TaskLink, Work};
 use super::timer;
 use crate::arch::cpu::{self, MAX_CPUS};
 use crate::arch::gic;
-use crate::sync::{PerCpu, SpinLock, rank};
+use crate::sync::{SpinLock, rank};
 use alloc::sync::Arc;
 use core::cmp::Reverse;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -42,11 +43,20 @@ struct RunQueue {
     expired_first: bool,
 }
 
+/// What there is for each CPU, on cache lines of its own.
+#[repr(align(128))]
 struct Slot {
     /// Goes before both lists, which were empty when it came.
     next: HandOff<Task>,
     /// On which CPUs that one may run; a guess elsewhere, for it may be that of the one before. Relaxed.
     next_affinity: AtomicU64,
+    // These three concern the CPU itself alone: Relaxed.
+    /// That one yielded, and does not go before the lists if somebody has come there since.
+    next_yielded: AtomicBool,
+    /// When the current slice ends; 0 while nobody else is ready.
+    slice_end_ns: AtomicU64,
+    /// The slice's owner came from the `expired` list.
+    running_expired: AtomicBool,
     queue: SpinLock<RunQueue>,
     /// Tasks in both lists, readable without the lock.
     listed: ReadyCount,
@@ -57,12 +67,31 @@ impl Slot {
     fn ready(&self) -> usize {
         self.listed.get() + usize::from(!self.next.is_empty())
     }
+
+    /// The list to which whoever goes next would belong.
+    fn next_list(&self) -> List {
+        if self.next_yielded.load(Ordering::Relaxed) { List::Expired } else { List::Woken }
+    }
+
+    /// Puts a task that was to go next at the head of its list: it came before all that are there.
+    #[cold]
+    fn list_first(&self, task: Arc<Task>, list: List) {
+        let mut queue = self.queue.lock();
+        match list {
+            List::Woken => queue.woken.push_front(task),
+            List::Expired => queue.expired.push_front(task),
+        }
+        self.listed.add_one();
+    }
 }
 
 static QUEUES: [Slot; MAX_CPUS] = [const {
     Slot {
         next: HandOff::new(),
         next_affinity: AtomicU64::new(0),
+        next_yielded: AtomicBool::new(false),
+        slice_end_ns: AtomicU64::new(0),
+        running_expired: AtomicBool::new(false),
         queue: SpinLock::new(
             rank::RUN_QUEUE,
             RunQueue {
@@ -82,14 +111,11 @@ static IDLE: IdleCpus = IdleCpus::new();
 /// Whether woken tasks are handed the CPU. Relaxed: a value that stands for itself.
 static HANDS_OFF: AtomicBool = AtomicBool::new(true);
 
-struct Local {
-    /// When the current slice ends; 0 while nobody else is ready.
-    slice_end_ns: u64,
-    /// The slice's owner came from the `expired` list.
-    running_expired: bool,
+/// This CPU's.
+#[inline]
+fn here() -> &'static Slot {
+    &QUEUES[cpu::index()]
 }
-
-static LOCAL: PerCpu<Local> = PerCpu::new([const { Local { slice_end_ns: 0, running_expired: false } }; MAX_CPUS]);
 
 /// Announces this CPU.
 pub fn set_online() {
@@ -104,7 +130,7 @@ pub fn online() -> u64 {
 
 /// Tasks ready on this CPU beside the current one.
 pub fn has_ready() -> bool {
-    QUEUES[cpu::index()].ready() != 0
+    here().ready() != 0
 }
 
 /// Whether `task` may run on this CPU.
@@ -133,28 +159,39 @@ fn push(index: usize, task: Arc<Task>, list: List) {
     slot.listed.add_one();
 }
 
-/// Takes the next task this CPU may run. Tasks that may not run here any more are passed on.
-pub fn take_next() -> Option<Arc<Task>> {
-    let me = cpu::index();
-    if let Some(task) = QUEUES[me].next.take() {
-        if task.affinity() & 1 << me != 0 {
-            return Some(begin(task, List::Woken, QUEUES[me].listed.get() != 0));
+/// Takes the next task that CPU `me`, the executing one, may run. Tasks that may not run here any more are passed on.
+#[inline]
+pub fn take_next(me: usize) -> Option<Arc<Task>> {
+    let slot = &QUEUES[me];
+    if let Some(task) = slot.next.take() {
+        let (list, others) = (slot.next_list(), slot.listed.get() != 0);
+        if others && list == List::Expired {
+            slot.list_first(task, list);
+        } else if task.affinity() & 1 << me != 0 {
+            return Some(begin(slot, task, list, others));
+        } else {
+            enqueue_on(choose_cpu(&task), task, list);
         }
-        enqueue_on(choose_cpu(&task), task, List::Woken);
     }
+    // Who is being queued by another CPU just now, and not counted yet, is followed by an interrupt.
+    if slot.listed.get() == 0 { None } else { take_listed(me) }
+}
+
+fn take_listed(me: usize) -> Option<Arc<Task>> {
+    let slot = &QUEUES[me];
     loop {
-        let (task, list, others) = take_from(me)?;
+        let (task, list, others) = take_from(slot)?;
         if task.affinity() & 1 << me != 0 {
-            return Some(begin(task, list, others));
+            return Some(begin(slot, task, list, others));
         }
         enqueue_on(choose_cpu(&task), task, list);
     }
 }
 
-/// `task` goes next, from `list`; `others` wait.
+/// `task` goes next on the CPU of `slot`, the executing one, from `list`; `others` wait.
 #[inline(always)]
-fn begin(task: Arc<Task>, list: List, others: bool) -> Arc<Task> {
-    LOCAL.with(|local| local.running_expired = list == List::Expired);
+fn begin(slot: &Slot, task: Arc<Task>, list: List, others: bool) -> Arc<Task> {
+    slot.running_expired.store(list == List::Expired, Ordering::Relaxed);
     if others {
         begin_slice(&task);
     }
@@ -162,8 +199,7 @@ fn begin(task: Arc<Task>, list: List, others: bool) -> Arc<Task> {
 }
 
 /// The next task of a CPU, its list, and whether others are left.
-fn take_from(index: usize) -> Option<(Arc<Task>, List, bool)> {
-    let slot = &QUEUES[index];
+fn take_from(slot: &Slot) -> Option<(Arc<Task>, List, bool)> {
     let mut queue = slot.queue.lock();
     let order = if core::mem::replace(&mut queue.expired_first, false) {
         [List::Expired, List::Woken]
@@ -187,22 +223,24 @@ fn take_from(index: usize) -> Option<(Arc<Task>, List, bool)> {
 pub(super) fn enqueue_woken(task: Arc<Task>) {
     task.set_credit(CREDIT);
     let target = choose_cpu(&task);
-    let listed = if target == cpu::index() { hand_off(task) } else { Err(task) };
+    let listed = if target == cpu::index() { hand_off(task, List::Woken) } else { Err(task) };
     match listed {
         Ok(()) => begin_slice(&current()),
         Err(task) => enqueue_on(target, task, List::Woken),
     }
 }
 
-/// Lets `task` be the next on this CPU, if nobody waits.
+/// Lets `task`, which belongs to `list`, be the next on this CPU, if nobody waits.
 #[inline(always)]
-fn hand_off(task: Arc<Task>) -> Result<(), Arc<Task>> {
-    let slot = &QUEUES[cpu::index()];
+fn hand_off(task: Arc<Task>, list: List) -> Result<(), Arc<Task>> {
+    let slot = here();
     if slot.listed.get() != 0 || !HANDS_OFF.load(Ordering::Relaxed) {
         return Err(task);
     }
     slot.next_affinity.store(task.affinity(), Ordering::Relaxed);
-    slot.next.put(task)
+    slot.next.put(task)?;
+    slot.next_yielded.store(list == List::Expired, Ordering::Relaxed);
+    Ok(())
 }
 
 /// Whether a woken task goes next on its CPU without the detour through a list, if it can.
@@ -215,9 +253,13 @@ pub fn set_hands_off(on: bool) {
     HANDS_OFF.store(on, Ordering::Relaxed);
 }
 
-/// Queues a task that gave up this CPU while ready.
-pub(super) fn enqueue_expired(task: Arc<Task>) {
-    enqueue_ready(task, List::Expired);
+/// Queues a task that gave up this CPU while ready: behind all that wait.
+pub(super) fn enqueue_yielded(task: Arc<Task>) {
+    let kept = if is_allowed_here(&task) { hand_off(task, List::Expired) } else { Err(task) };
+    match kept {
+        Ok(()) => begin_slice(&current()),
+        Err(task) => enqueue_ready(task, List::Expired),
+    }
 }
 
 /// Queues a task whose slice is over.
@@ -296,34 +338,40 @@ fn first_of(mask: u64) -> Option<usize> {
 /// Starts the slice clock if somebody waits and it does not run yet.
 ///
 /// An idle task needs no slice: whoever it switches to gets one in [`take_next`].
+#[inline(always)]
 fn begin_slice(running: &Task) {
-    let started = LOCAL.with(|local| local.slice_end_ns != 0);
-    if started || !running.user_half {
-        return;
+    if here().slice_end_ns.load(Ordering::Relaxed) == 0 && running.user_half {
+        start_slice(running);
     }
-    let has_run = LOCAL.with(|local| local.running_expired) || running.credit() < CREDIT;
+}
+
+fn start_slice(running: &Task) {
+    let slot = here();
+    let has_run = slot.running_expired.load(Ordering::Relaxed) || running.credit() < CREDIT;
     let short = has_run || IDLE.guess() != 0;
     let slice = if short { SHORT_SLICE_NS } else { slice_ns(running.nice()) };
     let end = crate::arch::timer::now_ns() + slice;
-    LOCAL.with(|local| local.slice_end_ns = end);
+    slot.slice_end_ns.store(end, Ordering::Relaxed);
     timer::on_slice_changed();
 }
 
 /// When this CPU's slice ends, if somebody waits for it.
 pub(super) fn slice_end_ns() -> Option<u64> {
-    LOCAL.with(|local| (local.slice_end_ns != 0).then_some(local.slice_end_ns))
+    let end = here().slice_end_ns.load(Ordering::Relaxed);
+    (end != 0).then_some(end)
 }
 
 /// The slice is over (timer interrupt): give waiting tasks their turn, or an idle CPU the chance to take them.
 pub(super) fn on_slice_end() {
-    LOCAL.with(|local| local.slice_end_ns = 0);
-    if !has_ready() {
+    let slot = here();
+    slot.slice_end_ns.store(0, Ordering::Relaxed);
+    if slot.ready() == 0 {
         return;
     }
     // What waits here was left to this moment (`enqueue_on`).
     let idle = IDLE.after_queueing() & !(1 << cpu::index());
     if idle != 0
-        && let Some(target) = first_of(idle & waiting_for(&QUEUES[cpu::index()], idle))
+        && let Some(target) = first_of(idle & waiting_for(slot, idle))
     {
         gic::send_reschedule(target);
     }
@@ -340,17 +388,11 @@ fn waiting_for(slot: &Slot, cpus: u64) -> u64 {
 
 /// The current task gives up the CPU because its time is over.
 pub(super) fn on_time_given_up() {
-    let me = cpu::index();
-    let last_was_expired = LOCAL.with(|local| local.running_expired);
-    let slot = &QUEUES[me];
-    let next = slot.next.take();
-    let mut queue = slot.queue.lock();
-    if let Some(task) = next {
-        // It came before all that are there.
-        queue.woken.push_front(task);
-        slot.listed.add_one();
+    let slot = here();
+    if let Some(task) = slot.next.take() {
+        slot.list_first(task, slot.next_list());
     }
-    queue.expired_first = !last_was_expired;
+    slot.queue.lock().expired_first = !slot.running_expired.load(Ordering::Relaxed);
 }
 
 /// Another CPU sent a task or asked to look at the current one's work (interprocessor interrupt).

@@ -213,8 +213,9 @@ pub fn adopt_idle(idle: Arc<Task>) {
 /// to again; at once if it only yields, nobody else is ready and it may stay here.
 pub fn switch_away(how: Leaving) {
     debug_assert!(!cpu::is_in_interrupt(), "an interrupt handler may not sleep");
+    let me = cpu::index();
     let previous = current().task;
-    let next = match run_queue::take_next() {
+    let next = match run_queue::take_next(me) {
         Some(task) => {
             // SAFETY: into_raw is never null. The reference stays with "being current".
             unsafe { NonNull::new_unchecked(Arc::into_raw(task).cast_mut()) }
@@ -232,9 +233,9 @@ pub fn switch_away(how: Leaving) {
     // SAFETY: `next` was handed to this CPU by the run queue, with a reference.
     let to = unsafe { next.as_ref() };
     // Before the address space is activated, whose fence this needs (`Requests`).
-    to.set_last_cpu(cpu::index());
-    exchange_user_state(from, to);
-    account(from, to);
+    to.set_last_cpu(me);
+    exchange_user_state(from, to, me);
+    account(from, to, me);
     cpu::set_current(next.as_ptr().cast());
     let save = from.private.0.get();
     // SAFETY: this CPU owns `from`'s private part until finish_switch.
@@ -246,23 +247,26 @@ pub fn switch_away(how: Leaving) {
     finish_switch();
 }
 
-/// The registers that belong to a program and that the trap frame does not hold.
-fn exchange_user_state(from: &Task, to: &Task) {
+/// The registers of CPU `me`, the executing one, that belong to a program and that the trap frame does not hold.
+#[inline(always)]
+fn exchange_user_state(from: &Task, to: &Task, me: usize) {
     if from.user_half {
         // SAFETY: this CPU owns the private part of its current task.
         unsafe { (*from.private.0.get()).user_thread_pointer = cpu::user_thread_pointer() };
-        fp::on_switch_out(from);
+        fp::on_switch_out(from, me);
     }
     if to.user_half {
         // SAFETY: as above, for the task about to run here.
         cpu::set_user_thread_pointer(unsafe { (*to.private.0.get()).user_thread_pointer });
     }
     // A task without a program leaves none in TTBR0 either: its table may go away meanwhile.
-    to.activate_address_space();
+    to.activate_address_space(me);
 }
 
-fn account(from: &Task, to: &Task) {
-    SWITCHES.with(|switches| switches.store(switches.load(Ordering::Relaxed) + 1, Ordering::Relaxed));
+#[inline(always)]
+fn account(from: &Task, to: &Task, me: usize) {
+    let switches = SWITCHES.of(me);
+    switches.store(switches.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     let now = crate::arch::timer::ticks_unordered();
     from.run_time.end(now);
     to.run_time.begin(now);
@@ -280,7 +284,7 @@ fn finish_switch() {
                 run_queue::enqueue_woken(reclaim());
             }
         }
-        Leaving::Yielding => run_queue::enqueue_expired(reclaim()),
+        Leaving::Yielding => run_queue::enqueue_yielded(reclaim()),
         Leaving::OutOfTime => run_queue::enqueue_out_of_time(reclaim()),
         Leaving::Idling => {}
         Leaving::Exiting => drop(reclaim()),
@@ -303,12 +307,13 @@ pub(super) fn with_held_mutexes(f: impl FnOnce(&mut HeldLocks)) {
 }
 
 impl Task {
-    /// Puts the address space of this task, which is about to run here, into TTBR0.
-    fn activate_address_space(&self) {
+    /// Puts the address space of this task, which is about to run on CPU `me`, the executing one, into TTBR0.
+    #[inline(always)]
+    fn activate_address_space(&self, me: usize) {
         // Relaxed: see the field.
         match NonNull::new(self.space_pointer.load(Ordering::Relaxed)) {
             // SAFETY: the task keeps its address space alive, and only the task itself replaces it.
-            Some(space) => unsafe { space.as_ref() }.activate(),
+            Some(space) => unsafe { space.as_ref() }.activate(me),
             None => address_space::leave(),
         }
     }
@@ -317,7 +322,7 @@ impl Task {
     pub fn change_address_space(new: Option<Arc<AddressSpace>>) -> Option<Arc<AddressSpace>> {
         let task = current();
         let old = task.replace_address_space(new);
-        task.activate_address_space();
+        task.activate_address_space(cpu::index());
         old
     }
 }

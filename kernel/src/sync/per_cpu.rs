@@ -45,6 +45,16 @@ impl<T> PerCpu<T> {
         f(unsafe { &mut *slot })
     }
 
+    /// The value of CPU `index`, of which all parts may be used from anywhere.
+    #[inline]
+    pub fn of(&self, index: usize) -> &T
+    where
+        T: Sync,
+    {
+        // SAFETY: T is Sync and owners change it through interior mutability only.
+        unsafe { &*self.0[index].0.get() }
+    }
+
     /// Reads something of every CPU's value, for statistics: each is a snapshot that may be torn
     /// unless `T`'s parts are atomics.
     pub fn for_each(&self, mut f: impl FnMut(usize, &T))

@@ -13,20 +13,33 @@ pub const MAX_CPUS: usize = 8;
 #[repr(C, align(128))]
 pub struct CpuBlock {
     current: AtomicPtr<()>,
-    index: AtomicUsize,
+    index: usize,
     mpidr: AtomicUsize,
     /// Nesting of trap handlers that may not sleep.
     in_irq: AtomicU32,
 }
 
-static BLOCKS: [CpuBlock; MAX_CPUS] = [const {
-    CpuBlock {
-        current: AtomicPtr::new(core::ptr::null_mut()),
-        index: AtomicUsize::new(0),
-        mpidr: AtomicUsize::new(0),
-        in_irq: AtomicU32::new(0),
+impl CpuBlock {
+    const fn new(index: usize) -> Self {
+        Self {
+            current: AtomicPtr::new(core::ptr::null_mut()),
+            index,
+            mpidr: AtomicUsize::new(0),
+            in_irq: AtomicU32::new(0),
+        }
     }
-}; MAX_CPUS];
+}
+
+static BLOCKS: [CpuBlock; MAX_CPUS] = [
+    CpuBlock::new(0),
+    CpuBlock::new(1),
+    CpuBlock::new(2),
+    CpuBlock::new(3),
+    CpuBlock::new(4),
+    CpuBlock::new(5),
+    CpuBlock::new(6),
+    CpuBlock::new(7),
+];
 
 // Relaxed throughout: a block is its own CPU's alone, but for `mpidr`, which is written before any other CPU starts (and by that
 // CPU once more, the same).
@@ -34,7 +47,6 @@ static BLOCKS: [CpuBlock; MAX_CPUS] = [const {
 /// Makes the executing CPU number `index`. Called once on each CPU, before anything else.
 pub fn init(index: usize) {
     let block = &BLOCKS[index];
-    block.index.store(index, Ordering::Relaxed);
     set_mpidr(block, MPIDR_EL1.get());
     let address = (&raw const *block).expose_provenance();
     // TPIDR_EL1 is the kernel's own; only `block()` interprets it.
@@ -63,15 +75,22 @@ fn set_mpidr(block: &CpuBlock, mpidr: u64) {
 }
 
 fn block() -> &'static CpuBlock {
-    // Read anew every time: a task may migrate whenever it sleeps.
-    let block = core::ptr::with_exposed_provenance::<CpuBlock>(address(TPIDR_EL1.get()));
+    let address: usize;
+    // To the compiler it is a load from memory: read anew after whatever may have changed memory, as a switch does, after
+    // which the task may find itself on another CPU.
+    // SAFETY: reading a register of the kernel's own.
+    unsafe { asm!("mrs {}, tpidr_el1", out(reg) address, options(pure, readonly, nostack, preserves_flags)) };
+    let block = core::ptr::with_exposed_provenance::<CpuBlock>(address);
     // SAFETY: `init` stored the address of a `'static` block, before any other code ran on this CPU.
     unsafe { &*block }
 }
 
 /// Index of the executing CPU, `0..MAX_CPUS`.
 pub fn index() -> usize {
-    block().index.load(Ordering::Relaxed)
+    let index = block().index;
+    // SAFETY: `BLOCKS` numbers its blocks from 0.
+    unsafe { core::hint::assert_unchecked(index < MAX_CPUS) };
+    index
 }
 
 /// The current task, as `sched` stored it.
