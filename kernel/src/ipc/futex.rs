@@ -46,9 +46,27 @@ struct Bucket {
 }
 
 impl Bucket {
-    /// Takes out the waiter at that place; mostly the first, which leaves nothing to be moved together.
-    fn take_out(&mut self, at: usize) -> Option<Waiter> {
-        if at == 0 { self.waiters.pop_front() } else { self.waiters.remove(at) }
+    /// Where a task waits here, which mostly nobody does.
+    #[inline]
+    fn find(&self, task: TaskHandle) -> Option<usize> {
+        if self.waiters.is_empty() { None } else { self.waiters.iter().position(|waiter| waiter.task == task) }
+    }
+
+    /// Takes out a waiter, who is at that place; mostly the first, which leaves nothing to be moved together.
+    #[inline(always)]
+    fn take_out(&mut self, at: usize) -> Waiter {
+        let waiter = self.waiters[at];
+        if at == 0 {
+            self.waiters.pop_front();
+        } else {
+            self.close_gap(at);
+        }
+        waiter
+    }
+
+    #[cold]
+    fn close_gap(&mut self, at: usize) {
+        self.waiters.remove(at);
     }
 }
 
@@ -62,6 +80,7 @@ fn bucket_of(word: Place) -> usize {
 }
 
 /// The word at `address`. EINVAL if misaligned; EFAULT.
+#[inline(always)]
 fn word_at(address: usize, sharing: Sharing) -> Result<Place> {
     if !address.is_multiple_of(4) {
         return Err(Errno::EINVAL);
@@ -84,7 +103,9 @@ pub fn wait(address: usize, sharing: Sharing, expected: u32, bits: u32, deadline
     let (home, me) = (bucket_of(word), sched::current_handle());
     {
         let mut bucket = TABLE[home].lock();
-        bucket.waiters.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        if bucket.waiters.len() == bucket.waiters.capacity() {
+            bucket.waiters.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        }
         bucket.waiters.push_back(Waiter { word, bits, task: me, moved_from: None });
     }
     let seen = user::load_u32(address);
@@ -108,7 +129,7 @@ pub fn wait(address: usize, sharing: Sharing, expected: u32, bits: u32, deadline
 
 /// Whether the wait has not been ended by a waker. A requeued waiter is in another bucket.
 fn is_waiting(home: usize, task: TaskHandle) -> bool {
-    let here = TABLE[home].lock().waiters.iter().any(|waiter| waiter.task == task);
+    let here = TABLE[home].lock().find(task).is_some();
     here || any_moved_from(home) && {
         let _moving = MOVING.lock();
         find_elsewhere(task).is_some()
@@ -147,15 +168,14 @@ impl Waiter {
 
 /// The bucket in which a waiter is. The caller holds MOVING.
 fn find_elsewhere(task: TaskHandle) -> Option<usize> {
-    (0..BUCKETS).find(|bucket| TABLE[*bucket].lock().waiters.iter().any(|waiter| waiter.task == task))
+    (0..BUCKETS).find(|bucket| TABLE[*bucket].lock().find(task).is_some())
 }
 
 /// Takes a wait back. False if a waker was first.
 fn remove(home: usize, task: TaskHandle) -> bool {
     let take = |bucket: usize| {
         let mut bucket = TABLE[bucket].lock();
-        let at = bucket.waiters.iter().position(|waiter| waiter.task == task);
-        at.and_then(|at| bucket.take_out(at)).inspect(Waiter::leave).is_some()
+        bucket.find(task).map(|at| bucket.take_out(at)).inspect(Waiter::leave).is_some()
     };
     if take(home) {
         return true;
@@ -169,6 +189,7 @@ fn remove(home: usize, task: TaskHandle) -> bool {
 }
 
 /// FUTEX_WAKE(_BITSET): wakes up to `count` waiters in the order they came; how many.
+#[inline(never)]
 pub fn wake(address: usize, sharing: Sharing, count: u32, bits: u32) -> Result<usize> {
     if bits == 0 {
         return Err(Errno::EINVAL);
@@ -181,6 +202,7 @@ pub fn wake(address: usize, sharing: Sharing, count: u32, bits: u32) -> Result<u
     Ok(wake_in(&mut bucket, word, count as usize, bits))
 }
 
+#[inline(never)]
 fn wake_in(bucket: &mut Bucket, word: Place, count: usize, bits: u32) -> usize {
     let mut woken = 0;
     let mut at = 0;
@@ -191,7 +213,7 @@ fn wake_in(bucket: &mut Bucket, word: Place, count: usize, bits: u32) -> usize {
             at += 1;
             continue;
         }
-        let Some(waiter) = bucket.take_out(at) else { break };
+        let waiter = bucket.take_out(at);
         waiter.leave();
         // Under the lock: the task cannot finish before it has looked for itself here.
         sched::unpark(waiter.task);
@@ -202,6 +224,7 @@ fn wake_in(bucket: &mut Bucket, word: Place, count: usize, bits: u32) -> usize {
 
 /// FUTEX_REQUEUE and FUTEX_CMP_REQUEUE: wakes `wake`, moves up to `requeue` others to `target`; how
 /// many in all. EAGAIN if the word is not `expected`; ENOMEM, and then nobody has been woken or moved.
+#[inline(never)]
 pub fn requeue(
     address: usize,
     target: usize,
@@ -255,7 +278,7 @@ fn move_waiters(source: &mut Bucket, destination: Option<&mut Bucket>, [from, to
             at += 1;
             continue;
         }
-        let Some(waiter) = source.take_out(at) else { break };
+        let waiter = source.take_out(at);
         let end = destination.as_mut().map_or(&mut source.waiters, |other| &mut other.waiters);
         end.push_back(waiter.moved_to(to));
         moved += 1;
@@ -265,6 +288,7 @@ fn move_waiters(source: &mut Bucket, destination: Option<&mut Bucket>, [from, to
 
 /// FUTEX_WAKE_OP: changes the word at `target`, wakes waiters of `address`, and of `target` if its old value satisfies the
 /// comparison.
+#[inline(never)]
 pub fn wake_operation(
     address: usize,
     target: usize,

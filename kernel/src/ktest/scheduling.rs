@@ -19,6 +19,7 @@ pub const TESTS: &[(&str, fn())] = &[
     ("a_wakeup_before_the_sleep_counts", a_wakeup_before_the_sleep_counts),
     ("woken_tasks_go_in_the_order_of_the_wakeups", woken_tasks_go_in_the_order_of_the_wakeups),
     ("a_woken_task_keeps_its_place_when_the_slice_ends", a_woken_task_keeps_its_place_when_the_slice_ends),
+    ("the_woken_go_before_who_has_yielded", the_woken_go_before_who_has_yielded),
 ];
 
 static DONE: AtomicUsize = AtomicUsize::new(0);
@@ -218,6 +219,35 @@ fn a_woken_task_keeps_its_place_when_the_slice_ends() {
     assert_eq!(order_after(|| wake_handed_off(2), end_of_slice), [0, 1]);
 }
 
+fn the_woken_go_before_who_has_yielded() {
+    static YIELDING: AtomicUsize = AtomicUsize::new(0);
+    extern "C" fn sleep_or_yield(index: usize) -> ! {
+        if index == 0 {
+            sleep_until_woken();
+        } else {
+            YIELDING.store(1, Ordering::SeqCst);
+            sched::yield_now();
+        }
+        ITEMS.lock().push(index);
+        finish()
+    }
+    YIELDING.store(0, Ordering::SeqCst);
+    let order = pinned(|| {
+        let sleeper = start_here(sleep_or_yield, 0);
+        while QUEUE.waiters() == 0 {
+            sched::yield_now();
+        }
+        let yielder = start_here(sleep_or_yield, 1);
+        while YIELDING.load(Ordering::SeqCst) == 0 {
+            sched::yield_now();
+        }
+        // The other has yielded to this one, for there is nobody else.
+        wake_handed_off(1);
+        join(alloc::vec![sleeper, yielder], 2);
+    });
+    assert_eq!(order, [0, 1]);
+}
+
 fn wake_handed_off(count: usize) {
     assert!(run_queue::hands_off(), "as it is when nobody has switched it");
     assert_eq!(QUEUE.wake(count, ANY_EVENT), count);
@@ -232,30 +262,46 @@ fn wake_into_lists(count: usize) {
 /// Puts two tasks to sleep, 0 first, on the CPU of this one, and does both things without leaving it; in which order they ran.
 fn order_after(first: impl FnOnce(), second: impl FnOnce()) -> Vec<usize> {
     extern "C" fn body(index: usize) -> ! {
-        let mut sleeps = false;
-        // The first attempt comes before the sleep, every other one after a wake-up.
-        QUEUE.wait(Mode::Exclusive, || core::mem::replace(&mut sleeps, true).then_some(()));
+        sleep_until_woken();
         ITEMS.lock().push(index);
         finish()
     }
-    let here = 1 << crate::arch::cpu::index();
-    let everywhere = sched::current().affinity();
-    sched::current().set_affinity(here);
-    DONE.store(0, Ordering::SeqCst);
-    let mut tasks = Vec::new();
-    for index in 0..2 {
-        let task = Task::new(None, None, body, index).unwrap();
-        task.set_affinity(here);
-        sched::start(task.clone());
-        tasks.push(task);
-        while QUEUE.waiters() <= index {
-            sched::yield_now();
+    pinned(|| {
+        let mut tasks = Vec::new();
+        for index in 0..2 {
+            tasks.push(start_here(body, index));
+            while QUEUE.waiters() <= index {
+                sched::yield_now();
+            }
         }
-    }
-    // Both are parked, not on their way there: this CPU can only be here when they have left it.
-    first();
-    second();
-    join(tasks, 2);
+        // Both are parked, not on their way there: this CPU can only be here when they have left it.
+        first();
+        second();
+        join(tasks, 2);
+    })
+}
+
+/// Sleeps on the queue until the first wake-up.
+fn sleep_until_woken() {
+    let mut sleeps = false;
+    // The first attempt comes before the sleep, every other one after a wake-up.
+    QUEUE.wait(Mode::Exclusive, || core::mem::replace(&mut sleeps, true).then_some(()));
+}
+
+/// Does `actions` without leaving this CPU, and returns what has been noted by the tasks that they started.
+fn pinned(actions: impl FnOnce()) -> Vec<usize> {
+    let everywhere = sched::current().affinity();
+    sched::current().set_affinity(1 << crate::arch::cpu::index());
+    DONE.store(0, Ordering::SeqCst);
+    actions();
     sched::current().set_affinity(everywhere);
     core::mem::take(&mut *ITEMS.lock())
+}
+
+/// Starts a task that stays on this CPU.
+fn start_here(body: extern "C" fn(usize) -> !, index: usize) -> alloc::sync::Arc<Task> {
+    let task = Task::new(None, None, body, index).unwrap();
+    task.set_affinity(1 << crate::arch::cpu::index());
+    sched::start(task.clone());
+    task
 }

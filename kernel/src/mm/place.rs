@@ -39,6 +39,7 @@ impl KnownArea {
 
 impl AddressSpace {
     /// What lies at `address`: EFAULT where nothing is mapped, or nothing that Linux would find the page of. May sleep.
+    #[inline(always)]
     pub fn place_of(&self, address: usize) -> Result<Place> {
         let mut map = self.lock();
         match &map.known {

@@ -73,6 +73,16 @@ impl Slot {
         if self.next_yielded.load(Ordering::Relaxed) { List::Expired } else { List::Woken }
     }
 
+    /// Starts the slice clock, since somebody waits, if it does not run yet. For the executing CPU, whose task is `running`.
+    ///
+    /// An idle task needs no slice: whoever it switches to gets one in [`take_next`].
+    #[inline(always)]
+    fn begin_slice(&self, running: &Task) {
+        if self.slice_end_ns.load(Ordering::Relaxed) == 0 && running.user_half {
+            start_slice(self, running);
+        }
+    }
+
     /// Puts a task that was to go next at the head of its list: it came before all that are there.
     #[cold]
     fn list_first(&self, task: Arc<Task>, list: List) {
@@ -170,13 +180,14 @@ pub fn take_next(me: usize) -> Option<Arc<Task>> {
         } else if task.affinity() & 1 << me != 0 {
             return Some(begin(slot, task, list, others));
         } else {
-            enqueue_on(choose_cpu(&task), task, list);
+            send_away(task, list);
         }
     }
     // Who is being queued by another CPU just now, and not counted yet, is followed by an interrupt.
     if slot.listed.get() == 0 { None } else { take_listed(me) }
 }
 
+#[inline(never)]
 fn take_listed(me: usize) -> Option<Arc<Task>> {
     let slot = &QUEUES[me];
     loop {
@@ -184,8 +195,14 @@ fn take_listed(me: usize) -> Option<Arc<Task>> {
         if task.affinity() & 1 << me != 0 {
             return Some(begin(slot, task, list, others));
         }
-        enqueue_on(choose_cpu(&task), task, list);
+        send_away(task, list);
     }
+}
+
+/// Passes on a task of this CPU that may not run here any more.
+#[cold]
+fn send_away(task: Arc<Task>, list: List) {
+    enqueue_on(choose_cpu(&task, cpu::index()), task, list);
 }
 
 /// `task` goes next on the CPU of `slot`, the executing one, from `list`; `others` wait.
@@ -193,7 +210,7 @@ fn take_listed(me: usize) -> Option<Arc<Task>> {
 fn begin(slot: &Slot, task: Arc<Task>, list: List, others: bool) -> Arc<Task> {
     slot.running_expired.store(list == List::Expired, Ordering::Relaxed);
     if others {
-        begin_slice(&task);
+        slot.begin_slice(&task);
     }
     task
 }
@@ -222,24 +239,25 @@ fn take_from(slot: &Slot) -> Option<(Arc<Task>, List, bool)> {
 /// Queues a task that was parked.
 pub(super) fn enqueue_woken(task: Arc<Task>) {
     task.set_credit(CREDIT);
-    let target = choose_cpu(&task);
-    let listed = if target == cpu::index() { hand_off(task, List::Woken) } else { Err(task) };
-    match listed {
-        Ok(()) => begin_slice(&current()),
-        Err(task) => enqueue_on(target, task, List::Woken),
+    let me = cpu::index();
+    let target = choose_cpu(&task, me);
+    let kept = if target == me { hand_off(task, List::Woken, me) } else { Err(task) };
+    if let Err(task) = kept {
+        enqueue_on(target, task, List::Woken);
     }
 }
 
-/// Lets `task`, which belongs to `list`, be the next on this CPU, if nobody waits.
+/// Lets `task`, which belongs to `list`, be the next on CPU `me`, the executing one, if nobody waits.
 #[inline(always)]
-fn hand_off(task: Arc<Task>, list: List) -> Result<(), Arc<Task>> {
-    let slot = here();
+fn hand_off(task: Arc<Task>, list: List, me: usize) -> Result<(), Arc<Task>> {
+    let slot = &QUEUES[me];
     if slot.listed.get() != 0 || !HANDS_OFF.load(Ordering::Relaxed) {
         return Err(task);
     }
     slot.next_affinity.store(task.affinity(), Ordering::Relaxed);
     slot.next.put(task)?;
     slot.next_yielded.store(list == List::Expired, Ordering::Relaxed);
+    slot.begin_slice(&current());
     Ok(())
 }
 
@@ -255,10 +273,10 @@ pub fn set_hands_off(on: bool) {
 
 /// Queues a task that gave up this CPU while ready: behind all that wait.
 pub(super) fn enqueue_yielded(task: Arc<Task>) {
-    let kept = if is_allowed_here(&task) { hand_off(task, List::Expired) } else { Err(task) };
-    match kept {
-        Ok(()) => begin_slice(&current()),
-        Err(task) => enqueue_ready(task, List::Expired),
+    let me = cpu::index();
+    let kept = if task.affinity() & 1 << me != 0 { hand_off(task, List::Expired, me) } else { Err(task) };
+    if let Err(task) = kept {
+        enqueue_ready(task, List::Expired);
     }
 }
 
@@ -270,7 +288,7 @@ pub(super) fn enqueue_out_of_time(task: Arc<Task>) {
 
 fn enqueue_ready(task: Arc<Task>, list: List) {
     let me = cpu::index();
-    let target = if task.affinity() & 1 << me != 0 { me } else { choose_cpu(&task) };
+    let target = if task.affinity() & 1 << me != 0 { me } else { choose_cpu(&task, me) };
     enqueue_on(target, task, list);
 }
 
@@ -287,7 +305,7 @@ fn enqueue_on(target: usize, task: Arc<Task>, list: List) {
         push(target, task, list);
         // The current task goes on, for at most its slice: not to the first wake-up, or a sender and its
         // receiver would take turns at every message. An idle CPU is told when the slice ends.
-        begin_slice(&current());
+        here().begin_slice(&current());
     } else {
         let allowed = task.affinity();
         push(target, task, list);
@@ -303,16 +321,20 @@ fn enqueue_on(target: usize, task: Arc<Task>, list: List) {
     }
 }
 
-/// The CPU on which a woken task should wait: where it ran last, unless that one is busy with
+/// The CPU on which a task should wait that is woken on CPU `me`: where it ran last, unless that one is busy with
 /// something unrelated and another is idle.
-fn choose_cpu(task: &Task) -> usize {
-    let me = cpu::index();
+#[inline(always)]
+fn choose_cpu(task: &Task, me: usize) -> usize {
+    // On the waker's own CPU it waits: wakers usually sleep next, and then it runs without a
+    // journey. If not, it is looked after when the slice ends.
+    if task.last_cpu() == me && task.affinity() & 1 << me != 0 { me } else { choose_other_cpu(task, me) }
+}
+
+fn choose_other_cpu(task: &Task, me: usize) -> usize {
     let last = task.last_cpu();
     let allowed = task.affinity() & online();
     if allowed & 1 << last != 0 {
-        // On the waker's own CPU it waits: wakers usually sleep next, and then it runs without a
-        // journey. If not, it is looked after when the slice ends.
-        if last == me || IDLE.guess() & 1 << last != 0 {
+        if IDLE.guess() & 1 << last != 0 {
             return last;
         }
         return first_of(IDLE.guess() & allowed).unwrap_or(last);
@@ -335,18 +357,9 @@ fn first_of(mask: u64) -> Option<usize> {
     (mask != 0).then(|| mask.trailing_zeros() as usize)
 }
 
-/// Starts the slice clock if somebody waits and it does not run yet.
-///
-/// An idle task needs no slice: whoever it switches to gets one in [`take_next`].
-#[inline(always)]
-fn begin_slice(running: &Task) {
-    if here().slice_end_ns.load(Ordering::Relaxed) == 0 && running.user_half {
-        start_slice(running);
-    }
-}
-
-fn start_slice(running: &Task) {
-    let slot = here();
+/// Starts the slice clock of the executing CPU, whose task is `running`.
+#[inline(never)]
+fn start_slice(slot: &Slot, running: &Task) {
     let has_run = slot.running_expired.load(Ordering::Relaxed) || running.credit() < CREDIT;
     let short = has_run || IDLE.guess() != 0;
     let slice = if short { SHORT_SLICE_NS } else { slice_ns(running.nice()) };
@@ -398,7 +411,7 @@ pub(super) fn on_time_given_up() {
 /// Another CPU sent a task or asked to look at the current one's work (interprocessor interrupt).
 pub fn on_reschedule_request() {
     if has_ready() {
-        begin_slice(&current());
+        here().begin_slice(&current());
     }
 }
 
@@ -432,7 +445,7 @@ fn steal_from(slot: &Slot, me: usize) -> Option<Arc<Task>> {
         return Some(task);
     }
     // It may not run here after all, and finds its way back.
-    enqueue_on(choose_cpu(&task), task, List::Woken);
+    send_away(task, List::Woken);
     None
 }
 

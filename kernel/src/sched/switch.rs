@@ -128,6 +128,7 @@ pub struct Current {
 
 impl Current {
     /// Runs `f` with its address space, if it has one. `f` does not exchange it.
+    #[inline(always)]
     pub fn with_address_space<R>(&self, f: impl FnOnce(&AddressSpace) -> R) -> Option<R> {
         // SAFETY: the task has a reference to what the pointer leads to, until it exchanges both itself, on its way into
         // another program or out of this one.
@@ -274,7 +275,7 @@ fn account(from: &Task, to: &Task, me: usize) {
 
 /// Does for the task that left what could not be done while its stack was in use.
 fn finish_switch() {
-    let Some((previous, how)) = LOCAL.with(|local| local.previous.take()) else { return };
+    let Some((previous, how)) = LOCAL.with(|local| local.previous) else { return };
     // SAFETY: the scheduler's reference to `previous` still exists: it is dealt with below, once.
     let task = unsafe { previous.as_ref() };
     let reclaim = || reclaim(TaskHandle(previous));

@@ -1,7 +1,7 @@
 //! One CPU: who it is, its block of per-CPU facts (TPIDR_EL1), interrupt masking, waiting.
 
 use super::exception::address;
-use aarch64_cpu::registers::{CNTKCTL_EL1, MPIDR_EL1, TPIDR_EL0, TPIDR_EL1};
+use aarch64_cpu::registers::{CNTKCTL_EL1, MPIDR_EL1, TPIDR_EL0};
 use core::arch::asm;
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 use tock_registers::interfaces::{Readable, Writeable};
@@ -49,8 +49,9 @@ pub fn init(index: usize) {
     let block = &BLOCKS[index];
     set_mpidr(block, MPIDR_EL1.get());
     let address = (&raw const *block).expose_provenance();
-    // TPIDR_EL1 is the kernel's own; only `block()` interprets it.
-    TPIDR_EL1.set(address as u64);
+    // No `nomem`: to the compiler, what `block` reads is in memory.
+    // SAFETY: the register is the kernel's own; only `block` interprets it.
+    unsafe { asm!("msr tpidr_el1, {}", in(reg) address, options(nostack, preserves_flags)) };
 }
 
 /// How many CPUs the machine has. Written once, before any other CPU starts: Relaxed.

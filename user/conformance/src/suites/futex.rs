@@ -21,6 +21,7 @@ crate::tests! {
     wait_stopped_and_continued_keeps_its_deadline,
     misaligned_address_gives_einval,
     unmapped_address_gives_efault,
+    a_word_is_what_is_mapped_at_its_address_now,
     unknown_operation_gives_enosys,
     no_wake_up_is_lost_between_two_processes,
     waiters_wake_in_the_order_in_which_they_came,
@@ -175,6 +176,19 @@ fn unmapped_address_gives_efault() -> Outcome {
     let hole = memory::before_hole(1)?;
     expect_errno(futex_at(hole.address + PAGE, FUTEX_WAIT, 0, 0, 0, 0), libc::EFAULT)?;
     expect_errno(futex_at(0, FUTEX_WAIT, 0, 0, 0, 0), libc::EFAULT)
+}
+
+fn a_word_is_what_is_mapped_at_its_address_now() -> Outcome {
+    let object = || memory::memfd(4096).map(|fd| memory::Request::file(fd, PAGE, libc::MAP_SHARED));
+    let (one, other) = (object()?, object()?);
+    let (here, there) = (memory::map(one)?, memory::map(other)?);
+    let children = sleepers(there.word(0), FUTEX_WAIT, 1)?;
+    expect_eq(wake(here.word(0), FUTEX_WAKE, 1)?, 0, "what the wake returns before the other object is there")?;
+    here.replace(0, other, libc::MAP_FIXED)?;
+    expect_eq(wake(here.word(0), FUTEX_WAKE, 1)?, 1, "what the wake returns after that")?;
+    children.into_iter().try_for_each(process::Child::expect_success)?;
+    here.unmap(0, PAGE)?;
+    expect_errno(futex_at(here.address, FUTEX_WAKE, 1, 0, 0, 0), libc::EFAULT)
 }
 
 fn unknown_operation_gives_enosys() -> Outcome {

@@ -181,6 +181,8 @@ fn stop_key_stops_the_command_and_fg_and_bg_take_it_on() -> Outcome {
     shell.run("jobs", "Running")?;
     shell.type_in("fg\r")?;
     expect_eq(shell.until_foreground(|now| now != shell.child.pid)?, group, "the group in the foreground")?;
+    // First it gives the terminal away, then it lets the job go on, which would undo a stop in between; then it waits.
+    process::wait_for_state(shell.child.pid, 'S')?;
     shell.type_in(STOP)?;
     shell.until(PROMPT)?;
     shell.type_in("fg %1\r")?;
