@@ -105,7 +105,7 @@ static DONE_QUEUE: WaitQueue = WaitQueue::new();
 /// Tasks that run jobs; to be joined.
 pub(super) struct Tasks(Vec<Arc<Task>>);
 
-/// Starts a task for each job. One set at a time.
+/// Starts a task for each job, which may run where this one may. One set at a time.
 pub(super) fn start(jobs: Vec<Job>) -> Tasks {
     extern "C" fn run(index: usize) -> ! {
         let job = JOBS.lock()[index].take();
@@ -118,6 +118,7 @@ pub(super) fn start(jobs: Vec<Job>) -> Tasks {
     let tasks: Vec<_> = (0..jobs.len()).map(|index| Task::new(None, None, run, index).unwrap()).collect();
     *JOBS.lock() = jobs.into_iter().map(Some).collect();
     for task in &tasks {
+        task.set_affinity(sched::current().affinity());
         sched::start(task.clone());
     }
     Tasks(tasks)

@@ -288,13 +288,18 @@ fn sleep_until_woken() {
     QUEUE.wait(Mode::Exclusive, || core::mem::replace(&mut sleeps, true).then_some(()));
 }
 
-/// Does `actions` without leaving this CPU, and returns what has been noted by the tasks that they started.
-fn pinned(actions: impl FnOnce()) -> Vec<usize> {
+/// Does `actions` without leaving this CPU.
+pub(super) fn on_this_cpu(actions: impl FnOnce()) {
     let everywhere = sched::current().affinity();
     sched::current().set_affinity(1 << crate::arch::cpu::index());
-    DONE.store(0, Ordering::SeqCst);
     actions();
     sched::current().set_affinity(everywhere);
+}
+
+/// Does `actions` without leaving this CPU, and returns what has been noted by the tasks that they started.
+fn pinned(actions: impl FnOnce()) -> Vec<usize> {
+    DONE.store(0, Ordering::SeqCst);
+    on_this_cpu(actions);
     core::mem::take(&mut *ITEMS.lock())
 }
 

@@ -5,6 +5,7 @@ use super::{Job, pattern, read, start, until_somebody_waits, write, yield_until}
 use crate::fs::file::Direction;
 use crate::fs::flags::OpenFlags;
 use crate::fs::open_file::OpenFile;
+use crate::ktest::scheduling::on_this_cpu;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec;
@@ -121,7 +122,14 @@ pub fn every_writer_has_its_turn() {
 
 /// Eight writers at a full ring, each with many blocks, and a reader that drains it whenever it runs: of the first half each has
 /// written something. Woken ones come too late whenever one that runs has filled the ring again, and must not do so for ever.
-pub fn every_writer_has_its_turn_at([reader, writer]: &[Arc<OpenFile>; 2]) {
+///
+/// On one CPU: which of several goes on, and for how long, is this machine's matter, and one that it keeps from running is no
+/// writer that was passed over.
+pub fn every_writer_has_its_turn_at(ends: &[Arc<OpenFile>; 2]) {
+    on_this_cpu(|| every_writer_writes_in_the_first_half(ends));
+}
+
+fn every_writer_writes_in_the_first_half([reader, writer]: &[Arc<OpenFile>; 2]) {
     const WRITERS: u8 = 8;
     const BLOCKS: usize = 64;
     let writing = |own: u8| -> Job {
