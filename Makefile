@@ -1,6 +1,6 @@
 # Thin names for the project's commands; what they do is in tools/, qemu.sh and Cargo's own files.
 .DEFAULT_GOAL := help
-.PHONY: help setup packages image host-binaries release-binaries guest-binaries foreign-binaries test-kernel programs test-images run checked-run run-tests-kernel linux checked-linux test bench checked-bench debug checked-debug check clean
+.PHONY: help setup packages image host-binaries release-binaries guest-binaries foreign-binaries test-kernel programs test-images run checked-run run-tests-kernel linux checked-linux test bench checked-bench compare reference debug checked-debug check clean
 SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
@@ -97,6 +97,12 @@ test: setup ## Run every test: host, in-kernel and conformance in the guest, wit
 
 bench: checked-bench image ## Run the benchmarks counted in instructions: the same output every time (BENCH=command)
 	@tools/run --bench -- $(call quoted,BENCH)
+
+compare: image packages ## Count every benchmark on Linux and on Postern, side by side (FILTER=names, ROUNDS=3 timed as well)
+	@cargo run --quiet --package lab -- compare $(if $(FILTER),--filter '$(FILTER)') --rounds $(or $(ROUNDS),3)
+
+reference: image ## Take the figures anew that no change may exceed by more than 2 % (docs/results/reference.jsonl)
+	@cargo run --quiet --package lab -- measure postern --quick --out docs/results/reference.jsonl >/dev/null
 
 debug: checked-debug image ## As run, but wait for gdb; prints the line that attaches it, with symbols
 	@command -v gdb-multiarch >/dev/null || echo "debug: no gdb-multiarch here; as root: apt-get install gdb-multiarch" >&2

@@ -53,7 +53,7 @@ fn run() -> Result<ExitCode> {
 /// The complaints about comments that are too long, in all that is written in Rust and assembly.
 fn check_comments(root: &Path) -> Result<Vec<String>> {
     let mut complaints = Vec::new();
-    for folder in ["abi", "kernel", "tools", "user"] {
+    for folder in ["abi", "kernel", "lab", "tools", "user"] {
         for entry in WalkDir::new(root.join(folder)).sort_by_file_name() {
             let entry = entry?;
             if entry.path().extension().is_none_or(|extension| extension != "rs" && extension != "s") {

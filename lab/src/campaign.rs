@@ -1,0 +1,224 @@
+//! Every mechanism on every system. A mechanism gets boots of its own, so that what was measured before it, or beside it, or
+//! on another machine, changes nothing; each is booted twice, and two runs that differ by a byte are no figure.
+//!
+//! Owns the progress bar. Threads boot; what they bring is put in order again.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use anyhow::{Context, Result, bail, ensure};
+use indicatif::ProgressBar;
+
+use crate::figure::{Figure, printed};
+use crate::machine::{Boot, Clock, System};
+
+/// Real time for one boot, in seconds. Linux with a fork a turn takes a minute on a slow machine.
+const TIMEOUT_S: u32 = 900;
+
+/// A share of a campaign: the `index`th of `count`, from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    /// From 1 to `count`.
+    pub index: usize,
+    /// How many shares there are.
+    pub count: usize,
+}
+
+impl std::str::FromStr for Shard {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let parsed = text.split_once('/').and_then(|(index, count)| Some((index.parse().ok()?, count.parse().ok()?)));
+        let (index, count) = parsed.with_context(|| format!("'{text}' is not like 1/4"))?;
+        ensure!((1..=count).contains(&index), "'{text}' is not one of its own shares");
+        Ok(Self { index, count })
+    }
+}
+
+/// What to measure.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// On which systems, in the order of the columns.
+    pub systems: Vec<System>,
+    /// As `ipcbench --only`; everything if `None`.
+    pub filter: Option<String>,
+    /// Which part of it.
+    pub shard: Shard,
+    /// How many boots at a time.
+    pub jobs: usize,
+    /// Further words for ipcbench.
+    pub words: &'static str,
+}
+
+/// Boots of one mechanism on one system.
+struct Task {
+    system: System,
+    mechanism: String,
+}
+
+/// What a campaign came to.
+pub struct Outcome {
+    /// In the order of the plan.
+    pub figures: Vec<Figure>,
+    /// Boots that failed or were not repeatable: one line each, or a few.
+    pub failures: Vec<String>,
+}
+
+impl Plan {
+    /// The benchmarks that the guest's own ipcbench lists, mechanism by mechanism.
+    fn mechanisms(&self) -> Result<Vec<(String, Vec<String>)>> {
+        self.systems.iter().try_for_each(|system| system.check())?;
+        let only = self.only();
+        let list = Boot {
+            system: System::Postern,
+            clock: Clock::Instructions,
+            command: format!("ipcbench --list{only}"),
+            timeout_s: 60,
+        };
+        let text = list.run().context("the list of benchmarks")?;
+        let mut found: Vec<(String, Vec<String>)> = Vec::new();
+        for name in text.lines().filter_map(|line| line.split_whitespace().next()) {
+            let Some((mechanism, _)) = name.split_once('/') else { continue };
+            match found.last_mut() {
+                Some((last, names)) if last == mechanism => names.push(name.to_owned()),
+                _ => found.push((mechanism.to_owned(), vec![name.to_owned()])),
+            }
+        }
+        ensure!(!found.is_empty(), "no benchmark matches");
+        let shard = self.shard;
+        Ok(found
+            .into_iter()
+            .enumerate()
+            .filter(|(at, _)| at % shard.count == shard.index - 1)
+            .map(|(_, it)| it)
+            .collect())
+    }
+
+    fn only(&self) -> String {
+        self.filter.as_ref().map_or_else(String::new, |filter| format!(" --only '{filter}'"))
+    }
+
+    /// Counts instructions.
+    ///
+    /// # Errors
+    /// If nothing could be begun; what fails later is among [`Outcome::failures`].
+    pub fn count(&self) -> Result<Outcome> {
+        let mut tasks = Vec::new();
+        for (mechanism, names) in self.mechanisms()? {
+            for &system in &self.systems {
+                tasks.push((Task { system, mechanism: mechanism.clone() }, names.join(",")));
+            }
+        }
+        let bar = ProgressBar::new(tasks.len() as u64 * 2);
+        let done = in_parallel(&tasks, self.jobs, |(task, names)| {
+            bar.set_message(format!("{} on {}", task.mechanism, task.system.name()));
+            twice(task.system, &format!("ipcbench --json --pin 0{} --only '{names}'", self.words), || bar.inc(1))
+        });
+        bar.finish_and_clear();
+        let mut outcome = Outcome { figures: Vec::new(), failures: Vec::new() };
+        for (result, (task, _)) in done.into_iter().zip(&tasks) {
+            match result {
+                Ok(figures) => outcome.figures.extend(figures),
+                Err(error) => {
+                    outcome.failures.push(format!("{} on {}: {error:#}", task.mechanism, task.system.name()));
+                }
+            }
+        }
+        Ok(outcome)
+    }
+
+    /// Times `rounds` runs of each system in turn, so that what else this machine does meets both alike.
+    ///
+    /// # Errors
+    /// If a boot fails.
+    pub fn time(&self, rounds: usize) -> Result<Vec<Vec<Figure>>> {
+        let names: Vec<String> = self.mechanisms()?.into_iter().flat_map(|(_, names)| names).collect();
+        let bar = ProgressBar::new((rounds * self.systems.len()) as u64);
+        let mut found = Vec::new();
+        for _ in 0..rounds {
+            let mut round = Vec::new();
+            for &system in &self.systems {
+                let command = format!("ipcbench --json --quick --pin 0,1 --only '{}'", names.join(","));
+                let text = Boot { system, clock: Clock::WallClock, command, timeout_s: TIMEOUT_S }.run()?;
+                round.extend(printed(system, Clock::WallClock, &text)?);
+                bar.inc(1);
+            }
+            found.push(round);
+        }
+        bar.finish_and_clear();
+        Ok(found)
+    }
+}
+
+/// Two runs of `command`, alike to the byte.
+fn twice(system: System, command: &str, on_run: impl Fn()) -> Result<Vec<Figure>> {
+    let boot = Boot { system, clock: Clock::Instructions, command: command.to_owned(), timeout_s: TIMEOUT_S };
+    let first = boot.run()?;
+    on_run();
+    let second = boot.run()?;
+    on_run();
+    let figures = printed(system, Clock::Instructions, &first)?;
+    let again = printed(system, Clock::Instructions, &second)?;
+    ensure!(!figures.is_empty(), "ipcbench printed no figure");
+    for (one, other) in figures.iter().zip(&again) {
+        let (one, other) = (one.figure.get(), other.figure.get());
+        ensure!(one == other, "two runs differ:\n  {one}\n  {other}");
+    }
+    ensure!(figures.len() == again.len(), "one run printed {} figures, the other {}", figures.len(), again.len());
+    for figure in &figures {
+        let row = figure.row()?;
+        if row.status == "failed" {
+            bail!("{}: {}", row.benchmark, row.error.unwrap_or_default());
+        }
+    }
+    Ok(figures)
+}
+
+/// `work` on each of `items`, at most `jobs` at a time; the results in the items' order.
+fn in_parallel<T: Sync, R: Send>(items: &[T], jobs: usize, work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    // Which is next is all that the threads agree on; what they bring goes through the mutex.
+    let next = AtomicUsize::new(0);
+    let found = Mutex::new(Vec::with_capacity(items.len()));
+    std::thread::scope(|scope| {
+        for _ in 0..jobs.clamp(1, items.len().max(1)) {
+            scope.spawn(|| {
+                while let Some((at, item)) = {
+                    // Relaxed: only the number counts.
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    items.get(at).map(|item| (at, item))
+                } {
+                    let result = work(item);
+                    found.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((at, result));
+                }
+            });
+        }
+    });
+    let mut found = found.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    found.sort_by_key(|(at, _)| *at);
+    found.into_iter().map(|(_, result)| result).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Shard, in_parallel};
+
+    #[test]
+    fn shards_are_parsed_and_checked() {
+        assert_eq!("2/3".parse::<Shard>().unwrap(), Shard { index: 2, count: 3 });
+        for wrong in ["", "1", "0/3", "4/3", "1/0", "a/b", "-1/2"] {
+            assert!(wrong.parse::<Shard>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn results_come_in_the_order_of_the_items() {
+        let items: Vec<usize> = (0..100).collect();
+        for jobs in [1, 3, 200] {
+            assert_eq!(
+                in_parallel(&items, jobs, |item| item * 2),
+                items.iter().map(|item| item * 2).collect::<Vec<_>>()
+            );
+        }
+        assert!(in_parallel(&[], 4, |item: &usize| *item).is_empty());
+    }
+}

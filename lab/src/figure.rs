@@ -1,0 +1,169 @@
+//! One figure as ipcbench printed it, and the file of figures: JSON lines, schema 1.
+//!
+//! The first line says how all the others came about; each other line is one figure: on which system, by which clock, and
+//! ipcbench's own object, byte for byte. docs/laboratory.md describes every key.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::machine::{Clock, System, root};
+
+/// Of files; another one is refused.
+pub const SCHEMA: u32 = 1;
+
+/// How the figures of a file came about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Header {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// The sources, as git names them; `-dirty` if changed since.
+    pub commit: String,
+    /// QEMU's own version line.
+    pub qemu: String,
+    /// The command line of a boot by `qemu.sh`, without the command that the guest runs.
+    pub pins: Vec<String>,
+}
+
+/// What of ipcbench's object is used here. Schema: docs/benchmarks.md.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Row {
+    /// Its name, `mechanism/load/size`.
+    pub benchmark: String,
+    /// `ok`, `skipped` or `failed`.
+    pub status: String,
+    /// In the clock's unit.
+    pub per_operation: Option<f64>,
+    /// Why there is no figure.
+    pub error: Option<String>,
+}
+
+/// One figure.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Figure {
+    /// Where.
+    pub system: System,
+    /// How.
+    pub clock: Clock,
+    /// ipcbench's object, as it was printed.
+    pub figure: Box<RawValue>,
+}
+
+impl Figure {
+    /// The object, read.
+    ///
+    /// # Errors
+    /// If it lacks a key.
+    pub fn row(&self) -> Result<Row> {
+        serde_json::from_str(self.figure.get()).with_context(|| format!("not a figure: {}", self.figure.get()))
+    }
+}
+
+/// The figures that a guest printed; other lines are the system's own.
+///
+/// # Errors
+/// If a line begins like a figure and is none.
+pub fn printed(system: System, clock: Clock, text: &str) -> Result<Vec<Figure>> {
+    text.lines()
+        .filter(|line| line.starts_with("{\"schema\":"))
+        .map(|line| {
+            let figure = RawValue::from_string(line.to_owned()).with_context(|| format!("not JSON: {line}"))?;
+            Ok(Figure { system, clock, figure })
+        })
+        .collect()
+}
+
+impl Header {
+    /// Of what is booted here and now.
+    ///
+    /// # Errors
+    /// If git or QEMU cannot be asked.
+    pub fn of_now(pins: Vec<String>) -> Result<Self> {
+        let qemu = std::env::var("POSTERN_QEMU").unwrap_or("qemu-system-aarch64".to_owned());
+        let version = first_line(Command::new(qemu).arg("--version"))?;
+        let commit = first_line(Command::new("git").args(["describe", "--always", "--dirty"]).current_dir(root()))?;
+        Ok(Self { schema: SCHEMA, commit, qemu: version, pins })
+    }
+}
+
+fn first_line(command: &mut Command) -> Result<String> {
+    let output = command.output().with_context(|| format!("{command:?} cannot be run"))?;
+    ensure!(output.status.success(), "{command:?}: {}", output.status);
+    Ok(String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or_default().to_owned())
+}
+
+/// Writes a file of figures.
+///
+/// # Errors
+/// Those of the file system.
+pub fn write(path: &Path, header: &Header, figures: &[Figure]) -> Result<()> {
+    let mut text = Vec::new();
+    serde_json::to_writer(&mut text, header)?;
+    text.push(b'\n');
+    for figure in figures {
+        serde_json::to_writer(&mut text, figure)?;
+        text.push(b'\n');
+    }
+    let write = || std::fs::File::create(path)?.write_all(&text);
+    write().with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Reads a file of figures.
+///
+/// # Errors
+/// If it cannot be read, or is of another schema.
+pub fn read(path: &Path) -> Result<(Header, Vec<Figure>)> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let mut lines = text.lines();
+    let named = |line: usize| format!("{}:{line}: not a line of figures of schema {SCHEMA}", path.display());
+    let header: Header = serde_json::from_str(lines.next().unwrap_or_default()).with_context(|| named(1))?;
+    ensure!(header.schema == SCHEMA, "{} (it is of {})", named(1), header.schema);
+    let figures = lines.enumerate().map(|(at, line)| serde_json::from_str(line).with_context(|| named(at + 2)));
+    Ok((header, figures.collect::<Result<_>>()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Clock, Figure, Header, SCHEMA, System, printed, read, write};
+
+    const LINE: &str =
+        r#"{"schema":1,"benchmark":"pipe/latency/1","status":"ok","per_operation":2347.392,"error":null,"new":[1, 2]}"#;
+
+    #[test]
+    fn figures_are_taken_from_what_a_console_prints() {
+        let text = format!("[    0.1] Postern\n{LINE}\nipcbench: done\n");
+        let figures = printed(System::Postern, Clock::Instructions, &text).unwrap();
+        assert_eq!(figures.len(), 1);
+        let row = figures[0].row().unwrap();
+        assert_eq!((row.benchmark.as_str(), row.per_operation), ("pipe/latency/1", Some(2347.392)));
+    }
+
+    #[test]
+    fn a_broken_line_is_an_error() {
+        assert!(printed(System::Postern, Clock::Instructions, "{\"schema\":1,\"bench").is_err());
+    }
+
+    #[test]
+    fn a_file_gives_back_what_was_written_byte_for_byte() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("figures.jsonl");
+        let header = Header { schema: SCHEMA, commit: "c".into(), qemu: "q".into(), pins: vec!["--icount".into()] };
+        write(&path, &header, &printed(System::Linux, Clock::WallClock, LINE).unwrap()).unwrap();
+        let (same, figures) = read(&path).unwrap();
+        assert_eq!(same, header);
+        let Figure { system, clock, figure } = &figures[0];
+        assert_eq!((*system, *clock, figure.get()), (System::Linux, Clock::WallClock, LINE));
+    }
+
+    #[test]
+    fn another_schema_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("figures.jsonl");
+        std::fs::write(&path, "{\"schema\":2,\"commit\":\"\",\"qemu\":\"\",\"pins\":[]}\n").unwrap();
+        assert!(read(&path).unwrap_err().to_string().contains("schema 1"));
+    }
+}

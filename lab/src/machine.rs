@@ -1,0 +1,142 @@
+//! One boot: which kernel, under which pins, and what the shell in it runs. Owns no file; the guest's status decides.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
+/// Which kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum System {
+    /// Debian's, of `make packages`, or that of LINUX_IMAGE.
+    Linux,
+    /// This project's, of `make image`.
+    Postern,
+}
+
+/// How the machine counts time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Clock {
+    /// One CPU, one nanosecond an instruction: the same run every time.
+    Instructions,
+    /// Two CPUs, as fast as this machine emulates them.
+    WallClock,
+}
+
+impl System {
+    /// As it is written in files and tables.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Linux => "linux",
+            Self::Postern => "postern",
+        }
+    }
+
+    /// What it boots, from the project's root.
+    pub fn image(self) -> PathBuf {
+        match self {
+            Self::Linux => std::env::var_os("LINUX_IMAGE").map_or_else(|| "target/debian/Image".into(), PathBuf::from),
+            Self::Postern => "target/postern/Image".into(),
+        }
+    }
+
+    /// What to do where there is no such kernel.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn check(self) -> Result<()> {
+        let image = root().join(self.image());
+        ensure!(
+            image.is_file(),
+            "no kernel {}: {}",
+            image.display(),
+            match self {
+                Self::Linux => "run 'make packages', or name one in LINUX_IMAGE",
+                Self::Postern => "run 'make image'",
+            }
+        );
+        Ok(())
+    }
+
+    /// What the kernel is told besides: for Linux, to lay out memory and stacks the same way every time, and to have init tell
+    /// the exit status.
+    const fn parameters(self) -> &'static str {
+        match self {
+            Self::Linux => "quiet TERM=dumb nokaslr randomize_kstack_offset=off POSTERN_EXIT=semihosting",
+            Self::Postern => "quiet TERM=dumb",
+        }
+    }
+
+    /// What the shell runs before: Linux's own threads are busy with the boot for some seconds, which cost nothing where idle
+    /// time is skipped.
+    const fn settle(self, clock: Clock) -> &'static str {
+        match (self, clock) {
+            (Self::Linux, Clock::Instructions) => "sleep 30; ",
+            _ => "",
+        }
+    }
+}
+
+/// One boot of `system`.
+#[derive(Clone, Debug)]
+pub struct Boot {
+    /// The kernel.
+    pub system: System,
+    /// The pins.
+    pub clock: Clock,
+    /// For the guest's shell; no double quotes.
+    pub command: String,
+    /// Real time after which the guest is ended, in seconds.
+    pub timeout_s: u32,
+}
+
+/// The project's root.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+impl Boot {
+    /// The options of `qemu.sh`.
+    pub fn options(&self) -> Vec<String> {
+        let mut parameters = self.system.parameters().to_owned();
+        let mut options = vec!["--image".to_owned(), self.system.image().display().to_string()];
+        match self.clock {
+            Clock::Instructions => {
+                options.push("--icount".to_owned());
+                parameters.push_str(" IPCBENCH_UNIT=instructions");
+            }
+            Clock::WallClock => options.extend(["--smp".to_owned(), "2".to_owned()]),
+        }
+        if self.system == System::Linux {
+            options.push("--user-exit".to_owned());
+        }
+        options.extend(["--timeout".to_owned(), self.timeout_s.to_string(), "--append".to_owned()]);
+        options.push(format!("{parameters} -- -c \"{}{}\"", self.system.settle(self.clock), self.command));
+        options
+    }
+
+    /// Boots, and returns what was printed.
+    ///
+    /// # Errors
+    /// If the guest's status is not 0; the message says which, and ends with the last lines that the guest printed.
+    pub fn run(&self) -> Result<String> {
+        let output = Command::new("./qemu.sh")
+            .current_dir(root())
+            .args(self.options())
+            .stdin(Stdio::null())
+            .output()
+            .context("qemu.sh cannot be run")?;
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        if !output.status.success() {
+            let told = String::from_utf8_lossy(&output.stderr).into_owned();
+            let lines: Vec<&str> = printed.lines().chain(told.lines()).collect();
+            let last = lines[lines.len().saturating_sub(5)..].join("\n  ");
+            bail!("{} running '{}': {}\n  {last}", self.system.name(), self.command, output.status);
+        }
+        Ok(printed)
+    }
+}

@@ -1,0 +1,134 @@
+//! The laboratory's command line. What it can do is in the library; here are only options and exit statuses: 0, 1 if
+//! something failed or became dearer, 2 for wrong arguments.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use clap::{Args, Parser, Subcommand};
+use lab::campaign::{Plan, Shard};
+use lab::change::changes;
+use lab::figure::{self, Header};
+use lab::machine::{Boot, Clock, System};
+use lab::table;
+
+/// Measure Postern and Linux with the same program, on the same emulated machine.
+#[derive(Parser)]
+#[command(name = "lab", version)]
+struct Options {
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Count every benchmark on Linux and on Postern, each twice, and print both with the ratio
+    Compare {
+        #[command(flatten)]
+        share: Share,
+        /// Time N interleaved runs as well, by this machine's clock and with two CPUs
+        #[arg(long, value_name = "N", default_value_t = 3)]
+        rounds: usize,
+    },
+    /// Count on one system, twice, and write the figures as JSON lines
+    Measure {
+        system: System,
+        #[command(flatten)]
+        share: Share,
+        /// Small counts
+        #[arg(long)]
+        quick: bool,
+    },
+    /// Compare two files of figures; status 1 if a row of the second costs more than the limit
+    Diff {
+        before: PathBuf,
+        after: PathBuf,
+        /// In percent
+        #[arg(long, default_value_t = 2.0)]
+        limit: f64,
+    },
+}
+
+#[derive(Args)]
+struct Share {
+    /// Only these benchmarks, as of `ipcbench --only`
+    #[arg(long, value_name = "NAMES")]
+    filter: Option<String>,
+    /// Boots at a time
+    #[arg(long, default_value_t = std::thread::available_parallelism().map_or(1, std::num::NonZero::get))]
+    jobs: usize,
+    /// Only this share of the mechanisms, such as 1/4
+    #[arg(long, value_name = "I/N", default_value = "1/1")]
+    shard: Shard,
+    /// Write the figures to this file too
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+impl Share {
+    fn plan(&self, systems: &[System], words: &'static str) -> Plan {
+        let filter = self.filter.clone();
+        Plan { systems: systems.to_vec(), filter, shard: self.shard, jobs: self.jobs, words }
+    }
+}
+
+fn main() -> ExitCode {
+    match run(Options::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("lab: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: Options) -> Result<ExitCode> {
+    match options.command {
+        Task::Compare { share, rounds } => compare(&share, rounds),
+        Task::Measure { system, share, quick } => {
+            let figures = count(&share, &[system], if quick { " --quick" } else { "" })?;
+            for figure in &figures {
+                println!("{}", figure.figure.get());
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Task::Diff { before, after, limit } => {
+            let changes = changes(&figure::read(&before)?.1, &figure::read(&after)?.1)?;
+            changes.iter().for_each(|change| println!("{change}"));
+            let worse = changes.iter().filter(|change| change.is_worse(limit)).count();
+            if worse > 0 {
+                bail!("{worse} of {} rows cost more than {limit} % more, or are gone", changes.len());
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// Counts, writes the file if one is wanted, and is an error if anything failed: half a table is none.
+fn count(share: &Share, systems: &[System], words: &'static str) -> Result<Vec<figure::Figure>> {
+    let outcome = share.plan(systems, words).count()?;
+    if !outcome.failures.is_empty() {
+        bail!("{}", outcome.failures.join("\nlab: "));
+    }
+    if let Some(path) = &share.out {
+        let pins = systems.iter().map(|&system| {
+            let boot = Boot { system, clock: Clock::Instructions, command: String::new(), timeout_s: 0 };
+            boot.options().join(" ")
+        });
+        figure::write(path, &Header::of_now(pins.collect())?, &outcome.figures)?;
+    }
+    Ok(outcome.figures)
+}
+
+fn compare(share: &Share, rounds: usize) -> Result<ExitCode> {
+    const BOTH: [System; 2] = [System::Linux, System::Postern];
+    let figures = count(share, &BOTH, "")?;
+    println!("{}", table::side_by_side(&figures)?);
+    println!("\nCounted under -icount, twice, the same to the byte. Instructions are not time.");
+    if rounds > 0 {
+        let rounds = share.plan(&BOTH, "").time(rounds)?;
+        println!("\n{}", table::ratios(&rounds)?);
+        println!("\nTimed with two CPUs by this machine's clock, {} interleaved runs of --quick.", rounds.len());
+    }
+    Ok(ExitCode::SUCCESS)
+}
