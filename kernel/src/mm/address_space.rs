@@ -177,7 +177,8 @@ impl AddressSpace {
         self.stack_limit_bytes.load(Ordering::Relaxed)
     }
 
-    /// ENOMEM if the limit does not allow `more_bytes` in place of `replaced_bytes` that are mapped now.
+    /// ENOMEM if the limit does not allow `more_bytes`, at most an address space, in place of `replaced_bytes` that are mapped
+    /// now.
     fn check_size(&self, areas: &Areas<PageBacking>, more_bytes: usize, replaced_bytes: usize) -> Result<()> {
         let total = areas.total_pages() * PAGE_SIZE + more_bytes - replaced_bytes;
         let limit = self.size_limit_bytes.load(Ordering::Relaxed);
@@ -197,7 +198,7 @@ impl AddressSpace {
         if length == 0 {
             return Err(Errno::EINVAL);
         }
-        let length = length.checked_next_multiple_of(PAGE_SIZE).ok_or(Errno::ENOMEM)?;
+        let length = whole_pages(length)?;
         super::heap::admit(PAGE_SIZE)?;
         let mut removed = Removed::new();
         let mut map = self.map.lock();
@@ -472,6 +473,11 @@ impl AddressSpace {
         mmu::publish_tables();
         result.map(|()| child)
     }
+}
+
+/// `length` in whole pages. ENOMEM if no address space has so many: sums of such lengths do not overflow.
+pub fn whole_pages(length: usize) -> Result<usize> {
+    length.checked_next_multiple_of(PAGE_SIZE).filter(|length| *length <= USER_HIGH).ok_or(Errno::ENOMEM)
 }
 
 /// Bytes of `range` that are mapped.

@@ -17,7 +17,7 @@ use crate::fs::file::{MapRequest, Writes};
 use crate::fs::flags::AccessMode;
 use crate::fs::mount::MountFlags;
 use crate::fs::open_file::OpenFile;
-use crate::mm::address_space::{PageBacking, Placement};
+use crate::mm::address_space::{PageBacking, Placement, whole_pages};
 use crate::mm::layout::{USER_HIGH, USER_LOW, page_down};
 use crate::mm::{AddressSpace, heap};
 use crate::process::limits::Resource;
@@ -79,7 +79,7 @@ pub fn mmap(address: usize, length: usize, protection: u32, flags: u32, fd: i32,
     if length == 0 {
         return Err(Errno::EINVAL);
     }
-    let length = length.checked_next_multiple_of(PAGE_SIZE).ok_or(Errno::ENOMEM)?;
+    let length = whole_pages(length)?;
     let placement = placement_of(address, flags)?;
     // As on Linux, bits without a meaning are ignored here and refused by mprotect.
     let protection = Protection::from_bits_truncate(protection);

@@ -15,6 +15,7 @@ crate::tests! {
     neither_shared_nor_private_gives_einval,
     unaligned_fixed_address_gives_einval,
     more_than_the_address_space_gives_enomem,
+    growing_beyond_the_address_space_fails,
     hint_is_taken_if_the_place_is_free,
     fixed_replaces_what_was_there,
     fixed_noreplace_gives_eexist_if_something_is_there,
@@ -68,8 +69,32 @@ fn unaligned_fixed_address_gives_einval() -> Outcome {
 }
 
 fn more_than_the_address_space_gives_enomem() -> Outcome {
-    expect_errno(memory::map(Request::private(1 << 60)), ENOMEM)?;
-    expect_errno(memory::map(Request::private(usize::MAX)), ENOMEM)
+    let object = memory::memfd(4096)?;
+    let page = memory::private(1)?;
+    let everything = Mapping { length: usize::MAX, ..page };
+    // The last of these is the largest number of whole pages; one byte more is none at all.
+    for length in [1 << 52, 1 << 60, 1 << 63, 0_usize.wrapping_sub(PAGE), usize::MAX] {
+        expect_errno(memory::map(Request::private(length)), ENOMEM)?;
+        expect_errno(memory::map(Request::shared(length)), ENOMEM)?;
+        expect_errno(memory::map(Request::file(object, length, libc::MAP_SHARED)), ENOMEM)?;
+        for placement in [0, MAP_FIXED, MAP_FIXED_NOREPLACE] {
+            expect_errno(everything.replace(0, Request::private(length), placement), ENOMEM)?;
+        }
+    }
+    Ok(())
+}
+
+fn growing_beyond_the_address_space_fails() -> Outcome {
+    let page = memory::private(1)?;
+    let before = brk(0)?;
+    for length in [1 << 52, 1 << 63, 0_usize.wrapping_sub(PAGE), usize::MAX] {
+        for flags in [0, libc::MREMAP_MAYMOVE] {
+            // ENOMEM or, of newer kernels, EINVAL.
+            expect(mremap(&page, length, flags).is_err(), "mremap refuses")?;
+        }
+        expect_eq(brk(length)?, before, "the break")?;
+    }
+    Ok(())
 }
 
 fn hint_is_taken_if_the_place_is_free() -> Outcome {
