@@ -351,30 +351,57 @@ pub fn release_robust_list(head: usize, tid: u32) {
 }
 
 fn walk_robust_list(head: usize, tid: u32) -> Result<()> {
-    let [mut entry, offset, pending] = UserPtr::<[usize; 3]>::new(head).read()?;
+    let [entry, offset, pending] = UserPtr::<[usize; 3]>::new(head).read()?;
+    let (mut entry, pending) = (RobustEntry(entry), RobustEntry(pending));
     for _ in 0..ROBUST_LIST_LIMIT {
-        if entry & !1 == head {
+        if entry.address() == head {
             break;
         }
-        let next = UserPtr::<usize>::new(entry & !1).read();
-        if entry != pending {
-            release_robust_mutex((entry & !1).wrapping_add(offset), tid)?;
+        let next = UserPtr::<usize>::new(entry.address()).read();
+        if entry.address() != pending.address() {
+            release_robust_mutex(entry, offset, tid)?;
         }
-        entry = next?;
+        entry = RobustEntry(next?);
     }
-    if pending & !1 != 0 {
-        release_robust_mutex((pending & !1).wrapping_add(offset), tid)?;
+    if pending.address() != 0 {
+        release_pending_mutex(pending, offset, tid)?;
     }
     Ok(())
 }
 
-fn release_robust_mutex(address: usize, tid: u32) -> Result<()> {
+/// A link of the list: where an entry is, and in bit 0 whether its mutex inherits priorities.
+#[derive(Clone, Copy)]
+struct RobustEntry(usize);
+
+impl RobustEntry {
+    fn address(self) -> usize {
+        self.0 & !1
+    }
+
+    /// Of these Linux wakes nobody here: their waiters wait for the kernel to hand the mutex on.
+    fn inherits_priority(self) -> bool {
+        self.0 & 1 != 0
+    }
+}
+
+/// The mutex that its owner was about to lock or to unlock. Where it has been unlocked already, the thread may have died before
+/// it woke a waiter, and nobody else would.
+fn release_pending_mutex(entry: RobustEntry, offset: usize, tid: u32) -> Result<()> {
+    let address = entry.address().wrapping_add(offset);
+    if !entry.inherits_priority() && user::load_u32(address)? & abi::FUTEX_TID_MASK == 0 {
+        return wake(address, Sharing::Shared, 1, ANY_BITS).map(drop);
+    }
+    release_robust_mutex(entry, offset, tid)
+}
+
+fn release_robust_mutex(entry: RobustEntry, offset: usize, tid: u32) -> Result<()> {
+    let address = entry.address().wrapping_add(offset);
     let mut old = user::load_u32(address)?;
     while old & abi::FUTEX_TID_MASK == tid {
         let new = old & abi::FUTEX_WAITERS | abi::FUTEX_OWNER_DIED;
         let seen = user::compare_exchange_u32(address, old, new)?;
         if seen == old {
-            if old & abi::FUTEX_WAITERS != 0 {
+            if !entry.inherits_priority() && old & abi::FUTEX_WAITERS != 0 {
                 wake(address, Sharing::Shared, 1, ANY_BITS)?;
             }
             break;

@@ -72,6 +72,7 @@ mod proc_system;
 mod pty;
 mod pty_limits;
 mod registers;
+mod robust_list;
 mod sched;
 mod sending;
 mod shared_mutexes;
@@ -171,6 +172,7 @@ pub static ALL: &[Suite] = &[
     Suite { name: "cancellation", tests: cancellation::tests },
     Suite { name: "shared_objects", tests: shared_objects::tests },
     Suite { name: "shared_mutexes", tests: shared_mutexes::tests },
+    Suite { name: "robust_list", tests: robust_list::tests },
     Suite { name: "shared_waiting", tests: shared_waiting::tests },
     Suite { name: "libc_processes", tests: libc_processes::tests },
     Suite { name: "libc_files", tests: libc_files::tests },
