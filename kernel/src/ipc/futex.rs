@@ -194,12 +194,17 @@ pub fn wake(address: usize, sharing: Sharing, count: u32, bits: u32) -> Result<u
     if bits == 0 {
         return Err(Errno::EINVAL);
     }
-    let word = word_at(address, sharing)?;
+    Ok(wake_word(word_at(address, sharing)?, count, bits))
+}
+
+/// The same for a word that has been found.
+#[inline(always)]
+fn wake_word(word: Place, count: u32, bits: u32) -> usize {
     let mut bucket = TABLE[bucket_of(word)].lock();
     if bucket.waiters.is_empty() {
-        return Ok(0);
+        return 0;
     }
-    Ok(wake_in(&mut bucket, word, count as usize, bits))
+    wake_in(&mut bucket, word, count as usize, bits)
 }
 
 #[inline(never)]
@@ -287,7 +292,8 @@ fn move_waiters(source: &mut Bucket, destination: Option<&mut Bucket>, [from, to
 }
 
 /// FUTEX_WAKE_OP: changes the word at `target`, wakes waiters of `address`, and of `target` if its old value satisfies the
-/// comparison.
+/// comparison; how many in all. EINVAL, EFAULT and, of an unknown operation, ENOSYS leave the word as it is; an unknown
+/// comparison is found out only after the change, as on Linux. Whatever fails wakes nobody.
 #[inline(never)]
 pub fn wake_operation(
     address: usize,
@@ -296,10 +302,12 @@ pub fn wake_operation(
     counts: (u32, u32),
     operation: u32,
 ) -> Result<usize> {
+    let (first, second) = (word_at(address, sharing)?, word_at(target, sharing)?);
     let old = update_word(target, operation)?;
-    let mut woken = wake(address, sharing, counts.0, ANY_BITS)?;
-    if compare(old, operation)? {
-        woken += wake(target, sharing, counts.1, ANY_BITS)?;
+    let satisfied = compare(old, operation)?;
+    let mut woken = wake_word(first, counts.0, ANY_BITS);
+    if satisfied {
+        woken += wake_word(second, counts.1, ANY_BITS);
     }
     Ok(woken)
 }

@@ -26,6 +26,7 @@ mod file_size_limit;
 mod files;
 mod fork;
 mod futex;
+mod futex_wake_op;
 mod futex_words;
 mod hello_as_pipe;
 mod hello_cgroup;
@@ -147,6 +148,7 @@ pub static ALL: &[Suite] = &[
     Suite { name: "mmap_fault", tests: mmap_fault::tests },
     Suite { name: "futex", tests: futex::tests },
     Suite { name: "futex_words", tests: futex_words::tests },
+    Suite { name: "futex_wake_op", tests: futex_wake_op::tests },
     Suite { name: "fds", tests: fds::tests },
     Suite { name: "fd_io", tests: fd_io::tests },
     Suite { name: "mounts", tests: mounts::tests },
