@@ -264,8 +264,11 @@ impl AddressSpace {
         let objects = map.areas.overlapping(range.clone()).filter(|area| has_object(area)).count();
         removed.try_reserve(objects).map_err(|_| Errno::ENOMEM)?;
         let Map { areas, root, .. } = map;
+        let mut taken = 0;
         areas.remove(range, |area| {
             self.clear_pages(root, area.range());
+            taken += 1;
+            breathe(taken);
             if has_object(&area) {
                 removed.push(area);
             }
@@ -315,7 +318,10 @@ impl AddressSpace {
         let mut map = self.map.lock();
         let Map { areas, root, .. } = &mut *map;
         let mut changed = 0;
+        let mut pieces = 0;
         let result = areas.protect(start..end, protection, |area| {
+            pieces += 1;
+            breathe(pieces);
             // SAFETY: our table, under our lock.
             unsafe {
                 for_each(root, area.range(), &mut |_, entry| {
@@ -330,6 +336,16 @@ impl AddressSpace {
         });
         self.flush(changed * 2, start);
         result
+    }
+
+    /// Adds to and takes from the flags of what is mapped in `range`. EINVAL, ENOMEM.
+    pub fn change_flags(&self, range: Range<usize>, set: AreaFlags, clear: AreaFlags) -> Result<()> {
+        let mut pieces = 0;
+        self.map.lock().areas.change_flags(range, set, clear, |_| {
+            pieces += 1;
+            breathe(pieces);
+            Ok(())
+        })
     }
 
     /// brk(2): the new break, or the old one if it cannot be had.
@@ -416,8 +432,9 @@ impl AddressSpace {
     pub fn discard(&self, range: Range<usize>) -> Result<()> {
         let map = self.map.lock();
         let covered = map.areas.is_covered(range.clone());
-        for part in map.areas.overlapping(range.clone()).map(Area::range) {
+        for (index, part) in map.areas.overlapping(range.clone()).map(Area::range).enumerate() {
             self.clear_pages(&map.root, part.start.max(range.start)..part.end.min(range.end));
+            breathe(index + 1);
         }
         if covered { Ok(()) } else { Err(Errno::ENOMEM) }
     }
@@ -451,7 +468,8 @@ impl AddressSpace {
         let mut pages = 0;
         let child_map = child.map.lock_nested();
         let mut to = Cursor::new(&child_map.root);
-        for area in child_map.areas.iter() {
+        for (index, area) in child_map.areas.iter().enumerate() {
+            breathe(index + 1);
             if area.flags.contains(AreaFlags::WIPE_ON_FORK) {
                 continue;
             }
@@ -503,8 +521,8 @@ fn add_tables(root: &Root, from: &Range<usize>, to: usize) -> Result<()> {
     result
 }
 
-/// Lets others have the CPU now and then while many pages are worked on; `count` is how many have been. What is locked is the
-/// map: a sleeping lock.
+/// Lets others have the CPU now and then while many pages or areas are worked on; `count` is how many have been. What is locked
+/// is the map: a sleeping lock.
 fn breathe(count: usize) {
     if count.is_multiple_of(PAGES_AT_A_TIME) {
         sched::preemption_point();

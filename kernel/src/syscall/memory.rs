@@ -228,5 +228,5 @@ pub fn mremap(old_address: usize, old_len: usize, new_len: usize, flags: u32, ne
 fn change_flags(space: &AddressSpace, range: Range<usize>, set: AreaFlags, clear: AreaFlags) -> Result<()> {
     // Cutting areas allocates where it cannot fail.
     heap::admit(PAGE_SIZE)?;
-    space.lock().areas.change_flags(range, set, clear, |_| Ok(()))
+    space.change_flags(range, set, clear)
 }

@@ -7,7 +7,7 @@ use crate::fs::procfs::tunables;
 use crate::mm::frame;
 use crate::mm::user::{self, Sink, UserPtr};
 use crate::process::{self, tree};
-use crate::{console, power, random};
+use crate::{console, power, random, sched};
 use alloc::vec::Vec;
 use linux_raw_sys::{general as abi, system as system_abi};
 use postern_core::clock::NS_PER_SECOND;
@@ -106,16 +106,18 @@ pub fn sysinfo(to: UserPtr<SystemInformation>) -> Result<usize> {
     Ok(0)
 }
 
-/// getrandom(2): the generator is ready from the start, so no flag makes a difference.
+/// getrandom(2): the generator is ready from the start, so no flag makes a difference. After each page others may run, and a
+/// signal ends the call; up to 256 bytes are never cut short.
 pub fn getrandom(to: UserPtr<u8>, length: usize, flags: u32) -> Result<usize> {
     let contradiction = abi::GRND_RANDOM | abi::GRND_INSECURE;
     if flags & !(abi::GRND_NONBLOCK | contradiction) != 0 || flags & contradiction == contradiction {
         return Err(Errno::EINVAL);
     }
+    const CHUNK: usize = 256;
     let mut sink = Sink::user(to.address(), length)?;
     let mut total = 0;
     while sink.remaining() != 0 {
-        let mut chunk = [0; 256];
+        let mut chunk = [0; CHUNK];
         let part = sink.remaining().min(chunk.len());
         random::fill(&mut chunk[..part]);
         match sink.copy_from_slice(&chunk[..part]) {
@@ -123,8 +125,11 @@ pub fn getrandom(to: UserPtr<u8>, length: usize, flags: u32) -> Result<usize> {
             Err(error) if total == 0 => return Err(error),
             Err(_) => break,
         }
-        if crate::sched::current().is_interrupted() {
-            break;
+        if total % PAGE_SIZE == 0 {
+            sched::preemption_point();
+            if sched::current().is_interrupted() {
+                break;
+            }
         }
     }
     Ok(total)

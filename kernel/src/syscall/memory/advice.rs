@@ -6,6 +6,7 @@ use crate::arch::mmu::PAGE_SIZE;
 use crate::mm::AddressSpace;
 use crate::mm::address_space::PageBacking;
 use crate::mm::user::{self, UserPtr};
+use crate::sched;
 use core::ops::Range;
 use linux_raw_sys::general as abi;
 use postern_core::areas::{Area, AreaFlags};
@@ -141,6 +142,7 @@ pub fn mincore(address: usize, length: usize, to: UserPtr<u8>) -> Result<usize> 
         let part = &mut residency[..BATCH.min(count - first)];
         space.residency(range.start + first * PAGE_SIZE, part)?;
         user::write_bytes(to.element(first).address(), part)?;
+        sched::preemption_point();
     }
     Ok(0)
 }

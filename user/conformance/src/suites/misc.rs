@@ -1,12 +1,15 @@
 //! Small calls about the system and the calling thread. Specification: getrandom(2), uname(2), syscall(2), sysinfo(2), statfs(2).
 
 use crate::check::{Outcome, expect, expect_eq, expect_errno};
-use crate::sys::{Sys, checked, counted, process, raw, zeroed};
+use crate::sys::{Sys, checked, counted, memory, process, raw, signal, time, zeroed};
 use libc::EINVAL;
+use std::time::Duration;
 
 crate::tests! {
     getrandom_fills_the_buffer_with_different_bytes,
     getrandom_with_unknown_flags_gives_einval,
+    a_short_getrandom_is_whole_whatever_signals_come,
+    a_signal_ends_a_long_getrandom,
     uname_tells_system_and_machine,
     unknown_system_call_gives_enosys,
     sysinfo_tells_memory_and_processes,
@@ -32,6 +35,29 @@ fn getrandom_fills_the_buffer_with_different_bytes() -> Outcome {
 
 fn getrandom_with_unknown_flags_gives_einval() -> Outcome {
     expect_errno(random(&mut [0; 8], 0x8000), EINVAL)
+}
+
+fn a_short_getrandom_is_whole_whatever_signals_come() -> Outcome {
+    signal::count(libc::SIGALRM, 0)?;
+    time::alarm_after(Duration::from_millis(2), Duration::from_millis(2))?;
+    for _ in 0..500 {
+        expect_eq(random(&mut [0; 256], 0)?, 256, "bytes")?;
+    }
+    time::alarm_after(Duration::ZERO, Duration::ZERO)?;
+    Ok(())
+}
+
+fn a_signal_ends_a_long_getrandom() -> Outcome {
+    // More than comes in the time between two signals; how many bytes come before the first is not said.
+    const LONG: usize = 64 << 20;
+    let mapping = memory::private(LONG / memory::PAGE)?;
+    signal::count(libc::SIGALRM, 0)?;
+    time::alarm_after(Duration::from_millis(10), Duration::from_millis(10))?;
+    let call = [mapping.address, LONG, 0, 0, 0, 0];
+    // SAFETY: the kernel fills at most the mapping.
+    let bytes = unsafe { raw("getrandom", libc::SYS_getrandom, call) }?;
+    time::alarm_after(Duration::ZERO, Duration::ZERO)?;
+    expect(bytes != 0 && bytes < LONG, &format!("the call ends early, after {bytes} bytes"))
 }
 
 fn uname_tells_system_and_machine() -> Outcome {
