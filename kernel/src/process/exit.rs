@@ -142,6 +142,7 @@ fn end_process(process: &Arc<Process>, status: i32) {
         departure.adopted.drain(..).for_each(|child| super::attributes::on_parent_ending(&child));
         // Before its parent: who has waited for a process finds its group empty.
         core::mem::take(&mut departure.cgroups).announce();
+        departure.continued.drain(..).for_each(signal::tell_continued);
         departure.notices.drain(..).for_each(notify);
         departure.forgotten.clear();
         if is_over {

@@ -8,6 +8,7 @@
 //! | `clone` | fork, vfork, threads | PROCESS_TREE |
 //! | `exec` | loading a program | PROCESS_IMAGE |
 //! | `exit` | the end of threads and processes | PROCESS_TREE |
+//! | `orphaned_groups` | who could continue a group | PROCESS_TREE |
 //! | `wait` | reaping children | PROCESS_TREE |
 //! | `signal` | sending and delivering signals | SIGNALS |
 //! | `cgroup` | control groups: who is in which | CGROUPS, CGROUP_CHANGES, CGROUP_LISTENERS |
@@ -27,6 +28,7 @@ pub mod exit;
 pub mod fault;
 pub mod init;
 pub mod limits;
+pub mod orphaned_groups;
 #[expect(clippy::module_inception, reason = "the type gives the module its name")]
 pub mod process;
 pub mod signal;

@@ -4,8 +4,8 @@
 //! into [`Process`] for the calls that only ask for one.
 //! Specification: fork(2), wait(2), setpgid(2), setsid(2).
 
-use super::cgroup;
 use super::process::Process;
+use super::{cgroup, orphaned_groups};
 use crate::fs::procfs::tunables::PID_MAX;
 use crate::sched::Task;
 use crate::sync::{SpinGuard, SpinLock, rank};
@@ -84,6 +84,8 @@ pub struct Departure {
     pub forgotten: ArrayVec<Node, AT_A_TIME>,
     /// Who is to hear that a control group is empty now.
     pub cgroups: cgroup::Notices,
+    /// Groups with members that had stopped and go on, which their parents are to hear of.
+    pub continued: ArrayVec<Tid, AT_A_TIME>,
 }
 
 /// A parent is to hear of the end of a child.
@@ -155,16 +157,6 @@ pub fn for_each_living(is_meant: impl Fn(&Process) -> bool, mut visit: impl FnMu
 /// The session of a group, if there is a process in it, ended or not.
 pub fn session_of_group(group: Tid) -> Option<Tid> {
     TREE.lock().session_of_group(group)
-}
-
-/// Whether a group has nobody outside it, in its session, who could continue it once it has stopped (POSIX: orphaned). The
-/// ended in it need nobody.
-pub fn is_orphaned(group: Tid) -> bool {
-    let tree = TREE.lock();
-    !tree.living().filter(|process| process.group() == group).any(|process| {
-        let parent = tree.nodes.get(&process.parent()).map(|node| &node.process);
-        parent.is_some_and(|parent| parent.group() != group && parent.session() == process.session())
-    })
 }
 
 /// How many threads and processes there are, for leak counts.
@@ -294,7 +286,7 @@ impl Tree {
 
     /// Gives the next few children of `pid` to who adopts them; notes how it ended once it has none. What follows is put into
     /// `departure`, which is empty: whoever must hear of that end, or of the end of an adopted child; the ended whose parents do
-    /// not care, who are forgotten here, where nobody can wait for them in between.
+    /// not care, who are forgotten here, where nobody can wait for them in between. Stopped groups that this orphans go on.
     pub fn end_process(&mut self, pid: Tid, ended: Ended, departure: &mut Departure) {
         let children = siblings::children(&self.nodes, pid).map(|(_, child)| child.process.clone());
         departure.adopted.extend(children.take(AT_A_TIME));
@@ -305,6 +297,7 @@ impl Tree {
             child.end_with_sigchld();
             siblings::join(&mut self.nodes, reaper, child.pid());
         }
+        self.let_orphans_go_on(pid, departure);
         for at in 0..departure.adopted.len() {
             let child = departure.adopted[at].pid();
             self.depart(child, departure);
@@ -316,6 +309,16 @@ impl Tree {
             departure.cgroups = cgroup::on_process_end(&node.process);
             self.depart(pid, departure);
         }
+    }
+
+    /// Deals with the groups that lose a parent outside them: of the adopted children of `pid`, or its own if there is none.
+    fn let_orphans_go_on(&self, pid: Tid, departure: &mut Departure) {
+        let Some(node) = self.nodes.get(&pid) else { return };
+        if departure.adopted.is_empty() {
+            departure.continued.extend(orphaned_groups::on_end(self, &node.process));
+        }
+        let left = |child| orphaned_groups::on_reparent(self, child, &node.process);
+        departure.continued.extend(departure.adopted.iter().filter_map(|child| left(child)));
     }
 
     /// If `pid` has ended, adds what its parent is to be told of that, and forgets it if the parent does not care.

@@ -92,7 +92,7 @@ impl Terminal {
         if signal::is_blocked_or_ignored(signal) {
             return if access == Access::Read { Err(Errno::EIO) } else { Ok(()) };
         }
-        if process::tree::is_orphaned(caller.group()) {
+        if process::orphaned_groups::is_orphaned(caller.group()) {
             return Err(Errno::EIO);
         }
         signal_group(caller.group(), signal);

@@ -6,7 +6,7 @@ use super::state::Own;
 use super::taking::Taken;
 use super::{SignalInfo, frame, mask, refresh, send, stop};
 use crate::arch::exception::TrapFrame;
-use crate::process::{current, exit, tree};
+use crate::process::{current, exit, orphaned_groups, tree};
 use linux_raw_sys::general as abi;
 use postern_core::errno::Errno;
 use postern_core::signal_action::{ActionFlags, Delivery, SignalAction};
@@ -78,7 +78,7 @@ fn act(frame: &mut TrapFrame, info: &SignalInfo, continues: u32) -> Option<i32> 
         }
         Delivery::Stop => {
             // A terminal must not stop what nobody could let go on.
-            let has_no_effect = info.signal != Signal::STOP && tree::is_orphaned(process.group());
+            let has_no_effect = info.signal != Signal::STOP && orphaned_groups::is_orphaned(process.group());
             if !is_init && !has_no_effect {
                 stop::begin(info.signal, continues);
             }

@@ -57,7 +57,8 @@ pub use kill::{kill, queue_to_process, queue_to_thread, tgkill, tkill};
 pub use last_fault::LastFault;
 pub use mask::{is_blocked_or_ignored, pending, sigprocmask, sigsuspend, with_temporary_mask};
 pub use send::{
-    force_fault, give_child, send_child_ended, send_to_current, send_to_each, send_to_group, send_to_process,
+    force_fault, give_child, hang_up_group, send_child_ended, send_to_current, send_to_each, send_to_group,
+    send_to_process, tell_continued,
 };
 pub use signalfd::SignalFd;
 pub use state::{ProcessSignals, SharedActions, ThreadSignals, ask_current, masks, on_thread_exit, refresh};

@@ -10,7 +10,7 @@ use crate::mm::heap;
 use crate::process::limits::Resource;
 use crate::process::process::Threads;
 use crate::process::thread_list::ThreadList;
-use crate::process::tree::Node;
+use crate::process::tree::{Node, Tree};
 use crate::process::{Process, current, exit, tree};
 use crate::sched::{Task, switch};
 use alloc::sync::Arc;
@@ -63,6 +63,21 @@ pub fn send_to_each(is_meant: impl Fn(&Process) -> bool, signal: Signal) -> Resu
     let mut all = Err(Errno::ESRCH);
     post_to_each(is_meant, info, |sent| all = all.or(sent.map_err(|_| Errno::ESRCH)));
     all
+}
+
+/// Sends a group SIGHUP and SIGCONT. That its stopped members go on is told to their parents by [`tell_continued`], once the tree
+/// is unlocked.
+pub fn hang_up_group(tree: &Tree, group: u32) {
+    for signal in [Signal::HUP, Signal::CONT] {
+        let info = |node: &Node| Ok(node.ended.is_none().then(|| SignalInfo::kernel(signal)));
+        // One that finds no place is lost, as signal(7) allows.
+        let _ = post_to_each_in(tree, &|process: &Process| process.group() == group, info, |_| ());
+    }
+}
+
+/// Tells the parents of a group's members that those go on.
+pub fn tell_continued(group: u32) {
+    tree::for_each_living(|process| process.group() == group, |process| stop::tell_if_continued(process));
 }
 
 /// Sends the current thread a signal for what it does: SIGPIPE, SIGXFSZ.
@@ -123,26 +138,37 @@ pub(super) fn post_telling(process: &Process, to: To<'_>, info: SignalInfo) -> R
 pub(super) fn post_to_each(
     is_meant: impl Fn(&Process) -> bool,
     info: impl Fn(&Node) -> Result<Option<SignalInfo>>,
-    mut on_result: impl FnMut(Result<()>),
+    on_result: impl FnMut(Result<()>),
 ) {
-    let mut any_continued = false;
     let tree = tree::lock();
+    let any_continued = post_to_each_in(&tree, &is_meant, info, on_result);
+    drop(tree);
+    if any_continued == stop::Continued::Yes {
+        // Looked for once more: a list of them would take memory.
+        tree::for_each_living(is_meant, |process| stop::tell_if_continued(process));
+    }
+}
+
+/// [`post_to_each`] without telling parents; whether one goes on of whom they are to hear.
+fn post_to_each_in(
+    tree: &Tree,
+    is_meant: &impl Fn(&Process) -> bool,
+    info: impl Fn(&Node) -> Result<Option<SignalInfo>>,
+    mut on_result: impl FnMut(Result<()>),
+) -> stop::Continued {
+    let mut any_continued = stop::Continued::No;
     for node in tree.nodes().filter(|node| is_meant(&node.process)) {
         on_result(info(node).and_then(|info| {
             let Some(info) = info else { return Ok(()) };
             let (result, continued) = post_silently(&node.process, To::Process, info);
             note_for_children(&node.process, info.signal);
             if continued == stop::Continued::Yes {
-                any_continued = true;
+                any_continued = stop::Continued::Yes;
             }
             result.map(drop)
         }));
     }
-    drop(tree);
-    if any_continued {
-        // Looked for once more: a list of them would take memory.
-        tree::for_each_living(is_meant, |process| stop::tell_if_continued(process));
-    }
+    any_continued
 }
 
 /// The children that threads of `process` are just making get `signal` as well, whether it blocks it or not, unless it ignores

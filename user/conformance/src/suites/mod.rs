@@ -57,6 +57,7 @@ mod mmap_file;
 mod modules;
 mod mounts;
 mod myipc;
+mod orphaned_groups;
 mod orphans;
 mod out_of_memory;
 mod padding;
@@ -141,6 +142,7 @@ pub static ALL: &[Suite] = &[
     Suite { name: "wait", tests: wait::tests },
     Suite { name: "wait_options", tests: wait_options::tests },
     Suite { name: "orphans", tests: orphans::tests },
+    Suite { name: "orphaned_groups", tests: orphaned_groups::tests },
     Suite { name: "exec", tests: exec::tests },
     Suite { name: "exec_refused", tests: exec_refused::tests },
     Suite { name: "mmap", tests: mmap::tests },
