@@ -175,8 +175,6 @@ impl Socket {
 
     /// The socket that a listener called `name` will accept.
     fn other_end(&self, name: Option<Name>) -> Arc<Self> {
-        // Nobody can say yet whether the other side will want to know who sends.
-        self.outgoing.want_credentials(true);
         Self::make(
             self.kind,
             Identity::called(name),

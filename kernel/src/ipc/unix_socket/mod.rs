@@ -75,8 +75,10 @@ impl Socket {
     /// A socket that is not connected.
     fn idle(kind: SocketType) -> Arc<Self> {
         let incoming = if kind.is_connected() { Channel::new(kind) } else { Channel::of_many(kind) };
-        let directions = [incoming, Channel::new(kind)];
-        Self::make(kind, Identity::nameless(), directions, Connection::none(), Sender::NOBODY)
+        let outgoing = Channel::new(kind);
+        // Until it is accepted, nobody can say whether the other side will want to know who sends.
+        outgoing.want_credentials(kind.is_connected());
+        Self::make(kind, Identity::nameless(), [incoming, outgoing], Connection::none(), Sender::NOBODY)
     }
 
     /// A socket with these directions, incoming and outgoing.

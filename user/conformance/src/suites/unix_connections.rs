@@ -49,6 +49,7 @@ crate::tests! {
     peercred_of_an_unconnected_socket_is_nobodys,
     passcred_of_the_listener_is_inherited,
     passcred_names_the_client_automatically,
+    passcred_is_not_switched_on_by_a_connect_that_fails,
     options_of_the_listener_are_not_inherited,
     many_clients_and_servers_meet_in_pairs,
 }
@@ -563,6 +564,23 @@ fn passcred_names_the_client_automatically() -> Outcome {
         expect_eq((name.len(), name[2]), (8, 0), "length, and the first byte of the name")?;
         let (_, peer) = socket::accept4(listener, 0)?;
         expect_eq(peer, name, "what accept tells")?;
+        fd::close(listener)?;
+    }
+    Ok(())
+}
+
+fn passcred_is_not_switched_on_by_a_connect_that_fails() -> Outcome {
+    for kind in TYPES {
+        let listener = socket::listener(kind, &address(), 9)?;
+        let client = socket::connected(kind, &address())?;
+        let server = socket::accept(listener)?;
+        let pair = socket::pair(kind)?;
+        for (connected, peer) in [(client, server), (server, client), (pair[0], pair[1])] {
+            expect_errno(socket::connect(connected, &address()), libc::EISCONN)?;
+            expect_eq(socket::option(peer, libc::SO_PASSCRED)?, [0], "SO_PASSCRED of the peer")?;
+            fd::write(connected, b"x")?;
+            expect_eq(socket::recvmsg(peer, 9, 0)?.sender, None, "who sent")?;
+        }
         fd::close(listener)?;
     }
     Ok(())
