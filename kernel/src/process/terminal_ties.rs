@@ -52,12 +52,13 @@ impl Process {
 
     /// It has no controlling terminal from now on, nor have its children to come; the rest of the session keeps it.
     pub fn give_up_terminal(&self) {
-        self.tie_to_terminal(0);
+        self.ties.tied_by.store(0, Ordering::Relaxed);
     }
 
-    /// Its controlling terminal is the one that became such at the time of this number, for itself and its children to come.
-    pub fn tie_to_terminal(&self, time: u64) {
-        self.ties.tied_by.store(time, Ordering::Relaxed);
+    /// Its controlling terminal is the one that becomes such at the time of the number `to`, for itself and its children to come.
+    /// False, and nothing done, if its number is not `from` any more: another thread was faster.
+    pub fn change_terminal_tie(&self, from: u64, to: u64) -> bool {
+        self.ties.tied_by.compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
     /// The number of that time; 0 for none.

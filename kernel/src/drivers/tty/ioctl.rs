@@ -96,7 +96,7 @@ fn give_up(terminal: &Terminal, caller: &CurrentThread) -> Result<()> {
         return Err(Errno::ENOTTY);
     }
     if caller.process().session() == caller.process().pid() {
-        terminal.disown();
+        terminal.disown(caller.process());
     } else {
         caller.process().give_up_terminal();
     }

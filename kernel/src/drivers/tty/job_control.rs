@@ -60,6 +60,13 @@ pub(super) fn signal_group(group: Tid, signal: Signal) {
     }
 }
 
+impl Ownership {
+    /// Whether the terminal is the controlling terminal of `caller`.
+    fn is_controlling(&self, caller: &Process) -> bool {
+        self.since != 0 && self.since == caller.tied_to_terminal_by()
+    }
+}
+
 impl Terminal {
     pub(super) fn ownership(&self) -> Ownership {
         self.lock().ownership
@@ -67,8 +74,7 @@ impl Terminal {
 
     /// Whether it is the controlling terminal of the caller.
     pub(super) fn is_controlling(&self, caller: &Process) -> bool {
-        let since = self.ownership().since;
-        since != 0 && since == caller.tied_to_terminal_by()
+        self.ownership().is_controlling(caller)
     }
 
     /// Checks that the caller is not in the background, as far as that matters.
@@ -106,6 +112,8 @@ impl Terminal {
     /// EPERM: the caller leads no session or has a terminal, or this one is another session's.
     pub(super) fn adopt(&self, caller: &Process, claim: Claim) -> Result<()> {
         let leads = caller.session() == caller.pid();
+        // Before it is asked whether the caller has a terminal: another thread that takes one from then on is noticed.
+        let tie = caller.tied_to_terminal_by();
         if leads && self.is_controlling(caller) {
             return Ok(());
         }
@@ -113,13 +121,16 @@ impl Terminal {
             return Err(Errno::EPERM);
         }
         let mut line = self.lock();
-        if line.ownership.session != 0 && claim == Claim::IfFree {
-            return Err(Errno::EPERM);
+        if line.ownership.is_controlling(caller) {
+            return Ok(());
         }
         let since = NEXT_TIME.fetch_add(1, Ordering::Relaxed);
+        let is_taken = line.ownership.session != 0 && claim == Claim::IfFree;
+        if is_taken || !caller.change_terminal_tie(tie, since) {
+            return Err(Errno::EPERM);
+        }
         line.ownership = Ownership { session: caller.session(), foreground: caller.group(), since };
         drop(line);
-        caller.tie_to_terminal(since);
         caller.leave_terminal(0);
         Ok(())
     }
@@ -144,15 +155,26 @@ impl Terminal {
             None => Err(Errno::ESRCH),
             Some(session) if session != caller.session() => Err(Errno::EPERM),
             Some(_) => {
-                self.lock().ownership.foreground = group;
+                // It may be another session's by now.
+                let ownership = &mut self.lock().ownership;
+                if !ownership.is_controlling(caller) {
+                    return Err(Errno::ENOTTY);
+                }
+                ownership.foreground = group;
                 Ok(())
             }
         }
     }
 
-    /// Takes it from its session: SIGHUP and SIGCONT to the foreground group (TIOCNOTTY by the leader).
-    pub(super) fn disown(&self) {
-        let Ownership { foreground, .. } = core::mem::take(&mut self.lock().ownership);
+    /// Takes it from its session, if `is_meant`, and returns whose it was: nobody's if not.
+    fn take_ownership(&self, is_meant: impl FnOnce(&Ownership) -> bool) -> Ownership {
+        let ownership = &mut self.lock().ownership;
+        if is_meant(ownership) { core::mem::take(ownership) } else { Ownership::default() }
+    }
+
+    /// Takes it from the session of `leader`: SIGHUP and SIGCONT to the foreground group (TIOCNOTTY by the leader).
+    pub(super) fn disown(&self, leader: &Process) {
+        let Ownership { foreground, .. } = self.take_ownership(|ownership| ownership.is_controlling(leader));
         signal_group(foreground, Signal::HUP);
         signal_group(foreground, Signal::CONT);
     }
@@ -187,7 +209,7 @@ impl Terminal {
 pub(super) fn on_session_end(session: Tid) {
     let foreground = match devices::find(|terminal| terminal.ownership().session == session) {
         Some(terminal) if terminal.port.hangs_up_with_leader() => terminal.cut_off().foreground,
-        Some(terminal) => core::mem::take(&mut terminal.lock().ownership).foreground,
+        Some(terminal) => terminal.take_ownership(|ownership| ownership.session == session).foreground,
         None => process::tree::find(session).map_or(0, |leader| leader.left_foreground()),
     };
     signal_group(foreground, Signal::HUP);

@@ -5,11 +5,14 @@ use crate::check::{Failure, Outcome, expect, expect_eq, expect_errno, needs_root
 use crate::sys::fd::{self, Pipe};
 use crate::sys::process::{self, Child, Status, getpgid, kill, setpgid};
 use crate::sys::terminal::{self, Pair};
+use crate::sys::thread::{End, Thread};
 use crate::sys::{Sys, path, signal};
 use libc::{
     EINTR, EINVAL, EIO, ENOTTY, ENXIO, EPERM, ESRCH, O_NOCTTY, O_RDWR, O_WRONLY, SIGCONT, SIGHUP, SIGINT, SIGQUIT,
     SIGTSTP, SIGTTIN, SIGTTOU, SIGWINCH,
 };
+
+use std::sync::atomic::{AtomicU32, Ordering};
 
 crate::tests! {
     leader_gets_the_terminal_it_opens,
@@ -19,6 +22,7 @@ crate::tests! {
     member_does_not_get_a_terminal_by_opening_it,
     master_is_never_a_controlling_terminal,
     tiocsctty_takes_a_leader_without_a_terminal,
+    two_threads_of_a_leader_take_one_terminal,
     terminal_of_another_session_is_not_taken,
     terminal_of_another_session_is_taken_by_force,
     dev_tty_is_the_controlling_terminal,
@@ -194,6 +198,38 @@ fn tiocsctty_takes_a_leader_without_a_terminal() -> Outcome {
         expect_eq(terminal::session(pair.terminal)?, process::getpid(), "the terminal's session")
     })?
     .expect_success()
+}
+
+/// A terminal that a thread shall take once `start` is set to how many there are.
+struct Taker {
+    terminal: i32,
+    start: &'static AtomicU32,
+}
+
+/// Takes the terminal; 1 if that succeeded.
+fn take(taker: &'static Taker) -> usize {
+    taker.start.fetch_sub(1, Ordering::AcqRel);
+    while taker.start.load(Ordering::Acquire) != 0 {
+        std::hint::spin_loop();
+    }
+    usize::from(terminal::ioctl(taker.terminal, TIOCSCTTY, 0).is_ok())
+}
+
+fn two_threads_of_a_leader_take_one_terminal() -> Outcome {
+    const ROUNDS: u32 = 40;
+    let pairs = [Pair::open()?, Pair::open()?];
+    for _ in 0..ROUNDS {
+        leader(|| {
+            let start: &'static AtomicU32 = Box::leak(Box::new(AtomicU32::new(2)));
+            let [first, second] = pairs.map(|pair| &*Box::leak(Box::new(Taker { terminal: pair.terminal, start })));
+            let other = Thread::start(take, second)?;
+            let taken = [End::Returned(take(first)), other.join()?];
+            let taken = taken.iter().filter(|end| **end == End::Returned(1)).count();
+            expect_eq(taken, 1, "how many terminals were taken")
+        })?
+        .expect_success()?;
+    }
+    Ok(())
 }
 
 fn terminal_of_another_session_is_not_taken() -> Outcome {
