@@ -121,7 +121,7 @@ fn attempt(process: &Process, wanted: Wanted, keep: Keep) -> Result<Option<Found
     let mut any = false;
     let mut found = None;
     for child in tree.children(process.pid()) {
-        match look(child, wanted) {
+        match look(child, wanted, keep) {
             Look::Nothing => {}
             Look::Later => any = true,
             Look::Now(event) => {
@@ -133,19 +133,11 @@ fn attempt(process: &Process, wanted: Wanted, keep: Keep) -> Result<Option<Found
     let Some(found) = found else {
         return if any { Ok(None) } else { Err(Errno::ECHILD) };
     };
-    match found.event {
-        _ if keep == Keep::Keep => {}
-        Event::Ended(ended) => {
-            let reaped = tree.reap(found.pid);
-            drop(tree);
-            process.children_ns.fetch_add(ended.run_ns, Ordering::Relaxed);
-            drop(reaped);
-        }
-        Event::Changed(_) => {
-            if let Some(node) = tree.node(found.pid) {
-                node.process.signals.forget_state_change();
-            }
-        }
+    if let (Event::Ended(ended), Keep::Reap) = (found.event, keep) {
+        let reaped = tree.reap(found.pid);
+        drop(tree);
+        process.children_ns.fetch_add(ended.run_ns, Ordering::Relaxed);
+        drop(reaped);
     }
     Ok(Some(found))
 }
@@ -164,7 +156,8 @@ fn matches(child: &Process, wanted: Wanted) -> bool {
     is_meant && is_of_kind
 }
 
-fn look(child: &Node, wanted: Wanted) -> Look {
+/// Looks at one child; that it has stopped or goes on is forgotten, unless it is to be kept.
+fn look(child: &Node, wanted: Wanted, keep: Keep) -> Look {
     if !matches(&child.process, wanted) {
         return Look::Nothing;
     }
@@ -175,10 +168,10 @@ fn look(child: &Node, wanted: Wanted) -> Look {
     if !wanted.events.intersects(Events::STOPPED | Events::CONTINUED) {
         return Look::Later;
     }
-    let Some(change) = child.process.signals.state_change() else { return Look::Later };
-    let event = match change {
-        StateChange::Stopped(_) => Events::STOPPED,
-        StateChange::Continued => Events::CONTINUED,
+    let is_wanted = |change| match change {
+        StateChange::Stopped(_) => wanted.events.contains(Events::STOPPED),
+        StateChange::Continued => wanted.events.contains(Events::CONTINUED),
     };
-    if wanted.events.contains(event) { Look::Now(Event::Changed(change)) } else { Look::Later }
+    let change = child.process.signals.state_change(is_wanted, keep);
+    change.map_or(Look::Later, |change| Look::Now(Event::Changed(change)))
 }

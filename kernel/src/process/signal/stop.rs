@@ -5,6 +5,7 @@
 use super::state::{Phase, ProcessSignals, Shared};
 use super::{SignalInfo, send_to_process};
 use crate::process::process::Threads;
+use crate::process::wait::Keep;
 use crate::process::{Process, current, exit, tree};
 use crate::sched;
 use linux_raw_sys::general as abi;
@@ -71,14 +72,15 @@ impl StateChange {
 }
 
 impl ProcessSignals {
-    /// What its parent has not waited for yet.
-    pub fn state_change(&self) -> Option<StateChange> {
-        self.lock().stop.change
-    }
-
-    /// Its parent has waited for that.
-    pub fn forget_state_change(&self) {
-        self.lock().stop.change = None;
+    /// What its parent has not waited for yet, if that is wanted. Unless it is kept, the parent has waited for it now: under one
+    /// lock, for the next change may come at any time.
+    pub fn state_change(&self, is_wanted: impl Fn(StateChange) -> bool, keep: Keep) -> Option<StateChange> {
+        let change = &mut self.lock().stop.change;
+        let found = change.filter(|change| is_wanted(*change))?;
+        if keep == Keep::Reap {
+            *change = None;
+        }
+        Some(found)
     }
 
     /// Whether all its threads are stopped.

@@ -2,9 +2,13 @@
 
 use crate::check::{Outcome, expect, expect_eq, expect_errno};
 use crate::sys::process::{self, ChildInfo, wait4, waitid};
-use crate::sys::{fd, path, signal};
-use libc::{CLD_EXITED, CLD_KILLED, ECHILD, EINVAL, P_ALL, P_PGID, P_PID, SIGCHLD, WEXITED, WNOHANG, WNOWAIT};
-use std::time::Duration;
+use crate::sys::{fd, memory, path, signal};
+use libc::{
+    CLD_EXITED, CLD_KILLED, ECHILD, EINVAL, P_ALL, P_PGID, P_PID, SIGCHLD, WCONTINUED, WEXITED, WNOHANG, WNOWAIT,
+    WUNTRACED,
+};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 crate::tests! {
     wait_returns_the_exit_code,
@@ -32,6 +36,7 @@ crate::tests! {
     sa_nocldwait_makes_children_vanish,
     sigchld_comes_when_a_child_ends,
     wait_reports_the_usage_of_the_child,
+    continuing_is_reported_after_every_stop_that_was,
     exit_closes_the_descriptors,
     exit_group_ends_all_threads,
     thread_that_exits_alone_leaves_the_process_running,
@@ -247,6 +252,56 @@ fn wait_reports_the_usage_of_the_child() -> Outcome {
     let pid = unsafe { libc::wait4(child.pid, std::ptr::null_mut(), 0, &raw mut usage) };
     expect_eq(pid, child.pid, "what wait4 returns")?;
     expect(usage.ru_maxrss >= 0 && usage.ru_utime.tv_sec >= 0, "the usage has been filled in")
+}
+
+/// Stops and continues `target` at once, round by round, as the caller says and is told by two words.
+fn stop_and_continue(target: process::Child, [asked, done]: [&AtomicU32; 2]) -> Outcome {
+    for round in 1.. {
+        while asked.load(Ordering::Acquire) < round {
+            std::thread::yield_now();
+        }
+        target.kill(libc::SIGSTOP)?;
+        // In some rounds the target has stopped by then, in others not.
+        for _ in 0..round % 7 * 200 {
+            std::hint::spin_loop();
+        }
+        target.kill(libc::SIGCONT)?;
+        done.store(round, Ordering::Release);
+    }
+    Ok(())
+}
+
+fn continuing_is_reported_after_every_stop_that_was() -> Outcome {
+    // What went wrong did so in one round of a few.
+    const LENGTH: Duration = Duration::from_millis(300);
+    let memory = memory::shared(1)?;
+    let [asked, done] = [memory.word(0), memory.word(64)];
+    let target = process::spawn(|| {
+        loop {
+            process::getppid();
+        }
+    })?;
+    let sender = process::spawn(|| stop_and_continue(target, [asked, done]))?;
+    let began = Instant::now();
+    for round in 1.. {
+        asked.store(round, Ordering::Release);
+        let mut is_stopped = false;
+        loop {
+            // Before the look: one more after the last signal was sent.
+            let is_done = done.load(Ordering::Acquire) == round;
+            match wait4(target.pid, WUNTRACED | WCONTINUED | WNOHANG)? {
+                Some((_, status)) => is_stopped = libc::WIFSTOPPED(status.0),
+                None if is_done => break,
+                None => {}
+            }
+        }
+        expect(!is_stopped, "after the stop it is reported that the child goes on")?;
+        if began.elapsed() > LENGTH {
+            break;
+        }
+    }
+    sender.kill_and_wait()?;
+    target.kill_and_wait()
 }
 
 fn exit_closes_the_descriptors() -> Outcome {
