@@ -50,3 +50,4 @@ pub mod table_parts;
 pub mod task_census;
 pub mod termios;
 pub mod tid_allocator;
+pub mod wake_paths;

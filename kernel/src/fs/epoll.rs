@@ -7,6 +7,7 @@
 
 mod nesting;
 mod ready;
+mod survey;
 mod watched_by;
 
 pub use watched_by::WatchedBy;
@@ -20,7 +21,7 @@ use crate::fs::poll::Patience;
 use crate::fs::procfs::text::{Text, put};
 use crate::mm::heap;
 use crate::process::Credentials;
-use crate::sync::{Kernel, Mutex, SpinLock, WaitError, WaitQueue, rank};
+use crate::sync::{Kernel, Mutex, MutexGuard, SpinLock, WaitError, WaitQueue, rank};
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
@@ -155,10 +156,7 @@ impl Epoll {
     pub fn change(&self, file: &Arc<OpenFile>, fd: RawFd, change: Change) -> Result<()> {
         let key = Key::new(file, fd);
         match change {
-            Change::Add(event) => match Self::from_ops(file.ops()) {
-                Some(inner) => self.add_nested(file, key, event, &inner),
-                None => self.add(file, key, event),
-            },
+            Change::Add(event) => self.add(file, key, event),
             Change::Modify(event) => self.modify(key, event),
             Change::Remove => {
                 let removed = self.forget(key).ok_or(Errno::ENOENT)?;
@@ -171,13 +169,33 @@ impl Epoll {
     }
 
     fn add(&self, file: &Arc<OpenFile>, key: Key, event: Event) -> Result<()> {
+        let inner = Self::from_ops(file.ops());
         let allowed = Readiness::IN | Readiness::OUT | Readiness::ERR | Readiness::HUP;
-        let exclusive = event.flags.contains(Flags::EXCLUSIVE);
-        if exclusive && (!allowed.contains(event.events) || event.flags.contains(Flags::ONE_SHOT)) {
+        let is_fit = allowed.contains(event.events) && !event.flags.contains(Flags::ONE_SHOT) && inner.is_none();
+        if event.flags.contains(Flags::EXCLUSIVE) && !is_fit {
             return Err(Errno::EINVAL);
         }
         heap::admit(size_of::<Item>() + size_of::<Watch>() + 2 * size_of::<Callback>())?;
-        let mut watches = self.watches.lock();
+        if let Some(inner) = inner {
+            return self.add_instance(file, key, event, &inner);
+        }
+        let watches = self.watches.lock();
+        if self.is_watched() {
+            drop(watches);
+            return self.add_below_others(file, key, event);
+        }
+        // With the lock held throughout: who comes to watch this instance finds the file in it, or is found by the question.
+        self.insert(watches, file, key, event)
+    }
+
+    /// `add` of what has been seen to be in order.
+    fn insert(
+        &self,
+        mut watches: MutexGuard<'_, BTreeMap<Key, Watch>>,
+        file: &Arc<OpenFile>,
+        key: Key,
+        event: Event,
+    ) -> Result<()> {
         if watches.contains_key(&key) {
             return Err(Errno::EEXIST);
         }

@@ -1,38 +1,57 @@
-//! Instances that watch instances: no circles, and no long chains, for wake-ups and looks go along them.
+//! Instances that watch instances: no circles, no long chains and not too many ways, for wake-ups and looks go along them.
 //!
-//! Owns nothing but the lock: EPOLL_NESTING (sleeping), held while such a watch is added. Sleeps in that and in EPOLL.
-//! Specification: epoll_ctl(2) ELOOP; ep_loop_check in fs/eventpoll.c of Linux.
+//! Owns nothing but the lock: EPOLL_NESTING (sleeping), held while such a watch is added, or one to an instance that is watched.
+//! Sleeps in that and in EPOLL. Specification: epoll_ctl(2) ELOOP; ep_loop_check and reverse_path_check in fs/eventpoll.c of Linux.
 
-use super::{Epoll, Event, Flags, Key};
+use super::survey::Survey;
+use super::{Epoll, Event, Key};
 use crate::fs::open_file::OpenFile;
 use crate::sync::{Mutex, rank};
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use postern_core::errno::{Errno, Result};
-
-/// Instances in a chain at most (Linux's EP_MAX_NESTS, and the first).
-const LONGEST_CHAIN: usize = 5;
+use postern_core::wake_paths::LONGEST;
 
 static NESTING: Mutex<()> = Mutex::new(rank::EPOLL_NESTING, ());
 
 impl Epoll {
     /// `add` for a file that is an instance itself.
-    pub(super) fn add_nested(&self, file: &Arc<OpenFile>, key: Key, event: Event, inner: &Arc<Self>) -> Result<()> {
-        if event.flags.contains(Flags::EXCLUSIVE) {
-            return Err(Errno::EINVAL);
-        }
-        let nesting = NESTING.lock();
+    pub(super) fn add_instance(&self, file: &Arc<OpenFile>, key: Key, event: Event, inner: &Arc<Self>) -> Result<()> {
+        // Before the lock, to be dropped after it.
+        let mut survey = Survey::new();
+        let _nesting = NESTING.lock();
         let me = self.me.upgrade().ok_or(Errno::EBADF)?;
         let below = longest(inner, Self::watched, &mut BTreeMap::new(), Some(&me))?;
         let above = longest(&me, Self::watching, &mut BTreeMap::new(), None)?;
-        if below + above > LONGEST_CHAIN {
+        if below + above > LONGEST {
             return Err(Errno::ELOOP);
         }
+        self.check_is_new(key)?;
         inner.add_watcher(&me)?;
-        let added = self.add(file, key, event).inspect_err(|_| inner.remove_watcher(self));
-        drop(nesting);
-        added
+        let may_be = survey.check_below(inner.clone());
+        let added = may_be.and_then(|()| self.insert(self.watches.lock(), file, key, event));
+        added.inspect_err(|_| inner.remove_watcher(self))
+    }
+
+    /// `add` for a file that is none, to an instance that others watch.
+    pub(super) fn add_below_others(&self, file: &Arc<OpenFile>, key: Key, event: Event) -> Result<()> {
+        // As above.
+        let mut survey = Survey::new();
+        let _nesting = NESTING.lock();
+        self.check_is_new(key)?;
+        survey.check_one_more(file, self.me.upgrade().ok_or(Errno::EBADF)?)?;
+        self.insert(self.watches.lock(), file, key, event)
+    }
+
+    /// EEXIST, which comes before the number of ways.
+    fn check_is_new(&self, key: Key) -> Result<()> {
+        if self.watches.lock().contains_key(&key) { Err(Errno::EEXIST) } else { Ok(()) }
+    }
+
+    /// Whether an instance watches this one.
+    pub(super) fn is_watched(&self) -> bool {
+        self.watchers.lock().iter().any(|watcher| watcher.strong_count() != 0)
     }
 
     fn add_watcher(&self, watcher: &Arc<Self>) -> Result<()> {
@@ -57,7 +76,7 @@ impl Epoll {
     }
 
     /// The instances that watch this one.
-    fn watching(&self) -> Vec<Arc<Self>> {
+    pub(super) fn watching(&self) -> Vec<Arc<Self>> {
         self.watchers.lock().iter().filter_map(alloc::sync::Weak::upgrade).collect()
     }
 }

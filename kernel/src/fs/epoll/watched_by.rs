@@ -4,7 +4,7 @@
 
 use super::{Epoll, Key};
 use crate::sync::{SpinLock, rank};
-use alloc::sync::Weak;
+use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use postern_core::errno::{Errno, Result};
 
@@ -24,6 +24,11 @@ impl WatchedBy {
         list.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
         list.push((epoll, key));
         Ok(())
+    }
+
+    /// Those instances, one as often as it watches.
+    pub(super) fn instances(&self) -> Vec<Arc<Epoll>> {
+        self.0.lock().iter().filter_map(|(epoll, _)| epoll.upgrade()).collect()
     }
 
     pub(super) fn remove(&self, epoll: &Epoll, key: Key) {

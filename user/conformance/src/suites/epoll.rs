@@ -34,6 +34,11 @@ crate::tests! {
     duplicates_keep_a_closed_descriptor_registered,
     nested_epoll_is_readable_when_its_members_are,
     loop_of_epolls_gives_eloop,
+    chain_of_six_epolls_gives_eloop,
+    ways_over_two_epolls_to_a_file_are_500_at_most,
+    ways_over_three_epolls_to_a_file_are_100_at_most,
+    a_file_is_not_added_below_more_epolls_than_may_hear_of_it,
+    a_file_in_too_many_ways_already_gives_eexist,
     create1_sets_close_on_exec,
     epoll_is_readable_for_poll,
     edge_is_reported_again_when_a_reader_empties_and_a_writer_refills,
@@ -245,6 +250,70 @@ fn loop_of_epolls_gives_eloop() -> Outcome {
     let (one, two) = (epoll_create()?, epoll_create()?);
     epoll_add(one, two, EPOLLIN)?;
     expect_errno(epoll_add(two, one, EPOLLIN), libc::ELOOP)
+}
+
+fn epolls(count: usize) -> Result<Vec<i32>, crate::check::Failure> {
+    (0..count).map(|_| Ok(epoll_create()?)).collect()
+}
+
+fn add_all_to_all(watchers: &[i32], targets: &[i32]) -> Outcome {
+    for watcher in watchers {
+        for target in targets {
+            epoll_add(*watcher, *target, EPOLLIN)?;
+        }
+    }
+    Ok(())
+}
+
+fn chain_of_six_epolls_gives_eloop() -> Outcome {
+    let chain = epolls(6)?;
+    for pair in chain[..5].windows(2) {
+        epoll_add(pair[1], pair[0], EPOLLIN)?;
+    }
+    expect_errno(epoll_add(chain[5], chain[4], EPOLLIN), libc::ELOOP)
+}
+
+fn ways_over_two_epolls_to_a_file_are_500_at_most() -> Outcome {
+    let (pipe, lower, upper, one_more) = (Pipe::new()?, epolls(20)?, epolls(25)?, epoll_create()?);
+    add_all_to_all(&lower, &[pipe.read])?;
+    add_all_to_all(&upper, &lower)?;
+    expect_errno(epoll_add(one_more, lower[0], EPOLLIN), libc::EINVAL)?;
+    epoll_add(one_more, pipe.read, EPOLLIN)?;
+    epoll_ctl(upper[0], EPOLL_CTL_DEL, lower[19], 0, 0)?;
+    epoll_add(one_more, lower[0], EPOLLIN)?;
+    expect_errno(epoll_add(upper[0], lower[19], EPOLLIN), libc::EINVAL)?;
+    fd::write(pipe.write, b"x")?;
+    let heard = epoll_pwait(upper[24], 50, 0, None)?.len();
+    expect_eq(heard, 20, "epolls of the lower row that the upper row hears of")
+}
+
+fn ways_over_three_epolls_to_a_file_are_100_at_most() -> Outcome {
+    let (pipe, lower, middle, top) = (Pipe::new()?, epolls(10)?, epolls(10)?, epolls(2)?);
+    add_all_to_all(&lower, &[pipe.read])?;
+    add_all_to_all(&middle, &lower)?;
+    add_all_to_all(&top[..1], &middle)?;
+    expect_errno(epoll_add(top[1], middle[0], EPOLLIN), libc::EINVAL)?;
+    epoll_add(top[1], lower[0], EPOLLIN)?;
+    fd::write(pipe.write, b"x")?;
+    expect_eq(epoll_ready(top[1])?.len(), 1, "epolls of the lowest row that the highest hears of")
+}
+
+fn a_file_is_not_added_below_more_epolls_than_may_hear_of_it() -> Outcome {
+    let (pipe, lower, upper) = (Pipe::new()?, epolls(20)?, epolls(26)?);
+    // As many ways as anybody likes, as long as nothing is at their end.
+    add_all_to_all(&upper, &lower)?;
+    add_all_to_all(&lower[..19], &[pipe.read])?;
+    expect_errno(epoll_add(lower[19], pipe.read, EPOLLIN), libc::EINVAL)?;
+    epoll_add(lower[19], pipe.write, EPOLLIN)?;
+    Ok(())
+}
+
+fn a_file_in_too_many_ways_already_gives_eexist() -> Outcome {
+    let (pipe, lower, upper) = (Pipe::new()?, epolls(20)?, epolls(25)?);
+    add_all_to_all(&lower, &[pipe.read])?;
+    add_all_to_all(&upper, &lower)?;
+    expect_errno(epoll_add(upper[0], lower[0], EPOLLIN), libc::EEXIST)?;
+    expect_errno(epoll_add(lower[0], pipe.read, EPOLLIN), libc::EEXIST)
 }
 
 fn create1_sets_close_on_exec() -> Outcome {
