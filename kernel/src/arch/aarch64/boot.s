@@ -143,8 +143,8 @@ enable_mmu:
     msr     ttbr1_el1, x1
     ldr     x2, =0x4404ff           // MAIR: 0 normal write-back, 1 device nGnRE, 2 normal non-cacheable
     msr     mair_el1, x2
-    // 48-bit halves, 4 KiB granules, inner shareable write-back walks, 16-bit ASIDs
-    ldr     x2, =0x00000010b5103510
+    // 48-bit halves, 4 KiB granules, inner shareable write-back walks, 16-bit ASIDs; the top byte of lower addresses is ignored
+    ldr     x2, =0x00000030b5103510
     mrs     x3, id_aa64mmfr0_el1
     and     x3, x3, #0x7
     orr     x2, x2, x3, lsl #32     // physical address size

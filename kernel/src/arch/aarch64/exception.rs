@@ -164,9 +164,14 @@ extern "C" fn finish_syscall_entry(frame: &mut TrapFrame, remaining: Remaining) 
     trap::on_unfinished_syscall(frame, remaining);
 }
 
+/// An address without the byte that accesses below the kernel's half ignore (TCR_EL1.TBI0); bit 55 tells the halves apart.
+fn without_tag(far: u64) -> u64 {
+    if far >> 55 & 1 == 0 { far & (u64::MAX >> 8) } else { far }
+}
+
 #[unsafe(no_mangle)]
 extern "C" fn user_fault_entry(frame: &mut TrapFrame, esr: u64, far: u64) {
-    trap::on_user_fault(frame, Fault::decode(esr, far), esr);
+    trap::on_user_fault(frame, Fault::decode(esr, without_tag(far)), esr);
 }
 
 #[unsafe(no_mangle)]

@@ -26,7 +26,7 @@ crate::tests! {
 }
 
 /// Runs `access` in a child whose handler for `signal` reports, and returns what it reported: (si_code, si_addr).
-fn fault_of(expected: i32, access: impl FnOnce()) -> Result<(i32, usize), Failure> {
+pub(super) fn fault_of(expected: i32, access: impl FnOnce()) -> Result<(i32, usize), Failure> {
     fault_of_any(&[expected], access)
 }
 
@@ -70,9 +70,9 @@ extern "C" fn reporting_handler(_signal: i32, info: *mut libc::siginfo_t, _conte
 }
 
 /// `SEGV_MAPERR`: nothing is mapped there.
-const SEGV_MAPERR: i32 = 1;
+pub(super) const SEGV_MAPERR: i32 = 1;
 /// `SEGV_ACCERR`: the protection forbids it.
-const SEGV_ACCERR: i32 = 2;
+pub(super) const SEGV_ACCERR: i32 = 2;
 /// `BUS_ADRALN`: a misaligned address.
 const BUS_ADRALN: i32 = 1;
 /// `BUS_ADRERR`: there is no such memory behind the mapping.

@@ -88,6 +88,7 @@ mod splice;
 mod splice_memory;
 mod symlinks;
 mod system_calls;
+mod tagged_addresses;
 mod terminal_jobs;
 mod terminal_shell;
 mod termios;
@@ -148,6 +149,7 @@ pub static ALL: &[Suite] = &[
     Suite { name: "mmap", tests: mmap::tests },
     Suite { name: "mmap_file", tests: mmap_file::tests },
     Suite { name: "mmap_fault", tests: mmap_fault::tests },
+    Suite { name: "tagged_addresses", tests: tagged_addresses::tests },
     Suite { name: "futex", tests: futex::tests },
     Suite { name: "futex_words", tests: futex_words::tests },
     Suite { name: "futex_wake_op", tests: futex_wake_op::tests },
