@@ -75,24 +75,23 @@ impl Files {
         Ok(Reserved { files: self, fd })
     }
 
-    /// Two descriptors at once, or none (pipe2, socketpair).
+    /// Opens two descriptors, or none (pipe2, socketpair), once `tell` has told the program their numbers: what is open may be
+    /// closed by another thread, and its number be another file's, before that turns out to have failed.
     ///
     /// # Errors
-    /// EMFILE, ENOMEM.
-    pub fn insert_pair(&self, pair: [Arc<OpenFile>; 2], on_exec: OnExec, limit: u32) -> Result<[RawFd; 2]> {
-        let mut table = self.table.lock();
-        let first = table.reserve(0, on_exec, limit)?;
-        let second = match table.reserve(0, on_exec, limit) {
-            Ok(second) => second,
-            Err(error) => {
-                table.release(first);
-                return Err(error);
-            }
-        };
-        let [one, other] = pair;
-        table.install(first, one);
-        table.install(second, other);
-        Ok([first, second])
+    /// EMFILE, ENOMEM; those of telling.
+    pub fn insert_pair(
+        &self,
+        [one, other]: [Arc<OpenFile>; 2],
+        on_exec: OnExec,
+        limit: u32,
+        tell: impl FnOnce([RawFd; 2]) -> Result<()>,
+    ) -> Result<()> {
+        let [first, second] = [self.reserve(on_exec, limit)?, self.reserve(on_exec, limit)?];
+        tell([first.fd, second.fd])?;
+        first.install(one);
+        second.install(other);
+        Ok(())
     }
 
     /// Closes `fd`.
@@ -198,6 +197,13 @@ impl Reserved<'_> {
         // It is open now, not to be given back.
         core::mem::forget(self);
         fd
+    }
+}
+
+impl Reserved<'_> {
+    /// Its number.
+    pub fn number(&self) -> RawFd {
+        self.fd
     }
 }
 

@@ -36,14 +36,8 @@ pub fn pipe2(address: usize, flags: u32) -> Result<usize> {
     let current = process::current();
     let status = OpenFlags::from_bits_truncate(flags & !abi::O_CLOEXEC);
     let ends = pipe::pipe(status, &current.credentials())?;
-    let files = current.files();
-    let fds: [RawFd; 2] = files.insert_pair(ends, on_exec(flags), descriptor_limit(&current))?;
-    UserPtr::new(address).write(&fds).inspect_err(|_| {
-        for fd in fds {
-            // Another thread may have closed it already, for all that it cannot know the number.
-            let _ = files.close(fd);
-        }
-    })?;
+    let tell = |fds: [RawFd; 2]| UserPtr::new(address).write(&fds);
+    current.files().insert_pair(ends, on_exec(flags), descriptor_limit(&current), tell)?;
     Ok(0)
 }
 

@@ -1,12 +1,13 @@
 //! Control messages: what comes with the bytes of a message, as `struct cmsghdr` after `struct cmsghdr` in user memory.
 //! Owns nothing. Specification: cmsg(3), unix(7) SCM_RIGHTS and SCM_CREDENTIALS; net/core/scm.c of Linux 6.12.
 
+use crate::fs::files::{Files, Reserved};
 use crate::fs::open_file::OpenFile;
 use crate::ipc::unix_socket::{InFlight, Outgoing, Sender};
 use crate::mm::heap;
 use crate::mm::user::{read_bytes, write_bytes};
+use crate::process;
 use crate::process::limits::Resource;
-use crate::process::{self, CurrentThread};
 use crate::syscall::ipc::descriptor_limit;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -117,20 +118,19 @@ pub struct Stored {
 }
 
 /// Control messages on their way to the program.
-pub struct Writer {
-    thread: CurrentThread,
+pub struct Writer<'a> {
     area: Area,
     bytes: Vec<u8>,
     truncated: bool,
-    /// Descriptors opened for the program.
-    opened: Vec<RawFd>,
+    /// Descriptors to be opened for the program, and what for.
+    reserved: Vec<(Reserved<'a>, Arc<OpenFile>)>,
 }
 
-impl Writer {
+impl<'a> Writer<'a> {
     /// For this area.
     pub fn new(area: Area) -> Self {
         let area = if area.address == 0 { Area { address: 0, length: 0 } } else { area };
-        Self { thread: process::current(), area, bytes: Vec::new(), truncated: false, opened: Vec::new() }
+        Self { area, bytes: Vec::new(), truncated: false, reserved: Vec::new() }
     }
 
     fn room(&self) -> usize {
@@ -158,37 +158,36 @@ impl Writer {
         self.put(net::SCM_CREDENTIALS, [sender.pid, sender.uid, sender.gid].as_bytes());
     }
 
-    /// Opens descriptors for as many of `files` as there is room for, and adds their numbers.
-    pub fn put_files(&mut self, files: &InFlight, on_exec: OnExec) {
+    /// Reserves descriptors of `table` for as many of `files` as there is room for, and adds their numbers.
+    pub fn put_files(&mut self, table: &'a Files, files: &InFlight, on_exec: OnExec) {
         let room = self.room().saturating_sub(HEADER) / size_of::<RawFd>();
-        let limit = descriptor_limit(&self.thread);
+        let limit = descriptor_limit(&process::current());
+        let mut numbers = Vec::new();
         for file in files.files().iter().take(room) {
             // EMFILE, ENOMEM: the rest is lost, as Linux has it.
-            let Ok(fd) = self.thread.files().insert(file.clone(), on_exec, limit) else {
+            let Ok(reserved) = table.reserve(on_exec, limit) else {
                 break;
             };
-            self.opened.push(fd);
+            numbers.push(reserved.number());
+            self.reserved.push((reserved, file.clone()));
         }
-        self.truncated |= self.opened.len() < files.files().len();
-        if !self.opened.is_empty() {
-            let numbers = core::mem::take(&mut self.opened);
+        self.truncated |= numbers.len() < files.files().len();
+        if !numbers.is_empty() {
             self.put(net::SCM_RIGHTS, numbers.as_bytes());
-            self.opened = numbers;
         }
     }
 
-    /// Stores it all with `store_rest`, which stores what belongs to it elsewhere; if either fails no descriptor stays open.
+    /// Stores it all with `store_rest`, which stores what belongs to it elsewhere; unless either fails, the descriptors are open
+    /// then. Not before: another thread could close them, and open something else by their numbers.
     ///
     /// # Errors
     /// EFAULT.
     pub fn finish(self, store_rest: impl FnOnce(Stored) -> Result<()>) -> Result<()> {
         let stored = Stored { bytes: self.bytes.len(), truncated: self.truncated };
-        let result = write_bytes(self.area.address, &self.bytes).and_then(|()| store_rest(stored));
-        result.inspect_err(|_| {
-            for fd in &self.opened {
-                // Another thread may have closed it already, for all that it cannot know the number.
-                let _ = self.thread.files().close(*fd);
-            }
-        })
+        write_bytes(self.area.address, &self.bytes).and_then(|()| store_rest(stored))?;
+        for (reserved, file) in self.reserved {
+            reserved.install(file);
+        }
+        Ok(())
     }
 }

@@ -5,6 +5,7 @@ use super::control::{Area, Writer};
 use super::transfer::{Target, destination};
 use crate::ipc::unix_socket::{Delivery, Parcel, Sender};
 use crate::mm::user::{MAX_SEGMENTS, Sink, Source, UserPtr, write_bytes};
+use crate::process;
 use crate::sync::{Kernel, Platform};
 use alloc::vec::Vec;
 use linux_raw_sys::net;
@@ -78,13 +79,15 @@ fn store(
     flags: u32,
     delivery: &Delivery<'_, Sender, Parcel>,
 ) -> Result<()> {
+    let table;
     let mut writer = Writer::new(header.control());
     if let Some(sender) = delivery.sender.filter(|_| target.wants_credentials()) {
         writer.put_sender(sender);
     }
     if let Some(files) = delivery.files.and_then(Parcel::files) {
         let on_exec = if flags & net::MSG_CMSG_CLOEXEC == 0 { OnExec::Keep } else { OnExec::Close };
-        writer.put_files(files, on_exec);
+        table = process::current().files();
+        writer.put_files(&table, files, on_exec);
     }
     writer.finish(|stored| {
         let mut found = flags & net::MSG_CMSG_CLOEXEC;
