@@ -5,8 +5,11 @@ use crate::check::{Outcome, expect, expect_eq, expect_errno, needs_root};
 use crate::scratch;
 use crate::sys::fd::{self, Pipe, close, dup, dup2, dup3, fcntl};
 use crate::sys::terminal::{self, Pair};
+use crate::sys::thread::{End, Thread};
 use crate::sys::{attack, path, process};
 use libc::{EBADF, EINVAL, EMFILE, F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_GETFL, F_SETFD, F_SETFL, FD_CLOEXEC};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 crate::tests! {
     open_takes_the_lowest_free_number,
@@ -33,6 +36,7 @@ crate::tests! {
     limit_of_descriptors_gives_emfile_and_recovers,
     limit_leaves_descriptors_above_it_open,
     pipe_without_room_for_both_ends_takes_neither,
+    pipe2_that_fails_closes_nothing_of_another_thread,
     fcntl_with_an_unknown_command_gives_einval,
     proc_self_fd_lists_what_is_open,
     path_descriptor_reads_nothing_but_can_be_stated,
@@ -253,6 +257,39 @@ fn pipe_without_room_for_both_ends_takes_neither() -> Outcome {
     close(31)?;
     expect_errno(Pipe::new(), EMFILE)?;
     expect_eq(dup(pipe.read)?, 31, "the one free number is still free")
+}
+
+/// Calls pipe2 with a bad address until `is_over`.
+fn fail_to_make_pipes(is_over: &'static AtomicU32) -> usize {
+    let mut successes = 0;
+    while is_over.load(Ordering::Relaxed) == 0 {
+        // SAFETY: nothing of the process lies in the first page.
+        successes += usize::from(unsafe { libc::syscall(libc::SYS_pipe2, 8, 0) } == 0);
+    }
+    successes
+}
+
+fn pipe2_that_fails_closes_nothing_of_another_thread() -> Outcome {
+    const LENGTH: Duration = Duration::from_millis(200);
+    let is_over: &'static AtomicU32 = Box::leak(Box::new(AtomicU32::new(0)));
+    let file = Pipe::new()?.read;
+    let number = dup(file)?;
+    close(number)?;
+    let thread = Thread::start(fail_to_make_pipes, is_over)?;
+    let began = Instant::now();
+    while began.elapsed() < LENGTH {
+        match dup2(file, number) {
+            // The number is the pipe's that is just made.
+            Err(error) if error.errno == libc::EBUSY => continue,
+            result => expect_eq(result?, number, "the number")?,
+        }
+        for _ in 0..20 {
+            expect(fcntl(number, F_GETFD, 0).is_ok(), "the descriptor stays open")?;
+        }
+        close(number)?;
+    }
+    is_over.store(1, Ordering::Relaxed);
+    expect_eq(thread.join()?, End::Returned(0), "how many pipes were made")
 }
 
 fn fcntl_with_an_unknown_command_gives_einval() -> Outcome {
