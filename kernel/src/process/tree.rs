@@ -345,8 +345,12 @@ impl Tree {
         Some(node)
     }
 
-    /// setpgid(2): `caller` puts itself or a child, ended or not, into `group`. ESRCH, EACCES, EPERM.
+    /// setpgid(2): `caller` puts itself or a child, ended or not, into `group`. EINVAL for the number of a thread
+    /// that is not its process's; ESRCH, EACCES, EPERM.
     pub fn set_group(&mut self, caller: &Process, pid: Tid, group: Tid) -> Result<()> {
+        if !self.nodes.contains_key(&pid) && self.threads.contains_key(&pid) {
+            return Err(Errno::EINVAL);
+        }
         let target = self.nodes.get(&pid).map(|node| &node.process);
         let target = target
             .filter(|target| target.pid() == caller.pid() || target.parent() == caller.pid())

@@ -128,7 +128,8 @@ pub fn getsid(pid: i32) -> Result<usize> {
 pub fn setpgid(pid: i32, group: i32) -> Result<usize> {
     let current = process::current();
     let caller = current.process();
-    let group = Tid::try_from(group).map_err(|_| Errno::EINVAL)?;
+    // Without a group the process's own number is meant, which may be none.
+    let group = Tid::try_from(if group == 0 { pid } else { group }).map_err(|_| Errno::EINVAL)?;
     let pid = match Tid::try_from(pid).map_err(|_| Errno::ESRCH)? {
         0 => caller.pid(),
         pid => pid,

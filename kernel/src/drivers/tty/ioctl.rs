@@ -76,7 +76,9 @@ fn session_ioctl(terminal: &Terminal, side: Side, request: u32, argument: usize)
         command::TIOCGSID if terminal.ownership().session == 0 => return Err(Errno::ENOTTY),
         command::TIOCGSID => tell(terminal.ownership().session)?,
         command::TIOCSPGRP => {
-            terminal.check_access(Access::Change)?;
+            // As on Linux, what stops nobody has no terminal either.
+            let no_terminal = |error| if error == Errno::EIO { Errno::ENOTTY } else { error };
+            terminal.check_access(Access::Change).map_err(no_terminal)?;
             let group = UserPtr::<i32>::new(argument).read()?;
             terminal.set_foreground(caller.process(), Tid::try_from(group).map_err(|_| Errno::EINVAL)?)?;
         }

@@ -33,8 +33,11 @@ pub fn kill(pid: i32, number: i32) -> Result<()> {
     }
 }
 
+/// The process with this number, or with a thread of it, as on Linux.
 fn find(pid: i32) -> Result<Arc<Process>> {
-    u32::try_from(pid).ok().and_then(tree::find).ok_or(Errno::ESRCH)
+    let pid = u32::try_from(pid).map_err(|_| Errno::ESRCH)?;
+    let of_thread = || tree::find_thread(pid).map(|task| task.thread().process().clone());
+    tree::find(pid).or_else(of_thread).ok_or(Errno::ESRCH)
 }
 
 /// A thread by its number.

@@ -6,8 +6,8 @@ use crate::fs::open_file::OpenFile;
 use crate::ipc::unix_socket::{InFlight, Outgoing, Sender};
 use crate::mm::heap;
 use crate::mm::user::{read_bytes, write_bytes};
-use crate::process;
 use crate::process::limits::Resource;
+use crate::process::{self, tree};
 use crate::syscall::ipc::descriptor_limit;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -97,15 +97,26 @@ fn add_files(files: &mut Vec<Arc<OpenFile>>, data: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Who the program says it is, if it may say so.
+/// Who the program says it is, if it may say so. EINVAL, EPERM; ESRCH for a number that nobody has.
 fn claimed_sender(data: &[u8]) -> Result<Sender> {
     let [pid, uid, gid] = <[u32; 3]>::read_from_bytes(data).map_err(|_| Errno::EINVAL)?;
+    if uid == u32::MAX || gid == u32::MAX {
+        return Err(Errno::EINVAL);
+    }
     let current = process::current();
     let own = current.credentials();
     let is_own = pid == current.process().pid()
         && [own.uid, own.euid, own.suid].contains(&uid)
         && [own.gid, own.egid, own.sgid].contains(&gid);
-    if is_own || own.is_privileged() { Ok(Sender { pid, uid, gid }) } else { Err(Errno::EPERM) }
+    if !is_own && !own.is_privileged() {
+        return Err(Errno::EPERM);
+    }
+    let is_used = || tree::find(pid).is_some() || tree::find_thread(pid).is_some();
+    if is_own || is_used() || tree::session_of_group(pid).is_some() {
+        Ok(Sender { pid, uid, gid })
+    } else {
+        Err(Errno::ESRCH)
+    }
 }
 
 /// What was stored of what came along.

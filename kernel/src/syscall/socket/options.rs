@@ -78,7 +78,11 @@ pub fn setsockopt(fd: i32, level: u32, name: u32, value: usize, length: i32) -> 
         if length < size_of::<u32>() { Err(Errno::EINVAL) } else { UserPtr::<u32>::new(value).read() }
     };
     let first = number()?;
-    let set_buffer = |way, limit| socket.set_buffer_bytes(way, usize::try_from(first).unwrap_or(usize::MAX), limit);
+    let set_buffer = |way, limit| {
+        // As on Linux a negative size is much where there is a limit, and nothing where there is none.
+        let bytes = if limit == Limit::Waived && first.cast_signed() < 0 { 0 } else { first };
+        socket.set_buffer_bytes(way, usize::try_from(bytes).unwrap_or(usize::MAX), limit);
+    };
     let set_timeout = |way| -> Result<()> {
         socket.set_timeout_ns(way, timeout_ns(value, length)?);
         Ok(())

@@ -2,10 +2,12 @@
 //! Specification: setpgid(2), setsid(2), tcsetpgrp(3): a process is in its group until it has been waited for.
 
 use crate::check::{Failure, Outcome, expect_eq, expect_errno, skip};
+use crate::patience::expect_soon;
 use crate::sys::fd::{self, Pipe};
 use crate::sys::process::{self, Child, getpgid, kill, setpgid};
+use crate::sys::thread::{End, Thread};
 use crate::sys::{Sys, checked, path, signal};
-use libc::{EPERM, ESRCH, O_RDWR, SIGTERM};
+use libc::{EINVAL, EPERM, ESRCH, O_RDWR, SIGTERM};
 
 crate::tests! {
     zombie_leader_holds_its_group_for_more_members,
@@ -13,6 +15,8 @@ crate::tests! {
     group_is_gone_once_its_last_zombie_was_waited_for,
     setsid_fails_while_a_zombie_is_in_the_group_of_that_number,
     group_of_a_zombie_can_have_the_terminal,
+    number_of_a_thread_reaches_its_process_but_names_no_group,
+    setpgid_of_a_negative_number_gives_einval_or_esrch,
 }
 
 /// A child that has ended and has not been waited for.
@@ -65,6 +69,24 @@ fn setsid_fails_while_a_zombie_is_in_the_group_of_that_number() -> Outcome {
     fd::write(gate.write, b"x")?;
     caller.expect_success()?;
     member.expect_success()
+}
+
+fn number_of_a_thread_reaches_its_process_but_names_no_group() -> Outcome {
+    let gate: &'static Pipe = Box::leak(Box::new(Pipe::new()?));
+    let thread = Thread::start(|gate: &Pipe| fd::read(gate.read, &mut [0; 1]).unwrap_or(0), gate)?;
+    kill(thread.id, 0)?;
+    signal::count(SIGTERM, libc::SA_RESTART)?;
+    kill(thread.id, SIGTERM)?;
+    expect_soon(|| Ok(signal::caught(SIGTERM) == 1), "the process gets the signal")?;
+    expect_errno(setpgid(thread.id, 0), EINVAL)?;
+    fd::write(gate.write, b"x")?;
+    expect_eq(thread.join()?, End::Returned(1), "how the thread ended")
+}
+
+fn setpgid_of_a_negative_number_gives_einval_or_esrch() -> Outcome {
+    expect_errno(setpgid(-1, 0), EINVAL)?;
+    expect_errno(setpgid(-1, -1), EINVAL)?;
+    expect_errno(setpgid(-1, getpgid(0)?), ESRCH)
 }
 
 fn put_into_foreground(terminal: i32, group: i32) -> Sys<()> {

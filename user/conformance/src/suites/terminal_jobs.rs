@@ -43,6 +43,7 @@ crate::tests! {
     settings_are_changed_in_the_foreground_only,
     who_blocks_sigttou_changes_settings_in_the_background,
     foreground_is_changed_in_the_foreground_only,
+    foreground_is_not_changed_by_an_orphaned_group_behind_it,
     stopped_reader_reads_once_it_is_in_the_foreground,
     new_window_size_is_told_to_the_foreground_group,
     same_window_size_is_told_to_nobody,
@@ -542,6 +543,18 @@ fn foreground_is_changed_in_the_foreground_only() -> Outcome {
     shell(pair, || {
         let child = job(|| Ok(terminal::set_foreground(pair.terminal, getpgid(0)?)?))?;
         expect_eq(stopped_by(child)?, Some(SIGTTOU), "what stops the job")?;
+        child.kill_and_wait()
+    })?
+    .expect_success()
+}
+
+fn foreground_is_not_changed_by_an_orphaned_group_behind_it() -> Outcome {
+    let pair = Pair::silent()?;
+    shell(pair, || {
+        let child = sleeping_job()?;
+        terminal::set_foreground(pair.terminal, child.pid)?;
+        // The leader's parent is in another session.
+        expect_errno(terminal::set_foreground(pair.terminal, getpgid(0)?), ENOTTY)?;
         child.kill_and_wait()
     })?
     .expect_success()

@@ -25,10 +25,12 @@ crate::tests! {
     passcred_tells_who_sent,
     without_passcred_nobody_is_told,
     credentials_of_others_give_eperm,
+    credentials_of_nobody_are_refused_even_to_root,
     peercred_tells_who_made_the_pair,
     names_are_the_family_alone,
     type_domain_and_protocol_can_be_asked,
     buffer_sizes_are_doubled,
+    negative_buffer_size_is_the_least_to_root,
     so_error_tells_once,
     unknown_options_give_enoprotoopt,
     receive_timeout_gives_eagain,
@@ -249,6 +251,30 @@ fn credentials_of_others_give_eperm() -> Outcome {
         Ok(())
     })?;
     child.expect_success()
+}
+
+fn credentials_of_nobody_are_refused_even_to_root() -> Outcome {
+    crate::check::needs_root()?;
+    let [a, _] = socket::pair(SOCK_STREAM)?;
+    let [pid, user, group] = own_credentials();
+    let send = |claim: [i32; 3]| socket::sendmsg(a, b"x", &socket::control(libc::SCM_CREDENTIALS, &claim));
+    expect_errno(send([i32::MAX, user, group]), libc::ESRCH)?;
+    expect_errno(send([0, user, group]), libc::ESRCH)?;
+    expect_errno(send([pid, -1, group]), libc::EINVAL)?;
+    expect_errno(send([pid, user, -1]), libc::EINVAL)?;
+    expect_eq(send([process::getppid(), 7, 8])?, 1, "bytes sent as another")
+}
+
+fn negative_buffer_size_is_the_least_to_root() -> Outcome {
+    crate::check::needs_root()?;
+    let [a, _] = socket::pair(SOCK_STREAM)?;
+    for (force, size) in [(libc::SO_SNDBUFFORCE, libc::SO_SNDBUF), (libc::SO_RCVBUFFORCE, libc::SO_RCVBUF)] {
+        socket::set_option(a, force, 0)?;
+        let [least] = socket::option(a, size)?;
+        socket::set_option(a, force, -1)?;
+        expect_eq(socket::option(a, size)?, [least], "the size")?;
+    }
+    Ok(())
 }
 
 fn peercred_tells_who_made_the_pair() -> Outcome {
