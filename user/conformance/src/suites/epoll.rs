@@ -3,7 +3,7 @@
 use crate::check::{Outcome, expect, expect_eq, expect_errno};
 use crate::scratch;
 use crate::sys::fd::{self, Pipe};
-use crate::sys::ready::{epoll_add, epoll_create, epoll_create1, epoll_ctl, epoll_pwait, epoll_ready};
+use crate::sys::ready::{epoll_add, epoll_claiming, epoll_create, epoll_create1, epoll_ctl, epoll_pwait, epoll_ready};
 use crate::sys::{path, process, ready, signal};
 use libc::{EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLONESHOT, EPOLLOUT};
 use std::time::{Duration, Instant};
@@ -20,6 +20,7 @@ crate::tests! {
     wait_returns_at_most_as_many_events_as_asked,
     wait_takes_turns_when_more_is_ready_than_asked,
     wait_for_less_than_one_event_gives_einval,
+    wait_for_more_than_int_max_bytes_of_events_gives_einval,
     wait_lets_a_blocked_signal_in_only_while_it_waits,
     add_of_what_is_there_gives_eexist,
     modify_and_delete_of_what_is_not_there_give_enoent,
@@ -147,6 +148,18 @@ fn wait_takes_turns_when_more_is_ready_than_asked() -> Outcome {
 fn wait_for_less_than_one_event_gives_einval() -> Outcome {
     let epoll = epoll_create()?;
     expect_errno(epoll_pwait(epoll, 0, 0, None), libc::EINVAL)
+}
+
+fn wait_for_more_than_int_max_bytes_of_events_gives_einval() -> Outcome {
+    let (epoll, pipe) = watched(EPOLLIN)?;
+    let most = i32::MAX / i32::try_from(size_of::<libc::epoll_event>()).unwrap_or(i32::MAX);
+    fd::write(pipe.write, b"x")?;
+    expect_errno(epoll_claiming(epoll, most + 1), libc::EINVAL)?;
+    expect_errno(epoll_claiming(epoll, i32::MAX), libc::EINVAL)?;
+    // However little of that there is behind the stack: only what is written may fault.
+    expect_eq(epoll_claiming(epoll, most)?, 1, "events when many are asked for")?;
+    fd::read_up_to(pipe.read, 1)?;
+    expect_eq(epoll_claiming(epoll, most)?, 0, "events of an empty pipe")
 }
 
 fn wait_lets_a_blocked_signal_in_only_while_it_waits() -> Outcome {

@@ -113,6 +113,14 @@ pub fn epoll_pwait(epoll: RawFd, most: usize, timeout_ms: i32, mask: Option<&[i3
     Ok(events.iter().map(|event| (event.u64, event.events.cast_signed())).collect())
 }
 
+/// `epoll_pwait` without waiting into room for one event on the stack, said to be for `claimed`; how many there were.
+pub fn epoll_claiming(epoll: RawFd, claimed: i32) -> Sys<i32> {
+    let mut event = zeroed::<libc::epoll_event>();
+    let mask = std::ptr::null();
+    // SAFETY: the caller has no more than one event ready.
+    checked("epoll_pwait", unsafe { libc::epoll_pwait(epoll, &raw mut event, claimed, 0, mask) })
+}
+
 /// What is ready right now.
 pub fn epoll_ready(epoll: RawFd) -> Sys<Vec<(u64, i32)>> {
     epoll_pwait(epoll, 16, 0, None)
