@@ -42,7 +42,7 @@ bitflags::bitflags! {
         const EDGE = abi::EPOLLET;
         /// Tell once, until it is modified.
         const ONE_SHOT = abi::EPOLLONESHOT;
-        /// Need not wake every instance that watches. Here it wakes all, which that allows.
+        /// Wake no more of the instances that watch so than one that somebody waits for.
         const EXCLUSIVE = abi::EPOLLEXCLUSIVE;
         /// Keep the system awake: it always is.
         const WAKE_UP = abi::EPOLLWAKEUP;
@@ -58,6 +58,19 @@ pub struct Event {
     pub flags: Flags,
     /// Whatever the program wants to find again.
     pub data: u64,
+}
+
+impl Event {
+    fn is_exclusive(self) -> bool {
+        self.flags.contains(Flags::EXCLUSIVE)
+    }
+
+    /// Whether it asks for nothing but what may be watched exclusively (EPOLLEXCLUSIVE_OK_BITS of Linux).
+    fn may_be_exclusive(self) -> bool {
+        let events = Readiness::IN | Readiness::OUT | Readiness::ERR | Readiness::HUP;
+        let flags = Flags::EXCLUSIVE | Flags::EDGE | Flags::WAKE_UP;
+        events.contains(self.events) && flags.contains(self.flags)
+    }
 }
 
 /// What epoll_ctl(2) does.
@@ -157,6 +170,7 @@ impl Epoll {
         let key = Key::new(file, fd);
         match change {
             Change::Add(event) => self.add(file, key, event),
+            Change::Modify(event) if event.is_exclusive() => Err(Errno::EINVAL),
             Change::Modify(event) => self.modify(key, event),
             Change::Remove => {
                 let removed = self.forget(key).ok_or(Errno::ENOENT)?;
@@ -170,9 +184,7 @@ impl Epoll {
 
     fn add(&self, file: &Arc<OpenFile>, key: Key, event: Event) -> Result<()> {
         let inner = Self::from_ops(file.ops());
-        let allowed = Readiness::IN | Readiness::OUT | Readiness::ERR | Readiness::HUP;
-        let is_fit = allowed.contains(event.events) && !event.flags.contains(Flags::ONE_SHOT) && inner.is_none();
-        if event.flags.contains(Flags::EXCLUSIVE) && !is_fit {
+        if event.is_exclusive() && (inner.is_some() || !event.may_be_exclusive()) {
             return Err(Errno::EINVAL);
         }
         heap::admit(size_of::<Item>() + size_of::<Watch>() + 2 * size_of::<Callback>())?;
@@ -218,6 +230,7 @@ impl Epoll {
         access: AccessMode,
     ) -> Result<ArrayVec<Registration<dyn FileOps, Callback, Kernel>, 2>> {
         let mut registrations = ArrayVec::new();
+        let mode = if item.flags().contains(Flags::EXCLUSIVE) { Mode::Exclusive } else { Mode::Shared };
         let directions = [(Direction::Read, AccessMode::READ), (Direction::Write, AccessMode::WRITE)];
         for (direction, needed) in directions {
             let ops = item.ops();
@@ -225,7 +238,8 @@ impl Epoll {
                 continue;
             }
             let callback = Callback::new(self.ready.clone(), item.clone());
-            let registration = Registration::new(ops.clone(), |ops| queue_of(ops, direction), ANY_EVENT, callback);
+            let registration =
+                Registration::new(ops.clone(), |ops| queue_of(ops, direction), mode, ANY_EVENT, callback);
             registrations.push(registration.map_err(|_| Errno::ENOMEM)?);
         }
         Ok(registrations)
@@ -234,7 +248,7 @@ impl Epoll {
     fn modify(&self, key: Key, event: Event) -> Result<()> {
         let watches = self.watches.lock();
         let item = watches.get(&key).ok_or(Errno::ENOENT)?.item.clone();
-        if event.flags.contains(Flags::EXCLUSIVE) || item.flags().contains(Flags::EXCLUSIVE) {
+        if item.flags().contains(Flags::EXCLUSIVE) {
             return Err(Errno::EINVAL);
         }
         item.set(event);

@@ -77,7 +77,7 @@ pub use set_once::SetOnce;
 pub use spin_lock::Relax;
 pub use spin_lock::{SpinGuard, SpinLock};
 pub use wait::{
-    ANY_EVENT, Interrupted, Mode, Place, Poller, Registration, Sleep, Tally, Unserved, WaitError, WaitQueue,
+    ANY_EVENT, Answer, Interrupted, Mode, Place, Poller, Registration, Sleep, Tally, Unserved, WaitError, WaitQueue,
     WakeCallback,
 };
 

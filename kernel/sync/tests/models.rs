@@ -14,7 +14,7 @@ use loom::sync::atomic::{AtomicU32, Ordering};
 use loom::thread;
 use model::{Model, ModelTask, Scheduled, Unprotected, explore, let_time_pass};
 use postern_sync::{
-    ANY_EVENT, Glimpse, Interest, Mode, Mutex, Notify, ParkState, Platform, Poller, Rank, Registration, Sleep,
+    ANY_EVENT, Answer, Glimpse, Interest, Mode, Mutex, Notify, ParkState, Platform, Poller, Rank, Registration, Sleep,
     SpinLock, WaitError, WaitQueue, WakeCallback,
 };
 
@@ -371,9 +371,10 @@ struct Counter {
 }
 
 impl WakeCallback for Counter {
-    fn on_wake(&self, _key: u32) {
+    fn on_wake(&self, _key: u32) -> Answer {
         assert_eq!(self.alive.get(), 0);
         self.calls.fetch_add(1, Ordering::Relaxed);
+        Answer::Taken
     }
 }
 
@@ -389,7 +390,7 @@ fn a_callback_is_not_called_once_its_registration_is_gone() {
         let queue = std::sync::Arc::new(WaitQueue::<Model>::new());
         let calls = Arc::new(AtomicU32::new(0));
         let counter = Counter { calls: calls.clone(), alive: Unprotected::zero() };
-        let registration = Registration::new(queue.clone(), |queue| queue, ANY_EVENT, counter).unwrap();
+        let registration = Registration::new(queue.clone(), |queue| queue, Mode::Shared, ANY_EVENT, counter).unwrap();
         let waker = thread::spawn({
             let queue = queue.clone();
             move || queue.wake_one(ANY_EVENT)
@@ -479,10 +480,11 @@ struct Listener {
 }
 
 impl WakeCallback for Listener {
-    fn on_wake(&self, key: u32) {
+    fn on_wake(&self, key: u32) -> Answer {
         if self.interest.keys() & key != 0 {
             self.heard.store(1, Ordering::Relaxed);
         }
+        Answer::Taken
     }
 }
 
@@ -492,7 +494,7 @@ fn a_change_is_heard_by_a_callback_or_seen_by_the_look_after_the_interest_was_se
         let queue = std::sync::Arc::new(WaitQueue::<Model>::new());
         let (interest, heard) = (Arc::new(Interest::new(0)), Arc::new(AtomicU32::new(0)));
         let listener = Listener { interest: interest.clone(), heard: heard.clone() };
-        let registration = Registration::new(queue.clone(), |queue| queue, ANY_EVENT, listener).unwrap();
+        let registration = Registration::new(queue.clone(), |queue| queue, Mode::Shared, ANY_EVENT, listener).unwrap();
         let state = Arc::new(AtomicU32::new(0));
         let waker = thread::spawn({
             let (queue, state) = (queue.clone(), state.clone());

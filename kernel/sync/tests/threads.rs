@@ -9,8 +9,8 @@ mod platform;
 
 use platform::{ThreadTask, Threads};
 use postern_sync::{
-    ANY_EVENT, Interrupted, Lazy, Mode, Mutex, Once, Platform, Poller, Rank, Registration, Sleep, SpinLock, Tally,
-    Unserved, WaitError, WaitQueue, WakeCallback,
+    ANY_EVENT, Answer, Interrupted, Lazy, Mode, Mutex, Once, Platform, Poller, Rank, Registration, Sleep, SpinLock,
+    Tally, Unserved, WaitError, WaitQueue, WakeCallback,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -402,8 +402,9 @@ fn a_held_mutex_refuses_those_who_try_and_those_who_are_interrupted() {
 struct Reporter(Sender<u32>);
 
 impl WakeCallback for Reporter {
-    fn on_wake(&self, key: u32) {
+    fn on_wake(&self, key: u32) -> Answer {
         self.0.send(key).unwrap();
+        Answer::Taken
     }
 }
 
@@ -415,7 +416,8 @@ fn keys(reports: &Receiver<u32>) -> Vec<u32> {
 fn a_registration_hears_what_interests_it_until_it_is_dropped() {
     let units = Units::none();
     let (sender, reports) = mpsc::channel();
-    let registration = Registration::new(units.clone(), |units| &units.queue, 0b11, Reporter(sender)).unwrap();
+    let registration =
+        Registration::new(units.clone(), |units| &units.queue, Mode::Shared, 0b11, Reporter(sender)).unwrap();
     assert!(!units.queue.is_empty());
     assert_eq!(units.queue.wake_one(0b01), 1);
     assert_eq!(units.queue.wake_one(0b100), 0);
@@ -431,6 +433,47 @@ fn a_registration_hears_what_interests_it_until_it_is_dropped() {
     assert_eq!(keys(&reports), [0b01, 0b110, 0b100, 0b101]);
     assert!(units.queue.is_empty());
     assert_eq!(Arc::strong_count(&units), 1);
+}
+
+/// Has the number of every wake-up sent that it is told of, and answers as it is told to.
+struct Clerk {
+    number: u32,
+    answer: Answer,
+    told: Sender<u32>,
+}
+
+impl WakeCallback for Clerk {
+    fn on_wake(&self, _: u32) -> Answer {
+        self.told.send(self.number).unwrap();
+        self.answer
+    }
+}
+
+#[test]
+fn a_wake_up_ends_at_the_first_exclusive_registration_that_takes_it_and_at_no_shared_one() {
+    let units = Units::none();
+    let (told, reports) = mpsc::channel();
+    let clerks = [
+        (Mode::Exclusive, Answer::Left),
+        (Mode::Exclusive, Answer::Taken),
+        (Mode::Exclusive, Answer::Taken),
+        (Mode::Shared, Answer::Taken),
+    ];
+    let clerks = clerks.into_iter().zip(0..).map(|((mode, answer), number)| {
+        let clerk = Clerk { number, answer, told: told.clone() };
+        Registration::new(units.clone(), |units| &units.queue, mode, ANY_EVENT, clerk).unwrap()
+    });
+    let mut clerks: Vec<_> = clerks.collect();
+    assert_eq!(units.queue.wake_one(ANY_EVENT), 3);
+    assert_eq!(keys(&reports), [3, 0, 1]);
+    units.queue.wake_all(ANY_EVENT);
+    assert_eq!(keys(&reports), [3, 0, 1, 2]);
+    drop(clerks.remove(1));
+    units.queue.wake_one(ANY_EVENT);
+    assert_eq!(keys(&reports), [3, 0, 2]);
+    assert_eq!(units.queue.tally(), Tally::default(), "nobody slept");
+    drop(clerks);
+    assert_eq!(units.queue.tally(), Tally::default());
 }
 
 #[test]
@@ -458,7 +501,7 @@ fn others_stand_back_for_who_was_passed_over_and_pollers_hear_when_it_gives_up()
     let (task, is_its_turn) = attempted.recv().unwrap();
     assert!(is_its_turn && !units.queue.is_turn_of_current());
     let (sender, reports) = mpsc::channel();
-    let poller = Registration::new(units.clone(), |units| &units.queue, 0b1, Reporter(sender)).unwrap();
+    let poller = Registration::new(units.clone(), |units| &units.queue, Mode::Shared, 0b1, Reporter(sender)).unwrap();
     task.interrupt();
     assert_eq!(waiter.join().unwrap(), Err(WaitError::Interrupted));
     assert!(units.queue.is_turn_of_current());
@@ -475,9 +518,10 @@ struct ReadyList {
 struct Member(Arc<ReadyList>);
 
 impl WakeCallback for Member {
-    fn on_wake(&self, key: u32) {
+    fn on_wake(&self, key: u32) -> Answer {
         self.0.ready.lock().push(key);
         self.0.queue.wake_one(key);
+        Answer::Taken
     }
 }
 
@@ -489,7 +533,7 @@ fn a_callback_may_take_a_higher_lock_and_wake_another_queue() {
         queue: WaitQueue::new(),
     });
     let member = Member(list.clone());
-    let registration = Registration::new(source.clone(), |queue| queue, ANY_EVENT, member).unwrap();
+    let registration = Registration::new(source.clone(), |queue| queue, Mode::Shared, ANY_EVENT, member).unwrap();
     let waker = thread::spawn(move || source.wake_one(5));
     let ready = list.queue.wait(Mode::Exclusive, || list.ready.lock().pop());
     assert_eq!(ready, 5);

@@ -10,7 +10,7 @@ use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use postern_core::errno::{Errno, Result};
-use postern_sync::{Interest, WakeCallback};
+use postern_sync::{Answer, Interest, WakeCallback};
 
 /// A file and what is wanted of it. Changed with the set locked; looked at by callbacks without.
 pub(super) struct Item {
@@ -50,7 +50,8 @@ impl Item {
         // Relaxed: they are read with the set locked.
         self.data.store(event.data, Ordering::Relaxed);
         self.flags.store(event.flags.bits(), Ordering::Relaxed);
-        if event.flags.contains(Flags::EDGE) {
+        // With one of several instances woken a change that leaves the file as ready as it was is for the next of them.
+        if event.flags.intersects(Flags::EDGE | Flags::EXCLUSIVE) {
             self.ops.note_edge_waiter();
         }
         self.interest.set(((event.events | always) - Readiness::NVAL).bits());
@@ -83,6 +84,25 @@ impl Item {
             self.interest.clear();
         }
         !flags.intersects(Flags::ONE_SHOT | Flags::EDGE)
+    }
+}
+
+/// What waking those in epoll_wait has come to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Waiter {
+    /// There was nobody.
+    None,
+    /// One comes.
+    Woken,
+}
+
+impl Waiter {
+    /// Whether a wake-up for `key` can end with an instance that watches exclusively, as ep_poll_callback of Linux has it: one
+    /// comes for it. What concerns readers and writers alike, as the other side's end, is for all.
+    fn answer(self, key: Readiness, interest: Readiness) -> Answer {
+        let directions = key & (Readiness::IN | Readiness::OUT);
+        let is_for_one = directions != (Readiness::IN | Readiness::OUT) && interest.contains(directions);
+        if self == Self::Woken && is_for_one { Answer::Taken } else { Answer::Left }
     }
 }
 
@@ -123,20 +143,22 @@ impl Ready {
         self.list.lock().len()
     }
 
-    /// Lists an item, unless it is, and wakes.
-    pub(super) fn announce(&self, item: &Arc<Item>) {
+    /// Lists an item, unless it is, and wakes; whether somebody waits here and was woken.
+    pub(super) fn announce(&self, item: &Arc<Item>) -> Waiter {
         let mut list = self.list.lock();
         if !item.is_listed.swap(true, Ordering::Relaxed) {
             list.push_back(item.clone());
         }
         drop(list);
-        self.waiters.wake_one(Readiness::READABLE.bits());
+        // Not `wake_one`: nobody asks that for its count, so that there is no instruction for it on the paths of pipes.
+        let woken = self.waiters.wake(1, Readiness::READABLE.bits());
         self.pollers.wake_all(Readiness::READABLE.bits());
+        if woken == 0 { Waiter::None } else { Waiter::Woken }
     }
 
     pub(super) fn announce_if_ready(&self, item: &Arc<Item>) {
         if item.look().is_some() {
-            self.announce(item);
+            let _ = self.announce(item);
         }
     }
 
@@ -192,9 +214,12 @@ impl Callback {
 }
 
 impl WakeCallback for Callback {
-    fn on_wake(&self, key: u32) {
-        if self.item.interest().bits() & key != 0 {
-            self.ready.announce(&self.item);
+    fn on_wake(&self, key: u32) -> Answer {
+        let interest = self.item.interest();
+        if interest.bits() & key == 0 {
+            return Answer::Left;
         }
+        let waiter = self.ready.announce(&self.item);
+        waiter.answer(Readiness::from_bits_truncate(key), interest)
     }
 }

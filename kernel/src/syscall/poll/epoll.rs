@@ -32,11 +32,11 @@ const _: () = assert!(size_of::<EpollEvent>() == 16);
 const MAX_EVENTS: usize = 0x7fff_ffff / size_of::<EpollEvent>();
 
 impl EpollEvent {
-    /// Bits that mean nothing here are ignored, as on Linux.
+    /// Bits that mean nothing here are kept and ignored, as on Linux, unless EPOLLEXCLUSIVE is among the others.
     fn decode(self) -> Event {
         Event {
             events: Readiness::from_bits_truncate(self.events),
-            flags: Flags::from_bits_truncate(self.events),
+            flags: Flags::from_bits_retain(self.events & !Readiness::all().bits()),
             data: self.data,
         }
     }

@@ -78,5 +78,14 @@ pub trait WakeCallback: Send + Sync {
     /// Runs with the queue's spin lock held, perhaps in an interrupt handler: it must not sleep, and must neither wake
     /// nor leave this same queue, nor drop the last reference to anything that does. It may take locks ranked above
     /// [`Rank::WAIT_QUEUE`](crate::Rank::WAIT_QUEUE) and wake other queues.
-    fn on_wake(&self, key: u32);
+    fn on_wake(&self, key: u32) -> Answer;
+}
+
+/// What has come of telling a [`WakeCallback`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Somebody comes to look. For an exclusive one, that is who the wake-up was for.
+    Taken,
+    /// Nobody does for its sake: an exclusive one leaves the wake-up to the next.
+    Left,
 }

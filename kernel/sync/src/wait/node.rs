@@ -23,11 +23,23 @@ pub(super) enum Target<P: Platform> {
     Callback(NonNull<dyn WakeCallback>),
 }
 
+/// Where it stands, and for how much of a wake-up: in one value, because the usual wake-up asks for the first of these. For
+/// sleepers the numbers are those of [`Mode`], so that there is nothing to convert.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// In line, an exclusive sleeper.
+    Sleeper = Mode::Exclusive as isize,
+    /// Before the line.
+    Shared = Mode::Shared as isize,
+    /// In line, an exclusive callback.
+    Callback,
+}
+
 pub(super) struct Node<P: Platform> {
     pub(super) links: Links<P>,
     /// Of a sleeper: QUEUED, SELECTED or RELEASED. Of a callback: QUEUED throughout.
     pub(super) state: AtomicU8,
-    pub(super) mode: Mode,
+    pub(super) standing: Standing,
     /// The wake-up keys it wants to hear of.
     pub(super) interest: Cell<u32>,
     /// The key of the wake-up that selected it.
@@ -48,10 +60,15 @@ unsafe impl<P: Platform> Send for Node<P> {}
 impl<P: Platform> Node<P> {
     #[inline(always)]
     pub(super) fn new(mode: Mode, interest: u32, target: Target<P>) -> Self {
+        let standing = match (mode, &target) {
+            (Mode::Exclusive, Target::Sleeper(_)) => Standing::Sleeper,
+            (Mode::Exclusive, Target::Callback(_)) => Standing::Callback,
+            (Mode::Shared, _) => Standing::Shared,
+        };
         Self {
             links: Links::new(),
             state: AtomicU8::new(QUEUED),
-            mode,
+            standing,
             interest: Cell::new(interest),
             selected_by: Cell::new(0),
             arrival: Cell::new(0),

@@ -3,7 +3,7 @@
 
 use super::node::{Node, Target};
 use super::queue::WaitQueue;
-use super::{Mode, Sleep, WaitError, WakeCallback};
+use super::{Answer, Mode, Sleep, WaitError, WakeCallback};
 use crate::atomic::{AtomicBool, Ordering, fence};
 use crate::platform::Platform;
 use alloc::collections::TryReserveError;
@@ -61,11 +61,12 @@ struct Bell<P: Platform> {
 }
 
 impl<P: Platform> WakeCallback for Bell<P> {
-    fn on_wake(&self, _key: u32) {
+    fn on_wake(&self, _key: u32) -> Answer {
         // Release: the task that sees the bell rung sees what it was rung for. Before unpark, so that the park which
         // consumes the token finds it.
         self.rung.store(true, Ordering::Release);
         P::unpark(self.task);
+        Answer::Taken
     }
 }
 

@@ -2,8 +2,8 @@
 //! this file sleeps. Waiting itself is in `sleeper.rs`.
 
 use super::list::List;
-use super::node::{Node, QUEUED, Target};
-use super::{ANY_EVENT, Mode};
+use super::node::{Node, QUEUED, Standing, Target};
+use super::{ANY_EVENT, Answer};
 use crate::atomic::{AtomicU32, Ordering, fence};
 use crate::platform::Platform;
 use crate::rank::Rank;
@@ -25,10 +25,11 @@ use core::fmt;
 /// sees the new state. So no wake-up is lost whatever guards the state, and a wake-up of an empty queue takes no lock.
 ///
 /// # Who is woken
-/// A wake-up reaches every shared waiter and callback, then, in order of arrival, as many exclusive waiters as it says,
-/// all of them only when their interest intersects the wake-up's key. A waiter keeps its place while it sleeps, and
-/// gets it back when it was selected but somebody quicker left it nothing. A selection that no later attempt has
-/// answered (the waiter timed out, was interrupted or had just succeeded by itself) passes to the next exclusive waiter.
+/// A wake-up reaches every shared waiter and callback, then, in order of arrival, as many exclusive ones as it says (of the
+/// callbacks those that answer [`Answer::Taken`] count), all of them only when their interest intersects the wake-up's
+/// key. A waiter keeps its place while it sleeps, and gets it back when it was selected but somebody quicker left it
+/// nothing. A selection that no later attempt has answered (the waiter timed out, was interrupted or had just succeeded by
+/// itself) passes to the next exclusive waiter.
 ///
 /// A waiter that was selected, succeeds, and leaves the state such that another could succeed too, has to wake the next one
 /// itself: only the owner of the state knows.
@@ -129,7 +130,7 @@ impl<P: Platform> WaitQueue<P> {
         let mut waiting = 0;
         let mut next = line.list.first();
         while let Some(node) = next {
-            waiting += u64::from(node.mode == Mode::Exclusive);
+            waiting += u64::from(node.standing != Standing::Shared);
             next = line.list.after(node);
         }
         let queued = line.next_arrival + line.returned;
@@ -168,7 +169,7 @@ impl<P: Platform> WaitQueue<P> {
         // Nested: a callback on another queue may have led here.
         let line = self.line.lock_nested();
         match line.list.first() {
-            Some(node) if node.mode == Mode::Exclusive && node.interest.get() & key != 0 => {
+            Some(node) if node.standing == Standing::Sleeper && node.interest.get() & key != 0 => {
                 // SAFETY: the node was just found in this list, whose lock is held.
                 unsafe { self.wake_node(&line.list, node, key) };
                 1
@@ -193,47 +194,50 @@ impl<P: Platform> WaitQueue<P> {
             if node.interest.get() & key == 0 {
                 continue;
             }
-            if node.mode == Mode::Exclusive {
-                if exclusive_left == 0 {
-                    break;
-                }
+            if node.standing != Standing::Shared && exclusive_left == 0 {
+                break;
+            }
+            let standing = node.standing;
+            // SAFETY: the node was just found in this list, whose lock is held.
+            let answer = unsafe { self.wake_node(&line.list, node, key) };
+            if standing != Standing::Shared && answer == Answer::Taken {
                 exclusive_left -= 1;
             }
-            // SAFETY: the node was just found in this list, whose lock is held.
-            unsafe { self.wake_node(&line.list, node, key) };
             woken += 1;
         }
         woken
     }
 
-    /// Wakes the first exclusive waiter that `key` concerns, and nobody else.
+    /// Wakes the first exclusive waiter that `key` concerns and that takes it, and no shared one.
     fn pass_on(&self, list: &List<P>, key: u32) {
         let mut next = list.first();
         while let Some(node) = next {
-            if node.mode == Mode::Exclusive && node.interest.get() & key != 0 {
-                // SAFETY: the node was just found in this list, whose lock is held.
-                unsafe { self.wake_node(list, node, key) };
-                return;
-            }
             next = list.after(node);
+            if node.standing != Standing::Shared && node.interest.get() & key != 0 {
+                // SAFETY: the node was just found in this list, whose lock is held.
+                if unsafe { self.wake_node(list, node, key) } == Answer::Taken {
+                    return;
+                }
+            }
         }
     }
 
     /// # Safety
     /// `node` is in `list`, which is this queue's. It is gone afterwards.
     #[inline(always)]
-    unsafe fn wake_node(&self, list: &List<P>, node: &Node<P>, key: u32) {
+    unsafe fn wake_node(&self, list: &List<P>, node: &Node<P>, key: u32) -> Answer {
         match node.target {
             Target::Sleeper(task) => {
                 // SAFETY: the caller promises that it is in the list.
                 unsafe { list.unlink(node) };
                 self.count_unlinked();
                 node.select(task, key);
+                Answer::Taken
             }
             Target::Callback(callback) => {
                 // SAFETY: a callback lives while its node is linked (contract of `link`).
                 let callback = unsafe { callback.as_ref() };
-                callback.on_wake(key);
+                callback.on_wake(key)
             }
         }
     }
@@ -246,17 +250,29 @@ impl<P: Platform> WaitQueue<P> {
     #[inline(always)]
     pub(super) unsafe fn link(&self, node: &Node<P>) {
         let mut line = self.line.lock();
-        match node.mode {
-            Mode::Exclusive => {
+        match node.standing {
+            Standing::Sleeper | Standing::Callback => {
                 node.arrival.set(line.next_arrival);
                 line.next_arrival += 1;
                 // SAFETY: the caller promises that the node outlives its time in the list.
                 unsafe { line.list.push_back(node) }
             }
             // SAFETY: as above.
-            Mode::Shared => unsafe { line.list.push_front(node) },
+            Standing::Shared => unsafe { line.list.push_front(node) },
         }
         self.count_linked_and_unlock(line);
+    }
+
+    /// [`link`](Self::link) for a callback, which does not count as one who sleeps.
+    ///
+    /// # Safety
+    /// As for `link`.
+    pub(super) unsafe fn link_callback(&self, node: &Node<P>) {
+        if node.standing != Standing::Shared {
+            self.line.lock().stayed_awake += 1;
+        }
+        // SAFETY: the caller's promises.
+        unsafe { self.link(node) };
     }
 
     /// Puts a sleeper that was selected back to the place that its arrival gives it, then fences.
@@ -287,23 +303,23 @@ impl<P: Platform> WaitQueue<P> {
     /// As for [`link`](Self::link).
     #[inline(never)]
     unsafe fn link_in_place(&self, mut line: SpinGuard<'_, Line<P>, P>, node: &Node<P>) {
-        line.returned += u64::from(node.mode == Mode::Exclusive);
+        line.returned += u64::from(node.standing != Standing::Shared);
         // Relaxed: guarded by the lock.
         node.state.store(QUEUED, Ordering::Relaxed);
         // Of the exclusive ones only those selected at the same time can have arrived earlier: this search is short.
         let mut successor = line.list.first();
         while let Some(other) = successor
-            && (other.mode == Mode::Shared || other.arrival.get() < node.arrival.get())
+            && (other.standing == Standing::Shared || other.arrival.get() < node.arrival.get())
         {
             successor = line.list.after(other);
         }
-        match (node.mode, successor) {
+        match (node.standing, successor) {
             // SAFETY: the caller promises that the node outlives its time in the list.
-            (Mode::Shared, _) => unsafe { line.list.push_front(node) },
+            (Standing::Shared, _) => unsafe { line.list.push_front(node) },
             // SAFETY: as above, and the successor was just found in the list.
-            (Mode::Exclusive, Some(successor)) => unsafe { line.list.insert_before(successor, node) },
+            (_, Some(successor)) => unsafe { line.list.insert_before(successor, node) },
             // SAFETY: as above.
-            (Mode::Exclusive, None) => unsafe { line.list.push_back(node) },
+            (_, None) => unsafe { line.list.push_back(node) },
         }
         self.count_linked_and_unlock(line);
     }
@@ -313,7 +329,8 @@ impl<P: Platform> WaitQueue<P> {
     /// # Safety
     /// `node` is linked into this queue.
     pub(super) unsafe fn unlink(&self, node: &Node<P>) {
-        let line = self.line.lock();
+        let mut line = self.line.lock();
+        line.left += u64::from(node.standing != Standing::Shared);
         // SAFETY: the caller's promise is the same.
         unsafe { line.list.unlink(node) };
         self.count_unlinked();
@@ -351,14 +368,14 @@ impl<P: Platform> WaitQueue<P> {
     /// # Safety
     /// As for [`leave`](Self::leave).
     unsafe fn leave_line(&self, line: &mut Line<P>, node: &Node<P>, selection: Selection) {
-        line.stayed_awake += u64::from(selection == Selection::Needless && node.mode == Mode::Exclusive);
+        line.stayed_awake += u64::from(selection == Selection::Needless && node.standing != Standing::Shared);
         // Relaxed: guarded by the lock, with which wakers also finish what they do to the node.
         if node.state.load(Ordering::Relaxed) == QUEUED {
             // SAFETY: linked by the caller, and not selected since, for a selection would show in the state.
             unsafe { line.list.unlink(node) };
             self.count_unlinked();
-            line.left += u64::from(node.mode == Mode::Exclusive);
-        } else if selection != Selection::Answered && node.mode == Mode::Exclusive {
+            line.left += u64::from(node.standing != Standing::Shared);
+        } else if selection != Selection::Answered && node.standing != Standing::Shared {
             self.pass_on(&line.list, node.selected_by.get());
         }
     }

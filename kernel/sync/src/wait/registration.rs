@@ -50,13 +50,15 @@ where
 
 impl<O: ?Sized, C: WakeCallback, P: Platform> Registration<O, C, P> {
     /// Puts `callback` on the queue that `queue_of` finds in `owner`, to be called by wake-ups whose key intersects
-    /// `interest`. The caller asks for the present readiness *afterwards*, so that no change falls in between.
+    /// `interest`; an exclusive one stands in line with the exclusive waiters. The caller asks for the present readiness
+    /// *afterwards*, so that no change falls in between.
     ///
     /// # Errors
     /// When there is no memory.
     pub fn new(
         owner: Arc<O>,
         queue_of: impl FnOnce(&O) -> &WaitQueue<P>,
+        mode: Mode,
         interest: u32,
         callback: C,
     ) -> Result<Self, TryReserveError> {
@@ -67,11 +69,11 @@ impl<O: ?Sized, C: WakeCallback, P: Platform> Registration<O, C, P> {
         let registration = Self { place, queue, owner };
         let callback: &dyn WakeCallback = &registration.place[0].callback;
         let target = Target::Callback(NonNull::from(callback));
-        let node = registration.place[0].node.get_or_init(|| Node::new(Mode::Shared, interest, target));
+        let node = registration.place[0].node.get_or_init(|| Node::new(mode, interest, target));
         // SAFETY: the node is new. It and the callback lie in heap memory that only dropping this registration frees,
         // which unlinks first; leaking it leaks them too. The callback borrows nothing ('static), and the queue lives
         // in `owner`.
-        unsafe { registration.queue().link(node) };
+        unsafe { registration.queue().link_callback(node) };
         Ok(registration)
     }
 

@@ -1,11 +1,15 @@
 //! epoll. Specification: epoll(7), epoll_ctl(2), epoll_wait(2).
 
 use crate::check::{Outcome, expect, expect_eq, expect_errno};
+use crate::patience::expect_soon;
 use crate::scratch;
 use crate::sys::fd::{self, Pipe};
 use crate::sys::ready::{epoll_add, epoll_claiming, epoll_create, epoll_create1, epoll_ctl, epoll_pwait, epoll_ready};
 use crate::sys::{path, process, ready, signal};
-use libc::{EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLONESHOT, EPOLLOUT};
+use libc::{
+    EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EPOLLERR, EPOLLET, EPOLLEXCLUSIVE, EPOLLHUP, EPOLLIN, EPOLLONESHOT,
+    EPOLLOUT,
+};
 use std::time::{Duration, Instant};
 
 crate::tests! {
@@ -40,6 +44,12 @@ crate::tests! {
     ways_over_three_epolls_to_a_file_are_100_at_most,
     a_file_is_not_added_below_more_epolls_than_may_hear_of_it,
     a_file_in_too_many_ways_already_gives_eexist,
+    exclusive_watchers_are_woken_one_by_one,
+    exclusive_watcher_without_a_waiter_leaves_the_wake_up_to_the_next,
+    exclusive_watchers_all_hear_that_the_writers_have_gone,
+    exclusive_watch_for_what_is_neither_reading_nor_writing_gives_einval,
+    exclusive_watch_of_an_epoll_gives_einval,
+    exclusive_watch_is_neither_modified_nor_made_by_modifying,
     create1_sets_close_on_exec,
     epoll_is_readable_for_poll,
     edge_is_reported_again_when_a_reader_empties_and_a_writer_refills,
@@ -327,6 +337,86 @@ fn a_file_in_too_many_ways_already_gives_eexist() -> Outcome {
     add_all_to_all(&upper, &lower)?;
     expect_errno(epoll_add(upper[0], lower[0], EPOLLIN), libc::EEXIST)?;
     expect_errno(epoll_add(lower[0], pipe.read, EPOLLIN), libc::EEXIST)
+}
+
+/// Processes that each wait for one event of an epoll of their own, which watches the pipe's read end exclusively.
+fn exclusive_waiters(pipe: &Pipe, count: usize, event: i32) -> Result<Vec<process::Child>, crate::check::Failure> {
+    let (read, write) = (pipe.read, pipe.write);
+    let waiters = (0..count).map(|_| {
+        let waiter = process::spawn(|| {
+            fd::close(write)?;
+            let epoll = epoll_create()?;
+            epoll_ctl(epoll, EPOLL_CTL_ADD, read, EPOLLIN | EPOLLEXCLUSIVE, 7)?;
+            expect_eq(epoll_pwait(epoll, 4, -1, None)?, [(7, event)], "events")
+        })?;
+        waiter.wait_until_asleep()?;
+        Ok(waiter)
+    });
+    waiters.collect()
+}
+
+/// Those of the processes that have ended and were not waited for.
+fn ended(waiters: &[process::Child]) -> Result<Vec<process::Child>, crate::check::Failure> {
+    let mut ended = Vec::new();
+    for waiter in waiters {
+        if process::state_of(waiter.pid)? == 'Z' {
+            ended.push(*waiter);
+        }
+    }
+    Ok(ended)
+}
+
+fn exclusive_watchers_are_woken_one_by_one() -> Outcome {
+    let pipe = Pipe::new()?;
+    let mut asleep = exclusive_waiters(&pipe, 4, EPOLLIN)?;
+    while !asleep.is_empty() {
+        fd::write(pipe.write, b"x")?;
+        expect_soon(|| Ok(!ended(&asleep)?.is_empty()), "a waiter is woken by a write")?;
+        let ended = ended(&asleep)?;
+        expect_eq(ended.len(), 1, "waiters woken by a write")?;
+        ended[0].expect_success()?;
+        asleep.retain(|waiter| waiter.pid != ended[0].pid);
+    }
+    Ok(())
+}
+
+fn exclusive_watcher_without_a_waiter_leaves_the_wake_up_to_the_next() -> Outcome {
+    let (pipe, first) = (Pipe::new()?, epoll_create()?);
+    epoll_ctl(first, EPOLL_CTL_ADD, pipe.read, EPOLLIN | EPOLLEXCLUSIVE, 6)?;
+    let waiters = exclusive_waiters(&pipe, 1, EPOLLIN)?;
+    fd::write(pipe.write, b"x")?;
+    waiters[0].expect_success()?;
+    expect_eq(epoll_ready(first)?, [(6, EPOLLIN)], "events of the first")
+}
+
+fn exclusive_watchers_all_hear_that_the_writers_have_gone() -> Outcome {
+    let pipe = Pipe::new()?;
+    let waiters = exclusive_waiters(&pipe, 3, EPOLLHUP)?;
+    fd::close(pipe.write)?;
+    waiters.into_iter().try_for_each(process::Child::expect_success)
+}
+
+fn exclusive_watch_for_what_is_neither_reading_nor_writing_gives_einval() -> Outcome {
+    let (epoll, pipe) = (epoll_create()?, Pipe::new()?);
+    for other in [libc::EPOLLPRI, libc::EPOLLRDHUP, libc::EPOLLRDNORM, EPOLLONESHOT, 1 << 27] {
+        expect_errno(epoll_add(epoll, pipe.read, EPOLLIN | other | EPOLLEXCLUSIVE), libc::EINVAL)?;
+    }
+    let all = EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLET | libc::EPOLLWAKEUP;
+    epoll_add(epoll, pipe.read, all | EPOLLEXCLUSIVE)?;
+    Ok(())
+}
+
+fn exclusive_watch_of_an_epoll_gives_einval() -> Outcome {
+    expect_errno(epoll_add(epoll_create()?, epoll_create()?, EPOLLIN | EPOLLEXCLUSIVE), libc::EINVAL)
+}
+
+fn exclusive_watch_is_neither_modified_nor_made_by_modifying() -> Outcome {
+    let (epoll, pipe) = watched(EPOLLIN | EPOLLEXCLUSIVE)?;
+    expect_errno(epoll_ctl(epoll, EPOLL_CTL_MOD, pipe.read, EPOLLIN, 0), libc::EINVAL)?;
+    // Whether it is there or not.
+    expect_errno(epoll_ctl(epoll, EPOLL_CTL_MOD, pipe.write, EPOLLOUT | EPOLLEXCLUSIVE, 0), libc::EINVAL)?;
+    epoll_add(epoll, pipe.write, EPOLLIN)?;
+    expect_errno(epoll_ctl(epoll, EPOLL_CTL_MOD, pipe.write, EPOLLOUT | EPOLLEXCLUSIVE, 0), libc::EINVAL)
 }
 
 fn create1_sets_close_on_exec() -> Outcome {
