@@ -176,7 +176,13 @@ mod tests {
     #[test]
     fn a_long_comment_is_named_wherever_it_is() {
         let root = tempfile::tempdir().unwrap();
-        let files = ["abi/src/lib.rs", "kernel/src/boot.s", "tools/check/src/main.rs", "user/init/src/main.rs"];
+        let files = [
+            "abi/src/lib.rs",
+            "kernel/src/boot.s",
+            "lab/src/lib.rs",
+            "tools/check/src/main.rs",
+            "user/init/src/main.rs",
+        ];
         for file in files {
             let path = root.path().join(file);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
