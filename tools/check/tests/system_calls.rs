@@ -17,7 +17,7 @@ fn a_list_that_says_something_else_is_refused_with_the_command_that_renews_it() 
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the tree is there");
     // A tree that is this one but for the page.
     let tree = tempfile::tempdir().expect("there is room for a folder");
-    for name in ["Cargo.toml", "Cargo.lock", "abi", "kernel", "user", "tools"] {
+    for name in ["Cargo.toml", "Cargo.lock", "abi", "kernel", "lab", "user", "tools"] {
         std::os::unix::fs::symlink(root.join(name), tree.path().join(name)).expect("a link can be made");
     }
     std::fs::create_dir(tree.path().join("docs")).expect("a folder can be made");
