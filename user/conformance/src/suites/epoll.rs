@@ -166,7 +166,7 @@ fn wait_for_more_than_int_max_bytes_of_events_gives_einval() -> Outcome {
     fd::write(pipe.write, b"x")?;
     expect_errno(epoll_claiming(epoll, most + 1), libc::EINVAL)?;
     expect_errno(epoll_claiming(epoll, i32::MAX), libc::EINVAL)?;
-    // However little of that there is behind the stack: only what is written may fault.
+    // Of the room only one page can be written: only what is written may fault.
     expect_eq(epoll_claiming(epoll, most)?, 1, "events when many are asked for")?;
     fd::read_up_to(pipe.read, 1)?;
     expect_eq(epoll_claiming(epoll, most)?, 0, "events of an empty pipe")

@@ -1,5 +1,6 @@
 //! Waiting for readiness: poll, select, epoll. See `sys` for the rules.
 
+use super::memory::{self, Request};
 use super::time::timespec;
 use super::{Sys, checked, signal, zeroed};
 use std::os::fd::RawFd;
@@ -113,12 +114,17 @@ pub fn epoll_pwait(epoll: RawFd, most: usize, timeout_ms: i32, mask: Option<&[i3
     Ok(events.iter().map(|event| (event.u64, event.events.cast_signed())).collect())
 }
 
-/// `epoll_pwait` without waiting into room for one event on the stack, said to be for `claimed`; how many there were.
+/// `epoll_pwait` without waiting into a page, said to be for `claimed` events; how many there were.
 pub fn epoll_claiming(epoll: RawFd, claimed: i32) -> Sys<i32> {
-    let mut event = zeroed::<libc::epoll_event>();
-    let mask = std::ptr::null();
-    // SAFETY: the caller has no more than one event ready.
-    checked("epoll_pwait", unsafe { libc::epoll_pwait(epoll, &raw mut event, claimed, 0, mask) })
+    // Linux refuses room that reaches beyond all programs' addresses; so there is some, of which nothing can be written.
+    let whole = Request { protection: libc::PROT_NONE, ..Request::private((1 << 31) + memory::PAGE) };
+    let room = memory::map(whole)?;
+    room.protect(0, memory::PAGE, libc::PROT_READ | libc::PROT_WRITE)?;
+    let events = room.pointer(0, memory::PAGE).cast::<libc::epoll_event>();
+    // SAFETY: the caller has no more events ready than fit a page.
+    let ready = checked("epoll_pwait", unsafe { libc::epoll_pwait(epoll, events, claimed, 0, std::ptr::null()) });
+    room.unmap(0, room.length)?;
+    ready
 }
 
 /// What is ready right now.
