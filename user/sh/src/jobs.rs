@@ -1,7 +1,9 @@
 //! Jobs: the processes a shell started, what became of them, and the waiting. Sleeps in `wait4`.
 //! Specification: POSIX.1-2024, Shell Command Language, section 2.11.
 
+use crate::system;
 use nix::errno::Errno;
+use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
@@ -116,9 +118,26 @@ impl Jobs {
     /// Sleeps until some child changes state and takes note of it.
     ///
     /// # Errors
-    /// ECHILD when there is none, EINTR when a signal came first.
+    /// ECHILD when there is none, EINTR when a signal came meanwhile.
     pub fn wait_any(&mut self) -> Result<(), Errno> {
         let status = waitpid(None, Some(WaitPidFlag::WUNTRACED))?;
+        self.note(status);
+        Ok(())
+    }
+
+    /// The same, unless a signal is pending.
+    ///
+    /// # Errors
+    /// ECHILD when there is no child, EINTR when a signal is pending or comes first.
+    pub fn wait_any_interruptibly(&mut self) -> Result<(), Errno> {
+        if system::is_ignored(Signal::SIGCHLD) {
+            // Nothing tells of one child's end then: waitpid(2) waits for that of all.
+            return self.wait_any();
+        }
+        let status = system::wait_for_children(|| {
+            let status = waitpid(None, Some(WaitPidFlag::WUNTRACED | WaitPidFlag::WNOHANG))?;
+            Ok((status != WaitStatus::StillAlive).then_some(status))
+        })?;
         self.note(status);
         Ok(())
     }

@@ -12,6 +12,8 @@ const PRIVATE_DESCRIPTOR_MIN: i32 = 10;
 
 /// Signals that came in and were not looked at yet: bit n for signal n.
 static PENDING: AtomicU64 = AtomicU64::new(0);
+/// Those that are remembered when they come.
+static NOTED: AtomicU64 = AtomicU64::new(0);
 
 extern "C" fn note_signal(number: libc::c_int) {
     // Relaxed: the bit is the whole message, no other data goes with it.
@@ -36,11 +38,26 @@ pub fn set_disposition(signal: Signal, disposition: Disposition) {
         Disposition::Ignore => SigHandler::SigIgn,
         Disposition::Note => SigHandler::Handler(note_signal),
     };
+    let bit = 1 << (signal as i32 & 63);
+    // Relaxed, here and below: the shell has one thread, and the handler looks at the other word only.
+    match disposition {
+        Disposition::Note => NOTED.fetch_or(bit, Ordering::Relaxed),
+        _ => NOTED.fetch_and(!bit, Ordering::Relaxed),
+    };
     let action = SigAction::new(handler, SaFlags::empty(), SigSet::empty());
     // SAFETY: the handler only sets a bit in an atomic, which is safe at any moment.
     let result = unsafe { sigaction(signal, &action) };
     // EINVAL for SIGKILL and SIGSTOP: POSIX leaves the attempt undefined, here it has no effect.
     debug_assert!(matches!(result, Ok(_) | Err(Errno::EINVAL)));
+}
+
+/// Whether `signal` is ignored.
+pub fn is_ignored(signal: Signal) -> bool {
+    let mut action = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: the kernel writes one struct.
+    let result = unsafe { libc::sigaction(signal as i32, std::ptr::null(), action.as_mut_ptr()) };
+    // SAFETY: all zeroes is one, and so is what the kernel writes.
+    result == 0 && unsafe { action.assume_init() }.sa_sigaction == libc::SIG_IGN
 }
 
 /// Takes one pending signal, the lowest first.
@@ -122,21 +139,84 @@ pub fn pipe() -> io::Result<(i32, i32)> {
 /// Those of read(2) but EINTR.
 pub fn read(descriptor: i32, buffer: &mut [u8]) -> io::Result<usize> {
     loop {
-        match read_interruptibly(descriptor, buffer) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            result => return result,
+        match read_once(descriptor, buffer) {
+            Err(Errno::EINTR) => {}
+            result => return Ok(result?),
         }
     }
 }
 
-/// Reads into `buffer`.
+fn read_once(descriptor: i32, buffer: &mut [u8]) -> Result<usize, Errno> {
+    // SAFETY: the kernel writes at most `len` bytes into the buffer.
+    let result = unsafe { libc::read(descriptor, buffer.as_mut_ptr().cast(), buffer.len()) };
+    Ok(Errno::result(result)?.cast_unsigned())
+}
+
+/// Reads into `buffer`, unless a signal is pending or comes before there is anything to read.
 ///
 /// # Errors
 /// Those of read(2), EINTR too.
 pub fn read_interruptibly(descriptor: i32, buffer: &mut [u8]) -> io::Result<usize> {
-    // SAFETY: the kernel writes at most `len` bytes into the buffer.
-    let result = unsafe { libc::read(descriptor, buffer.as_mut_ptr().cast(), buffer.len()) };
-    Ok(Errno::result(result)?.cast_unsigned())
+    {
+        let held = HeldSignals::hold(false)?;
+        if is_any_pending() {
+            return Err(Errno::EINTR.into());
+        }
+        let mut watched = libc::pollfd { fd: descriptor, events: libc::POLLIN, revents: 0 };
+        // SAFETY: the kernel writes into one pollfd, and reads one mask.
+        let result = unsafe { libc::ppoll(&raw mut watched, 1, std::ptr::null(), held.before.as_ref()) };
+        Errno::result(result)?;
+    }
+    Ok(read_once(descriptor, buffer)?)
+}
+
+/// Signals that wait meanwhile, so that none comes between a look for one and the sleep that it should end.
+struct HeldSignals {
+    held: SigSet,
+    before: SigSet,
+}
+
+impl HeldSignals {
+    /// Holds all that are remembered when they come, and SIGCHLD as well if `with_children`.
+    fn hold(with_children: bool) -> Result<Self, Errno> {
+        let noted = NOTED.load(Ordering::Relaxed);
+        let is_held =
+            |signal: &Signal| noted & 1 << (*signal as i32 & 63) != 0 || with_children && *signal == Signal::SIGCHLD;
+        let held: SigSet = Signal::iterator().filter(is_held).collect();
+        let before = held.thread_swap_mask(nix::sys::signal::SigmaskHow::SIG_BLOCK)?;
+        Ok(Self { held, before })
+    }
+}
+
+impl Drop for HeldSignals {
+    fn drop(&mut self) {
+        // It cannot fail: the mask is one that was there.
+        let _ = self.before.thread_set_mask();
+    }
+}
+
+/// Sleeps until `look` finds something; it is asked again after each change of a child's state.
+///
+/// # Errors
+/// EINTR when a signal is pending or comes first; those of `look`.
+pub fn wait_for_children<T>(mut look: impl FnMut() -> Result<Option<T>, Errno>) -> Result<T, Errno> {
+    let signals = HeldSignals::hold(true)?;
+    loop {
+        if is_any_pending() {
+            return Err(Errno::EINTR);
+        }
+        if let Some(found) = look()? {
+            return Ok(found);
+        }
+        let signal = signals.held.wait()?;
+        if NOTED.load(Ordering::Relaxed) & 1 << (signal as i32 & 63) != 0 {
+            note_signal(signal as i32);
+        }
+    }
+}
+
+fn is_any_pending() -> bool {
+    PENDING.load(Ordering::Relaxed) != 0
 }
 
 /// Writes all of `bytes`.

@@ -94,7 +94,7 @@ pub fn wait(shell: &mut Shell, arguments: &[Vec<u8>]) -> Run<i32> {
 /// Waits for a job; a signal with a trap ends the waiting, with that signal's status.
 fn wait_interruptibly(shell: &mut Shell, number: usize) -> Run<Option<i32>> {
     while shell.jobs.get(number).is_some_and(|job| job.state() == State::Running) {
-        match shell.jobs.wait_any() {
+        match shell.jobs.wait_any_interruptibly() {
             Ok(()) => {}
             Err(Errno::EINTR) => {
                 let pending = system::peek_pending();
