@@ -45,6 +45,10 @@ impl Backing for PageBacking {
             _ => false,
         }
     }
+
+    fn has_offsets(&self) -> bool {
+        matches!(self, Self::Object(_))
+    }
 }
 
 /// Areas that were taken out. Declared before the map is locked, and so dropped after: what backs them may be the last

@@ -61,6 +61,9 @@ pub trait Backing: Clone {
     /// Whether an area of `next` that starts at `next_offset` simply goes on where one of `self` ends, at `end_offset`. For
     /// a file: the same file and equal offsets; for private anonymous memory: always.
     fn can_merge(&self, end_offset: u64, next: &Self, next_offset: u64) -> bool;
+
+    /// Whether pages have their contents by their offset, as those of a file have.
+    fn has_offsets(&self) -> bool;
 }
 
 /// A run of pages of an address space.

@@ -18,6 +18,10 @@ impl Backing for Source {
     fn can_merge(&self, end_offset: u64, next: &Self, next_offset: u64) -> bool {
         self == next && (*self == Self::Anonymous || end_offset == next_offset)
     }
+
+    fn has_offsets(&self) -> bool {
+        *self != Self::Anonymous
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -16,7 +16,8 @@ impl<B: Backing> Areas<B> {
     ///
     /// # Errors
     /// EFAULT if the area above `address` is no stack (or `address` is mapped); EPERM below the lowest address; ENOMEM if the
-    /// stack would exceed its limit or come within [`STACK_GUARD_GAP`] of an accessible neighbour.
+    /// stack would exceed its limit, come within [`STACK_GUARD_GAP`] of an accessible neighbour, or is of a file and would begin
+    /// before it.
     pub fn stack_growth(&self, address: usize, stack_limit: usize) -> Result<Range<usize>> {
         let start = address - address % PAGE_SIZE;
         let below = self.at_or_below(address);
@@ -34,7 +35,8 @@ impl<B: Backing> Areas<B> {
             let harmless = area.flags.contains(AreaFlags::GROWS_DOWN) || area.protection == Protection::empty();
             !harmless && start - area.end < STACK_GUARD_GAP
         });
-        if too_near || stack.end - start > stack_limit {
+        let is_before_the_file = stack.backing.has_offsets() && stack.offset < (stack.start - start) as u64;
+        if too_near || is_before_the_file || stack.end - start > stack_limit {
             return Err(Errno::ENOMEM);
         }
         Ok(start..stack.start)
@@ -48,7 +50,7 @@ impl<B: Backing> Areas<B> {
         let gained = self.stack_growth(address, stack_limit)?;
         if let Some(mut stack) = self.map.change().remove(&gained.end) {
             stack.start = gained.start;
-            // Only anonymous memory should grow, and there the offset has no meaning; a file's must not fall below zero.
+            // Saturating: of anonymous memory the offset has no meaning.
             stack.offset = stack.offset.saturating_sub(gained.len() as u64);
             self.total_pages += gained.len() / PAGE_SIZE;
             self.map.change().insert(gained.start, stack);

@@ -245,6 +245,10 @@ impl Backing for Positioned {
     fn can_merge(&self, _end_offset: u64, _next: &Self, _next_offset: u64) -> bool {
         false
     }
+
+    fn has_offsets(&self) -> bool {
+        true
+    }
 }
 
 #[test]
@@ -264,4 +268,11 @@ fn a_backing_with_a_position_of_its_own_is_told_of_every_cut() {
     assert_eq!(removed, [Positioned(100 + 2 * P)]);
     let kept: Vec<_> = areas.iter().map(|area| area.backing.clone()).collect();
     assert_eq!(kept, [Positioned(100), Positioned(100 + 3 * P)]);
+}
+
+#[test]
+fn a_file_does_not_grow_to_before_its_beginning() {
+    let file = |offset| Area { backing: Source::File(0), offset, ..stack(300..301) };
+    assert_eq!(areas_of(&[file(2 * P as u64)]).grow_down(298 * P, 100 * P), Ok(298 * P..300 * P));
+    assert_eq!(areas_of(&[file(P as u64)]).grow_down(298 * P, 100 * P), Err(Errno::ENOMEM));
 }
