@@ -6,6 +6,7 @@
 //! moment depends on no more than the length of a number (musl gives pages back at once, and takes them again at once).
 
 use crate::check::{Failure, Outcome, failed, skip};
+use crate::sys::affinity::visit_each_processor;
 use crate::sys::{fd, path, process};
 use std::time::{Duration, Instant};
 
@@ -58,7 +59,8 @@ impl Counts {
         self.each().find(|(name, _)| *name == wanted).map(|(_, number)| number)
     }
 
-    /// The counts, once two looks at them say the same.
+    /// The counts, once two looks at them say the same, and every processor has left what ended there: such a task is freed
+    /// by the next one.
     ///
     /// # Errors
     /// A skip where there are none; a failure if they do not come to rest.
@@ -66,7 +68,8 @@ impl Counts {
         let deadline = Instant::now() + PATIENCE;
         let mut last = Self::now()?;
         while Instant::now() < deadline {
-            // Nothing announces that a task is freed; the pause only keeps the bounded wait from burning the processor.
+            visit_each_processor()?;
+            // Nothing announces that nothing is under way; the pause only keeps the bounded wait from burning the processor.
             std::thread::sleep(PAUSE);
             let now = Self::now()?;
             if now.length != 0 && last.is_again(&now, 0) && now.is_again(&last, 0) {

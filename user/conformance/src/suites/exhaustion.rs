@@ -121,6 +121,8 @@ fn busy_bomb_meets_the_default_limit_and_root_is_answered() -> Outcome {
 }
 
 fn outlive_a_busy_bomb() -> Outcome {
+    // Whom nobody else waits for is here until this process has: nobody is left behind with init.
+    process::set_child_subreaper(true)?;
     let said = Pipe::new()?;
     // It stays in the test's process group: should the test run out of time, it ends with it.
     let bomb = process::spawn(|| {
@@ -141,9 +143,10 @@ fn outlive_a_busy_bomb() -> Outcome {
     })?
     .expect_success()?;
     expect_eq(bomb.wait()?.signalled(), Some(libc::SIGKILL), "what ended the bomb")?;
-    // Every process of the bomb holds the write end: end of file means that all are gone.
+    // Every process of the bomb holds the write end: end of file means that all have ended.
     while fd::read(said.read, &mut [0; 512])? != 0 {}
     fd::close(said.read)?;
+    while process::wait4(-1, 0).is_ok() {}
     expect_eq(first[0], 1, "whether the first refusal is EAGAIN")?;
     let answer = answer?;
     expect(answer.status.success() && !answer.stdout.is_empty(), &format!("the shell answers: {answer:?}"))?;

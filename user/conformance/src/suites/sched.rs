@@ -1,6 +1,7 @@
 //! Scheduling: processors and priorities. Specification: sched(7), sched_setaffinity(2), getpriority(2), getcpu(2).
 
 use crate::check::{Outcome, expect, expect_eq, expect_errno, needs_root, skip};
+use crate::sys::affinity::Affinity;
 use crate::sys::{Sys, checked, counted, process};
 use libc::{EINVAL, ESRCH};
 
@@ -28,23 +29,12 @@ fn sched_yield_succeeds() -> Outcome {
     Ok(())
 }
 
-/// The processors that `pid` may run on, as the raw call tells them.
 fn affinity(pid: i32) -> Sys<Vec<usize>> {
-    let mut bits = [0_u8; 128];
-    // SAFETY: room for the bits.
-    let value = unsafe { libc::syscall(libc::SYS_sched_getaffinity, pid, bits.len(), bits.as_mut_ptr()) };
-    let bytes = counted("sched_getaffinity", value)?;
-    Ok((0..bytes * 8).filter(|cpu| bits[cpu / 8] >> (cpu % 8) & 1 == 1).collect())
+    Ok(Affinity::of_thread(pid)?.processors().collect())
 }
 
 fn set_affinity(pid: i32, cpus: &[usize]) -> Sys<()> {
-    let mut bits = [0_u8; 128];
-    for cpu in cpus {
-        bits[cpu / 8] |= 1 << (cpu % 8);
-    }
-    // SAFETY: the kernel reads the bits.
-    let value = unsafe { libc::syscall(libc::SYS_sched_setaffinity, pid, bits.len(), bits.as_ptr()) };
-    checked("sched_setaffinity", value).map(drop)
+    Affinity::of_processors(cpus).set(pid)
 }
 
 fn affinity_holds_at_least_one_processor() -> Outcome {

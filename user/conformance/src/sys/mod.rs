@@ -3,6 +3,7 @@
 //! Owns the error type. Takes no locks; sleeps where the call does. Where libc's wrapper would hide behaviour the raw call is
 //! used instead. Descriptors are plain numbers on purpose: many tests are about numbers that are not open.
 
+pub mod affinity;
 pub mod attack;
 pub mod bare;
 pub mod cgroup;
