@@ -58,6 +58,12 @@ unsafe impl<P: Platform> Sync for Node<P> {}
 unsafe impl<P: Platform> Send for Node<P> {}
 
 impl<P: Platform> Node<P> {
+    /// Whether it stands in line, in order of arrival.
+    #[inline(always)]
+    pub(super) fn is_in_line(&self) -> bool {
+        self.standing != Standing::Shared
+    }
+
     #[inline(always)]
     pub(super) fn new(mode: Mode, interest: u32, target: Target<P>) -> Self {
         let standing = match (mode, &target) {

@@ -130,7 +130,7 @@ impl<P: Platform> WaitQueue<P> {
         let mut waiting = 0;
         let mut next = line.list.first();
         while let Some(node) = next {
-            waiting += u64::from(node.standing != Standing::Shared);
+            waiting += u64::from(node.is_in_line());
             next = line.list.after(node);
         }
         let queued = line.next_arrival + line.returned;
@@ -194,13 +194,13 @@ impl<P: Platform> WaitQueue<P> {
             if node.interest.get() & key == 0 {
                 continue;
             }
-            if node.standing != Standing::Shared && exclusive_left == 0 {
+            let is_in_line = node.is_in_line();
+            if is_in_line && exclusive_left == 0 {
                 break;
             }
-            let standing = node.standing;
             // SAFETY: the node was just found in this list, whose lock is held.
             let answer = unsafe { self.wake_node(&line.list, node, key) };
-            if standing != Standing::Shared && answer == Answer::Taken {
+            if is_in_line && answer == Answer::Taken {
                 exclusive_left -= 1;
             }
             woken += 1;
@@ -213,7 +213,7 @@ impl<P: Platform> WaitQueue<P> {
         let mut next = list.first();
         while let Some(node) = next {
             next = list.after(node);
-            if node.standing != Standing::Shared && node.interest.get() & key != 0 {
+            if node.is_in_line() && node.interest.get() & key != 0 {
                 // SAFETY: the node was just found in this list, whose lock is held.
                 if unsafe { self.wake_node(list, node, key) } == Answer::Taken {
                     return;
@@ -268,7 +268,7 @@ impl<P: Platform> WaitQueue<P> {
     /// # Safety
     /// As for `link`.
     pub(super) unsafe fn link_callback(&self, node: &Node<P>) {
-        if node.standing != Standing::Shared {
+        if node.is_in_line() {
             self.line.lock().stayed_awake += 1;
         }
         // SAFETY: the caller's promises.
@@ -303,13 +303,13 @@ impl<P: Platform> WaitQueue<P> {
     /// As for [`link`](Self::link).
     #[inline(never)]
     unsafe fn link_in_place(&self, mut line: SpinGuard<'_, Line<P>, P>, node: &Node<P>) {
-        line.returned += u64::from(node.standing != Standing::Shared);
+        line.returned += u64::from(node.is_in_line());
         // Relaxed: guarded by the lock.
         node.state.store(QUEUED, Ordering::Relaxed);
         // Of the exclusive ones only those selected at the same time can have arrived earlier: this search is short.
         let mut successor = line.list.first();
         while let Some(other) = successor
-            && (other.standing == Standing::Shared || other.arrival.get() < node.arrival.get())
+            && (!other.is_in_line() || other.arrival.get() < node.arrival.get())
         {
             successor = line.list.after(other);
         }
@@ -330,7 +330,7 @@ impl<P: Platform> WaitQueue<P> {
     /// `node` is linked into this queue.
     pub(super) unsafe fn unlink(&self, node: &Node<P>) {
         let mut line = self.line.lock();
-        line.left += u64::from(node.standing != Standing::Shared);
+        line.left += u64::from(node.is_in_line());
         // SAFETY: the caller's promise is the same.
         unsafe { line.list.unlink(node) };
         self.count_unlinked();
@@ -368,14 +368,14 @@ impl<P: Platform> WaitQueue<P> {
     /// # Safety
     /// As for [`leave`](Self::leave).
     unsafe fn leave_line(&self, line: &mut Line<P>, node: &Node<P>, selection: Selection) {
-        line.stayed_awake += u64::from(selection == Selection::Needless && node.standing != Standing::Shared);
+        line.stayed_awake += u64::from(selection == Selection::Needless && node.is_in_line());
         // Relaxed: guarded by the lock, with which wakers also finish what they do to the node.
         if node.state.load(Ordering::Relaxed) == QUEUED {
             // SAFETY: linked by the caller, and not selected since, for a selection would show in the state.
             unsafe { line.list.unlink(node) };
             self.count_unlinked();
-            line.left += u64::from(node.standing != Standing::Shared);
-        } else if selection != Selection::Answered && node.standing != Standing::Shared {
+            line.left += u64::from(node.is_in_line());
+        } else if selection != Selection::Answered && node.is_in_line() {
             self.pass_on(&line.list, node.selected_by.get());
         }
     }
