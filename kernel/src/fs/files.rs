@@ -198,9 +198,7 @@ impl Reserved<'_> {
         core::mem::forget(self);
         fd
     }
-}
 
-impl Reserved<'_> {
     /// Its number.
     pub fn number(&self) -> RawFd {
         self.fd

@@ -113,11 +113,10 @@ pub fn getrandom(to: UserPtr<u8>, length: usize, flags: u32) -> Result<usize> {
     if flags & !(abi::GRND_NONBLOCK | contradiction) != 0 || flags & contradiction == contradiction {
         return Err(Errno::EINVAL);
     }
-    const CHUNK: usize = 256;
     let mut sink = Sink::user(to.address(), length)?;
     let mut total = 0;
     while sink.remaining() != 0 {
-        let mut chunk = [0; CHUNK];
+        let mut chunk = [0; 256];
         let part = sink.remaining().min(chunk.len());
         random::fill(&mut chunk[..part]);
         match sink.copy_from_slice(&chunk[..part]) {
