@@ -97,19 +97,25 @@ fn stopped_job_stays_stopped_while_another_shell_has_a_member() -> Outcome {
     session(|| {
         let mine = process::spawn_sleeper()?;
         setpgid(mine.pid, mine.pid)?;
-        let numbers = Pipe::new()?;
-        process::spawn(|| {
-            let stopped = job(mine.pid, gate, report, stop)?;
-            fd::write(numbers.write, &stopped.pid.to_ne_bytes())?;
-            let_stop(stopped, gate)
-        })?
-        .expect_success()?;
-        let stopped = number(numbers)?;
-        wait_for_state(stopped, 'T')?;
+        stopped_job_whose_parent_has_ended(mine.pid, gate, report)?;
         // The last who could continue it.
         mine.kill_and_wait()?;
         expect_counted(report, [1, 1])
     })
+}
+
+/// The number of a job in `group`, stopped, that a child of the caller has left.
+fn stopped_job_whose_parent_has_ended(group: i32, gate: Pipe, report: Pipe) -> Result<i32, Failure> {
+    let numbers = Pipe::new()?;
+    process::spawn(|| {
+        let stopped = job(group, gate, report, stop)?;
+        fd::write(numbers.write, &stopped.pid.to_ne_bytes())?;
+        let_stop(stopped, gate)
+    })?
+    .expect_success()?;
+    let stopped = number(numbers)?;
+    wait_for_state(stopped, 'T')?;
+    Ok(stopped)
 }
 
 fn number(numbers: Pipe) -> Result<i32, Failure> {
@@ -119,17 +125,10 @@ fn number(numbers: Pipe) -> Result<i32, Failure> {
 }
 
 fn stopped_job_of_an_adopter_in_its_session_stays_stopped() -> Outcome {
-    let (gate, report, numbers) = (Pipe::new()?, Pipe::new()?, Pipe::new()?);
+    let (gate, report) = (Pipe::new()?, Pipe::new()?);
     session(|| {
         process::set_child_subreaper(true)?;
-        process::spawn(|| {
-            let stopped = job(0, gate, report, stop)?;
-            fd::write(numbers.write, &stopped.pid.to_ne_bytes())?;
-            let_stop(stopped, gate)
-        })?
-        .expect_success()?;
-        let stopped = number(numbers)?;
-        wait_for_state(stopped, 'T')?;
+        let stopped = stopped_job_whose_parent_has_ended(0, gate, report)?;
         kill(stopped, SIGCONT)?;
         expect_counted(report, [0, 1])
     })
