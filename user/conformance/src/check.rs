@@ -56,13 +56,26 @@ pub fn needs_root() -> Outcome {
     if process::geteuid() == 0 { Ok(()) } else { skip("needs root to become somebody else") }
 }
 
+/// Whether this kernel is Postern.
+pub fn is_postern() -> bool {
+    std::path::Path::new("/proc/postern").exists()
+}
+
+/// Skips the test elsewhere than on Postern, for `reason`.
+///
+/// # Errors
+/// The skip.
+pub fn needs_postern(reason: &str) -> Outcome {
+    if is_postern() { Ok(()) } else { skip(reason) }
+}
+
 /// Skips the test unless the machine is there for tests alone: a guest that runs Postern, or Linux started with a word
 /// `POSTERN_…` on its command line. Others are not to have their clocks set.
 ///
 /// # Errors
 /// The skip; that of reading the command line.
 pub fn needs_own_machine() -> Outcome {
-    let is_ours = std::path::Path::new("/proc/postern").exists()
+    let is_ours = is_postern()
         || std::fs::read_to_string("/proc/cmdline")?.split_whitespace().any(|word| word.starts_with("POSTERN_"));
     if is_ours { Ok(()) } else { skip("changes the whole machine, which only guests may") }
 }

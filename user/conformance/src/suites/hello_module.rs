@@ -1,7 +1,7 @@
 //! `/dev/hello` as a module: loading with parameters, its switches in sysfs, unloading. The module is taken out and put back, so
 //! nothing else may use it meanwhile. Specification: seed 001 §3.2, §4, §5.3; docs/hello.md, docs/modules.md.
 
-use super::modules::{load, needs_postern, unloaded};
+use super::modules::{load, needs_root_on_postern, unloaded};
 use crate::check::{Failure, Outcome, expect, expect_eq, expect_errno};
 use crate::sys::cgroup::{self, Group};
 use crate::sys::fd::{self, Pipe};
@@ -48,7 +48,7 @@ fn set(name: &str, value: &str) -> crate::sys::Sys<()> {
 
 /// Runs `body` with one switch off; it is on again afterwards, whatever became of it.
 fn without(switch: &str, body: impl FnOnce(&Pipe) -> Outcome) -> Outcome {
-    needs_postern()?;
+    needs_root_on_postern()?;
     expect_eq(parameter(switch)?, "Y", "the switch at first")?;
     let pipe = hello::pipe(0)?;
     set(switch, "N")?;
@@ -59,7 +59,7 @@ fn without(switch: &str, body: impl FnOnce(&Pipe) -> Outcome) -> Outcome {
 
 /// The module as at boot, after `body` has had it otherwise.
 fn reloaded_after(body: impl FnOnce() -> Outcome) -> Outcome {
-    needs_postern()?;
+    needs_root_on_postern()?;
     unloaded("hello")?;
     let outcome = body();
     unloaded("hello")?;
@@ -83,7 +83,7 @@ fn waiting_readers(pipe: &Pipe, count: usize) -> Result<Vec<Child>, Failure> {
 }
 
 fn module_is_loaded_with_its_defaults_at_boot() -> Outcome {
-    needs_postern()?;
+    needs_root_on_postern()?;
     let modules = std::fs::read_to_string("/proc/modules")?;
     expect(modules.lines().any(|line| line.starts_with("hello ")), "/proc/modules lists it")?;
     expect_eq(parameter("slots")?, "16", "slots")?;
@@ -133,7 +133,7 @@ fn every_switch_can_be_off_when_it_is_loaded() -> Outcome {
 }
 
 fn modinfo_tells_each_parameter_and_its_value() -> Outcome {
-    needs_postern()?;
+    needs_root_on_postern()?;
     let output = std::process::Command::new("/bin/modinfo").arg("hello").output()?;
     let facts = String::from_utf8_lossy(&output.stdout);
     let has = |start: &str| facts.lines().any(|line| line.starts_with(start));
@@ -156,7 +156,7 @@ fn bad_parameters_leave_it_unloaded() -> Outcome {
 }
 
 fn open_device_cannot_be_unloaded() -> Outcome {
-    needs_postern()?;
+    needs_root_on_postern()?;
     let file = hello::open(O_RDWR)?;
     fd::write(file, b"here")?;
     expect_errno(delete_module("hello", 0), EBUSY)?;
@@ -167,7 +167,7 @@ fn open_device_cannot_be_unloaded() -> Outcome {
 
 /// §3.2: "walks the rbtree to release every per-cgroup instance still alive". That no page stays is tested in the kernel.
 fn unloading_takes_node_proc_files_and_rings_with_it() -> Outcome {
-    needs_postern()?;
+    needs_root_on_postern()?;
     let group = Group::new()?;
     group.enter()?;
     let file = hello::open(O_RDWR)?;
@@ -185,7 +185,7 @@ fn unloading_takes_node_proc_files_and_rings_with_it() -> Outcome {
 }
 
 fn slots_written_in_sysfs_count_for_new_rings_alone() -> Outcome {
-    needs_postern()?;
+    needs_root_on_postern()?;
     let group = Group::new()?;
     let made_in = |name: &str| -> Result<i32, Failure> {
         cgroup::write(&format!("{}/cgroup.procs", group.below(name)?), "0")?;
@@ -302,7 +302,7 @@ fn switches_of_the_kernel_are_left_alone_and_put_back() -> Outcome {
 }
 
 fn idle_share_bounds_what_closed_rings_keep() -> Outcome {
-    needs_postern()?;
+    needs_root_on_postern()?;
     let kept_by = |name: &[u8]| -> Result<usize, Failure> {
         let before = hello::module_bytes()?;
         let file = hello::open(O_RDWR)?;
@@ -321,7 +321,7 @@ fn idle_share_bounds_what_closed_rings_keep() -> Outcome {
 }
 
 fn memory_of_the_module_is_that_of_its_rings() -> Outcome {
-    needs_postern()?;
+    needs_root_on_postern()?;
     let held = hello::module_bytes;
     let before = held()?;
     let file = hello::open(O_RDWR)?;
@@ -332,7 +332,7 @@ fn memory_of_the_module_is_that_of_its_rings() -> Outcome {
 }
 
 fn bad_values_in_sysfs_are_einval_and_change_nothing() -> Outcome {
-    needs_postern()?;
+    needs_root_on_postern()?;
     for (name, bad) in
         [("slots", "3"), ("slots", "2048"), ("slots", "many"), ("merge", "maybe"), ("idle_share", "0"), ("recycle", "")]
     {
@@ -347,7 +347,7 @@ fn bad_values_in_sysfs_are_einval_and_change_nothing() -> Outcome {
 }
 
 fn every_counter_counts_what_it_is_named_after() -> Outcome {
-    needs_postern()?;
+    needs_root_on_postern()?;
     let pipe = hello::pipe(0)?;
     let before = counters(&pipe)?;
     let reader = &waiting_readers(&pipe, 1)?[0];

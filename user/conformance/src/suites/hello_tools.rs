@@ -1,7 +1,7 @@
 //! The tools for people around `/dev/hello`: `hello`, `cgrun`, `ipctop`, as they work in the guest. What they refuse is tested on
 //! the host (`user/coreutils/tests`). Specification: docs/hello.md.
 
-use super::modules::needs_postern;
+use super::modules::needs_root_on_postern;
 use crate::check::{Failure, Outcome, expect, expect_eq};
 use crate::sys::cgroup::Group;
 use crate::sys::process::wait_for_state;
@@ -41,14 +41,14 @@ fn until_asleep(child: &Child) -> Outcome {
 }
 
 fn hello_sends_what_hello_receives() -> Outcome {
-    needs_postern()?;
+    needs_root_on_postern()?;
     let receiver = start(&["hello", "receive"])?;
     run(&["hello", "send", "through", "the", "gate"])?;
     expect_eq(finished(receiver, "hello receive")?, "through the gate\n", "what was received")
 }
 
 fn hello_sends_its_input_to_a_channel() -> Outcome {
-    needs_postern()?;
+    needs_root_on_postern()?;
     let receiver = start(&["hello", "receive", "-c", "tool-input"])?;
     let shell = "printf 'one\\ntwo\\n' | hello send -c tool-input";
     run(&["sh", "-c", shell])?;
@@ -56,7 +56,7 @@ fn hello_sends_its_input_to_a_channel() -> Outcome {
 }
 
 fn hello_follow_hears_one_sender_after_another() -> Outcome {
-    needs_postern()?;
+    needs_root_on_postern()?;
     let follower = start(&["hello", "follow", "-c", "tool-follow", "-n", "8"])?;
     run(&["hello", "send", "-c", "tool-follow", "one"])?;
     until_asleep(&follower)?;
@@ -65,7 +65,7 @@ fn hello_follow_hears_one_sender_after_another() -> Outcome {
 }
 
 fn hello_stat_shows_a_line_for_the_channel() -> Outcome {
-    needs_postern()?;
+    needs_root_on_postern()?;
     let file = hello::open(libc::O_RDWR)?;
     hello::channel(file, b"tool-stat")?;
     let text = run(&["hello", "stat", "-c", "tool-stat"])?;
@@ -76,7 +76,7 @@ fn hello_stat_shows_a_line_for_the_channel() -> Outcome {
 }
 
 fn cgrun_runs_a_command_in_the_group_it_makes() -> Outcome {
-    needs_postern()?;
+    needs_root_on_postern()?;
     let group = Group::new()?;
     let inner = format!("{}/inner", group.name()?);
     let shown = run(&["cgrun", &inner, "cat", "/proc/self/cgroup"])?;
@@ -85,7 +85,7 @@ fn cgrun_runs_a_command_in_the_group_it_makes() -> Outcome {
 }
 
 fn cgrun_leads_to_the_ring_of_its_group() -> Outcome {
-    needs_postern()?;
+    needs_root_on_postern()?;
     let group = Group::new()?;
     let inner = format!("{}/inner", group.name()?);
     let receivers = [start(&["cgrun", &inner, "hello", "receive"])?, start(&["hello", "receive"])?];
@@ -97,7 +97,7 @@ fn cgrun_leads_to_the_ring_of_its_group() -> Outcome {
 }
 
 fn ipctop_shows_the_counters_of_hello() -> Outcome {
-    needs_postern()?;
+    needs_root_on_postern()?;
     let text = run(&["ipctop"])?;
     let shown = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next());
     expect_eq(shown("hello instances"), Some(hello::counter("instances")?.to_string().as_str()), "instances")?;

@@ -2,7 +2,7 @@
 //! so all but the system calls' errors is Postern's own; elsewhere the suite is skipped. Specification: init_module(2),
 //! delete_module(2), proc_modules(5), sysfs(5).
 
-use crate::check::{Failure, Outcome, expect, expect_eq, expect_errno, failed, needs_root, skip};
+use crate::check::{Failure, Outcome, expect, expect_eq, expect_errno, failed, needs_postern, needs_root};
 use crate::sys::module::{bare, delete_module, finit_module, init_module};
 use crate::sys::{Sys, fd, path, process};
 use libc::{
@@ -49,23 +49,21 @@ fn image(name: &str) -> String {
 }
 
 /// Skips the test where there is no Postern, or no root.
-pub(super) fn needs_postern() -> Outcome {
-    if !fs::exists("/proc/postern")? {
-        return skip("the modules are Postern's");
-    }
+pub(super) fn needs_root_on_postern() -> Outcome {
+    needs_postern("looks at what is Postern's own")?;
     needs_root()
 }
 
 /// Loads a module with parameters, after taking it out if somebody left it in.
 pub(super) fn reload(name: &str, parameters: &str) -> Outcome {
-    needs_postern()?;
+    needs_root_on_postern()?;
     unloaded(name)?;
     Ok(load(name, parameters)?)
 }
 
 /// Takes a module out if it is loaded.
 pub(super) fn unloaded(name: &str) -> Outcome {
-    needs_postern()?;
+    needs_root_on_postern()?;
     match delete_module(name, 0) {
         Ok(()) => Ok(()),
         Err(error) if error.errno == ENOENT => Ok(()),
@@ -117,7 +115,7 @@ fn a_module_that_is_loaded_gives_eexist() -> Outcome {
 }
 
 fn a_module_that_there_is_not_gives_enoent() -> Outcome {
-    needs_postern()?;
+    needs_root_on_postern()?;
     let other = fs::read_to_string(image(EXAMPLE))?.replace("name=mailbox", "name=nonesuch");
     expect_errno(init_module(other.as_bytes(), ""), ENOENT)
 }
@@ -272,7 +270,7 @@ fn a_file_of_sysfs_kept_open_says_enodev_once_the_module_is_gone() -> Outcome {
 }
 
 fn sysfs_has_a_place_for_control_groups_and_takes_no_files() -> Outcome {
-    needs_postern()?;
+    needs_root_on_postern()?;
     expect_eq(path::stat("/sys/fs/cgroup")?.st_mode & libc::S_IFMT, libc::S_IFDIR, "the type of /sys/fs/cgroup")?;
     expect_errno(path::create("/sys/module/mine"), EACCES)?;
     expect_errno(path::mkdir("/sys/module/mine", 0o755), EPERM)

@@ -1,7 +1,7 @@
 //! /dev/myipc0 and /dev/myipc1: a test for each sentence of the contract in §3.1 of the project's report (seed 000), and for what
 //! the assignment (seed 002) adds; where the seeds are silent or wrong, what docs/myipc.md decides. Skipped without Postern.
 
-use super::modules::{load, needs_postern, reload, unloaded};
+use super::modules::{load, needs_root_on_postern, reload, unloaded};
 use crate::check::{Failure, Outcome, expect, expect_eq, expect_errno, failed};
 use crate::sys::memory::pattern;
 use crate::sys::module::delete_module;
@@ -503,7 +503,7 @@ fn vectors_are_gathered_and_scattered() -> Outcome {
 
 /// Leaves the module as the tests found it.
 fn the_module_is_loaded_again_as_at_boot() -> Outcome {
-    needs_postern()?;
+    needs_root_on_postern()?;
     reload("myipc", "")?;
     expect_eq(counter("bytes")?, 0, "bytes in the new buffer")
 }

@@ -2,7 +2,7 @@
 //!
 //! The test that lowers it runs on Postern only: elsewhere it would take the numbers from everybody else on the machine.
 
-use super::modules::needs_postern;
+use super::modules::needs_root_on_postern;
 use crate::check::{Failure, Outcome, expect, expect_eq, failed, needs_root, skip};
 use crate::sys::process;
 use libc::{EACCES, EAGAIN, EINVAL, EROFS};
@@ -82,7 +82,7 @@ impl Drop for Lowered {
 
 fn numbers_below_it_are_used_again_until_none_is_free() -> Outcome {
     needs_root()?;
-    needs_postern()?;
+    needs_root_on_postern()?;
     let lowered = Lowered::to(LIMIT)?;
     let mut sleepers = take_all_numbers()?;
     let again = FIRST_AGAIN..LIMIT;
@@ -102,7 +102,7 @@ fn numbers_below_it_are_used_again_until_none_is_free() -> Outcome {
 
 fn number_of_a_group_is_not_given_while_the_group_has_members() -> Outcome {
     needs_root()?;
-    needs_postern()?;
+    needs_root_on_postern()?;
     let _lowered = Lowered::to(LIMIT)?;
     let mut sleepers = take_all_numbers()?;
     let (Some(leader), Some(member)) = (sleepers.pop(), sleepers.pop()) else {

@@ -4,7 +4,7 @@
 //! The page is part of this program, which therefore knows the calls of AArch64 only: elsewhere these tests are skipped, and
 //! what concerns absent calls is of Postern alone, for Linux has them. Specification: that page.
 
-use crate::check::{Outcome, expect, expect_eq, expect_errno, failed, skip};
+use crate::check::{Outcome, expect, expect_eq, expect_errno, failed, needs_postern, skip};
 use crate::sys::bare::{self, call};
 use crate::sys::memory::{self, Mapping};
 use crate::sys::{Sys, process, signal};
@@ -56,10 +56,6 @@ fn in_state(wanted: impl Fn(&str) -> bool) -> Result<Vec<Listed>, crate::check::
     Ok(calls)
 }
 
-fn needs_postern() -> Outcome {
-    if std::path::Path::new("/proc/postern").exists() { Ok(()) } else { skip("Linux has these calls") }
-}
-
 fn every_call_that_the_list_calls_whole_or_partial_exists() -> Outcome {
     const NOTHING: [usize; 6] = [usize::MAX; 6];
     for Listed { number, name, .. } in in_state(|state| state == "whole" || state == "partial")? {
@@ -105,7 +101,7 @@ fn patterns(good: &Mapping) -> [[usize; 6]; 3] {
 }
 
 fn every_absent_call_answers_enosys_whatever_its_arguments() -> Outcome {
-    needs_postern()?;
+    needs_postern("Linux has these calls")?;
     let good = memory::private(1)?;
     for Listed { number, name, .. } in in_state(|state| state == "absent")? {
         for arguments in patterns(&good) {
@@ -127,7 +123,7 @@ fn count_of(number: libc::c_long) -> Result<u64, crate::check::Failure> {
 }
 
 fn absent_calls_are_counted_by_number() -> Outcome {
-    needs_postern()?;
+    needs_postern("Linux has these calls")?;
     for Listed { number, .. } in in_state(|state| state == "absent")? {
         let before = count_of(number)?;
         expect_errno(call(number, [0; 6]), libc::ENOSYS)?;
@@ -157,7 +153,7 @@ fn futex(operation: i32, word: usize, other: usize) -> Sys<usize> {
 
 fn futex_operations_with_priority_inheritance_answer_enosys_and_touch_no_word() -> Outcome {
     const FUTEX_LOCK_PI2: i32 = 13;
-    needs_postern()?;
+    needs_postern("Linux has these calls")?;
     let good = memory::private(1)?;
     let operations = [
         libc::FUTEX_LOCK_PI,
@@ -188,7 +184,7 @@ fn unknown_futex_operations_answer_enosys() -> Outcome {
 }
 
 fn unshare_of_namespaces_that_are_not_there_gives_einval() -> Outcome {
-    needs_postern()?;
+    needs_postern("Linux has these calls")?;
     let flags = [libc::CLONE_NEWNS, libc::CLONE_NEWUTS, libc::CLONE_NEWIPC, libc::CLONE_NEWUSER, libc::CLONE_NEWPID];
     for flag in flags.into_iter().chain([libc::CLONE_NEWNET, libc::CLONE_NEWCGROUP]) {
         expect_errno(call(libc::SYS_unshare, [bare::word(flag)]), libc::EINVAL)?;

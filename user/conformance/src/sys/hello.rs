@@ -3,7 +3,7 @@
 use super::fd::{self, Pipe};
 use super::memory::{self, Mapping, Request};
 use super::{Sys, checked, path};
-use crate::check::{Failure, Outcome, failed, skip};
+use crate::check::{Failure, Outcome, failed, needs_postern};
 use postern_abi::hello::{
     HELLO_IOC_CHANNEL, HELLO_IOC_DOORBELL, HELLO_IOC_GET_SLOTS, HELLO_IOC_RING, HELLO_IOC_SET_SLOTS, HELLO_IOC_STAT,
     HELLO_IOC_WAIT, HELLO_NAME_SIZE, HelloCounters, HelloStat,
@@ -18,7 +18,7 @@ pub const PATH: &str = "/dev/hello";
 
 /// Skips the test on every system but Postern, whose own driver this is.
 pub fn needed() -> Outcome {
-    if std::path::Path::new("/proc/postern").exists() { Ok(()) } else { skip("/dev/hello is a driver of Postern's") }
+    needs_postern("/dev/hello is a driver of Postern's")
 }
 
 /// `open` with the access mode and flags given.

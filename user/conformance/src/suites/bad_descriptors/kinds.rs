@@ -1,7 +1,7 @@
 //! The kinds of descriptors, each made afresh for each call, in the working directory. All are non-blocking: no call waits.
 
 use super::super::modules;
-use crate::check::Failure;
+use crate::check::{Failure, is_postern};
 use crate::sys::bare::call;
 use crate::sys::fd::{self, Pipe};
 use crate::sys::terminal::Pair;
@@ -48,7 +48,7 @@ const fn side(name: &'static str, make: fn() -> Sys<Subject>) -> Kind {
 
 /// Those of the kinds that this kernel has.
 pub(super) fn there_are() -> Result<Vec<&'static Kind>, Failure> {
-    let is_postern = std::fs::exists("/proc/postern")?;
+    let is_postern = is_postern();
     if is_postern {
         modules::reload("hello", "")?;
         modules::reload("myipc", "")?;
