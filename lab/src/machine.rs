@@ -36,8 +36,8 @@ impl System {
         }
     }
 
-    /// What it boots, from the project's root.
-    pub fn image(self) -> PathBuf {
+    /// What it boots, from the project's root, as `tools/run` knows too.
+    fn image(self) -> PathBuf {
         match self {
             Self::Linux => std::env::var_os("LINUX_IMAGE").map_or_else(|| "target/debian/Image".into(), PathBuf::from),
             Self::Postern => "target/postern/Image".into(),
@@ -60,15 +60,6 @@ impl System {
             }
         );
         Ok(())
-    }
-
-    /// What the kernel is told besides: for Linux, to lay out memory and stacks the same way every time, and to have init tell
-    /// the exit status.
-    const fn parameters(self) -> &'static str {
-        match self {
-            Self::Linux => "quiet TERM=dumb nokaslr randomize_kstack_offset=off POSTERN_EXIT=semihosting",
-            Self::Postern => "quiet TERM=dumb",
-        }
     }
 
     /// What the shell runs before: Linux's own threads are busy with the boot for some seconds, which cost nothing where idle
@@ -100,23 +91,23 @@ pub fn root() -> PathBuf {
 }
 
 impl Boot {
-    /// The options of `qemu.sh`.
-    pub fn options(&self) -> Vec<String> {
-        let mut parameters = self.system.parameters().to_owned();
-        let mut options = vec!["--image".to_owned(), self.system.image().display().to_string()];
+    /// The words after `tools/run`, which knows the rest, but for the command.
+    pub fn options(&self) -> Vec<&'static str> {
+        let system = (self.system == System::Linux).then_some("--linux");
+        let clock = (self.clock == Clock::Instructions).then_some("--bench");
+        system.into_iter().chain(clock).collect()
+    }
+
+    /// What `tools/run` does, to be run from the project's root.
+    fn process(&self) -> Command {
+        let mut run = Command::new("tools/run");
+        run.args(self.options()).args(["--", &format!("{}{}", self.system.settle(self.clock), self.command)]);
+        run.env_remove("MEM").env("TIMEOUT", self.timeout_s.to_string());
         match self.clock {
-            Clock::Instructions => {
-                options.push("--icount".to_owned());
-                parameters.push_str(" IPCBENCH_UNIT=instructions");
-            }
-            Clock::WallClock => options.extend(["--smp".to_owned(), "2".to_owned()]),
-        }
-        if self.system == System::Linux {
-            options.push("--user-exit".to_owned());
-        }
-        options.extend(["--timeout".to_owned(), self.timeout_s.to_string(), "--append".to_owned()]);
-        options.push(format!("{parameters} -- -c \"{}{}\"", self.system.settle(self.clock), self.command));
-        options
+            Clock::Instructions => run.env_remove("SMP"),
+            Clock::WallClock => run.env("SMP", "2"),
+        };
+        run
     }
 
     /// Boots, and returns what was printed.
@@ -124,12 +115,8 @@ impl Boot {
     /// # Errors
     /// If the guest's status is not 0; the message says which, and ends with the last lines that the guest printed.
     pub fn run(&self) -> Result<String> {
-        let output = Command::new("./qemu.sh")
-            .current_dir(root())
-            .args(self.options())
-            .stdin(Stdio::null())
-            .output()
-            .context("qemu.sh cannot be run")?;
+        let output = self.process().current_dir(root()).stdin(Stdio::null()).output();
+        let output = output.context("tools/run cannot be run")?;
         let printed = String::from_utf8_lossy(&output.stdout).into_owned();
         if !output.status.success() {
             let told = String::from_utf8_lossy(&output.stderr).into_owned();

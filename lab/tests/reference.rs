@@ -3,8 +3,7 @@
 //! Instructions are the same on every machine, for the same sources and compiler; that two runs are alike to the byte is checked.
 //! Where a row became dearer on purpose, or cheaper for good, `make reference` takes the figures again, for the same commit.
 
-use std::process::{Command, Stdio};
-
+use guest_tests::machine::Built;
 use lab::campaign::{Plan, Shard};
 use lab::change::changes;
 use lab::figure::read;
@@ -15,8 +14,7 @@ const LIMIT_PERCENT: f64 = 2.0;
 
 #[test]
 fn no_row_costs_more_than_its_reference() {
-    let built = Command::new("make").arg("image").current_dir(root()).stdin(Stdio::null()).status();
-    assert!(built.expect("make").success());
+    Built::Image.ensure();
     let jobs = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let systems = vec![System::Postern];
     let plan = Plan { systems, filter: None, shard: Shard { index: 1, count: 1 }, jobs, words: " --quick" };
