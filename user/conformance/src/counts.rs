@@ -60,11 +60,13 @@ impl Counts {
     }
 
     /// The counts, once two looks at them say the same, and every processor has left what ended there: such a task is freed
-    /// by the next one.
+    /// by the next one. The caller's parent, who has begun to wait for it, sleeps by then, with the pages and the timer that it
+    /// needs for that.
     ///
     /// # Errors
     /// A skip where there are none; a failure if they do not come to rest.
     pub fn at_rest() -> Result<Self, Failure> {
+        process::wait_for_state(process::getppid(), 'S')?;
         let deadline = Instant::now() + PATIENCE;
         let mut last = Self::now()?;
         while Instant::now() < deadline {
