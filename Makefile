@@ -1,6 +1,6 @@
 # Thin names for the project's commands; what they do is in tools/, qemu.sh and Cargo's own files.
 .DEFAULT_GOAL := help
-.PHONY: help setup packages image host-binaries release-binaries guest-binaries foreign-binaries test-kernel programs test-images run checked-run run-tests-kernel linux checked-linux test bench checked-bench compare reference debug checked-debug check clean
+.PHONY: help setup packages image host-binaries release-binaries guest-binaries foreign-binaries test-kernel programs test-images run checked-run run-tests-kernel linux checked-linux test bench checked-bench compare conformance reference debug checked-debug check clean
 SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
@@ -24,7 +24,7 @@ quoted = '$(subst ','\'',$(value $(1)))'
 
 help: ## Show this list
 	@printf 'Postern: make TARGET\n\n'
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 13
 	@printf '\nrun, linux, bench and debug take SMP=1..8, MEM=512M, TIMEOUT=seconds.\n'
 	@printf 'image and what needs it take EXTRA="--file /bin/mine=path/to/static/program".\n'
 
@@ -100,6 +100,9 @@ bench: checked-bench image ## Run the benchmarks counted in instructions: the sa
 
 compare: image packages ## Count every benchmark on Linux and on Postern, side by side (FILTER=names, ROUNDS=3 timed as well)
 	@cargo run --quiet --package lab -- compare $(if $(FILTER),--filter '$(FILTER)') --rounds $(or $(ROUNDS),3)
+
+conformance: image packages ## Run every conformance test on Linux and on Postern; fail where they differ without a known reason (ONLY=part of names)
+	@cargo run --quiet --package lab -- conformance $(if $(ONLY),--only '$(ONLY)')
 
 reference: image ## Take the figures anew that no change may exceed by more than 2 % (docs/results/reference.jsonl)
 	@cargo run --quiet --package lab -- measure postern --quick --out docs/results/reference.jsonl >/dev/null

@@ -1,9 +1,11 @@
 //! One boot: which kernel, under which pins, and what the shell in it runs. Owns no file; the guest's status decides.
 
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
+use std::thread;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
@@ -115,15 +117,57 @@ impl Boot {
     /// # Errors
     /// If the guest's status is not 0; the message says which, and ends with the last lines that the guest printed.
     pub fn run(&self) -> Result<String> {
-        let output = self.process().current_dir(root()).stdin(Stdio::null()).output();
-        let output = output.context("tools/run cannot be run")?;
-        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
-        if !output.status.success() {
-            let told = String::from_utf8_lossy(&output.stderr).into_owned();
-            let lines: Vec<&str> = printed.lines().chain(told.lines()).collect();
-            let last = lines[lines.len().saturating_sub(5)..].join("\n  ");
-            bail!("{} running '{}': {}\n  {last}", self.system.name(), self.command, output.status);
+        let ended = self.follow(|_| ())?;
+        ensure!(ended.status.success(), "{}", ended.complaint(self));
+        Ok(ended.printed)
+    }
+
+    /// Boots, and hands on each line as it is printed.
+    ///
+    /// # Errors
+    /// If `tools/run` cannot be run. The guest's status is among what is returned.
+    pub fn follow(&self, mut on_line: impl FnMut(&str)) -> Result<Ended> {
+        let mut process = self.process();
+        process.current_dir(root()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = process.spawn().context("tools/run cannot be run")?;
+        let (output, errors) = (child.stdout.take(), child.stderr.take());
+        let told = thread::spawn(move || {
+            let mut told = Vec::new();
+            errors.map_or(Ok(0), |mut errors| errors.read_to_end(&mut told)).map(|_| told)
+        });
+        let mut printed = String::new();
+        // The console is bytes: what is not UTF-8 is shown as well as it can be.
+        for line in output.into_iter().flat_map(|output| BufReader::new(output).split(b'\n')) {
+            let line = line?;
+            let line = String::from_utf8_lossy(&line);
+            on_line(&line);
+            printed.push_str(&line);
+            printed.push('\n');
         }
-        Ok(printed)
+        let told =
+            told.join().map_err(|_| anyhow!("the thread that reads what tools/run complains of has failed"))??;
+        let status = child.wait()?;
+        Ok(Ended { status, printed, told: String::from_utf8_lossy(&told).into_owned() })
+    }
+}
+
+/// A boot that is over.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// The guest's; 124 if its time was over.
+    pub status: ExitStatus,
+    /// All of the console.
+    pub printed: String,
+    /// What was complained of beside it.
+    pub told: String,
+}
+
+impl Ended {
+    /// Which boot it was, how it ended, and the last lines that it printed.
+    pub fn complaint(&self, boot: &Boot) -> String {
+        let lines: Vec<&str> = self.printed.lines().chain(self.told.lines()).collect();
+        let last = lines[lines.len().saturating_sub(5)..].join("\n  ");
+        let late = if self.status.code() == Some(124) { ", its time was over" } else { "" };
+        format!("{} running '{}': {}{late}\n  {last}", boot.system.name(), boot.command, self.status)
     }
 }

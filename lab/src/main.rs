@@ -4,10 +4,11 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use clap::{Args, Parser, Subcommand};
 use lab::campaign::{Plan, Shard};
 use lab::change::changes;
+use lab::conformance;
 use lab::figure::{self, Header};
 use lab::machine::{Boot, Clock, System};
 use lab::table;
@@ -29,6 +30,13 @@ enum Task {
         /// Time N interleaved runs as well, by this machine's clock and with two CPUs
         #[arg(long, value_name = "N", default_value_t = 3)]
         rounds: usize,
+    },
+    /// Run every test of the conformance program on Linux and on Postern, and compare; status 1 if a difference is not in
+    /// user/conformance/differences.txt, or one there is not found
+    Conformance {
+        /// Only the tests whose names contain this
+        #[arg(long, value_name = "PART")]
+        only: Option<String>,
     },
     /// Count on one system, twice, and write the figures as JSON lines
     Measure {
@@ -85,6 +93,7 @@ fn main() -> ExitCode {
 fn run(options: Options) -> Result<ExitCode> {
     match options.command {
         Task::Compare { share, rounds } => compare(&share, rounds),
+        Task::Conformance { only } => conformance(only.as_deref()),
         Task::Measure { system, share, quick } => {
             let figures = count(&share, &[system], if quick { " --quick" } else { "" })?;
             for figure in &figures {
@@ -130,5 +139,16 @@ fn compare(share: &Share, rounds: usize) -> Result<ExitCode> {
         println!("\n{}", table::ratios(&rounds)?);
         println!("\nTimed with two CPUs by this machine's clock, {} interleaved runs of --quick.", rounds.len());
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn conformance(only: Option<&str>) -> Result<ExitCode> {
+    let comparison = conformance::compare(only)?;
+    comparison.complaints.iter().for_each(|complaint| println!("{complaint}"));
+    println!(
+        "{} tests alike on Linux and Postern, {} different as user/conformance/differences.txt has it",
+        comparison.alike, comparison.accepted
+    );
+    ensure!(comparison.complaints.is_empty(), "{} not as they should be", comparison.complaints.len());
     Ok(ExitCode::SUCCESS)
 }
