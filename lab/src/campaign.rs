@@ -13,7 +13,7 @@ use crate::figure::{Figure, printed};
 use crate::machine::{Boot, Clock, System};
 
 /// Real time for one boot, in seconds. Linux with a fork a turn takes a minute on a slow machine.
-const TIMEOUT_S: u32 = 900;
+pub const TIMEOUT_S: u32 = 900;
 
 /// A share of a campaign: the `index`th of `count`, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,25 +68,8 @@ impl Plan {
     /// The benchmarks that the guest's own ipcbench lists, mechanism by mechanism.
     fn mechanisms(&self) -> Result<Vec<(String, Vec<String>)>> {
         self.systems.iter().try_for_each(|system| system.check())?;
-        let only = self.only();
-        let list = Boot {
-            system: System::Postern,
-            clock: Clock::Instructions,
-            command: format!("ipcbench --list{only}"),
-            timeout_s: 60,
-        };
-        let text = list.run().context("the list of benchmarks")?;
-        let mut found: Vec<(String, Vec<String>)> = Vec::new();
-        for name in text.lines().filter_map(|line| line.split_whitespace().next()) {
-            let Some((mechanism, _)) = name.split_once('/') else { continue };
-            match found.last_mut() {
-                Some((last, names)) if last == mechanism => names.push(name.to_owned()),
-                _ => found.push((mechanism.to_owned(), vec![name.to_owned()])),
-            }
-        }
-        ensure!(!found.is_empty(), "no benchmark matches");
         let shard = self.shard;
-        Ok(found
+        Ok(listed(&self.only())?
             .into_iter()
             .enumerate()
             .filter(|(at, _)| at % shard.count == shard.index - 1)
@@ -112,7 +95,11 @@ impl Plan {
         let bar = ProgressBar::new(tasks.len() as u64 * 2);
         let done = in_parallel(&tasks, self.jobs, |(task, names)| {
             bar.set_message(format!("{} on {}", task.mechanism, task.system.name()));
-            twice(task.system, &format!("ipcbench --json --pin 0{} --only '{names}'", self.words), || bar.inc(1))
+            let command = format!("ipcbench --json --pin 0{} --skip-absent --only '{names}'", self.words);
+            twice(
+                &Boot { system: task.system, clock: Clock::Instructions, cpus: None, command, timeout_s: TIMEOUT_S },
+                || bar.inc(1),
+            )
         });
         bar.finish_and_clear();
         let mut outcome = Outcome { figures: Vec::new(), failures: Vec::new() };
@@ -138,8 +125,8 @@ impl Plan {
         for _ in 0..rounds {
             let mut round = Vec::new();
             for &system in &self.systems {
-                let command = format!("ipcbench --json --quick --pin 0,1 --only '{}'", names.join(","));
-                let text = Boot { system, clock: Clock::WallClock, command, timeout_s: TIMEOUT_S }.run()?;
+                let command = format!("ipcbench --json --quick --pin 0,1 --skip-absent --only '{}'", names.join(","));
+                let text = Boot { system, clock: Clock::WallClock, cpus: None, command, timeout_s: TIMEOUT_S }.run()?;
                 round.extend(printed(system, Clock::WallClock, &text)?);
                 bar.inc(1);
             }
@@ -150,15 +137,37 @@ impl Plan {
     }
 }
 
-/// Two runs of `command`, alike to the byte.
-fn twice(system: System, command: &str, on_run: impl Fn()) -> Result<Vec<Figure>> {
-    let boot = Boot { system, clock: Clock::Instructions, command: command.to_owned(), timeout_s: TIMEOUT_S };
+/// The benchmarks that the guest's own ipcbench lists with `words`, mechanism by mechanism.
+///
+/// # Errors
+/// If it cannot be asked, or lists none.
+pub fn listed(words: &str) -> Result<Vec<(String, Vec<String>)>> {
+    let command = format!("ipcbench --list{words}");
+    let list = Boot { system: System::Postern, clock: Clock::Instructions, cpus: None, command, timeout_s: 60 };
+    let text = list.run().context("the list of benchmarks")?;
+    let mut found: Vec<(String, Vec<String>)> = Vec::new();
+    for name in text.lines().filter_map(|line| line.split_whitespace().next()) {
+        let Some((mechanism, _)) = name.split_once('/') else { continue };
+        match found.last_mut() {
+            Some((last, names)) if last == mechanism => names.push(name.to_owned()),
+            _ => found.push((mechanism.to_owned(), vec![name.to_owned()])),
+        }
+    }
+    ensure!(!found.is_empty(), "no benchmark matches");
+    Ok(found)
+}
+
+/// What two runs of `boot` print, alike to the byte.
+///
+/// # Errors
+/// If one fails, they differ, or a benchmark failed.
+pub fn twice(boot: &Boot, on_run: impl Fn()) -> Result<Vec<Figure>> {
     let first = boot.run()?;
     on_run();
     let second = boot.run()?;
     on_run();
-    let figures = printed(system, Clock::Instructions, &first)?;
-    let again = printed(system, Clock::Instructions, &second)?;
+    let figures = printed(boot.system, boot.clock, &first)?;
+    let again = printed(boot.system, boot.clock, &second)?;
     ensure!(!figures.is_empty(), "ipcbench printed no figure");
     for (one, other) in figures.iter().zip(&again) {
         let (one, other) = (one.figure.get(), other.figure.get());
@@ -174,8 +183,8 @@ fn twice(system: System, command: &str, on_run: impl Fn()) -> Result<Vec<Figure>
     Ok(figures)
 }
 
-/// `work` on each of `items`, at most `jobs` at a time; the results in the items' order.
-fn in_parallel<T: Sync, R: Send>(items: &[T], jobs: usize, work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+/// What `work` makes of each of `items`, at most `jobs` at a time; the results in the items' order.
+pub fn in_parallel<T: Sync, R: Send>(items: &[T], jobs: usize, work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     // Which is next is all that the threads agree on; what they bring goes through the mutex.
     let next = AtomicUsize::new(0);
     let found = Mutex::new(Vec::with_capacity(items.len()));

@@ -68,7 +68,9 @@ pub fn costs(figures: &[Figure]) -> Result<Vec<(Key, f64)>> {
     for figure in figures {
         let row = figure.row()?;
         if let Some(cost) = row.per_operation {
-            found.push(((figure.system, figure.clock, row.benchmark), cost));
+            let suite = figure.suite.as_ref().map_or_else(String::new, |suite| format!("{suite}:"));
+            let cpus = figure.cpus.map_or_else(String::new, |cpus| format!(" on {cpus} CPUs"));
+            found.push(((figure.system, figure.clock, format!("{suite}{}{cpus}", row.benchmark)), cost));
         }
     }
     Ok(found)

@@ -48,7 +48,13 @@ fn report(system: System, only: Option<&str>, bars: &MultiProgress) -> Result<Re
         bar.set_style(style);
     }
     let only = only.map_or_else(String::new, |part| format!(" --only '{part}'"));
-    let boot = Boot { system, clock: Clock::WallClock, command: format!("conformance{only}"), timeout_s: TIMEOUT_S };
+    let boot = Boot {
+        system,
+        clock: Clock::WallClock,
+        cpus: None,
+        command: format!("conformance{only}"),
+        timeout_s: TIMEOUT_S,
+    };
     let ended = boot.follow(|line| {
         if let Some(planned) = ktap::plan(line) {
             bar.set_length(planned as u64);

@@ -1,7 +1,7 @@
-//! One figure as ipcbench printed it, and the file of figures: JSON lines, schema 1.
+//! One figure as ipcbench printed it, and the file of figures: JSON lines, schema 2.
 //!
 //! The first line says how all the others came about; each other line is one figure: on which system, by which clock, and
-//! ipcbench's own object, byte for byte. docs/laboratory.md describes every key.
+//! ipcbench's own object, byte for byte. docs/measuring.md describes every key.
 
 use std::io::Write;
 use std::path::Path;
@@ -13,8 +13,8 @@ use serde_json::value::RawValue;
 
 use crate::machine::{Clock, System, root};
 
-/// Of files; another one is refused.
-pub const SCHEMA: u32 = 1;
+/// Of files that are written; 1, which lacks some keys, is read as well, and a later one is refused.
+pub const SCHEMA: u32 = 2;
 
 /// How the figures of a file came about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,10 +27,14 @@ pub struct Header {
     pub qemu: String,
     /// The command line of a boot by `qemu.sh`, without the command that the guest runs.
     pub pins: Vec<String>,
+    /// What the measured Linux calls itself; absent where it was not measured, and in schema 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub linux: Option<String>,
 }
 
-/// What of ipcbench's object is used here. Schema: docs/benchmarks.md.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+/// What of ipcbench's object is used here; its README has the schema.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
 pub struct Row {
     /// Its name, `mechanism/load/size`.
     pub benchmark: String,
@@ -40,6 +44,28 @@ pub struct Row {
     pub per_operation: Option<f64>,
     /// Why there is no figure.
     pub error: Option<String>,
+    /// What carries, or is measured.
+    pub mechanism: String,
+    /// What it does.
+    pub load: String,
+    /// Bytes of a message.
+    pub size_bytes: Option<u64>,
+    /// How many operations the figure is made of.
+    pub operations: Option<u64>,
+    /// How many single operations were timed.
+    pub samples: Option<u64>,
+    /// Of single operations.
+    pub min: Option<f64>,
+    /// Half of the single operations took at most this.
+    pub median: Option<f64>,
+    /// Nine in ten took at most this.
+    pub p90: Option<f64>,
+    /// Ninety-nine in a hundred took at most this.
+    pub p99: Option<f64>,
+    /// The longest took this.
+    pub max: Option<f64>,
+    /// Their standard deviation.
+    pub deviation: Option<f64>,
 }
 
 /// One figure.
@@ -49,6 +75,12 @@ pub struct Figure {
     pub system: System,
     /// How.
     pub clock: Clock,
+    /// Of which suite of ipcbench; the usual benchmarks if absent, and in schema 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suite: Option<String>,
+    /// How many CPUs the machine had; absent if as many as the clock has by default, and in schema 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpus: Option<u32>,
     /// ipcbench's object, as it was printed.
     pub figure: Box<RawValue>,
 }
@@ -72,7 +104,7 @@ pub fn printed(system: System, clock: Clock, text: &str) -> Result<Vec<Figure>> 
         .filter(|line| line.starts_with("{\"schema\":"))
         .map(|line| {
             let figure = RawValue::from_string(line.to_owned()).with_context(|| format!("not JSON: {line}"))?;
-            Ok(Figure { system, clock, figure })
+            Ok(Figure { system, clock, suite: None, cpus: None, figure })
         })
         .collect()
 }
@@ -82,11 +114,11 @@ impl Header {
     ///
     /// # Errors
     /// If git or QEMU cannot be asked.
-    pub fn of_now(pins: Vec<String>) -> Result<Self> {
+    pub fn of_now(pins: Vec<String>, linux: Option<String>) -> Result<Self> {
         let qemu = std::env::var("POSTERN_QEMU").unwrap_or("qemu-system-aarch64".to_owned());
         let version = first_line(Command::new(qemu).arg("--version"))?;
         let commit = first_line(Command::new("git").args(["describe", "--always", "--dirty"]).current_dir(root()))?;
-        Ok(Self { schema: SCHEMA, commit, qemu: version, pins })
+        Ok(Self { schema: SCHEMA, commit, qemu: version, pins, linux })
     }
 }
 
@@ -119,9 +151,9 @@ pub fn write(path: &Path, header: &Header, figures: &[Figure]) -> Result<()> {
 pub fn read(path: &Path) -> Result<(Header, Vec<Figure>)> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let mut lines = text.lines();
-    let named = |line: usize| format!("{}:{line}: not a line of figures of schema {SCHEMA}", path.display());
+    let named = |line: usize| format!("{}:{line}: not a line of figures of schema 1 to {SCHEMA}", path.display());
     let header: Header = serde_json::from_str(lines.next().unwrap_or_default()).with_context(|| named(1))?;
-    ensure!(header.schema == SCHEMA, "{} (it is of {})", named(1), header.schema);
+    ensure!((1..=SCHEMA).contains(&header.schema), "{} (it is of {})", named(1), header.schema);
     let figures = lines.enumerate().map(|(at, line)| serde_json::from_str(line).with_context(|| named(at + 2)));
     Ok((header, figures.collect::<Result<_>>()?))
 }
@@ -151,19 +183,33 @@ mod tests {
     fn a_file_gives_back_what_was_written_byte_for_byte() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("figures.jsonl");
-        let header = Header { schema: SCHEMA, commit: "c".into(), qemu: "q".into(), pins: vec!["--icount".into()] };
+        let header =
+            Header { schema: SCHEMA, commit: "c".into(), qemu: "q".into(), pins: vec!["--icount".into()], linux: None };
         write(&path, &header, &printed(System::Linux, Clock::WallClock, LINE).unwrap()).unwrap();
         let (same, figures) = read(&path).unwrap();
         assert_eq!(same, header);
-        let Figure { system, clock, figure } = &figures[0];
+        let Figure { system, clock, suite, cpus, figure } = &figures[0];
         assert_eq!((*system, *clock, figure.get()), (System::Linux, Clock::WallClock, LINE));
+        assert_eq!((suite, cpus), (&None, &None));
+    }
+
+    #[test]
+    fn a_file_of_schema_1_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("figures.jsonl");
+        let header = r#"{"schema":1,"commit":"c","qemu":"q","pins":[]}"#;
+        let line = format!(r#"{{"system":"linux","clock":"instructions","figure":{LINE}}}"#);
+        std::fs::write(&path, format!("{header}\n{line}\n")).unwrap();
+        let (header, figures) = read(&path).unwrap();
+        assert_eq!((header.schema, header.linux), (1, None));
+        assert_eq!((figures.len(), figures[0].suite.as_ref()), (1, None));
     }
 
     #[test]
     fn another_schema_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("figures.jsonl");
-        std::fs::write(&path, "{\"schema\":2,\"commit\":\"\",\"qemu\":\"\",\"pins\":[]}\n").unwrap();
-        assert!(read(&path).unwrap_err().to_string().contains("schema 1"));
+        std::fs::write(&path, "{\"schema\":3,\"commit\":\"\",\"qemu\":\"\",\"pins\":[]}\n").unwrap();
+        assert!(read(&path).unwrap_err().to_string().contains("schema 1 to 2"));
     }
 }

@@ -81,6 +81,8 @@ pub struct Boot {
     pub system: System,
     /// The pins.
     pub clock: Clock,
+    /// How many CPUs, if not as many as the clock has by default.
+    pub cpus: Option<u32>,
     /// For the guest's shell; no double quotes.
     pub command: String,
     /// Real time after which the guest is ended, in seconds.
@@ -105,9 +107,10 @@ impl Boot {
         let mut run = Command::new("tools/run");
         run.args(self.options()).args(["--", &format!("{}{}", self.system.settle(self.clock), self.command)]);
         run.env_remove("MEM").env("TIMEOUT", self.timeout_s.to_string());
-        match self.clock {
-            Clock::Instructions => run.env_remove("SMP"),
-            Clock::WallClock => run.env("SMP", "2"),
+        match (self.cpus, self.clock) {
+            (Some(cpus), _) => run.env("SMP", cpus.to_string()),
+            (None, Clock::Instructions) => run.env_remove("SMP"),
+            (None, Clock::WallClock) => run.env("SMP", "2"),
         };
         run
     }

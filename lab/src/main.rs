@@ -11,7 +11,7 @@ use lab::change::changes;
 use lab::conformance;
 use lab::figure::{self, Header};
 use lab::machine::{Boot, Clock, System};
-use lab::table;
+use lab::{survey, table};
 
 /// Measure Postern and Linux with the same program, on the same emulated machine.
 #[derive(Parser)]
@@ -43,6 +43,22 @@ enum Task {
         system: System,
         #[command(flatten)]
         share: Share,
+        /// Small counts
+        #[arg(long)]
+        quick: bool,
+    },
+    /// Count all that the report draws and FILE lacks, and add it there; takes a while, and can be interrupted
+    Survey {
+        file: PathBuf,
+        /// Only parts whose names (system/suite/mechanism) contain this
+        #[arg(long, value_name = "TEXT")]
+        filter: Option<String>,
+        /// Boots at a time
+        #[arg(long, default_value_t = std::thread::available_parallelism().map_or(1, std::num::NonZero::get))]
+        jobs: usize,
+        /// Only this share of the parts, such as 1/4
+        #[arg(long, value_name = "I/N", default_value = "1/1")]
+        shard: Shard,
         /// Small counts
         #[arg(long)]
         quick: bool,
@@ -101,6 +117,14 @@ fn run(options: Options) -> Result<ExitCode> {
             }
             Ok(ExitCode::SUCCESS)
         }
+        Task::Survey { file, filter, jobs, shard, quick } => {
+            let words = if quick { " --quick" } else { "" };
+            let failures = survey::complete(&file, &survey::Plan { filter, shard, jobs, words })?;
+            if !failures.is_empty() {
+                bail!("{}", failures.join("\nlab: "));
+            }
+            Ok(ExitCode::SUCCESS)
+        }
         Task::Diff { before, after, limit } => {
             let changes = changes(&figure::read(&before)?.1, &figure::read(&after)?.1)?;
             changes.iter().for_each(|change| println!("{change}"));
@@ -121,10 +145,10 @@ fn count(share: &Share, systems: &[System], words: &'static str) -> Result<Vec<f
     }
     if let Some(path) = &share.out {
         let pins = systems.iter().map(|&system| {
-            let boot = Boot { system, clock: Clock::Instructions, command: String::new(), timeout_s: 0 };
+            let boot = Boot { system, clock: Clock::Instructions, cpus: None, command: String::new(), timeout_s: 0 };
             boot.options().join(" ")
         });
-        figure::write(path, &Header::of_now(pins.collect())?, &outcome.figures)?;
+        figure::write(path, &Header::of_now(pins.collect(), None)?, &outcome.figures)?;
     }
     Ok(outcome.figures)
 }

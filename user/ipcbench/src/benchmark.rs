@@ -144,6 +144,7 @@ impl<M: Mechanism> Benchmark for Carry<M> {
     fn run(&self, plan: &Plan) -> Result<Outcome, Failure> {
         self.mechanism.availability()?;
         let size = self.load.size;
+        self.mechanism.admits(size)?;
         let operations = self.load.amount.operations(plan.effort, size);
         let schedule = Schedule::new(operations, self.mechanism.warm_up_messages(size));
         let (a, b) = self.mechanism.connect(size).map_err(|error| Failure::during("connect", &error))?;

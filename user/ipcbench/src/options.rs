@@ -51,6 +51,8 @@ pub enum Suite {
     Herd,
     /// Which of several waiters gets how much, and in what order
     Fair,
+    /// Every mechanism with messages of 1 B to 1 MiB
+    Sweep,
     /// 1 to 1,000 control groups: the cost of an open and of a message
     Cgroups,
     /// Each switch of /dev/hello off in turn
@@ -95,6 +97,10 @@ pub struct Options {
     #[arg(long)]
     pub quick: bool,
 
+    /// What is not here is no failure, even if --only asks for it by its name
+    #[arg(long)]
+    pub skip_absent: bool,
+
     /// Print one JSON object a line instead of the table
     #[arg(long, conflicts_with = "list")]
     pub json: bool,
@@ -115,7 +121,8 @@ not time, so no rates are given then. calibration/loop should come to 1000 and a
 
 On a terminal a bar shows the progress; TERM=dumb switches it off, and so does --json.
 
-What this system does not have (/dev/hello on another kernel) is skipped, unless --only asks for it by its name.
+What this system does not have (/dev/hello on another kernel) is skipped, unless --only asks for it by its name and
+--skip-absent is not given.
 
 Exit status: 0 when everything ran and every checksum was right, 1 when not, 2 for wrong arguments.";
 
@@ -145,9 +152,9 @@ impl Options {
         })
     }
 
-    /// Whether --only asks for `mechanism` by its name: what is asked for so must be there.
+    /// Whether --only asks for `mechanism` by its name: what is asked for so must be there, unless --skip-absent says otherwise.
     pub fn asks_for(&self, mechanism: &str) -> bool {
-        self.only.iter().any(|pattern| pattern.split('/').next() == Some(mechanism))
+        !self.skip_absent && self.only.iter().any(|pattern| pattern.split('/').next() == Some(mechanism))
     }
 
     /// How benchmarks are to be run.
@@ -248,6 +255,11 @@ mod tests {
         let options = read("--only hello/latency,my*/latency,pipe").expect("valid");
         let asked = ["hello", "pipe", "myipc", "hello-mmap"].map(|mechanism| options.asks_for(mechanism));
         assert_eq!(asked, [true, true, false, false]);
+    }
+
+    #[test]
+    fn what_may_be_absent_is_not_asked_for() {
+        assert!(!read("--only hello/latency --skip-absent").expect("valid").asks_for("hello"));
     }
 
     #[test]

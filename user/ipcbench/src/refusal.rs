@@ -12,11 +12,11 @@ use crate::system::affinity;
 /// What of `options` has no meaning beside --suite.
 pub fn beside_suite(options: &Options) -> Option<String> {
     let suite = options.suite?;
-    let is_seed = matches!(suite, Suite::Seed000 | Suite::Seed001 | Suite::Seed002);
+    let is_list = matches!(suite, Suite::Seed000 | Suite::Seed001 | Suite::Seed002 | Suite::Sweep);
     let meaningless = [
         ("--size", options.size.is_some()),
-        ("--only", !options.only.is_empty() && !is_seed),
-        ("--pin", options.pin.is_some() && !is_seed && !matches!(suite, Suite::Ablate | Suite::Model)),
+        ("--only", !options.only.is_empty() && !is_list),
+        ("--pin", options.pin.is_some() && !is_list && !matches!(suite, Suite::Ablate | Suite::Model)),
     ];
     let (option, _) = meaningless.into_iter().find(|(_, is_given)| *is_given)?;
     let name = suite.to_possible_value()?;

@@ -219,6 +219,22 @@ fn the_seeds_suites_run_with_what_is_here() {
 }
 
 #[test]
+fn a_sweep_goes_through_all_sizes_and_says_what_is_too_long() {
+    let output =
+        ipcbench(&["--suite", "sweep", "--count", "3", "--skip-absent", "--only", "pipe,unix-dgram,hello", "--json"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let lines = text(&output.stdout).lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    let statuses: Vec<(String, String)> = lines
+        .map(|line| (line["benchmark"].as_str().unwrap().to_owned(), line["status"].as_str().unwrap().to_owned()))
+        .collect();
+    for (name, status) in
+        [("pipe/stream/1048576", "ok"), ("unix-dgram/stream/64", "ok"), ("unix-dgram/stream/1048576", "skipped")]
+    {
+        assert!(statuses.contains(&(name.to_owned(), status.to_owned())), "{name} {status}: {statuses:?}");
+    }
+}
+
+#[test]
 fn the_model_is_fitted_to_the_pipe_wherever_it_is() {
     let output = ipcbench(&["--suite", "model", "--count", "50"]);
     assert!(output.status.success(), "{}", text(&output.stderr));
@@ -235,8 +251,12 @@ fn probes_say_what_they_lack() {
     if !is_missing("/dev/hello") {
         return;
     }
+    let herd = ipcbench(&["--suite", "herd", "--quick"]);
+    assert!(herd.status.success() && text(&herd.stdout).starts_with("pipe\n"), "the pipe's herd is everywhere");
     for probe in ["herd", "fair", "cgroups", "ablate"] {
         assert!(text(&ipcbench(&["--suite", probe, "--list"]).stdout).starts_with(probe));
+    }
+    for probe in ["fair", "cgroups", "ablate"] {
         let output = ipcbench(&["--suite", probe, "--quick"]);
         assert_eq!(output.status.code(), Some(1), "{probe}");
         assert!(

@@ -55,6 +55,14 @@ pub trait Mechanism: 'static {
         Ok(())
     }
 
+    /// Whether it carries messages of `message_bytes`.
+    ///
+    /// # Errors
+    /// An absence if it does not, or what went wrong in finding out.
+    fn admits(&self, _message_bytes: usize) -> Result<(), Failure> {
+        Ok(())
+    }
+
     /// Two ends joined to each other, for messages of `message_bytes`. Called before the fork that gives each
     /// process one of them; dropping an end tells the other, where the mechanism can.
     ///

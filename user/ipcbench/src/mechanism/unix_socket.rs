@@ -3,8 +3,12 @@
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};
 
-use super::Mechanism;
 use super::descriptor::DescriptorLink;
+use super::{Link, Mechanism};
+use crate::failure::Failure;
+
+/// Bytes of a message that fits into any socket's buffer as the systems set it.
+const SURELY_HELD: usize = 65_536;
 
 /// A pair of sockets of one type.
 pub struct UnixSocket {
@@ -45,6 +49,20 @@ impl Mechanism for UnixSocket {
         self.summary
     }
 
+    fn admits(&self, message_bytes: usize) -> Result<(), Failure> {
+        // A stream is cut where it must be, and what every socket's buffer holds need not be tried.
+        if self.kind == libc::SOCK_STREAM || message_bytes <= SURELY_HELD {
+            return Ok(());
+        }
+        let (mut end, _peer) = self.connect(message_bytes)?;
+        match end.send(&vec![0; message_bytes]) {
+            Err(error) if error.raw_os_error() == Some(libc::EMSGSIZE) => {
+                Err(Failure::absent(format!("a message of {message_bytes} bytes is too long for {}", self.name)))
+            }
+            other => other.map_err(|error| Failure::during("send", &error)),
+        }
+    }
+
     fn connect(&self, _message_bytes: usize) -> io::Result<(DescriptorLink, DescriptorLink)> {
         let [a, b] = pair(self.kind)?;
         Ok((DescriptorLink::new(a.try_clone()?, a), DescriptorLink::new(b.try_clone()?, b)))
@@ -81,6 +99,16 @@ mod tests {
             a.receive(&mut buffer).expect("receives");
             assert_eq!(&buffer, b"reply", "{}", socket.name());
         }
+    }
+
+    #[test]
+    fn a_message_that_no_buffer_holds_is_not_tried() {
+        for socket in [DATAGRAM, SEQPACKET] {
+            assert!(socket.admits(65_536).is_ok(), "{}", socket.name());
+            let failure = socket.admits(16 << 20).expect_err("longer than any buffer");
+            assert!(failure.is_absence(), "{}: {failure}", socket.name());
+        }
+        assert!(STREAM.admits(16 << 20).is_ok());
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //! | [`ablate`] | what each switch of /dev/hello is worth |
 //! | [`model`] | what a transfer is made of |
 //!
-//! All but the last need /dev/hello, and say so where it is not. Sleep where what they measure sleeps.
+//! All but `model` and the pipe of `herd` need /dev/hello, and say so where it is not. Sleep where what they measure sleeps.
 
 mod ablate;
 mod crowd;
