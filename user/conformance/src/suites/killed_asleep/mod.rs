@@ -3,7 +3,7 @@
 //!
 //! The table was made by a search of the kernel's source for every line that puts a task to sleep: `sched::park`, and the
 //! waits of a wait queue and of a poller; and for every file that lends its wait queues to the loop that makes attempts block
-//! (`fn wait_queue`). A file of the kernel × the tests of its lines: `source.rs`, which repeats the search whenever
+//! (`fn wait_queue`). A file of the kernel × the tests of its lines: `tests/sleeping_lines.rs`, which repeats the search whenever
 //! the tests of the host run, and fails for a line that is not in the table. Two kinds of sleep are not here, since nothing can
 //! hold a task in them until it has been seen: a mutex of the kernel's, whose holder never waits for an event
 //! (`locks_and_threads.rs` kills at moments of no choice instead), and exec's wait for the other threads, all of which end as
@@ -28,8 +28,6 @@ mod locks_and_threads;
 mod pipes;
 mod readiness;
 mod sockets;
-#[cfg(test)]
-mod source;
 mod terminals;
 mod times_and_signals;
 

@@ -1,9 +1,9 @@
-//! The search of the kernel's source for places where tasks sleep, and which tests are about each: see the suite's head.
+//! The search of the kernel's source for places where tasks sleep, and which tests are about each: see the head of the suite
+//! `killed_asleep`.
 
-use super::super::hello_killed;
-use super::ALL;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::process::Command;
 
 /// What a line that puts a task to sleep has in it; and what says that a file's queues are slept on by the loop in blocking.rs.
 const MARKS: [&str; 8] = [
@@ -16,6 +16,9 @@ const MARKS: [&str; 8] = [
     "blocking::wait(",
     "fn wait_queue(&self, direction: Direction) -> Option<&WaitQueue>",
 ];
+
+/// The suites that kill tasks where they sleep.
+const SUITES: [&str; 2] = ["killed_asleep", "hello_killed"];
 
 /// A file of the kernel, how many such lines it has, and the tests for them.
 const TABLE: &[(&str, usize, &[&str])] = &[
@@ -95,10 +98,15 @@ fn every_line_of_the_kernel_that_sleeps_has_a_test() {
     found.retain(|name, _| !name.starts_with("ktest"));
     let table: BTreeMap<String, usize> = TABLE.iter().map(|(name, count, _)| ((*name).to_string(), *count)).collect();
     assert_eq!(found, table, "where the kernel sleeps, and where the table says it does");
-    let elsewhere = hello_killed::tests();
-    let tests = ALL.iter().flat_map(|places| places.iter()).map(|place| place.name);
-    let tests: Vec<&str> = tests.chain(elsewhere.iter().map(|test| test.name.as_str())).collect();
+    let tests = names_of_tests();
     for name in TABLE.iter().flat_map(|(_, _, names)| names.iter()) {
-        assert!(tests.contains(name), "{name} is a test");
+        let full = SUITES.map(|suite| format!("{suite}.{name}"));
+        assert!(tests.lines().any(|test| full.iter().any(|full| full == test)), "{name} is a test");
     }
+}
+
+/// All tests of the program, a line each.
+fn names_of_tests() -> String {
+    let list = Command::new(env!("CARGO_BIN_EXE_conformance")).arg("--list").output().expect("the program runs");
+    String::from_utf8(list.stdout).expect("names of Rust")
 }
