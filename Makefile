@@ -40,21 +40,23 @@ BINARIES := release-binaries guest-binaries host-binaries
 
 image: setup ## Build target/postern/Image and target/postern/initramfs.cpio
 	@$(MAKE) $(if $(wildcard $(KERNEL_ELF)),,$(TOGETHER)) $(BINARIES)
-	@cargo run --quiet --package image -- kernel '$(KERNEL_ELF)' $(OUT)/Image
+	@cargo run --quiet --bin image -- kernel '$(KERNEL_ELF)' $(OUT)/Image
 	@tools/make-initramfs $(OUT)/initramfs.cpio '$(BUILD)/$(GUEST_TARGET)' $(EXTRA)
 
+# By --bin, and not by --package, here and below: then what several of the workspace's programs need has the features that all
+# of them want, as in `cargo test`, and is not built again with fewer.
 host-binaries:
-	+@cargo build --package image --package coreutils
+	+@cargo build --bin image --bin coreutils
 
 release-binaries:
 	+@cargo build --release --package postern --target $(KERNEL_TARGET)
 	+@cargo build --release --package ipcbench --target $(GUEST_TARGET)
 
 guest-binaries:
-	+@cargo build --profile programs $(PROGRAMS:%=--package %) --target $(GUEST_TARGET)
+	+@cargo build --profile programs $(PROGRAMS:%=--bin %) --target $(GUEST_TARGET)
 
 foreign-binaries: guest-binaries
-	+@cargo build --profile programs --target $(GUEST_TARGET) --package tokio-tour
+	+@cargo build --profile programs --target $(GUEST_TARGET) --bin tokio-tour
 
 # After what is built in the same folder, for which cargo would wait.
 test-kernel: host-binaries
@@ -99,13 +101,13 @@ bench: checked-bench image ## Run the benchmarks counted in instructions: the sa
 	@tools/run --bench -- $(call quoted,BENCH)
 
 compare: image packages ## Count every benchmark on Linux and on Postern, side by side (FILTER=names, ROUNDS=3 timed as well)
-	@cargo run --quiet --package lab -- compare $(if $(FILTER),--filter '$(FILTER)') --rounds $(or $(ROUNDS),3)
+	@cargo run --quiet --bin lab -- compare $(if $(FILTER),--filter '$(FILTER)') --rounds $(or $(ROUNDS),3)
 
 conformance: image packages ## Run every conformance test on Linux and on Postern; fail where they differ without a known reason (ONLY=part of names)
 	@cargo run --quiet --package lab -- conformance $(if $(ONLY),--only '$(ONLY)')
 
 reference: image ## Take the figures anew that no change may exceed by more than 2 % (docs/results/reference.jsonl)
-	@cargo run --quiet --package lab -- measure postern --quick --out docs/results/reference.jsonl >/dev/null
+	@cargo run --quiet --bin lab -- measure postern --quick --out docs/results/reference.jsonl >/dev/null
 
 debug: checked-debug image ## As run, but wait for gdb; prints the line that attaches it, with symbols
 	@command -v gdb-multiarch >/dev/null || echo "debug: no gdb-multiarch here; as root: apt-get install gdb-multiarch" >&2
@@ -117,7 +119,7 @@ check: setup ## Check formatting, lints, the direction of imports and the places
 	cargo clippy --quiet --all-targets -- -D warnings
 	cargo clippy --quiet --package postern --target $(KERNEL_TARGET) -- -D warnings
 	cargo clippy --quiet --package postern --target $(KERNEL_TARGET) --tests -- -D warnings
-	cargo run --quiet --package check
+	cargo run --quiet --bin check
 	if command -v shellcheck >/dev/null; then shellcheck qemu.sh .ci/run $$(grep -slx '#!/usr/bin/env bash' tools/*); fi
 
 clean: ## Remove everything built
