@@ -1,6 +1,6 @@
 # Thin names for the project's commands; what they do is in tools/, qemu.sh and Cargo's own files.
 .DEFAULT_GOAL := help
-.PHONY: help setup packages image host-binaries release-binaries guest-binaries foreign-binaries test-kernel programs test-images run checked-run run-tests-kernel linux checked-linux test bench checked-bench compare conformance reference debug checked-debug check clean
+.PHONY: help setup packages image host-binaries release-binaries guest-binaries foreign-binaries test-kernel programs test-images run checked-run run-tests-kernel linux checked-linux test bench checked-bench compare report conformance reference debug checked-debug check clean
 SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
@@ -105,6 +105,14 @@ compare: image packages ## Count every benchmark on Linux and on Postern, side b
 
 conformance: image packages ## Run every conformance test on Linux and on Postern; fail where they differ without a known reason (ONLY=part of names)
 	@cargo run --quiet --package lab -- conformance $(if $(ONLY),--only '$(ONLY)')
+
+# Where FIGURES names files, nothing is measured or built for it.
+report: $(if $(FIGURES),setup,image packages) ## Draw what all of it costs as target/postern/report.html; measures what is missing (FIGURES=files)
+	@mkdir -p $(OUT)
+ifndef FIGURES
+	@cargo run --quiet --package lab -- survey $(OUT)/survey.jsonl $(if $(QUICK),--quick)
+endif
+	@cargo run --quiet --package lab -- report $(or $(FIGURES),$(OUT)/survey.jsonl) --out $(OUT)/report.html
 
 reference: image ## Take the figures anew that no change may exceed by more than 2 % (docs/results/reference.jsonl)
 	@cargo run --quiet --bin lab -- measure postern --quick --out docs/results/reference.jsonl >/dev/null

@@ -2,9 +2,9 @@
 //!
 //! `machine` boots a system and returns what its program printed; `figure` is one figure and the file of them; `campaign` runs
 //! every mechanism on the systems, as many boots at a time as asked for, and each twice; `table` sets systems side by side;
-//! `survey` is all that a report needs; `change` tells two files of figures apart. `ktap` reads what a test program said,
-//! `difference` sets two such reports beside each other, `conformance` asks both systems. Nothing here knows QEMU's options:
-//! `qemu.sh` is called.
+//! `survey` is all that a report needs, `report` draws it; `change` tells two files of figures apart. `ktap` reads what a
+//! test program said, `difference` sets two such reports beside each other, `conformance` asks both systems. Nothing here knows
+//! QEMU's options: `qemu.sh` is called.
 
 pub mod campaign;
 pub mod change;
@@ -13,5 +13,6 @@ pub mod difference;
 pub mod figure;
 pub mod ktap;
 pub mod machine;
+pub mod report;
 pub mod survey;
 pub mod table;

@@ -4,14 +4,14 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Parser, Subcommand};
 use lab::campaign::{Plan, Shard};
 use lab::change::changes;
 use lab::conformance;
 use lab::figure::{self, Header};
 use lab::machine::{Boot, Clock, System};
-use lab::{survey, table};
+use lab::{report, survey, table};
 
 /// Measure Postern and Linux with the same program, on the same emulated machine.
 #[derive(Parser)]
@@ -62,6 +62,14 @@ enum Task {
         /// Small counts
         #[arg(long)]
         quick: bool,
+    },
+    /// Draw files of figures as one HTML page that works offline; measures nothing
+    Report {
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// The page
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
     },
     /// Compare two files of figures; status 1 if a row of the second costs more than the limit
     Diff {
@@ -123,6 +131,12 @@ fn run(options: Options) -> Result<ExitCode> {
             if !failures.is_empty() {
                 bail!("{}", failures.join("\nlab: "));
             }
+            Ok(ExitCode::SUCCESS)
+        }
+        Task::Report { files, out } => {
+            let files = files.iter().map(|file| figure::read(file)).collect::<Result<Vec<_>>>()?;
+            std::fs::write(&out, report::render(&files)?).with_context(|| format!("cannot write {}", out.display()))?;
+            println!("{}", out.display());
             Ok(ExitCode::SUCCESS)
         }
         Task::Diff { before, after, limit } => {

@@ -1,0 +1,180 @@
+//! What the probes found: the switches of /dev/hello, herds, and growth with control groups and CPUs.
+
+use super::bars::{Stack, Words, stacked};
+use super::chart::{Chart, Line};
+use super::html::{Table, figure, missing, paragraph, shown};
+use super::records::{ProbeRow, Records, USUAL};
+use super::{SYSTEMS, Section, title_of};
+use crate::machine::System;
+
+/// The row of a probe that the others are compared with.
+const ALL_ON: &str = "all on";
+const ABLATED: [&str; 7] =
+    ["write-read/1", "latency/1", "messages/64", "chunks/4096", "chunks/65536", "poll", "herd/64"];
+
+/// What each switch is worth.
+pub fn ablation(records: &Records) -> Section {
+    let rows = records.probe(System::Postern, "ablate");
+    let mut body = paragraph(
+        "The loads of /dev/hello with one of its switches off at a time. The path of a ring with every switch on is compiled for that; \
+         with any switch off that a transfer must look at (all but hand_off, page_cache and recycle) it takes a general path, which is \
+         longer by itself. So a switch is worth what its row has beyond the others of that kind.",
+    );
+    let Some(base) = rows.iter().find(|row| row.row == ALL_ON) else {
+        return Section {
+            id: "ablation",
+            title: "Ablation: what each switch is worth",
+            body: missing("Not measured."),
+        };
+    };
+    let mut head = vec!["switches"];
+    head.extend(ABLATED);
+    let mut table = Table::new("Instructions per operation", &head);
+    let mut more = Table::new("Instructions more per round trip of 1 B", &["off", "more"]);
+    let mut bars = Vec::new();
+    for row in &rows {
+        let cells = ABLATED.iter().map(|column| shown(row.figure(column)));
+        table.row(std::iter::once(row.row.clone()).chain(cells).collect());
+        let extra = row.figure("latency/1").zip(base.figure("latency/1")).map(|(cost, base)| cost - base);
+        if let Some(extra) = extra.filter(|_| row.row != ALL_ON) {
+            // One operation's share of an interrupt more or less is no length.
+            let note = if extra > 0.0 { figure(extra) } else { "nothing".to_owned() };
+            more.row(vec![row.row.clone(), figure(extra)]);
+            bars.push(Stack { name: row.row.clone(), parts: vec![(0, extra.max(0.0))], note });
+        }
+    }
+    let words = Words {
+        id: "ablated",
+        title: "What a round trip of one byte costs more with a switch off",
+        axis: "instructions more per round trip",
+        legend: &[],
+    };
+    body.push_str(&stacked(&words, &bars, &more));
+    body.push_str(&table.html());
+    Section { id: "ablation", title: "Ablation: what each switch is worth", body }
+}
+
+/// What an event costs when many wait.
+pub fn herd(records: &Records) -> Section {
+    let head = ["waiters", "system", "where", "instructions per event", "wakes", "for nothing", "switches"];
+    let mut table = Table::new("A herd, per event", &head).text(&[1, 2]);
+    let mut lines: Vec<Line> = Vec::new();
+    for system in SYSTEMS {
+        for row in records.probe(system, "herd") {
+            let cost = row.figure("instr/event");
+            let rest = ["wakes", "for nothing", "switches"].map(|column| per_event(row, column));
+            let mut cells = vec![row.row.clone(), title_of(system).into(), row.table.clone(), shown(cost)];
+            cells.extend(rest);
+            table.row(cells);
+            let name = format!("{}, {}", row.table, title_of(system));
+            let (Ok(waiters), Some(cost)) = (row.row.parse::<f64>(), cost) else { continue };
+            match lines.iter_mut().find(|line| line.name == name) {
+                Some(line) => line.points.push((waiters, cost)),
+                None => lines.push(Line { name, style: lines.len() % 6, points: vec![(waiters, cost)] }),
+            }
+        }
+    }
+    let chart = Chart {
+        id: "herd-chart".into(),
+        title: "An event for one of many who wait".into(),
+        x_label: "processes that wait".into(),
+        x_ticks: [1, 2, 4, 8, 16, 32, 64].map(|count| (f64::from(count), count.to_string())).to_vec(),
+        y_label: "instructions per event".into(),
+        lines,
+        marks: Vec::new(),
+    };
+    let text = "One byte is written; one of those who wait gets it and answers through a pipe. With exclusive wake-ups an event wakes one, \
+                however many wait. A pipe does not tell its wakes.";
+    Section { id: "herd", title: "Growth with waiters: the herd", body: paragraph(text) + &chart.html(&table) }
+}
+
+fn per_event(row: &ProbeRow, column: &str) -> String {
+    row.figure(column).map_or_else(|| super::html::NONE.to_owned(), |figure| format!("{figure:.2}"))
+}
+
+/// What control groups and CPUs cost.
+pub fn growth(records: &Records) -> Section {
+    let mut body = paragraph(
+        "Each control group has an instance of /dev/hello of its own. The first open in a group makes it, a later one finds it among the \
+         others; a message, written and read by one process of the last group, does not look for it.",
+    );
+    body.push_str(&groups(records));
+    body.push_str(&paragraph(
+        "And a machine of more CPUs, of which one works: does an operation there cost more because the others are there? The clock counts \
+         what they do in their sleep too.",
+    ));
+    body.push_str(&machines(records));
+    Section { id: "growth", title: "Growth with control groups and CPUs", body }
+}
+
+fn groups(records: &Records) -> String {
+    const COLUMNS: [&str; 6] = ["mkdir", "enter", "first open", "later open", "message", "rmdir"];
+    let rows = records.probe(System::Postern, "cgroups");
+    let mut head = vec!["groups"];
+    head.extend(COLUMNS);
+    let mut table = Table::new("Instructions per group, and per message", &head);
+    for row in &rows {
+        let cells = COLUMNS.iter().map(|column| shown(row.figure(column)));
+        table.row(std::iter::once(row.row.clone()).chain(cells).collect());
+    }
+    let line = |(style, column): (usize, &&str)| Line {
+        name: (*column).to_owned(),
+        style,
+        points: rows.iter().filter_map(|row| Some((row.row.parse().ok()?, row.figure(column)?))).collect(),
+    };
+    Chart {
+        id: "groups-chart".into(),
+        title: "Control groups on Postern".into(),
+        x_label: "control groups".into(),
+        x_ticks: [1, 10, 100, 1000].map(|count| (f64::from(count), count.to_string())).to_vec(),
+        y_label: "instructions".into(),
+        lines: COLUMNS.iter().enumerate().map(line).collect(),
+        marks: Vec::new(),
+    }
+    .html(&table)
+}
+
+fn machines(records: &Records) -> String {
+    const DRAWN: [&str; 3] = ["pipe/latency/1", "futex/latency/1", "syscall/null"];
+    let machines = records.machines();
+    let names = [
+        "syscall/null",
+        "process/yield",
+        "futex/latency/1",
+        "eventfd/latency/1",
+        "pipe/write-read/1",
+        "pipe/latency/1",
+    ];
+    let cost = |system, cpus, name: &str| records.row_on(system, USUAL, cpus, name).and_then(|row| row.per_operation);
+    let titles: Vec<String> =
+        machines.iter().map(|cpus| if *cpus == 1 { "1 CPU".to_owned() } else { format!("{cpus} CPUs") }).collect();
+    let mut head = vec!["benchmark", "system"];
+    head.extend(titles.iter().map(String::as_str));
+    let mut table = Table::new("Instructions per operation on the first of so many CPUs", &head).text(&[1]);
+    let mut lines = Vec::new();
+    for system in SYSTEMS {
+        for name in names {
+            let points: Vec<(u32, Option<f64>)> =
+                machines.iter().map(|cpus| (*cpus, cost(system, *cpus, name))).collect();
+            if points.iter().filter(|(_, cost)| cost.is_some()).count() < 2 {
+                continue;
+            }
+            let cells = points.iter().map(|(_, cost)| shown(*cost));
+            table.row([name.to_owned(), title_of(system).to_owned()].into_iter().chain(cells).collect());
+            if DRAWN.contains(&name) {
+                let points = points.iter().filter_map(|(cpus, cost)| Some((f64::from(*cpus), (*cost)?))).collect();
+                lines.push(Line { name: format!("{name}, {}", title_of(system)), style: lines.len() % 6, points });
+            }
+        }
+    }
+    Chart {
+        id: "machines-chart".into(),
+        title: "One CPU at work among several".into(),
+        x_label: "CPUs of the machine".into(),
+        x_ticks: machines.iter().map(|cpus| (f64::from(*cpus), cpus.to_string())).collect(),
+        y_label: "instructions per operation".into(),
+        lines,
+        marks: Vec::new(),
+    }
+    .html(&table)
+}
