@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::chart::framed;
-use super::html::{Table, escape, figure};
+use super::html::{Table, escape, figure, tick};
 
 const LEFT: f64 = 210.0;
 const RIGHT: f64 = 880.0;
@@ -159,7 +159,7 @@ fn grid(steps: &[f64], place: impl Fn(f64) -> f64, height: f64, axis: &str) -> S
     let mut out = String::new();
     for value in steps {
         let at = place(*value);
-        let label = if *value >= 10.0 { figure(*value).replace(".0", "") } else { format!("{value}") };
+        let label = tick(*value);
         let _ = writeln!(
             out,
             "<line class=\"grid\" x1=\"{at:.1}\" y1=\"{TOP}\" x2=\"{at:.1}\" y2=\"{bottom:.1}\"/>\

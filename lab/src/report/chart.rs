@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::html::{Table, escape, figure};
+use super::html::{Table, escape, figure, tick};
 
 const WIDTH: f64 = 960.0;
 const HEIGHT: f64 = 380.0;
@@ -133,11 +133,7 @@ impl Chart {
         }
         for value in y.ticks() {
             let at = y.place(value);
-            let label = if value >= 1.0 {
-                figure(value).replace(".0", "")
-            } else {
-                format!("{value:.3}").trim_end_matches('0').to_owned()
-            };
+            let label = tick(value);
             let _ = writeln!(
                 out,
                 "<line class=\"grid\" x1=\"{LEFT}\" y1=\"{at:.1}\" x2=\"{right}\" y2=\"{at:.1}\"/>\

@@ -18,6 +18,24 @@ pub fn figure(value: f64) -> String {
         0.0 => 0,
         _ => 3,
     };
+    grouped(value, decimals)
+}
+
+/// A figure that is whole, or as good as that.
+pub fn whole(value: f64) -> String {
+    grouped(value, 0)
+}
+
+/// A round place on a scale: no more decimals than it has.
+pub fn tick(value: f64) -> String {
+    if value >= 1.0 {
+        whole(value)
+    } else {
+        format!("{value:.3}").trim_end_matches('0').trim_end_matches('.').to_owned()
+    }
+}
+
+fn grouped(value: f64, decimals: usize) -> String {
     let text = format!("{value:.decimals$}");
     let (whole, fraction) = text.split_once('.').map_or((text.as_str(), ""), |(whole, fraction)| (whole, fraction));
     let (sign, digits) = whole.strip_prefix('-').map_or(("", whole), |digits| ("−", digits));
@@ -133,7 +151,7 @@ pub fn missing(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Table, bytes, escape, figure, shown};
+    use super::{Table, bytes, escape, figure, shown, tick, whole};
 
     #[test]
     fn figures_have_commas_and_no_needless_decimals() {
@@ -148,6 +166,8 @@ mod tests {
             assert_eq!(figure(value), text);
         }
         assert_eq!(shown(None), "–");
+        assert_eq!([whole(1.0), whole(5_000.0), whole(0.0)], ["1", "5,000", "0"]);
+        assert_eq!([tick(0.0), tick(0.2), tick(1.0), tick(100.0), tick(10_000.0)], ["0", "0.2", "1", "100", "10,000"]);
     }
 
     #[test]

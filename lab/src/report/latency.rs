@@ -1,7 +1,7 @@
 //! How single operations spread: percentiles, for ipcbench's lines have no histogram.
 
 use super::bars::{Spread, Words, spreads};
-use super::html::{Table, missing, paragraph, shown};
+use super::html::{NONE, Table, missing, paragraph, whole};
 use super::records::{Records, USUAL};
 use super::{SYSTEMS, Section, title_of};
 use crate::figure::Row;
@@ -21,8 +21,8 @@ pub fn section(records: &Records) -> Section {
             let Some(row) = records.row(system, USUAL, &name) else { continue };
             let Some(ranks) = ranks(row) else { continue };
             let mut cells = vec![name.clone(), title_of(system).into(), row.samples.unwrap_or(0).to_string()];
-            cells.extend(ranks.iter().map(|rank| shown(Some(*rank)).replace(".0", "")));
-            cells.push(shown(row.deviation).replace(".0", ""));
+            cells.extend(ranks.iter().map(|rank| whole(*rank)));
+            cells.push(row.deviation.map_or_else(|| NONE.to_owned(), whole));
             if name.ends_with("/latency/1") {
                 let name = format!("{}, {}", name.trim_end_matches("/latency/1"), title_of(system));
                 // Linux in the second colour, Postern in the first, as in every chart.
@@ -43,7 +43,7 @@ pub fn section(records: &Records) -> Section {
     } else {
         let mut body = paragraph(
             "The line reaches from the shortest to the longest; the box from the shortest to p90, with the median in it; the dot is p99. \
-             ipcbench keeps ranks and no histogram, so none is drawn. The longest are what a timer's interrupt adds.",
+             ipcbench keeps ranks and no histogram, so none is drawn. What lies beyond p99 is rare: an interrupt, and what it starts.",
         );
         body.push_str(&spreads(&words, &rows, &of_trips));
         body.push_str(&of_all.folded());

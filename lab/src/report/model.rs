@@ -4,7 +4,7 @@
 use super::bars::{Stack, Words, stacked};
 use super::crossing::as_f64;
 use super::fit::{Observation, costs, explained};
-use super::html::{Table, figure, missing, paragraph};
+use super::html::{Table, figure, missing, paragraph, whole};
 use super::records::{MECHANISMS, Records};
 use super::{SYSTEMS, Section, title_of};
 use crate::machine::System;
@@ -126,7 +126,7 @@ fn bars(fits: &[Fit]) -> String {
         table.row(cells);
         // A term below 0 is no length.
         if parts.iter().all(|part| *part >= 0.0) {
-            let note = figure(parts.iter().sum::<f64>().round()).replace(".0", "");
+            let note = whole(parts.iter().sum::<f64>());
             rows.push(Stack { name: fit.name(), parts: parts.into_iter().enumerate().collect(), note });
         }
     }

@@ -1,7 +1,7 @@
 //! Every usual benchmark on Linux and on Postern, with the ratio.
 
 use super::bars::{Stack, Words, stacked};
-use super::html::{Table, figure, missing, paragraph, shown, times};
+use super::html::{Table, missing, paragraph, shown, times, whole};
 use super::records::{Records, USUAL};
 use super::{SYSTEMS, Section};
 
@@ -18,8 +18,7 @@ pub fn section(records: &Records) -> Section {
         let [linux, postern] = SYSTEMS.map(|system| records.cost(system, USUAL, &name));
         let ratio = linux.zip(postern).map(|(linux, postern)| linux / postern);
         let operations = SYSTEMS.iter().find_map(|system| records.row(*system, USUAL, &name)?.operations);
-        let operations =
-            operations.map_or_else(String::new, |count| figure(super::crossing::as_f64(count)).replace(".0", ""));
+        let operations = operations.map_or_else(String::new, |count| whole(super::crossing::as_f64(count)));
         table.row(vec![name.clone(), operations, shown(linux), shown(postern), times(ratio)]);
         let load = name.split_once('/').map_or("", |(_, load)| load);
         if let Some(ratio) = ratio.filter(|_| DRAWN.contains(&load)) {
