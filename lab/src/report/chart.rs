@@ -7,8 +7,6 @@ use super::html::{Table, escape, figure, tick};
 const WIDTH: f64 = 960.0;
 const HEIGHT: f64 = 380.0;
 const LEFT: f64 = 76.0;
-/// Room for the names of the curves.
-const RIGHT: f64 = 170.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 50.0;
 /// Names of curves are at least so far apart.
@@ -97,9 +95,17 @@ impl Chart {
         format!("{} over {}: {}. Both scales are logarithmic.", self.y_label, self.x_label, names.join(", "))
     }
 
+    /// Where the curves end and their names begin.
+    fn right(&self) -> f64 {
+        // A bold letter is at most so wide, most are less.
+        const LETTER: f64 = 8.0;
+        let longest = self.lines.iter().map(|line| line.name.chars().count()).max().unwrap_or(0);
+        WIDTH - (20.0 + LETTER * as_f64(longest)).clamp(90.0, 280.0)
+    }
+
     fn drawing(&self) -> String {
         let points = || self.lines.iter().flat_map(|line| &line.points);
-        let x = Scale::over(points().map(|point| point.0), 1.08, LEFT, WIDTH - RIGHT);
+        let x = Scale::over(points().map(|point| point.0), 1.08, LEFT, self.right());
         let y = Scale::over(points().map(|point| point.1), 1.15, HEIGHT - BOTTOM, TOP);
         let mut out = self.axes(&x, &y);
         for line in &self.lines {
@@ -120,7 +126,7 @@ impl Chart {
 
     fn axes(&self, x: &Scale, y: &Scale) -> String {
         let mut out = String::new();
-        let (right, bottom) = (WIDTH - RIGHT, HEIGHT - BOTTOM);
+        let (right, bottom) = (self.right(), HEIGHT - BOTTOM);
         for (value, label) in &self.x_ticks {
             let at = x.place(*value);
             let _ = writeln!(
@@ -158,6 +164,7 @@ impl Chart {
     /// The names of the curves beside their ends, none over another.
     fn names(&self, y: &Scale) -> String {
         let ends = self.lines.iter().filter_map(|line| Some((y.place(line.points.last()?.1), line)));
+        let right = self.right();
         let mut ends: Vec<(f64, &Line)> = ends.collect();
         ends.sort_by(|one, other| one.0.total_cmp(&other.0));
         let mut out = String::new();
@@ -172,7 +179,7 @@ impl Chart {
                 out,
                 "<text class=\"name s{}\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
                 line.style,
-                WIDTH - RIGHT + 12.0,
+                right + 12.0,
                 place + 4.0,
                 escape(&line.name)
             );

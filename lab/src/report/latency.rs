@@ -1,7 +1,7 @@
 //! How single operations spread: percentiles, for ipcbench's lines have no histogram.
 
 use super::bars::{Spread, Words, spreads};
-use super::html::{NONE, Table, missing, paragraph, whole};
+use super::html::{NONE, Table, missing, paragraph, shown, whole};
 use super::records::{Records, USUAL};
 use super::{SYSTEMS, Section, title_of};
 use crate::figure::Row;
@@ -41,10 +41,15 @@ pub fn section(records: &Records) -> Section {
     let body = if rows.is_empty() {
         missing("Round trips were not measured.")
     } else {
+        let [linux, postern] = SYSTEMS.map(|system| shown(records.cost(system, USUAL, "calibration/clock")));
         let mut body = paragraph(
             "The line reaches from the shortest to the longest; the box from the shortest to p90, with the median in it; the dot is p99. \
              ipcbench keeps ranks and no histogram, so none is drawn. What lies beyond p99 is rare: an interrupt, and what it starts.",
         );
+        body.push_str(&paragraph(&format!(
+            "Each of these has a reading of the clock in it, which costs {linux} instructions on Linux and {postern} on Postern; the bulk \
+             figures elsewhere have none."
+        )));
         body.push_str(&spreads(&words, &rows, &of_trips));
         body.push_str(&of_all.folded());
         body

@@ -135,7 +135,8 @@ fn groups(records: &Records) -> String {
 }
 
 fn machines(records: &Records) -> String {
-    const DRAWN: [&str; 3] = ["pipe/latency/1", "futex/latency/1", "syscall/null"];
+    const DRAWN: [(&str, &str); 3] =
+        [("pipe/latency/1", "pipe"), ("futex/latency/1", "futex"), ("syscall/null", "null call")];
     let machines = records.machines();
     let names = [
         "syscall/null",
@@ -161,15 +162,15 @@ fn machines(records: &Records) -> String {
             }
             let cells = points.iter().map(|(_, cost)| shown(*cost));
             table.row([name.to_owned(), title_of(system).to_owned()].into_iter().chain(cells).collect());
-            if DRAWN.contains(&name) {
+            if let Some((_, short)) = DRAWN.iter().find(|(of, _)| *of == name) {
                 let points = points.iter().filter_map(|(cpus, cost)| Some((f64::from(*cpus), (*cost)?))).collect();
-                lines.push(Line { name: format!("{name}, {}", title_of(system)), style: lines.len() % 6, points });
+                lines.push(Line { name: format!("{short}, {}", title_of(system)), style: lines.len() % 6, points });
             }
         }
     }
     Chart {
         id: "machines-chart".into(),
-        title: "One CPU at work among several".into(),
+        title: "One CPU at work among several: round trips of one byte, and a call that does nothing".into(),
         x_label: "CPUs of the machine".into(),
         x_ticks: machines.iter().map(|cpus| (f64::from(*cpus), cpus.to_string())).collect(),
         y_label: "instructions per operation".into(),

@@ -169,8 +169,8 @@ pub fn section(records: &Records) -> Section {
 }
 
 fn table(records: &Records, claims: &Claims) -> String {
-    let linux = format!("Linux, instructions a {}", claims.operation);
-    let postern = format!("Postern, instructions a {}", claims.operation);
+    let linux = format!("Linux, instructions / {}", claims.operation);
+    let postern = format!("Postern, instructions / {}", claims.operation);
     let mut head = vec!["method"];
     head.extend(claims.columns);
     head.extend(["seed: pipe / this", &linux, "pipe / this", &postern, "pipe / this"]);
