@@ -7,3 +7,4 @@
 pub mod hello;
 pub mod ioctl;
 pub mod ring;
+pub mod trace;

@@ -24,6 +24,7 @@ mod symbols;
 mod sync;
 mod syscall;
 mod time;
+mod trace;
 mod trap;
 
 use crate::arch::{cpu, exception, gic, psci, timer};

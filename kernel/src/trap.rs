@@ -2,9 +2,9 @@
 
 use crate::arch::exception::{self, Fault, Remaining, TrapFrame};
 use crate::arch::gic::{self, Interrupt};
-use crate::arch::{probe, user_access};
+use crate::arch::{probe, trace_point, user_access};
 use crate::sched;
-use crate::{drivers, process, syscall};
+use crate::{drivers, process, syscall, trace};
 
 /// A program executed SVC. The frame lacks x19 to x29: calls that need them are left to
 /// [`on_unfinished_syscall`].
@@ -21,8 +21,14 @@ pub fn on_unfinished_syscall(frame: &mut TrapFrame, remaining: Remaining) {
     on_return_to_user(frame);
 }
 
+/// A trace point was passed that is switched on. Anywhere, with any lock held.
+pub fn on_trace_point(kind: u64, arguments: [u64; 3]) {
+    trace::record(kind, arguments);
+}
+
 /// An interrupt is pending. In interrupt context.
 pub fn on_irq() {
+    trace_point::interrupt();
     while let Some((interrupt, intid)) = gic::acknowledge() {
         match interrupt {
             Interrupt::Timer => sched::timer::on_interrupt(),

@@ -3,8 +3,8 @@
 //! `machine` boots a system and returns what its program printed; `figure` is one figure and the file of them; `campaign` runs
 //! every mechanism on the systems, as many boots at a time as asked for, and each twice; `table` sets systems side by side;
 //! `survey` is all that a report needs, `report` draws it; `change` tells two files of figures apart. `ktap` reads what a
-//! test program said, `difference` sets two such reports beside each other, `conformance` asks both systems. Nothing here knows
-//! QEMU's options: `qemu.sh` is called.
+//! test program said, `difference` sets two such reports beside each other, `conformance` asks both systems. `trace` draws a
+//! recording of the kernel's trace points. Nothing here knows QEMU's options: `qemu.sh` is called.
 
 pub mod campaign;
 pub mod change;
@@ -16,3 +16,4 @@ pub mod machine;
 pub mod report;
 pub mod survey;
 pub mod table;
+pub mod trace;

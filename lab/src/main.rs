@@ -1,7 +1,8 @@
 //! The laboratory's command line. What it can do is in the library; here are only options and exit statuses: 0, 1 if
 //! something failed or became dearer, 2 for wrong arguments.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -11,6 +12,7 @@ use lab::change::changes;
 use lab::conformance;
 use lab::figure::{self, Header};
 use lab::machine::{Boot, Clock, System};
+use lab::trace::Recording;
 use lab::{report, survey, table};
 
 /// Measure Postern and Linux with the same program, on the same emulated machine.
@@ -78,6 +80,18 @@ enum Task {
         /// In percent
         #[arg(long, default_value_t = 2.0)]
         limit: f64,
+    },
+    /// Draw a recording of the kernel's trace points as JSON for ui.perfetto.dev and chrome://tracing
+    Trace {
+        /// Boot Postern, counting instructions, and record this command there
+        #[arg(required_unless_present = "from")]
+        command: Option<String>,
+        /// A recording, of `trace -o`, or what a console printed during `trace -x`
+        #[arg(long, value_name = "FILE", conflicts_with = "command")]
+        from: Option<PathBuf>,
+        /// Where to write the drawing
+        #[arg(long, value_name = "FILE", default_value = "trace.json")]
+        out: PathBuf,
     },
 }
 
@@ -148,7 +162,28 @@ fn run(options: Options) -> Result<ExitCode> {
             }
             Ok(ExitCode::SUCCESS)
         }
+        Task::Trace { command, from, out } => trace(command.as_deref(), from.as_deref(), &out),
     }
+}
+
+fn trace(command: Option<&str>, from: Option<&Path>, out: &Path) -> Result<ExitCode> {
+    let recorded = match (command, from) {
+        (_, Some(file)) => fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?,
+        (command, None) => record(command.unwrap_or_default())?.into_bytes(),
+    };
+    let recording = Recording::read(&recorded)?;
+    fs::write(out, recording.to_chrome().to_string())
+        .with_context(|| format!("{} cannot be written", out.display()))?;
+    println!("{}: {} events; {} more found no room", out.display(), recording.records.len(), recording.lost());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What the console printed while Postern recorded `command`.
+fn record(command: &str) -> Result<String> {
+    const TIMEOUT_S: u32 = 300;
+    System::Postern.check()?;
+    let command = format!("trace -x {command}");
+    Boot { system: System::Postern, clock: Clock::Instructions, cpus: None, command, timeout_s: TIMEOUT_S }.run()
 }
 
 /// Counts, writes the file if one is wanted, and is an error if anything failed: half a table is none.

@@ -69,6 +69,12 @@ impl<T> Step<T> {
         Self { outcome, wakes }
     }
 
+    /// The outcome, for a trace to tell: it is not to be acted upon before it is [settled](Self::settle).
+    #[inline]
+    pub const fn outcome_for_trace(&self) -> &T {
+        &self.outcome
+    }
+
     /// Hands the wake-ups to `wake` (which is not called if there are none), then gives out the outcome.
     #[inline]
     pub fn settle(self, wake: impl FnOnce(Wakes)) -> T {

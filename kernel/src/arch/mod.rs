@@ -3,5 +3,6 @@
 
 pub mod aarch64;
 pub use aarch64::{
-    boot, context, cpu, exception, gic, memory, mmu, probe, psci, semihosting, timer, user_access, vdso,
+    boot, context, cpu, exception, gic, memory, mmu, pmu, probe, psci, semihosting, timer, trace_point, user_access,
+    vdso,
 };

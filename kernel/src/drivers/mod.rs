@@ -13,6 +13,7 @@ pub mod module;
 pub mod myipc;
 pub mod pl011;
 pub mod rtc;
+mod trace;
 pub mod tty;
 
 use crate::fs::attributes::DeviceNumber;
@@ -108,6 +109,7 @@ pub fn init() -> Result<()> {
     special::set_char_device_opener(&TableOpener);
     procfs::add_text("devices", show_devices)?;
     memory::register()?;
+    trace::register()?;
     tty::register()?;
     module::init()
 }

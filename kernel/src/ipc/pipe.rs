@@ -6,6 +6,7 @@
 
 use super::rendezvous::{Ends, close_ends};
 use super::turns;
+use crate::arch::trace_point;
 use crate::fs::anonymous::{self, Kind};
 use crate::fs::file::{Direction, FileControl, FileOps, Io, Readiness};
 use crate::fs::flags::{AccessMode, OpenFlags};
@@ -97,6 +98,12 @@ impl Pipe {
         self.naming
     }
 
+    /// What tells it apart in a trace.
+    #[inline(always)]
+    fn word(&self) -> u64 {
+        (&raw const *self).addr() as u64
+    }
+
     /// Where they wait who want to use `end`.
     fn queue(&self, end: End) -> &WaitQueue {
         match end {
@@ -132,6 +139,7 @@ impl Pipe {
         turns::let_in(&mut state, End::Read, || self.readers.is_turn_of_current());
         let step =
             state.try_read(sink.remaining(), |frame, range| sink.move_from_frame(frame, range.start, range.len()))?;
+        trace_point::pipe_read(self.word(), *step.outcome_for_trace() as u64, state.head_tail().word());
         Ok(self.finish(state, step))
     }
 
@@ -151,6 +159,7 @@ impl Pipe {
         let step = state.try_write(source.remaining(), framing, Frame::alloc, |frame, range| {
             source.move_to_frame(frame, range.start, range.len())
         })?;
+        trace_point::pipe_write(self.word(), *step.outcome_for_trace() as u64, state.head_tail().word());
         Ok(self.finish(state, step))
     }
 
@@ -288,6 +297,7 @@ impl FileOps for PipeEnd {
             && !Shape::from_word(self.pipe.glimpse.settled()).is_hung_up()
             && sink.remaining() != 0
         {
+            trace_point::pipe_empty(self.pipe.word());
             return Err(Errno::EAGAIN);
         }
         let mut state = self.pipe.state.lock();
@@ -298,6 +308,7 @@ impl FileOps for PipeEnd {
             sink.move_from_frame(frame, range.start, range.len())
         })?;
         self.pipe.glimpse.publish_moving(state.head_tail().word());
+        trace_point::pipe_read(self.pipe.word(), bytes as u64, state.head_tail().word());
         Ok(bytes)
     }
 
@@ -310,9 +321,11 @@ impl FileOps for PipeEnd {
             if edge_waiters.load(Ordering::Relaxed) {
                 state.note_poller();
             }
-            state.try_write(source.remaining(), framing, Frame::alloc, |frame, range| {
+            let step = state.try_write(source.remaining(), framing, Frame::alloc, |frame, range| {
                 source.move_to_frame(frame, range.start, range.len())
-            })
+            })?;
+            trace_point::pipe_write(self.pipe.word(), *step.outcome_for_trace() as u64, state.head_tail().word());
+            Ok(step)
         });
         match written {
             Ok(bytes) => Ok(bytes),

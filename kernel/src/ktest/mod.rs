@@ -21,6 +21,8 @@ mod scheduling;
 #[cfg(test)]
 mod signal;
 #[cfg(test)]
+mod tracing;
+#[cfg(test)]
 mod user_access;
 
 /// Starts the tests on a task of their own.

@@ -1,7 +1,7 @@
 //! Runs the table of tests on a kernel task, and powers off with the verdict.
 //! A test that fails panics, which ends the machine with a failure status and a backtrace.
 
-use super::{cgroup, fs, ipc, memory, modules, myipc, scheduling, signal, user_access};
+use super::{cgroup, fs, ipc, memory, modules, myipc, scheduling, signal, tracing, user_access};
 use crate::sched::{self, Task};
 use crate::syscall::objects::counts;
 use alloc::vec::Vec;
@@ -19,6 +19,7 @@ const SUITES: &[Suite] = &[
     ("myipc", myipc::TESTS),
     ("signal", signal::TESTS),
     ("cgroup", cgroup::TESTS),
+    ("tracing", tracing::TESTS),
 ];
 
 /// Starts the runner.

@@ -4,7 +4,7 @@
 //! Locks: KERNEL_SPACE around the tables, STACKS around the free stacks. Never sleeps.
 
 use super::frame::{Frame, Purpose};
-use super::layout::{DEVICES, HEAP, STACK_SIZE, STACK_SLOT, STACKS, direct, page_down, page_up};
+use super::layout::{CODE_ALIAS, DEVICES, HEAP, STACK_SIZE, STACK_SLOT, STACKS, direct, page_down, page_up};
 use super::page_table::{Root, block_entry, find, find_or_add, page_entry};
 use crate::arch::boot;
 use crate::arch::mmu::{self, EntryFlags, PAGE_SIZE};
@@ -196,6 +196,24 @@ pub(super) unsafe fn unmap_block(start: usize, bytes: usize) {
     unmap(&space.root, start, bytes);
 }
 
+/// Runs `change` with an address at which the page of the image at `page`, which is read-only, can be written meanwhile.
+pub(super) fn with_writable_alias(page: usize, change: impl FnOnce(usize)) {
+    let space = SPACE.lock();
+    // SAFETY: the kernel's root, under its lock.
+    let Some(original) = (unsafe { find(&space.root, page) }) else { unreachable!("the image is mapped by pages") };
+    // Relaxed: written at boot.
+    let physical = super::page_table::address_of(original.load(Ordering::Relaxed));
+    map_page(&space.root, CODE_ALIAS, physical, data_flags(), &mut take_table);
+    mmu::publish_tables();
+    change(CODE_ALIAS);
+    // SAFETY: as above.
+    if let Some(alias) = unsafe { find(&space.root, CODE_ALIAS) } {
+        // Relaxed: the flush orders it.
+        alias.store(0, Ordering::Relaxed);
+    }
+    mmu::flush_kernel_page(CODE_ALIAS);
+}
+
 /// Maps device registers; the address of their first byte.
 pub fn map_device(registers: &Range<usize>) -> NonNull<u8> {
     let mut space = SPACE.lock();
@@ -277,4 +295,14 @@ pub fn translate(address: usize) -> Result<usize> {
     } else {
         Err(Errno::EFAULT)
     }
+}
+
+/// Whether the kernel may write at a mapped address of the image.
+#[cfg(test)]
+pub fn is_writable(address: usize) -> bool {
+    let space = SPACE.lock();
+    // SAFETY: the kernel's root, under its lock.
+    let entry = unsafe { find(&space.root, address) };
+    let flags = entry.map(|entry| super::page_table::flags_of(entry.load(Ordering::Relaxed)));
+    flags.is_some_and(|flags| !flags.contains(EntryFlags::READ_ONLY))
 }

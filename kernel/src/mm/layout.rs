@@ -14,6 +14,9 @@ pub const HEAP_MAX: usize = 1 << 30;
 /// Device registers.
 pub const DEVICES: usize = 0xffff_b000_0000_0000;
 
+/// Where a page of the kernel's code is mapped while it is written.
+pub const CODE_ALIAS: usize = 0xffff_b800_0000_0000;
+
 /// A stack's slot: the lower half is the guard (exception.s relies on bit 14 telling them apart).
 pub const STACK_SLOT: usize = 32 * 1024;
 /// Mapped bytes of a kernel stack.

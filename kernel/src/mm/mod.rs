@@ -6,6 +6,7 @@
 //! | `layout` | where things lie | – |
 //! | `frame` | page frames, per-CPU page caches | FRAMES |
 //! | `frame_nodes` | memory of the frame allocator's own nodes | FRAME_NODES |
+//! | `code` | changes of the kernel's own code | KERNEL_SPACE |
 //! | `contiguous` | buffers in one piece | – |
 //! | `heap` | the kernel heap | HEAP |
 //! | `large_blocks` | blocks of the heap that are pages of their own | LARGE_BLOCKS |
@@ -24,6 +25,7 @@
 pub mod address_space;
 pub mod asid;
 pub mod boot;
+pub mod code;
 pub mod contiguous;
 pub mod fault;
 pub mod frame;

@@ -24,13 +24,13 @@ pub mod switch;
 pub mod task;
 pub mod timer;
 
-use crate::arch::cpu;
+use crate::arch::{cpu, trace_point};
 use crate::sync::per_cpu::assert_no_spin_lock;
 use core::sync::atomic::{Ordering, fence};
 use postern_sync::{HeldLocks, Notify};
 use switch::{Leaving, switch_away};
 
-pub use switch::{count as switch_count, current, current_handle, start};
+pub use switch::{count as switch_count, current, current_handle, start, tid_at};
 pub use task::{Activity, Task, TaskHandle, Work};
 
 /// Sleeps until [`unpark`]; a wake-up that came before is consumed at once. Also returns when
@@ -50,6 +50,7 @@ fn park_as(activity: Activity, deadline_ns: Option<u64>) {
     let task = current();
     let timer = deadline_ns.map(|deadline| timer::wake_at(deadline, current_handle()));
     if task.park_state().begin_park() {
+        trace_point::sleep();
         task.set_activity(activity);
         switch_away(Leaving::Parking);
         task.set_activity(Activity::Running);
@@ -59,8 +60,15 @@ fn park_as(activity: Activity, deadline_ns: Option<u64>) {
     }
 }
 
+/// The number of the thread that runs here; 0: none, but the kernel's own.
+pub fn current_tid() -> u32 {
+    let tid = |task: switch::Current| task.thread_if_any().map(|thread| thread.tid());
+    switch::current_if_any().and_then(tid).unwrap_or(0)
+}
+
 /// Ends the current or next [`park`] of `task`.
 pub fn unpark(task: TaskHandle) {
+    trace_point::wake(task.word());
     if switch::task_of(&task).park_state().notify() == Notify::MustEnqueue {
         run_queue::enqueue_woken(switch::reclaim(task));
     }
@@ -102,12 +110,18 @@ pub fn preemption_point() {
 /// Lets every CPU execute a full barrier, between two instructions of whatever program runs there, by going
 /// there. Waits for the slices of those who run.
 pub fn barrier_on_every_cpu() {
+    // SeqCst: the barrier of this CPU, in the name of whatever program ran here before. What the caller did earlier and
+    // does later is ordered by the run queues' locks, through which it travels.
+    on_every_cpu(|| fence(Ordering::SeqCst));
+}
+
+/// Runs `visit` on each CPU in turn, which must not sleep, by going there: each has then been through an exception, and has left
+/// all that it did in the kernel. Waits for the slices of those who run.
+pub fn on_every_cpu(mut visit: impl FnMut()) {
     let task = current();
     let mut left = run_queue::online();
     while left != 0 {
-        // SeqCst: the barrier of this CPU, in the name of whatever program ran here before. What the caller did earlier and
-        // does later is ordered by the run queues' locks, through which it travels.
-        fence(Ordering::SeqCst);
+        visit();
         left &= !(1 << cpu::index());
         if left != 0 {
             task.visit(left);

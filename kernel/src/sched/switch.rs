@@ -10,6 +10,7 @@ use super::{fp, run_queue};
 use crate::arch::context::{self, FpState};
 use crate::arch::cpu::{self, MAX_CPUS};
 use crate::arch::exception::{self, TrapFrame};
+use crate::arch::trace_point;
 use crate::mm::address_space::{self, AddressSpace};
 use crate::mm::kernel_space::KernelStack;
 use crate::sync::PerCpu;
@@ -166,6 +167,17 @@ pub fn current_handle() -> TaskHandle {
     TaskHandle(current().task)
 }
 
+/// The thread number of the task that a word of [`TaskHandle::word`] leads to; 0: it is the kernel's own.
+///
+/// # Safety
+/// Such a word, of a task that has not finished.
+pub unsafe fn tid_at(word: u64) -> u32 {
+    let task = core::ptr::with_exposed_provenance::<Task>(exception::address(word));
+    // SAFETY: the caller's promise.
+    let task = unsafe { &*task };
+    task.thread_if_any().map_or(0, |thread| thread.tid())
+}
+
 /// A further reference to the current task.
 pub fn current_arc() -> Arc<Task> {
     let pointer = current().task.as_ptr().cast_const();
@@ -237,6 +249,7 @@ pub fn switch_away(how: Leaving) {
     to.set_last_cpu(me);
     exchange_user_state(from, to, me);
     account(from, to, me);
+    trace_point::switch(TaskHandle(next).word());
     cpu::set_current(next.as_ptr().cast());
     let save = from.private.0.get();
     // SAFETY: this CPU owns `from`'s private part until finish_switch.
@@ -275,6 +288,7 @@ fn account(from: &Task, to: &Task, me: usize) {
 
 /// Does for the task that left what could not be done while its stack was in use.
 fn finish_switch() {
+    trace_point::run();
     let Some((previous, how)) = LOCAL.with(|local| local.previous) else { return };
     // SAFETY: the scheduler's reference to `previous` still exists: it is dealt with below, once.
     let task = unsafe { previous.as_ref() };

@@ -67,6 +67,14 @@ intrusive_adapter!(pub(super) TaskLink = Arc<Task>: Task { link => LinkedListAto
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TaskHandle(pub(super) NonNull<Task>);
 
+impl TaskHandle {
+    /// As trace points pass it on: `sched::tid_at` understands it.
+    #[inline(always)]
+    pub(super) fn word(self) -> u64 {
+        self.0.as_ptr().expose_provenance() as u64
+    }
+}
+
 /// What a task does, as `/proc` reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]

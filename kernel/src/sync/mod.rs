@@ -76,6 +76,11 @@ impl Platform for Kernel {
         WAITERS.fetch_add(change, Ordering::Relaxed);
     }
 
+    #[inline(always)]
+    fn queued(queue: usize) {
+        crate::arch::trace_point::enqueue(queue as u64);
+    }
+
     fn lock_released(rank: Rank) {
         per_cpu::lock_released(rank);
     }

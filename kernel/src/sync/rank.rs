@@ -42,6 +42,8 @@ pub const SOCKET: Rank = Rank::sleeping(47, "socket");
 pub const TTY: Rank = Rank::sleeping(48, "tty");
 /// The kernel's sides of a driver's ring in shared memory: taken over by programs with the instance locked.
 pub const MAPPED_RING: Rank = Rank::sleeping(49, "mapped ring");
+/// A recording of trace points: read into a program's memory.
+pub const TRACE: Rank = Rank::sleeping(50, "trace");
 /// An address space's areas and tables.
 pub const ADDRESS_SPACE: Rank = Rank::sleeping(60, "address space");
 /// The pages of a file or shared object.

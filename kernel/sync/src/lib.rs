@@ -14,6 +14,7 @@
 //! | [`HeldLocks`] | never | lock order, debug builds |
 //! | [`Glimpse`], [`Interest`] | never | looking at a state without its lock; hearing of its changes |
 //! | [`Asids`] | never | address space identifiers, and when a TLB must be flushed |
+//! | [`EventRing`] | never | what a CPU has to tell a reader elsewhere |
 //! | [`HandOff`] | never | the task that goes next on a CPU, before its run queue |
 //! | [`IdleCpus`], [`ReadyCount`] | never | no CPU waits for work while work waits for a CPU |
 //! | [`Requests`] | never | what a task must look at before it returns to user mode |
@@ -44,6 +45,7 @@ macro_rules! const_unless_loom {
 mod asid;
 mod atomic;
 mod changes;
+mod event_ring;
 mod glimpse;
 mod hand_off;
 mod idle;
@@ -61,6 +63,7 @@ mod wait;
 
 pub use asid::{AsidContext, Asids, TranslationControl};
 pub use changes::Changes;
+pub use event_ring::EventRing;
 pub use glimpse::{Glimpse, Interest};
 pub use hand_off::HandOff;
 pub use idle::{IdleCpus, ReadyCount};

@@ -43,6 +43,12 @@ pub trait Platform: Sized + 'static {
         let _ = change;
     }
 
+    /// The current task has taken a place on a wait queue, which `queue` tells apart: for traces. Called with the queue locked.
+    #[inline(always)]
+    fn queued(queue: usize) {
+        let _ = queue;
+    }
+
     /// A lock of `rank` is about to be given back, or was not got after all. Debug builds only, as above.
     fn lock_released(rank: Rank);
 }

@@ -13,7 +13,9 @@ use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU32, Ordering};
 use loom::thread;
 use model::{Model, Unprotected, explore};
-use postern_sync::{ANY_EVENT, Changes, Mode, Presence, Rank, References, SetOnce, SpinLock, Uses, WaitQueue};
+use postern_sync::{
+    ANY_EVENT, Changes, EventRing, Mode, Presence, Rank, References, SetOnce, SpinLock, Uses, WaitQueue,
+};
 
 const RANK: Rank = Rank::spinning(1, "test");
 const INNER: Rank = Rank::spinning(0, "inner");
@@ -426,5 +428,28 @@ fn a_value_that_was_set_goes_with_its_cell() {
         assert!(cell.get_or_set(|| unreachable!()).is_some());
         drop(cell);
         assert_eq!(std::sync::Arc::strong_count(&value), 1);
+    });
+}
+
+#[test]
+fn a_ring_of_events_tells_them_in_order_and_counts_what_it_lost() {
+    explore(4, || {
+        let ring = Arc::new(EventRing::<2>::try_new(2).unwrap());
+        let writer = {
+            let ring = ring.clone();
+            thread::spawn(move || (1..=4).for_each(|number| ring.push([number, number * 10])))
+        };
+        let mut told = Vec::new();
+        let mut lost = ring.take_lost();
+        for _ in 0..3 {
+            told.extend(ring.pop());
+        }
+        writer.join().unwrap();
+        told.extend(core::iter::from_fn(|| ring.pop()));
+        lost += ring.take_lost();
+        assert!(told.iter().all(|[number, content]| *content == number * 10), "torn: {told:?}");
+        assert!(told.is_sorted_by(|one, next| one < next), "out of order: {told:?}");
+        assert_eq!(told.len() as u64 + lost, 4);
+        assert_eq!(told[0][0], 1, "the oldest are told");
     });
 }

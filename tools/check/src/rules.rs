@@ -15,6 +15,8 @@ const LAYERS: &[&[&str]] = &[
     // For everyone above: the log's lines, names for addresses, the way out, the clocks, random bytes.
     &["console", "symbols", "power", "time", "random"],
     &["mm", "sched"],
+    // What trace points tell: who runs, in code that is changed for it.
+    &["trace"],
     &["fs", "ipc", "drivers", "process"],
     &["syscall"],
     // The only way up from arch; the boot order, on each CPU; the end of it all; the in-kernel tests.
@@ -75,7 +77,8 @@ const EXCEPTIONS: &[(&str, &str)] = &[
 ];
 
 /// Below `kernel/`: everywhere else the keyword itself is refused.
-const UNSAFE_ALLOWED: &[&str] = &["src/arch/", "src/mm/", "src/sync/", "src/board/", "src/sched/switch.rs", "sync/"];
+const UNSAFE_ALLOWED: &[&str] =
+    &["src/arch/", "src/mm/", "src/sync/", "src/board/", "src/sched/switch.rs", "src/trace/", "sync/"];
 
 /// `#[unsafe(no_mangle)]` and its like are allowed here too: entry points for assembly, and the linker's sections.
 const UNSAFE_ATTRIBUTES_ALLOWED: &[&str] = &["src/main.rs", "src/smp.rs", "src/symbols.rs"];

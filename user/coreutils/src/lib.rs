@@ -36,4 +36,6 @@ mod stat;
 mod stream;
 pub mod table;
 mod timeout;
+mod trace;
+mod trace_life;
 mod xargs;

@@ -3,7 +3,7 @@
 use crate::invocation::{Applet, Failure, Invocation, Outcome, finish, output};
 use crate::{
     cgrun, columns, copy, dd, dump, exercises, find, gate, grep, identity, ipctop, list, machine, mode, module, moment,
-    mounting, names, number, process, run, script, shared, sort, stat, stream, timeout, xargs,
+    mounting, names, number, process, run, script, shared, sort, stat, stream, timeout, trace, xargs,
 };
 use std::ffi::OsString;
 use std::io::Write;
@@ -83,6 +83,7 @@ pub const APPLETS: &[(&str, Applet)] = &[
     ("timeout", timeout::timeout),
     ("touch", names::touch),
     ("tr", columns::tr),
+    ("trace", trace::trace),
     ("true", |_| Ok(0)),
     ("tty", machine::tty),
     ("umount", mounting::umount),

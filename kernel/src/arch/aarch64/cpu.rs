@@ -143,6 +143,12 @@ pub fn relax() {
     unsafe { asm!("yield", options(nomem, nostack, preserves_flags)) };
 }
 
+/// Lets this CPU fetch anew what it executes from here on: code that another has changed.
+pub fn refetch_code() {
+    // SAFETY: a barrier.
+    unsafe { asm!("isb", options(nostack, preserves_flags)) };
+}
+
 /// Stops this CPU for good.
 pub fn halt() -> ! {
     loop {

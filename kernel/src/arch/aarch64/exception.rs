@@ -1,9 +1,11 @@
 //! The saved state of an interrupted context, and the Rust side of the vectors: decode the
 //! syndrome, call `trap`. Takes no lock.
 
-use super::cpu;
+use super::{cpu, trace_point};
 use crate::trap;
+use aarch64_cpu::registers::ESR_EL1;
 use core::arch::{asm, global_asm};
+use tock_registers::interfaces::Readable;
 
 global_asm!(include_str!("exception.s"), options(raw));
 
@@ -162,6 +164,13 @@ extern "C" fn syscall_entry(frame: &mut TrapFrame) -> Remaining {
 #[unsafe(no_mangle)]
 extern "C" fn finish_syscall_entry(frame: &mut TrapFrame, remaining: Remaining) {
     trap::on_unfinished_syscall(frame, remaining);
+    trace_point::call_leaves(frame.x[0]);
+}
+
+/// Whether the exception that this CPU took last from a program is a system call. What ESR_EL1 says stands until the next.
+pub fn is_system_call() -> bool {
+    const SVC: u64 = 0x15;
+    ESR_EL1.read(ESR_EL1::EC) == SVC
 }
 
 /// An address without the byte that accesses below the kernel's half ignore (TCR_EL1.TBI0); bit 55 tells the halves apart.
@@ -171,6 +180,7 @@ fn without_tag(far: u64) -> u64 {
 
 #[unsafe(no_mangle)]
 extern "C" fn user_fault_entry(frame: &mut TrapFrame, esr: u64, far: u64) {
+    trace_point::fault(far, esr);
     trap::on_user_fault(frame, Fault::decode(esr, without_tag(far)), esr);
 }
 
@@ -187,6 +197,7 @@ extern "C" fn kernel_irq_entry(_frame: &mut TrapFrame) {
 
 #[unsafe(no_mangle)]
 extern "C" fn kernel_fault_entry(frame: &mut TrapFrame, esr: u64, far: u64) {
+    trace_point::fault(far, esr);
     trap::on_kernel_fault(frame, Fault::decode(esr, far), esr);
 }
 

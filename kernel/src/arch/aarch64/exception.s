@@ -77,6 +77,31 @@
     .cfi_offset x30, -(FRAME_SIZE + 8)
 .endm
 
+// A trace point, as `point!` in trace_point.rs makes them: an instruction that does nothing, until it is a branch to its stub.
+.macro trace_point kind, first, second, third
+771:
+    nop
+    .pushsection .text.trace_stubs, "ax"
+772:
+    sub     sp, sp, #208
+    stp     \first, \second, [sp, #160]
+    stp     \third, x30, [sp, #176]
+    str     x0, [sp]
+    mov     x0, #\kind
+    bl      trace_point_taken
+    ldr     x30, [sp, #184]
+    ldr     x0, [sp]
+    add     sp, sp, #208
+    b       771b + 4
+    .popsection
+    .pushsection .trace_sites, "a"
+    .quad   771b, 772b
+    .popsection
+.endm
+
+.equ SYSCALL_ENTER, 1                // postern_abi::trace::Kind
+.equ SYSCALL_EXIT, 2
+
 .macro vector label
     .balign 0x80
     b       \label
@@ -109,6 +134,7 @@ exception_vectors:
 outermost_frame
 user_sync:
     sub     sp, sp, #FRAME_SIZE
+    trace_point SYSCALL_ENTER, x8, x0, x1
     stp     x0, x1, [sp, #0]
     stp     x2, x3, [sp, #16]
     stp     x4, x5, [sp, #32]
@@ -146,6 +172,7 @@ user_sync:
     ldp     x14, x15, [sp, #112]
     ldp     x16, x17, [sp, #128]
     ldr     x18, [sp, #144]
+    trace_point SYSCALL_EXIT, x0, xzr, xzr
     add     sp, sp, #FRAME_SIZE
     eret
 

@@ -1,6 +1,7 @@
 //! The routines that touch user memory. They may fault, and so may sleep: no spin lock may be held.
 //! The caller has checked that the range lies below [`USER_END`].
 
+use super::trace_point;
 use core::arch::global_asm;
 
 global_asm!(include_str!("user_copy.s"), options(raw));
@@ -27,6 +28,7 @@ pub fn has_fixup(pc: usize) -> bool {
 /// `to..to + length` is kernel memory valid for writes that no other code relies on meanwhile; `from..from + length` is below
 /// `USER_END`.
 pub unsafe fn copy_from(to: *mut u8, from: usize, length: usize) -> usize {
+    trace_point::copy_in(length as u64, from as u64);
     // SAFETY: faults on `from` are fixed up; `to` is the caller's promise.
     unsafe { user_copy(to, core::ptr::with_exposed_provenance(from), length) }
 }
@@ -36,6 +38,7 @@ pub unsafe fn copy_from(to: *mut u8, from: usize, length: usize) -> usize {
 /// # Safety
 /// `from..from + length` is kernel memory valid for reads; `to..to + length` is below `USER_END`.
 pub unsafe fn copy_to(to: usize, from: *const u8, length: usize) -> usize {
+    trace_point::copy_out(length as u64, to as u64);
     // SAFETY: faults on `to` are fixed up; `from` is the caller's promise.
     unsafe { user_copy(core::ptr::with_exposed_provenance_mut(to), from, length) }
 }

@@ -9,6 +9,7 @@ use super::mapped::{Role, View};
 use super::routing;
 use super::sharing::Part;
 use super::switches::SLOTS_MAX;
+use crate::arch::trace_point;
 use crate::fs::file::{Direction, FileControl, FileOps, Io, MapRequest, Readiness};
 use crate::fs::flags::{AccessMode, OpenFlags};
 use crate::fs::splice::PageQueue;
@@ -172,7 +173,10 @@ fn ready(bound: &Bound, visible: Readiness) -> Readiness {
 impl FileOps for HelloFile {
     fn try_read(&self, _: &Io, sink: &mut Sink<'_>) -> Result<usize> {
         match self.binding.if_fixed() {
-            Some(bound) if bound.instance.has_nothing() && sink.remaining() != 0 => Err(Errno::EAGAIN),
+            Some(bound) if bound.instance.has_nothing() && sink.remaining() != 0 => {
+                trace_point::hello_empty(bound.instance.word());
+                Err(Errno::EAGAIN)
+            }
             Some(bound) => read_now(&bound.instance, sink),
             None => self.read_loose(sink),
         }

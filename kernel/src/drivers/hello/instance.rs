@@ -8,6 +8,7 @@ use super::counters::Counters;
 use super::idle::Kept;
 use super::mapped::MappedRing;
 use super::switches::{self, Rules, SLOTS_MAX, Switches};
+use crate::arch::trace_point;
 use crate::fs::file::{Direction, Readiness};
 use crate::fs::splice::{Family, Nesting, PageQueue, Ring};
 use crate::ipc::pipe::size_limit;
@@ -118,6 +119,12 @@ impl Instance {
         }))
     }
 
+    /// What tells it apart in a trace.
+    #[inline(always)]
+    pub(super) fn word(&self) -> u64 {
+        (&raw const *self).addr() as u64
+    }
+
     /// Which one it is.
     pub fn key(&self) -> &ChannelKey {
         &self.key
@@ -222,6 +229,7 @@ impl Instance {
             .pipe
             .try_read_uncrowded(wanted, |frame, range| sink.move_from_frame(frame, range.start, range.len()))?;
         self.glimpse.publish_moving(state.pipe.head_tail().word());
+        trace_point::hello_read(self.word(), bytes as u64, state.pipe.head_tail().word());
         Ok(bytes)
     }
 
@@ -297,9 +305,14 @@ impl Instance {
     /// After bytes have moved through the end `end`: publishes that, and tells those at the other.
     #[inline(always)]
     fn finish(&self, end: End, state: MutexGuard<'_, State>, rules: Rules, moved: Result<Step>) -> Result<usize> {
-        self.glimpse.publish_moving(state.pipe.head_tail().word());
+        let indices = state.pipe.head_tail().word();
+        self.glimpse.publish_moving(indices);
         drop(state);
         let step = moved?;
+        match end {
+            End::Read => trace_point::hello_read(self.word(), *step.outcome_for_trace() as u64, indices),
+            End::Write => trace_point::hello_write(self.word(), *step.outcome_for_trace() as u64, indices),
+        }
         if rules.contains(Rules::UNCHAINED) {
             return Ok(self.wake_as_many_as_may_go_on(end, step.settle(|_| {}), rules));
         }

@@ -394,6 +394,7 @@ impl<P: Platform> WaitQueue<P> {
         if cfg!(debug_assertions) {
             P::waiters_changed(1);
         }
+        P::queued((&raw const *self).addr());
         drop(line);
         // SeqCst: the waiter's half of the protocol above.
         fence(Ordering::SeqCst);

@@ -97,6 +97,7 @@ mod thread_services;
 mod threads;
 mod time;
 mod timerfd;
+mod tracing;
 mod unix_collector;
 mod unix_connections;
 mod unix_datagrams;
@@ -199,6 +200,7 @@ pub static ALL: &[Suite] = &[
     Suite { name: "modules", tests: modules::tests },
     Suite { name: "mailbox", tests: mailbox::tests },
     Suite { name: "myipc", tests: myipc::tests },
+    Suite { name: "tracing", tests: tracing::tests },
     Suite { name: "system_calls", tests: system_calls::tests },
     Suite { name: "bad_pointers", tests: bad_pointers::tests },
     Suite { name: "padding", tests: padding::tests },
