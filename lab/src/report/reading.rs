@@ -26,7 +26,8 @@ const READING: [&str; 4] = [
      Each figure is guest instructions per operation: a loop timed as a whole and divided, nothing subtracted. Each boot ran twice, and \
      no figure is here whose two runs differed by a byte.",
     "A round trip is a message to another process and the same message back. write-read is one process that sends to itself. A stream \
-     is one message after another, one way. A dash means that there is no such figure; why is said at the end. Nothing is estimated.",
+     is one message after another, one way. A dash means that there is no such figure; why is said at the end. Nothing is estimated \
+     but where two curves meet between two sizes that were measured.",
     "A ratio is Linux's instructions by Postern's: above 1, Postern needs fewer. Every chart has its figures in a table below it.",
     "Linux here is Debian's cloud kernel with what Debian configures: control groups, auditing, security modules, hardening. Postern \
      has less to do in many places. Postern's gates myipc, hello, hello-mmap and hello-splice are its own.",

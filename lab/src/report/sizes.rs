@@ -45,7 +45,8 @@ pub fn section(records: &Records) -> Section {
     let mut body = paragraph(
         "Throughput is bytes per thousand instructions of a one-way stream, of sender and receiver together: more is better. A ring marks \
          where two curves of a chart cross between two sizes that were measured; curves within half a percent of each other are taken \
-         for equal. The tables have all pairs.",
+         for equal. The tables have all pairs. What a stream costs depends on how often its ends take turns, which is the scheduler's \
+         doing: kinks are of that.",
     );
     for load in [STREAM, TRIP] {
         for system in SYSTEMS {
