@@ -21,29 +21,40 @@ pub struct Crossing {
 /// Where `first` and `second`, sizes and costs from the smallest size up, cross; only at sizes which both have.
 pub fn crossings(first: &[(u64, f64)], second: &[(u64, f64)]) -> Vec<Crossing> {
     let mut found = Vec::new();
-    let mut last: Option<(u64, f64, f64)> = None;
+    // The last size at which they differ, with the order there; the last at all; and where they met since.
+    let mut differing: Option<(u64, bool)> = None;
+    let mut before: Option<(u64, f64, f64)> = None;
+    let mut met = None;
     for &(size, one) in first {
         let Some(&(_, other)) = second.iter().find(|(of, _)| *of == size) else { continue };
+        let now = (size, one, other);
+        met = before.and_then(|before| meeting(before, now)).or(met);
+        before = Some(now);
         if (one - other).abs() <= EQUAL * one.max(other) {
             continue;
         }
-        if let Some((from, one_before, other_before)) = last
-            && (one_before < other_before) != (one < other)
+        let is_first_lower = one < other;
+        if let (Some((from, was_first_lower)), Some((at, cost))) = (differing, met)
+            && was_first_lower != is_first_lower
         {
-            let gap_before = (one_before / other_before).ln();
-            let part = gap_before / (gap_before - (one / other).ln());
-            let between = |low: f64, high: f64| (low.ln() + part * (high / low).ln()).exp();
-            found.push(Crossing {
-                from,
-                to: size,
-                at: between(as_f64(from), as_f64(size)),
-                cost: between(one_before, one),
-                is_first_lower: one < other,
-            });
+            found.push(Crossing { from, to: size, at, cost, is_first_lower });
         }
-        last = Some((size, one, other));
+        differing = Some((size, is_first_lower));
+        met = None;
     }
     found
+}
+
+/// Where straight lines on logarithmic scales, from two costs at one size to two at another, meet between: size and cost.
+fn meeting(before: (u64, f64, f64), after: (u64, f64, f64)) -> Option<(f64, f64)> {
+    let gap = |(_, one, other): (u64, f64, f64)| (one / other).ln();
+    let (gap_before, gap_after) = (gap(before), gap(after));
+    if (gap_before < 0.0) == (gap_after < 0.0) {
+        return None;
+    }
+    let part = gap_before / (gap_before - gap_after);
+    let between = |low: f64, high: f64| (low.ln() + part * (high / low).ln()).exp();
+    Some((between(as_f64(before.0), as_f64(after.0)), between(before.1, after.1)))
 }
 
 /// A size on a scale.
@@ -72,6 +83,16 @@ mod tests {
         let one = [(1, 1.0), (2, 3.0), (3, 1.0)];
         let other = [(1, 2.0), (2, 2.0), (3, 2.0)];
         assert_eq!(crossings(&one, &other).iter().map(|it| it.is_first_lower).collect::<Vec<_>>(), [false, true]);
+    }
+
+    #[test]
+    fn sizes_at_which_they_are_as_good_as_equal_lie_between() {
+        let one = [(1, 1.0), (16, 2.0), (256, 4.0), (4096, 9.0)];
+        let other = [(1, 2.0), (16, 2.001), (256, 3.999), (4096, 8.0)];
+        let found = crossings(&one, &other);
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].from, found[0].to, found[0].is_first_lower), (1, 4096, false));
+        assert!((16.0..256.0).contains(&found[0].at), "where the lines meet, not half-way: {}", found[0].at);
     }
 
     #[test]
