@@ -331,6 +331,10 @@ fn queue_of(ops: &dyn FileOps, direction: Direction) -> &WaitQueue {
 }
 
 impl FileOps for Epoll {
+    fn takes_splices(&self) -> bool {
+        false
+    }
+
     fn describe(&self, text: &mut Text) {
         let mut last = Bound::Unbounded;
         loop {

@@ -144,6 +144,17 @@ pub trait FileOps: Any + Send + Sync {
         self.try_write(io, &mut Source::from_frame(offer.page(), offer.range()))
     }
 
+    /// Whether splice(2) can put anything here. If not it says EINVAL, whatever the ring has.
+    fn takes_splices(&self) -> bool {
+        true
+    }
+
+    /// Whether SPLICE_F_NONBLOCK, and O_NONBLOCK of the ring, count where it has nothing to splice; as on Linux its own
+    /// O_NONBLOCK alone does otherwise.
+    fn heeds_splice_flags(&self) -> bool {
+        false
+    }
+
     /// What poll(2) reports now.
     fn readiness(&self) -> Readiness {
         Readiness::READABLE | Readiness::WRITABLE

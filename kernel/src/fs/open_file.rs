@@ -135,6 +135,11 @@ impl OpenFile {
         self.seeking
     }
 
+    /// Whether lseek(2) does not say ESPIPE: an object without a name is asked, in vain.
+    pub fn can_be_sought(&self) -> bool {
+        self.seeking != Seeking::Refused || matches!(self.location.inode().node(), Node::Anonymous(_))
+    }
+
     /// The place in the tree; for pipes and their kin a place outside it.
     pub fn location(&self) -> &Location {
         &self.location
@@ -277,8 +282,7 @@ impl OpenFile {
     pub fn seek(&self, offset: i64, whence: Whence) -> Result<u64> {
         match self.seeking {
             _ if self.is_path_only() => return Err(Errno::EBADF),
-            // An object without a name is asked in vain.
-            Seeking::Refused if matches!(self.location.inode().node(), Node::Anonymous(_)) => return Ok(0),
+            Seeking::Refused if self.can_be_sought() => return Ok(0),
             Seeking::Refused => return Err(Errno::ESPIPE),
             Seeking::Ignored => return Ok(0),
             Seeking::Position => {}

@@ -64,6 +64,12 @@ impl<'a> End<'a> {
         Party { file: self.file, patience: if is_nonblocking { Patience::None } else { self.patience } }
     }
 
+    /// A file that is no ring and has no places, towards a ring that says whether to wait.
+    fn as_stream(&self, of_ring: Patience) -> Party<'a> {
+        let patience = if self.file.ops().heeds_splice_flags() { of_ring } else { Patience::Forever };
+        End { patience, ..*self }.party()
+    }
+
     fn queue(&self) -> Option<&'a dyn PageQueue> {
         self.file.ops().page_queue()
     }
@@ -157,7 +163,9 @@ fn fill_from_file(
     if is_stream && input.at != At::Position {
         return Err(Errno::EINVAL);
     }
-    let moved = until_moved(input.party(), output.party(), || {
+    let target_party = output.party();
+    let source_party = if is_stream { input.as_stream(target_party.patience) } else { input.party() };
+    let moved = until_moved(source_party, target_party, || {
         if is_stream {
             loan::fill(call, input.file, target, length)
         } else {
@@ -214,6 +222,7 @@ fn accept(call: Call, ring: &mut Ring, batch: &mut Batch) -> Attempt<Step<Moved>
 fn empty_to_file(source: &dyn PageQueue, input: End<'_>, mut output: End<'_>, length: usize) -> Result<usize> {
     if output.file.seeking() == Seeking::Refused && output.at != At::Position
         || output.file.flags().contains(OpenFlags::APPEND)
+        || !output.file.ops().takes_splices()
     {
         return Err(Errno::EINVAL);
     }

@@ -56,12 +56,57 @@ impl EventFd {
     fn set_count(&self, count: u64) {
         self.count.store(count, Ordering::Relaxed);
     }
+
+    /// Adds the further words of a vector, as far as it goes; how many bytes.
+    #[cold]
+    fn add_rest(&self, source: &mut Source<'_>) -> usize {
+        let mut written = 0;
+        while source.remaining() > 0
+            && let Ok(bytes) = self.try_add(source)
+        {
+            written += bytes;
+        }
+        written
+    }
+
+    /// Adds the next word of a write.
+    #[inline(always)]
+    fn try_add(&self, source: &mut Source<'_>) -> Result<usize> {
+        // Neither less nor more: so says Linux since 6.9.
+        if source.next_part() != WORD {
+            return Err(Errno::EINVAL);
+        }
+        let start = source.position();
+        let changing = self.changing.lock();
+        let mut bytes = [0; WORD];
+        if source.copy_to_slice(&mut bytes)? < WORD {
+            return Err(Errno::EFAULT);
+        }
+        let added = u64::from_ne_bytes(bytes);
+        if added == u64::MAX {
+            return Err(Errno::EINVAL);
+        }
+        let count = self.count();
+        if added > MAX - count {
+            // The attempt is made again when there is room.
+            source.return_to(start);
+            return Err(Errno::EAGAIN);
+        }
+        self.set_count(count + added);
+        drop(changing);
+        self.readers.wake_one(Readiness::READABLE.bits());
+        Ok(WORD)
+    }
 }
 
 impl FileOps for EventFd {
     /// What it says is read, not moved by pages: as on Linux.
     fn try_splice_out(&self, _: &Io, _: usize, _: &mut Batch) -> Result<usize> {
         Err(Errno::EINVAL)
+    }
+
+    fn takes_splices(&self) -> bool {
+        false
     }
 
     fn try_splice_in(&self, _: &Io, _: &mut Offer<'_, Frame>) -> Result<usize> {
@@ -92,32 +137,10 @@ impl FileOps for EventFd {
         Ok(WORD)
     }
 
+    /// Each part of what writev offers is a write of its own.
     fn try_write(&self, _: &Io, source: &mut Source<'_>) -> Result<usize> {
-        if source.remaining() < WORD {
-            return Err(Errno::EINVAL);
-        }
-        let start = source.position();
-        let changing = self.changing.lock();
-        let mut bytes = [0; WORD];
-        if source.copy_to_slice(&mut bytes)? < WORD {
-            return Err(Errno::EFAULT);
-        }
-        let added = u64::from_ne_bytes(bytes);
-        if added == u64::MAX {
-            return Err(Errno::EINVAL);
-        }
-        let count = self.count();
-        if added > MAX - count {
-            // The attempt is made again when there is room.
-            source.return_to(start);
-            return Err(Errno::EAGAIN);
-        }
-        self.set_count(count + added);
-        drop(changing);
-        self.readers.wake_one(Readiness::READABLE.bits());
-        // Eight bytes a call, whatever the program offers.
-        source.discard_rest();
-        Ok(WORD)
+        let written = self.try_add(source)?;
+        Ok(if source.remaining() == 0 { written } else { written + self.add_rest(source) })
     }
 
     fn describe(&self, text: &mut Text) {

@@ -216,6 +216,10 @@ impl FileOps for TimerFd {
     }
 
     /// What it says is read, not moved by pages: as on Linux.
+    fn takes_splices(&self) -> bool {
+        false
+    }
+
     fn try_splice_out(&self, _: &Io, _: usize, _: &mut Batch) -> Result<usize> {
         Err(Errno::EINVAL)
     }

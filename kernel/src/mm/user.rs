@@ -307,6 +307,14 @@ impl Cursor {
         rest.segments.get(rest.next - 1).copied()
     }
 
+    /// Of the first, though it be empty; else of the next that is not.
+    #[cold]
+    fn next_segment_length(&self) -> usize {
+        let Some(rest) = self.rest.0.as_ref() else { return 0 };
+        let mut left = rest.segments.iter().skip(rest.next).map(|segment| segment.length);
+        if rest.next == 0 { left.next() } else { left.find(|length| *length != 0) }.unwrap_or(0)
+    }
+
     #[cold]
     #[inline(never)]
     fn advance_through_segments(
@@ -412,9 +420,11 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Forgets the bytes not yet taken.
-    pub fn discard_rest(&mut self) {
-        (self.cursor.current.length, self.cursor.remaining, self.cursor.rest) = (0, 0, Following::NONE);
+    /// The length of the part that is next, as the program cut its bytes; 0 if the first is empty, or none is left.
+    #[inline]
+    pub fn next_part(&self) -> usize {
+        let length = self.cursor.current.length;
+        if length != 0 { length } else { self.cursor.next_segment_length() }
     }
 
     /// Takes up to `length` bytes into `frame` at `offset`; how many. EFAULT if none could be had.

@@ -207,6 +207,10 @@ impl FileOps for TextFile {
     }
 
     /// As in Linux, only write(2) sets anything.
+    fn takes_splices(&self) -> bool {
+        false
+    }
+
     fn try_splice_in(&self, _: &Io, _: &mut Offer<'_, Frame>) -> Result<usize> {
         Err(Errno::EINVAL)
     }

@@ -7,7 +7,7 @@
 use super::waiting::until_moved;
 use super::{Batch, Call, End, advance, fill_from_file, put, refusal};
 use crate::fs::blocking;
-use crate::fs::file::{Direction, Seeking};
+use crate::fs::file::Direction;
 use crate::fs::flags::OpenFlags;
 use crate::sched;
 use crate::sync::{Kernel, Platform};
@@ -27,7 +27,7 @@ pub fn send(mut input: End<'_>, mut output: End<'_>, length: usize) -> Result<us
     if let Some(target) = output.queue() {
         return fill_from_file(Call::Sendfile, input, output, target, length);
     }
-    if input.file.seeking() == Seeking::Refused || output.file.flags().contains(OpenFlags::APPEND) {
+    if !input.file.can_be_sought() || output.file.flags().contains(OpenFlags::APPEND) {
         return Err(Errno::EINVAL);
     }
     let mut total = 0;

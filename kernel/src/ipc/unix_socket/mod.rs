@@ -182,6 +182,10 @@ impl FileOps for Socket {
         self.try_send(source, &mut Outgoing::default())
     }
 
+    fn heeds_splice_flags(&self) -> bool {
+        self.kind == SocketType::Stream
+    }
+
     fn takes_empty_messages(&self) -> bool {
         self.kind != SocketType::Stream
     }

@@ -92,7 +92,8 @@ impl Socket {
         }
         let length = source.remaining();
         if self.kind == SocketType::Stream && length == 0 {
-            return Ok(0);
+            let is_over = self.outgoing.readiness().contains(Readiness::HUP);
+            return if is_over { Err(Errno::EPIPE) } else { Ok(0) };
         }
         let sender = with.sender.unwrap_or_else(|| self.sender(&self.outgoing));
         let mut parcel = with.files.take().map(Parcel::of_files);

@@ -62,6 +62,10 @@ impl SignalFd {
 
 impl FileOps for SignalFd {
     /// What it says is read, not moved by pages: as on Linux.
+    fn takes_splices(&self) -> bool {
+        false
+    }
+
     fn try_splice_out(&self, _: &Io, _: usize, _: &mut Batch) -> Result<usize> {
         Err(Errno::EINVAL)
     }

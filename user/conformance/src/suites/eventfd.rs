@@ -13,6 +13,8 @@ crate::tests! {
     write_that_would_overflow_blocks_until_a_read,
     write_of_all_ones_gives_einval,
     short_buffers_give_einval,
+    write_of_more_than_a_word_gives_einval,
+    each_part_of_a_vector_is_a_write,
     poll_says_readable_above_zero_and_writable_below_the_limit,
     unknown_flags_give_einval,
     counter_is_shared_across_fork,
@@ -78,6 +80,24 @@ fn short_buffers_give_einval() -> Outcome {
     expect_errno(fd::read(event, &mut [0; 7]), EINVAL)?;
     expect_errno(fd::write(event, &[0; 7]), EINVAL)?;
     expect_eq(fd::read(event, &mut [0; 100])?, 8, "bytes read into a long buffer")
+}
+
+fn write_of_more_than_a_word_gives_einval() -> Outcome {
+    let event = fd::eventfd(1, 0)?;
+    expect_errno(fd::write(event, &[0; 9]), EINVAL)?;
+    expect_errno(fd::write(event, &[0; 16]), EINVAL)?;
+    expect_eq(take(event)?, 1, "the counter")
+}
+
+fn each_part_of_a_vector_is_a_write() -> Outcome {
+    let event = fd::eventfd(0, libc::EFD_NONBLOCK)?;
+    let (two, most) = (2_u64.to_ne_bytes(), (u64::MAX - 1).to_ne_bytes());
+    expect_eq(fd::writev(event, &[&two, &[], &two])?, 16, "bytes of two words")?;
+    expect_eq(fd::writev(event, &[&two, &two[..7]])?, 8, "bytes before a part of no word")?;
+    expect_eq(fd::writev(event, &[&two, &most])?, 8, "bytes before one that there is no room for")?;
+    expect_errno(fd::writev(event, &[&[], &two]), EINVAL)?;
+    expect_errno(fd::writev(event, &[&two[..4], &two[4..]]), EINVAL)?;
+    expect_eq(take(event)?, 8, "the counter")
 }
 
 fn poll_says_readable_above_zero_and_writable_below_the_limit() -> Outcome {

@@ -5,7 +5,7 @@ use crate::scratch;
 use crate::sys::fd::{self, Pipe};
 use crate::sys::memory::{self, PAGE, pattern};
 use crate::sys::splice::{sendfile_at, splice, splice_at};
-use crate::sys::{path, process, signal, socket};
+use crate::sys::{path, process, ready, signal, socket};
 use libc::{EAGAIN, EBADF, EINVAL, EPIPE, ESPIPE, SPLICE_F_NONBLOCK};
 
 crate::tests! {
@@ -40,6 +40,9 @@ crate::tests! {
     splice_that_waits_is_restarted_with_sa_restart,
     splice_killed_while_it_waits_leaves_the_pipe_usable,
     splice_to_a_socket_and_from_it_carries_the_bytes,
+    splice_to_what_has_no_place_for_bytes_gives_einval_before_it_looks_at_the_pipe,
+    splice_from_a_stream_socket_heeds_the_flag_and_o_nonblock_of_the_pipe,
+    splice_from_a_datagram_socket_heeds_its_own_o_nonblock_only,
     splice_to_dev_null_takes_everything,
     splice_keeps_packets_apart,
     splice_a_to_b_and_b_to_a_at_once_do_not_lock_up,
@@ -49,6 +52,7 @@ crate::tests! {
     bytes_spliced_into_a_file_do_not_change_with_their_source,
     pages_spliced_into_a_file_can_be_read_mapped_and_written,
     sendfile_from_a_pipe_gives_einval,
+    sendfile_from_what_has_no_bytes_gives_einval_unless_none_are_wanted,
     sendfile_to_a_file_opened_for_appending_gives_einval,
     sendfile_between_files_copies_and_moves_both_positions,
     sendfile_to_a_pipe_sends_what_there_is_room_for,
@@ -352,6 +356,35 @@ fn splice_to_a_socket_and_from_it_carries_the_bytes() -> Outcome {
     expect_errno(splice_at(there, Some(&mut 0), other.write, None, 1, 0), EINVAL)
 }
 
+fn splice_to_what_has_no_place_for_bytes_gives_einval_before_it_looks_at_the_pipe() -> Outcome {
+    let (waiting, ended) = (Pipe::anonymous(libc::O_NONBLOCK)?, Pipe::anonymous(0)?);
+    fd::close(ended.write)?;
+    for place in [fd::eventfd(0, 0)?, ready::epoll_create()?] {
+        expect_errno(splice(waiting.read, place, 8, 0), EINVAL)?;
+        expect_errno(splice(ended.read, place, 8, 0), EINVAL)?;
+    }
+    Ok(())
+}
+
+fn splice_from_a_stream_socket_heeds_the_flag_and_o_nonblock_of_the_pipe() -> Outcome {
+    let [socket, _mate] = socket::pair(libc::SOCK_STREAM)?;
+    let (pipe, nonblocking) = (Pipe::anonymous(0)?, Pipe::anonymous(libc::O_NONBLOCK)?);
+    expect_errno(splice(socket, pipe.write, 1, SPLICE_F_NONBLOCK), EAGAIN)?;
+    expect_errno(splice(socket, nonblocking.write, 1, 0), EAGAIN)?;
+    expect_errno(fd::sendfile(nonblocking.write, socket, 1), EAGAIN)
+}
+
+fn splice_from_a_datagram_socket_heeds_its_own_o_nonblock_only() -> Outcome {
+    let [socket, mate] = socket::pair(libc::SOCK_DGRAM)?;
+    let pipe = Pipe::anonymous(libc::O_NONBLOCK)?;
+    let waiter = process::spawn(|| expect_eq(splice(socket, pipe.write, 5, SPLICE_F_NONBLOCK)?, 5, "bytes moved"))?;
+    waiter.wait_until_asleep()?;
+    socket::send(mate, b"bytes", 0)?;
+    waiter.expect_success()?;
+    fd::set_status_flag(socket, libc::O_NONBLOCK)?;
+    expect_errno(splice(socket, pipe.write, 1, 0), EAGAIN)
+}
+
 fn splice_to_dev_null_takes_everything() -> Outcome {
     let pipe = Pipe::new()?;
     let null = path::open("/dev/null", libc::O_WRONLY, 0)?;
@@ -460,6 +493,14 @@ fn sendfile_from_a_pipe_gives_einval() -> Outcome {
     fd::write(one.write, b"x")?;
     expect_errno(fd::sendfile(other.write, one.read, 1), EINVAL)?;
     expect_errno(fd::sendfile(file(b"")?, one.read, 1), EINVAL)
+}
+
+fn sendfile_from_what_has_no_bytes_gives_einval_unless_none_are_wanted() -> Outcome {
+    let (event, target) = (fd::eventfd(1, 0)?, file(b"")?);
+    expect_eq(fd::sendfile(target, event, 0)?, 0, "bytes sent")?;
+    expect_errno(fd::sendfile(target, event, 8), EINVAL)?;
+    let [stream, _mate] = socket::pair(libc::SOCK_STREAM)?;
+    expect_errno(fd::sendfile(target, stream, 0), EINVAL)
 }
 
 fn sendfile_to_a_file_opened_for_appending_gives_einval() -> Outcome {

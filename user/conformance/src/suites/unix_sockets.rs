@@ -20,6 +20,7 @@ crate::tests! {
     message_that_does_not_fit_is_cut_and_flagged,
     msg_trunc_returns_the_real_length,
     empty_message_arrives_as_zero_bytes,
+    writing_nothing_to_a_stream_that_nobody_reads_gives_epipe_and_sigpipe,
     empty_message_waits_for_room_like_any_other,
     peek_leaves_the_bytes_there,
     waitall_waits_until_the_buffer_is_full,
@@ -140,6 +141,17 @@ fn empty_message_waits_for_room_like_any_other() -> Outcome {
     writer.expect_success()?;
     expect_eq(fd::fionread(b)?, 0, "bytes of the next")?;
     expect_eq(socket::recvmsg(b, 9, libc::MSG_DONTWAIT)?.bytes, b"", "the empty message")
+}
+
+fn writing_nothing_to_a_stream_that_nobody_reads_gives_epipe_and_sigpipe() -> Outcome {
+    signal::count(libc::SIGPIPE, 0)?;
+    let [a, b] = socket::pair(libc::SOCK_STREAM)?;
+    expect_eq(fd::write(a, b"")?, 0, "bytes while there is a reader")?;
+    socket::shutdown(b, libc::SHUT_RD)?;
+    expect_errno(fd::write(a, b""), libc::EPIPE)?;
+    fd::close(a)?;
+    expect_errno(fd::write(b, b""), libc::EPIPE)?;
+    expect_eq(signal::caught(libc::SIGPIPE), 2, "signals")
 }
 
 fn empty_message_arrives_as_zero_bytes() -> Outcome {
