@@ -1,6 +1,6 @@
 # Thin names for the project's commands; what they do is in tools/, qemu.sh and Cargo's own files.
 .DEFAULT_GOAL := help
-.PHONY: help setup packages image host-binaries release-binaries guest-binaries foreign-binaries test-kernel programs test-images run checked-run run-tests-kernel linux checked-linux test bench checked-bench compare report conformance reference debug checked-debug check clean
+.PHONY: help setup packages image host-binaries release-binaries guest-binaries foreign-binaries test-kernel programs test-images run checked-run run-tests-kernel linux checked-linux test bench checked-bench compare report conformance fuzz reference debug checked-debug check clean
 SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
@@ -113,6 +113,9 @@ ifndef FIGURES
 	@cargo run --quiet --package lab -- survey $(OUT)/survey.jsonl $(if $(QUICK),--quick)
 endif
 	@cargo run --quiet --package lab -- report $(or $(FIGURES),$(OUT)/survey.jsonl) --out $(OUT)/report.html
+
+fuzz: image packages ## Play random programs on Linux and on Postern; show what does not do the same (SEED=1, FIRST=0, COUNT=10000)
+	@cargo run --quiet --package lab -- fuzz --seed $(or $(SEED),1) --first $(or $(FIRST),0) --programs $(or $(COUNT),10000)
 
 reference: image ## Take the figures anew that no change may exceed by more than 2 % (docs/results/reference.jsonl)
 	@cargo run --quiet --bin lab -- measure postern --quick --out docs/results/reference.jsonl >/dev/null

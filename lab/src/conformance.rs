@@ -31,12 +31,12 @@ pub fn compare(only: Option<&str>) -> Result<Comparison> {
     let accepted = difference::read(&text).with_context(|| path.display().to_string())?;
     [System::Linux, System::Postern].iter().try_for_each(|system| system.check())?;
     let bars = MultiProgress::new();
-    let (linux, postern) = thread::scope(|scope| {
+    let (postern, linux) = thread::scope(|scope| {
         let linux = scope.spawn(|| report(System::Linux, only, &bars));
         (report(System::Postern, only, &bars), linux.join())
     });
     bars.clear()?;
-    let (postern, linux) = (linux?, postern.map_err(|_| anyhow!("the thread that boots Linux has failed"))??);
+    let (postern, linux) = (postern?, linux.map_err(|_| anyhow!("the thread that boots Linux has failed"))??);
     let scope = if only.is_none() { Scope::Everything } else { Scope::Part };
     Ok(difference::compare(&linux, &postern, &accepted, scope))
 }

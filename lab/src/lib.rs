@@ -11,6 +11,7 @@ pub mod change;
 pub mod conformance;
 pub mod difference;
 pub mod figure;
+pub mod fuzz;
 pub mod ktap;
 pub mod machine;
 pub mod report;

@@ -23,9 +23,9 @@ pub enum System {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Clock {
-    /// One CPU, one nanosecond an instruction: the same run every time.
+    /// One nanosecond an instruction: with one CPU the same run every time.
     Instructions,
-    /// Two CPUs, as fast as this machine emulates them.
+    /// As fast as this machine emulates it.
     WallClock,
 }
 

@@ -7,10 +7,11 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Parser, Subcommand};
-use lab::campaign::{Plan, Shard};
+use lab::campaign::{self, Shard};
 use lab::change::changes;
 use lab::conformance;
 use lab::figure::{self, Header};
+use lab::fuzz::Plan;
 use lab::machine::{Boot, Clock, System};
 use lab::trace::Recording;
 use lab::{report, survey, table};
@@ -39,6 +40,24 @@ enum Task {
         /// Only the tests whose names contain this
         #[arg(long, value_name = "PART")]
         only: Option<String>,
+    },
+    /// Play random programs of calls between processes on Linux and on Postern; what does not do the same is made small and shown,
+    /// with status 1
+    Fuzz {
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// The number of the first program
+        #[arg(long, default_value_t = 0)]
+        first: u64,
+        /// How many
+        #[arg(long, default_value_t = 10_000)]
+        programs: u64,
+        /// How many in a boot
+        #[arg(long, default_value_t = 2_500)]
+        batch: u64,
+        /// How many differences to show
+        #[arg(long, default_value_t = 8)]
+        most: usize,
     },
     /// Count on one system, twice, and write the figures as JSON lines
     Measure {
@@ -112,9 +131,9 @@ struct Share {
 }
 
 impl Share {
-    fn plan(&self, systems: &[System], words: &'static str) -> Plan {
+    fn plan(&self, systems: &[System], words: &'static str) -> campaign::Plan {
         let filter = self.filter.clone();
-        Plan { systems: systems.to_vec(), filter, shard: self.shard, jobs: self.jobs, words }
+        campaign::Plan { systems: systems.to_vec(), filter, shard: self.shard, jobs: self.jobs, words }
     }
 }
 
@@ -132,6 +151,7 @@ fn run(options: Options) -> Result<ExitCode> {
     match options.command {
         Task::Compare { share, rounds } => compare(&share, rounds),
         Task::Conformance { only } => conformance(only.as_deref()),
+        Task::Fuzz { seed, first, programs: count, batch, most } => fuzz(&Plan { seed, first, count, batch, most }),
         Task::Measure { system, share, quick } => {
             let figures = count(&share, &[system], if quick { " --quick" } else { "" })?;
             for figure in &figures {
@@ -223,5 +243,16 @@ fn conformance(only: Option<&str>) -> Result<ExitCode> {
         comparison.alike, comparison.accepted
     );
     ensure!(comparison.complaints.is_empty(), "{} not as they should be", comparison.complaints.len());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn fuzz(plan: &Plan) -> Result<ExitCode> {
+    let outcome = plan.run()?;
+    for difference in &outcome.differences {
+        println!("{}\n--- on Linux\n{}--- on Postern\n{}", difference.program, difference.linux, difference.postern);
+    }
+    println!("{} programs played on Linux and on Postern, {} different", outcome.compared, outcome.differing);
+    println!("({} more that differed once did not do the same again)", outcome.unsteady);
+    ensure!(outcome.differing == 0, "Linux and Postern differ");
     Ok(ExitCode::SUCCESS)
 }

@@ -10,6 +10,7 @@ mod counts;
 pub mod harness;
 mod patience;
 mod probe;
+pub mod random;
 mod scratch;
 mod suites;
 pub mod sys;
@@ -34,6 +35,9 @@ struct Request {
 pub fn run() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if let Some(code) = probe::run_if_asked(&arguments) {
+        return code;
+    }
+    if let Some(code) = random::run_if_asked(&arguments) {
         return code;
     }
     if arguments.iter().any(|word| word == "--help") {

@@ -73,6 +73,7 @@ mod proc_process;
 mod proc_system;
 mod pty;
 mod pty_limits;
+mod random_programs;
 mod registers;
 mod robust_list;
 mod sched;
@@ -172,6 +173,7 @@ pub static ALL: &[Suite] = &[
     Suite { name: "alarms", tests: alarms::tests },
     Suite { name: "alternate_stack", tests: alternate_stack::tests },
     Suite { name: "signal_frame", tests: signal_frame::tests },
+    Suite { name: "random_programs", tests: random_programs::tests },
     Suite { name: "registers", tests: registers::tests },
     Suite { name: "threads", tests: threads::tests },
     Suite { name: "thread_life", tests: thread_life::tests },
