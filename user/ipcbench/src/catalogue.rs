@@ -58,17 +58,24 @@ pub fn catalogue(size: Option<usize>) -> Vec<Box<dyn Benchmark>> {
         vec![Box::new(LOOP), Box::new(CLOCK), Box::new(NULL_CALL), Box::new(Yielding), Box::new(FORK_EXIT_WAIT)];
     all.extend(carried(|| Futex, TOKEN_LOADS));
     all.extend(carried(|| EventFd, TOKEN_LOADS));
-    all.extend(carried(|| Pipe, &byte_loads));
-    all.extend(carried(|| Fifo, &byte_loads));
-    all.extend(carried(|| unix_socket::STREAM, &byte_loads));
-    all.extend(carried(|| unix_socket::DATAGRAM, &byte_loads));
-    all.extend(carried(|| unix_socket::SEQPACKET, &byte_loads));
-    all.extend(carried(|| shared_memory::POSIX, &byte_loads));
-    all.extend(carried(|| shared_memory::FUTEX, &byte_loads));
-    all.extend(carried(|| MyIpc, &byte_loads));
-    all.extend(carried(|| Hello, &byte_loads));
-    all.extend(carried(|| HelloMmap, &byte_loads));
-    all.extend(carried(|| HelloSplice, &byte_loads));
+    all.extend(of_bytes(&byte_loads));
+    all
+}
+
+/// Every mechanism that carries any number of bytes, under each of `loads`.
+pub fn of_bytes(loads: &[Load]) -> Vec<Box<dyn Benchmark>> {
+    let mut all = Vec::new();
+    all.extend(carried(|| Pipe, loads));
+    all.extend(carried(|| Fifo, loads));
+    all.extend(carried(|| unix_socket::STREAM, loads));
+    all.extend(carried(|| unix_socket::DATAGRAM, loads));
+    all.extend(carried(|| unix_socket::SEQPACKET, loads));
+    all.extend(carried(|| shared_memory::POSIX, loads));
+    all.extend(carried(|| shared_memory::FUTEX, loads));
+    all.extend(carried(|| MyIpc, loads));
+    all.extend(carried(|| Hello, loads));
+    all.extend(carried(|| HelloMmap, loads));
+    all.extend(carried(|| HelloSplice, loads));
     all
 }
 

@@ -2,18 +2,9 @@
 //! can be fitted. What `lab report` draws. Pure values.
 
 use crate::benchmark::{Amount, Benchmark, Load};
-use crate::catalogue::{carried, load};
-use crate::mechanism::Mechanism;
+use crate::catalogue::{carried, load, of_bytes};
 use crate::mechanism::eventfd::EventFd;
-use crate::mechanism::fifo::Fifo;
 use crate::mechanism::futex::Futex;
-use crate::mechanism::hello::Hello;
-use crate::mechanism::hello_mmap::HelloMmap;
-use crate::mechanism::hello_splice::HelloSplice;
-use crate::mechanism::myipc::MyIpc;
-use crate::mechanism::pipe::Pipe;
-use crate::mechanism::shared_memory;
-use crate::mechanism::unix_socket;
 use crate::operation::null_call::NULL_CALL;
 use crate::workload::Shape;
 
@@ -57,25 +48,6 @@ pub fn workloads() -> Benchmarks {
     all.extend(carried(|| Futex, &token));
     all.extend(carried(|| EventFd, &token));
     all.extend(of_bytes(&bytes));
-    all
-}
-
-fn of_bytes(loads: &[Load]) -> Benchmarks {
-    fn each<M: Mechanism>(all: &mut Benchmarks, mechanism: fn() -> M, loads: &[Load]) {
-        all.extend(carried(mechanism, loads));
-    }
-    let mut all = Benchmarks::new();
-    each(&mut all, || Pipe, loads);
-    each(&mut all, || Fifo, loads);
-    each(&mut all, || unix_socket::STREAM, loads);
-    each(&mut all, || unix_socket::DATAGRAM, loads);
-    each(&mut all, || unix_socket::SEQPACKET, loads);
-    each(&mut all, || shared_memory::POSIX, loads);
-    each(&mut all, || shared_memory::FUTEX, loads);
-    each(&mut all, || MyIpc, loads);
-    each(&mut all, || Hello, loads);
-    each(&mut all, || HelloMmap, loads);
-    each(&mut all, || HelloSplice, loads);
     all
 }
 
