@@ -1,5 +1,5 @@
 //! Model checks of the ring's protocol: every interleaving, with the weak memory that loom knows.
-//! `RUSTFLAGS="--cfg loom" cargo test -p postern-abi --release`
+//! `RUSTFLAGS="--cfg loom" cargo test -p postern-abi --profile models`
 //!
 //! Slots are cells without any protection: loom fails a test in which a load and a store of one race. A lost doorbell shows
 //! as loom's report of a deadlock.

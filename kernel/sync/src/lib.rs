@@ -1,5 +1,5 @@
 //! Locks, wait queues and the park token of the Postern kernel, as a crate of their own so that the very code that runs in
-//! the kernel is model-checked on the host (`RUSTFLAGS="--cfg loom" cargo test -p postern-sync --release`).
+//! the kernel is model-checked on the host (`RUSTFLAGS="--cfg loom" cargo test -p postern-sync --profile models`).
 //!
 //! Everything is generic over [`Platform`]: the kernel supplies tasks, parking and time and instantiates the types once.
 //!

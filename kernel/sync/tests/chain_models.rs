@@ -1,6 +1,6 @@
 //! Model checks of the chain of wake-ups as a whole: a ring with a lock and a published word, waiters that are woken one at a
 //! time, and pass on what they leave; one who was passed over, for whom newcomers stand back; and some who give up.
-//! `RUSTFLAGS="--cfg loom" cargo test -p postern-sync --release --test chain_models`
+//! `RUSTFLAGS="--cfg loom" cargo test -p postern-sync --profile models --test chain_models`
 //!
 //! Somebody who sleeps although there is something for him shows as loom's report of a deadlock.
 #![cfg(loom)]

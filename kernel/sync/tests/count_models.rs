@@ -1,5 +1,5 @@
 //! Model checks of what is counted or set once: references, uses, presence, changes. As `models.rs`:
-//! `RUSTFLAGS="--cfg loom" cargo test -p postern-sync --release --test count_models`
+//! `RUSTFLAGS="--cfg loom" cargo test -p postern-sync --profile models --test count_models`
 //!
 //! A thing freed too early, or read before it was written, shows as loom's report of a race.
 #![cfg(loom)]

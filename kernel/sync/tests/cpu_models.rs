@@ -1,6 +1,6 @@
 //! Model checks of the protocols between CPUs: address space identifiers, handing a CPU on, idling, requests to tasks, the time
 //! that those have used. As `models.rs`:
-//! `RUSTFLAGS="--cfg loom" cargo test -p postern-sync --release --test cpu_models`
+//! `RUSTFLAGS="--cfg loom" cargo test -p postern-sync --profile models --test cpu_models`
 //!
 //! A lost interrupt shows as loom's report of a deadlock.
 #![cfg(loom)]

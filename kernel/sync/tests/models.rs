@@ -1,5 +1,5 @@
 //! Model checks: every interleaving (up to a bound on preemptions) of small programs on the real primitives, with the
-//! weak memory that loom knows. `RUSTFLAGS="--cfg loom" cargo test -p postern-sync --release --test models`
+//! weak memory that loom knows. `RUSTFLAGS="--cfg loom" cargo test -p postern-sync --profile models --test models`
 //!
 //! A lost wake-up shows as loom's report of a deadlock.
 #![cfg(loom)]

@@ -7,7 +7,7 @@ use std::process::Command;
 
 fn every_interleaving_passes(package: &str, tests: &str) {
     let status = Command::new("cargo")
-        .args(["test", "--quiet", "--release", "--package", package, "--test", tests])
+        .args(["test", "--quiet", "--profile", "models", "--package", package, "--test", tests])
         .env("RUSTFLAGS", "--cfg loom")
         .current_dir(root())
         .status()
