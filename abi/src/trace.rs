@@ -96,6 +96,10 @@ kinds! {
     /// So many events of this CPU found no room and were lost: after the record of this CPU that stands before this one, and
     /// before the one that stands after it.
     18 Lost "lost" ["events"];
+    /// A write found no room in a pipe.
+    19 PipeFull "pipe_full" ["pipe"];
+    /// As `PipeFull`, of a ring of /dev/hello.
+    20 HelloFull "hello_full" ["ring"];
 }
 
 /// What [`Record::count`] counts.

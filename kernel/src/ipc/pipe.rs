@@ -153,6 +153,9 @@ impl Pipe {
         framing: Framing,
         source: &mut Source<'_>,
     ) -> Result<usize> {
+        if error == Errno::EAGAIN {
+            trace_point::pipe_full(self.word());
+        }
         if error != Errno::EAGAIN || !turns::let_in(&mut state, End::Write, || self.writers.is_turn_of_current()) {
             return Err(error);
         }

@@ -32,12 +32,15 @@ pub fn record(kind: u64, arguments: [u64; 3]) {
         let cpu = cpu::index();
         let Some(kind) = u16::try_from(kind).ok().and_then(Kind::from_number) else { return };
         let Some(ring) = RINGS[cpu].get().filter(|_| is_told(kind)) else { return };
+        let tid = sched::current_tid();
+        if kind == Kind::CopyOut && recording::is_reader(tid) {
+            return;
+        }
         let arguments = match kind {
             // SAFETY: the points of these kinds pass a task that cannot finish meanwhile: the one that is woken or that goes next.
             Kind::Wake | Kind::Switch => [u64::from(unsafe { sched::tid_at(arguments[0]) }), 0, 0],
             _ => arguments,
         };
-        let tid = sched::current_tid();
         let [low, high, ..] = cpu.to_le_bytes();
         let cpu = u16::from_le_bytes([low, high]);
         ring.push(Record { ticks: timer::ticks_unordered(), count, tid, cpu, kind, arguments }.to_words());

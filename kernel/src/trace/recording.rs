@@ -8,7 +8,7 @@ use crate::arch::{cpu, timer};
 use crate::mm::{code, heap};
 use crate::sched;
 use crate::sync::{Mutex, rank};
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use postern_abi::trace::{Header, Kind, RECORD_BYTES, RECORD_WORDS, Record};
 use postern_core::errno::{Errno, Result};
 
@@ -98,30 +98,51 @@ impl Recording {
     ///
     /// # Errors
     /// EINVAL: not even one has room. What `take` says, if it took none; the record that it did not take is given again.
-    pub fn read(&self, room: usize, mut take: impl FnMut(&[u8; RECORD_BYTES]) -> Result<()>) -> Result<usize> {
+    pub fn read(&self, room: usize, take: impl FnMut(&[u8; RECORD_BYTES]) -> Result<()>) -> Result<usize> {
         if room < RECORD_BYTES {
             return Err(Errno::EINVAL);
         }
         let mut state = self.state.lock();
-        let mut taken = 0;
-        while room - taken >= RECORD_BYTES {
-            let Some((words, then)) = next(state.next) else { break };
-            state.next = then;
-            if let Err(error) = take(&postern_abi::trace::bytes_of(words)) {
-                state.next = match then {
-                    Next::Ring(index) | Next::Record(_, index) => Next::Record(words, index),
-                    Next::Header => Next::Header,
-                };
-                return if taken == 0 { Err(error) } else { Ok(taken) };
-            }
-            taken += RECORD_BYTES;
-        }
-        // The next call begins with the first ring again.
-        if taken == 0 {
-            state.next = Next::Ring(0);
-        }
-        Ok(taken)
+        // Relaxed: it concerns what this CPU does from here on, and where the thread goes.
+        READER.store(sched::current_tid(), Ordering::Relaxed);
+        let taken = read_locked(&mut state, room, take);
+        READER.store(0, Ordering::Relaxed);
+        taken
     }
+}
+
+/// Whoever reads a recording, while it does.
+static READER: AtomicU32 = AtomicU32::new(0);
+
+/// Whether `tid` reads a recording. What it copies for that is not told: it would fill the rings again.
+pub(super) fn is_reader(tid: u32) -> bool {
+    tid != 0 && READER.load(Ordering::Relaxed) == tid
+}
+
+/// [`Recording::read`], locked.
+fn read_locked(
+    state: &mut State,
+    room: usize,
+    mut take: impl FnMut(&[u8; RECORD_BYTES]) -> Result<()>,
+) -> Result<usize> {
+    let mut taken = 0;
+    while room - taken >= RECORD_BYTES {
+        let Some((words, then)) = next(state.next) else {
+            // Whoever reads on begins with the first ring again.
+            state.next = Next::Ring(0);
+            break;
+        };
+        state.next = then;
+        if let Err(error) = take(&postern_abi::trace::bytes_of(words)) {
+            state.next = match then {
+                Next::Ring(index) | Next::Record(_, index) => Next::Record(words, index),
+                Next::Header => Next::Header,
+            };
+            return if taken == 0 { Err(error) } else { Ok(taken) };
+        }
+        taken += RECORD_BYTES;
+    }
+    Ok(taken)
 }
 
 impl Drop for Recording {

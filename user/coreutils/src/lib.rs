@@ -38,4 +38,5 @@ pub mod table;
 mod timeout;
 mod trace;
 mod trace_life;
+mod trace_waits;
 mod xargs;

@@ -4,14 +4,25 @@
 //! docs/tracing.md says what is recorded, and what the numbers mean.
 
 use crate::invocation::{At, Failure, Invocation, Outcome, Output, finish, output};
+use crate::process::duration;
 use crate::run::{cannot_run, command_of, status_of};
 use crate::trace_life::{Life, Step, lives};
+use crate::trace_waits::waits;
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 use postern_abi::trace::{Counter, Header, Kind, RECORD_BYTES, Record, START, STOP, words_of};
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, ExitStatus};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 const DEVICE: &str = "/dev/trace";
+/// The status after the time has run out.
+const TIMED_OUT_STATUS: u8 = 124;
 
 /// A recording that has been read.
 struct Recording {
@@ -19,40 +30,92 @@ struct Recording {
     records: Vec<Record>,
 }
 
-/// `trace [-x] [-o file] command [argument...]`: the status is the command's.
+/// `trace [-x] [-o file] [-t seconds] command [argument...]`: the status is the command's. A command that runs for longer than `-t`
+/// allows is ended with its group, after it was said who waits for whom; the status is 124, as of `timeout`.
 pub fn trace(invocation: &Invocation) -> Outcome {
-    let options = invocation.options("+xo:")?;
+    let options = invocation.options("+xo:t:")?;
     if options.operands.is_empty() {
-        return Err(Failure::usage("usage: trace [-x] [-o file] command [argument...]"));
+        return Err(Failure::usage("usage: trace [-x] [-o file] [-t seconds] command [argument...]"));
     }
     let (mut command, program) = command_of(&options.operands)?;
     let mut device = OpenOptions::new().read(true).write(true).open(DEVICE).at(DEVICE)?;
     device.write_all(&[START]).at(DEVICE)?;
-    let status = command.status().map_err(|error| cannot_run(program, &error))?;
+    let limit = options.text('t')?.map(duration).transpose()?;
+    let mut bytes = Vec::new();
+    let ended = match limit {
+        None => Some(command.status().map_err(|error| cannot_run(program, &error))?),
+        Some(limit) => {
+            let child = command.process_group(0).spawn().map_err(|error| cannot_run(program, &error))?;
+            run_for(limit, child, &mut device, &mut bytes)?
+        }
+    };
     device.write_all(&[STOP]).at(DEVICE)?;
-    let bytes = read_all(&mut device).at(DEVICE)?;
+    read_all(&mut device, &mut bytes).at(DEVICE)?;
     if let Some(path) = options.value('o') {
         File::create(path).and_then(|mut file| file.write_all(&bytes)).at(path)?;
     }
     let mut output = output()?;
     if options.has('x') {
         write_lines(&mut output, &bytes)?;
+    } else if ended.is_none() {
+        let mut records = understand(&bytes)?.records;
+        records.sort_by_key(|record| record.ticks);
+        write!(output, "{}", waits(&records))?;
     } else if options.value('o').is_none() {
         show(&mut output, &understand(&bytes)?)?;
     }
     finish(invocation, output)?;
-    Ok(status_of(status))
+    Ok(ended.map_or(TIMED_OUT_STATUS, status_of))
 }
 
-/// All records; a read gives whole ones.
-fn read_all(device: &mut File) -> io::Result<Vec<u8>> {
+/// Waits for the command for so long, and takes out meanwhile what has been recorded. `None`: it has not ended, and is killed when
+/// recording has stopped.
+fn run_for(
+    limit: Duration,
+    child: Child,
+    device: &mut File,
+    bytes: &mut Vec<u8>,
+) -> Result<Option<ExitStatus>, Failure> {
+    const EVERY: Duration = Duration::from_millis(50);
+    let group = Pid::from_raw(child.id().cast_signed());
+    let (tell, ended) = mpsc::channel();
+    thread::spawn(move || {
+        let mut child = child;
+        // Nobody listens any more when this program ends first.
+        let _ = tell.send(child.wait());
+    });
+    let until = Instant::now() + limit;
+    while let Some(left) = until.checked_duration_since(Instant::now()) {
+        match ended.recv_timeout(left.min(EVERY)) {
+            Ok(status) => return Ok(Some(status.at("wait")?)),
+            Err(_) => read_some(device, bytes).at(DEVICE)?,
+        }
+    }
+    device.write_all(&[STOP]).at(DEVICE)?;
+    killpg(group, Signal::SIGKILL).at("kill")?;
+    Ok(None)
+}
+
+/// All records, after recording has stopped.
+fn read_all(device: &mut File, bytes: &mut Vec<u8>) -> io::Result<()> {
+    loop {
+        let before = bytes.len();
+        read_some(device, bytes)?;
+        if bytes.len() == before {
+            return Ok(());
+        }
+    }
+}
+
+/// The records that are there; while recording goes on, reading makes some more. A read gives whole ones.
+fn read_some(device: &mut File, bytes: &mut Vec<u8>) -> io::Result<()> {
     const AT_ONCE: usize = 256 * RECORD_BYTES;
-    let mut bytes = Vec::new();
     let mut part = vec![0; AT_ONCE];
     loop {
-        match device.read(&mut part)? {
-            0 => return Ok(bytes),
-            length => bytes.extend_from_slice(&part[..length]),
+        let length = device.read(&mut part)?;
+        bytes.extend_from_slice(&part[..length]);
+        if length < part.len() {
+            return Ok(());
         }
     }
 }

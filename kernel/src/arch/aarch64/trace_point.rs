@@ -164,6 +164,10 @@ point_of_one! {
     pipe_empty(pipe) = PipeEmpty;
     /// A reader found nothing in the ring of /dev/hello at `ring`, without its lock.
     hello_empty(ring) = HelloEmpty;
+    /// A writer found no room in the pipe at `pipe`.
+    pipe_full(pipe) = PipeFull;
+    /// A writer found no room in the ring of /dev/hello at `ring`.
+    hello_full(ring) = HelloFull;
     /// The current task has queued itself in `queue`.
     enqueue(queue) = Enqueue;
     /// `task`, a pointer, is to be woken.

@@ -296,8 +296,11 @@ impl Instance {
         let written = state.pipe.try_write(source.remaining(), framing, allocate, |frame, range| {
             source.move_to_frame(frame, range.start, range.len())
         });
-        if matches!(written, Err(Errno::EAGAIN)) && self.let_in(&mut state, End::Write) {
-            return self.write_by_rules(state, source, boundaries);
+        if matches!(written, Err(Errno::EAGAIN)) {
+            trace_point::hello_full(self.word());
+            if self.let_in(&mut state, End::Write) {
+                return self.write_by_rules(state, source, boundaries);
+            }
         }
         self.finish(End::Write, state, rules, written)
     }
