@@ -139,14 +139,15 @@ fn set_flag(file: &OpenFile, flag: OpenFlags, argument: usize) -> Result<usize> 
     Ok(0)
 }
 
-/// FIONREAD of a regular file: the bytes from the position to the end.
+/// FIONREAD of a regular file: the bytes from the position to the end, less than none behind it; the low half, as on Linux.
 fn left_to_read(file: &OpenFile, argument: usize) -> Result<usize> {
     if file.seeking() != Seeking::Position {
         return Err(Errno::ENOTTY);
     }
     let position = file.seek(0, Whence::Current)?;
-    let left = file.location().inode().size().saturating_sub(position);
-    UserPtr::<i32>::new(argument).write(&i32::try_from(left).unwrap_or(i32::MAX))?;
+    let left = file.location().inode().size().wrapping_sub(position);
+    let [a, b, c, d, ..] = left.to_le_bytes();
+    UserPtr::<i32>::new(argument).write(&i32::from_le_bytes([a, b, c, d]))?;
     Ok(0)
 }
 

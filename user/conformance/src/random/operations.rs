@@ -193,7 +193,7 @@ const LOOKING: &[Operation] = &[
     row("epoll_wait", 2, &[Descriptor], |_, a| {
         ready::epoll_pwait(a[0], 8, -1, None).map(|found| format!("{} ready", found.len()))
     }),
-    row("waiting", 5, &[Descriptor], |_, a| fd::fionread(a[0]).map(number)),
+    row("waiting", 5, &[Descriptor], |_, a| fd::signed_fionread(a[0]).map(number)),
     row("status_flags", 2, &[Descriptor], |_, a| {
         let told = libc::O_ACCMODE | libc::O_NONBLOCK | libc::O_APPEND;
         fd::fcntl(a[0], libc::F_GETFL, 0).map(|flags| format!("{:o}", flags & told))

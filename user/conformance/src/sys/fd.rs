@@ -177,10 +177,15 @@ pub fn lseek(fd: RawFd, offset: i64, whence: i32) -> Sys<i64> {
 
 /// `ioctl(FIONREAD)`: the bytes that wait.
 pub fn fionread(fd: RawFd) -> Sys<usize> {
+    signed_fionread(fd).map(|count| count.unsigned_abs() as usize)
+}
+
+/// The same, which is negative behind the end of a file.
+pub fn signed_fionread(fd: RawFd) -> Sys<i32> {
     let mut count: i32 = 0;
     // SAFETY: the kernel writes one int.
     checked("ioctl(FIONREAD)", unsafe { libc::ioctl(fd, libc::FIONREAD, &raw mut count) })?;
-    Ok(count.unsigned_abs() as usize)
+    Ok(count)
 }
 
 /// `eventfd2`.
