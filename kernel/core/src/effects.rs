@@ -75,6 +75,13 @@ impl<T> Step<T> {
         &self.outcome
     }
 
+    /// Whether it wakes nobody.
+    #[inline]
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        self.wakes.is_none()
+    }
+
     /// Hands the wake-ups to `wake` (which is not called if there are none), then gives out the outcome.
     #[inline]
     pub fn settle(self, wake: impl FnOnce(Wakes)) -> T {

@@ -1,11 +1,11 @@
 //! The one loop that turns attempts into blocking calls: O_NONBLOCK, signals, timeouts, full delivery, chained wake-ups.
 //!
+//! Each kind of file has the loop that waits to read for itself, by [`FileOps::read`], so that its attempts are called directly.
 //! Owns nothing; no locks. Sleeps, interruptibly, on the file's wait queue. Specification: read(2), write(2), signal(7); the
 //! waiting in fs/pipe.c of Linux.
 
 use crate::fs::file::{Direction, FileOps, Io, Readiness};
 use crate::fs::flags::OpenFlags;
-use crate::fs::open_file::OpenFile;
 use crate::mm::user::{Sink, Source};
 use crate::process::signal;
 use crate::sched;
@@ -18,26 +18,42 @@ use postern_sync::{Place, Sleep, Unserved};
 ///
 /// # Errors
 /// EAGAIN (O_NONBLOCK), ERESTARTSYS (a signal), and what the file says.
-#[inline]
-pub fn read(file: &OpenFile, sink: &mut Sink<'_>) -> Result<usize> {
-    let io = Io { offset: None, flags: file.flags() };
-    match file.ops().try_read(&io, sink) {
-        Err(Errno::EAGAIN) => wait_to_read(&**file.ops(), &io, sink),
+#[inline(always)]
+pub fn read<F: FileOps + ?Sized>(ops: &F, io: &Io, sink: &mut Sink<'_>) -> Result<usize> {
+    if ops.has_nothing(sink) { wait_to_read(ops, io, sink) } else { read_or_wait(ops, io, sink) }
+}
+
+/// A read that may find something. Out of line, so that one that finds nothing waits after a few instructions.
+#[inline(never)]
+fn read_or_wait<F: FileOps + ?Sized>(ops: &F, io: &Io, sink: &mut Sink<'_>) -> Result<usize> {
+    match ops.try_read(io, sink) {
+        Err(Errno::EAGAIN) => wait_to_read(ops, io, sink),
         result => result,
     }
+}
+
+/// One attempt, unless a look says that it would be in vain.
+#[inline(always)]
+fn look_and_read<F: FileOps + ?Sized>(ops: &F, io: &Io, sink: &mut Sink<'_>) -> Result<usize> {
+    if ops.has_nothing(sink) { Err(Errno::EAGAIN) } else { read_once(ops, io, sink) }
+}
+
+/// One attempt. Out of line, for the loop that waits.
+#[inline(never)]
+fn read_once<F: FileOps + ?Sized>(ops: &F, io: &Io, sink: &mut Sink<'_>) -> Result<usize> {
+    ops.try_read(io, sink)
 }
 
 /// Writes to a stream: waits until all of `source` is delivered. For no bytes there is always room, unless they are a message.
 ///
 /// # Errors
 /// EAGAIN (O_NONBLOCK), ERESTARTSYS (a signal), and what the file says, if nothing was delivered; what was delivered counts more.
-#[inline]
-pub fn write(file: &OpenFile, source: &mut Source<'_>) -> Result<usize> {
-    let io = Io { offset: None, flags: file.flags() };
+#[inline(always)]
+pub fn write(ops: &dyn FileOps, io: &Io, source: &mut Source<'_>) -> Result<usize> {
     let wanted = source.remaining();
-    match file.ops().try_write(&io, source) {
+    match ops.try_write(io, source) {
         Ok(delivered) if delivered >= wanted => Ok(delivered),
-        first => go_on_writing(&**file.ops(), &io, source, wanted, first),
+        first => go_on_writing(ops, io, source, wanted, first),
     }
 }
 
@@ -69,17 +85,16 @@ pub enum TooLong {
 }
 
 /// Where and how long to wait for `ops`.
-#[derive(Clone, Copy)]
-struct Line<'a> {
-    ops: &'a dyn FileOps,
+struct Line<'a, F: ?Sized> {
+    ops: &'a F,
     direction: Direction,
     queue: &'a WaitQueue,
     deadline_ns: Option<u64>,
 }
 
-impl<'a> Line<'a> {
+impl<'a, F: FileOps + ?Sized> Line<'a, F> {
     #[inline(always)]
-    fn of(ops: &'a dyn FileOps, direction: Direction) -> Result<Self> {
+    fn of(ops: &'a F, direction: Direction) -> Result<Self> {
         let queue = ops.wait_queue(direction).ok_or(Errno::EAGAIN)?;
         let limit_ns = ops.time_limit_ns(direction);
         let deadline_ns = limit_ns.map(|limit_ns| Kernel::now_ns().saturating_add(limit_ns));
@@ -91,7 +106,7 @@ impl<'a> Line<'a> {
     /// # Errors
     /// The place of one that was woken for nothing.
     #[inline(always)]
-    fn wait_for(self, mut attempt: impl FnMut() -> Result<usize>) -> core::result::Result<Result<usize>, Place> {
+    fn wait_for(&self, mut attempt: impl FnMut() -> Result<usize>) -> core::result::Result<Result<usize>, Place> {
         match self.queue.wait_in_turn(Sleep::Interruptible, self.deadline_ns, || settled(attempt())) {
             Ok(result) => Ok(self.served(result)),
             Err(Unserved::Ended(error)) => Ok(failed(self.ops, error, self.deadline_ns)),
@@ -100,7 +115,7 @@ impl<'a> Line<'a> {
     }
 
     /// The same of one that was woken for nothing: others stand back until it is served.
-    fn wait_passed_over(self, place: Place, mut attempt: impl FnMut() -> Result<usize>) -> Result<usize> {
+    fn wait_passed_over(&self, place: Place, mut attempt: impl FnMut() -> Result<usize>) -> Result<usize> {
         let waited = self.queue.wait_passed_over(place, Sleep::Interruptible, self.deadline_ns, || {
             self.ops.hold_back(self.direction);
             settled(attempt())
@@ -112,7 +127,7 @@ impl<'a> Line<'a> {
     }
 
     #[inline(always)]
-    fn served(self, result: Result<usize>) -> Result<usize> {
+    fn served(&self, result: Result<usize>) -> Result<usize> {
         pass_on(self.ops, self.queue, self.direction);
         result
     }
@@ -120,7 +135,7 @@ impl<'a> Line<'a> {
 
 /// After an attempt that said "not now".
 #[inline(never)]
-fn wait_to_read(ops: &dyn FileOps, io: &Io, sink: &mut Sink<'_>) -> Result<usize> {
+fn wait_to_read<F: FileOps + ?Sized>(ops: &F, io: &Io, sink: &mut Sink<'_>) -> Result<usize> {
     if sink.remaining() == 0 {
         return Ok(0);
     }
@@ -128,15 +143,20 @@ fn wait_to_read(ops: &dyn FileOps, io: &Io, sink: &mut Sink<'_>) -> Result<usize
         return Err(Errno::EAGAIN);
     }
     let line = Line::of(ops, Direction::Read)?;
-    match line.wait_for(|| ops.try_read(io, sink)) {
+    match line.wait_for(|| look_and_read(ops, io, sink)) {
         Ok(result) => result,
-        Err(place) => read_passed_over(line, place, io, sink),
+        Err(place) => read_passed_over(&line, place, io, sink),
     }
 }
 
 #[cold]
 #[inline(never)]
-fn read_passed_over(line: Line<'_>, place: Place, io: &Io, sink: &mut Sink<'_>) -> Result<usize> {
+fn read_passed_over<F: FileOps + ?Sized>(
+    line: &Line<'_, F>,
+    place: Place,
+    io: &Io,
+    sink: &mut Sink<'_>,
+) -> Result<usize> {
     line.wait_passed_over(place, || line.ops.try_read(io, sink))
 }
 
@@ -178,13 +198,13 @@ fn attempt_or_wait(ops: &dyn FileOps, io: &Io, source: &mut Source<'_>) -> Resul
     let line = Line::of(ops, Direction::Write)?;
     match line.wait_for(|| ops.try_write(io, source)) {
         Ok(result) => result,
-        Err(place) => write_passed_over(line, place, io, source),
+        Err(place) => write_passed_over(&line, place, io, source),
     }
 }
 
 #[cold]
 #[inline(never)]
-fn write_passed_over(line: Line<'_>, place: Place, io: &Io, source: &mut Source<'_>) -> Result<usize> {
+fn write_passed_over(line: &Line<'_, dyn FileOps>, place: Place, io: &Io, source: &mut Source<'_>) -> Result<usize> {
     line.wait_passed_over(place, || line.ops.try_write(io, source))
 }
 
@@ -220,7 +240,7 @@ pub(super) fn tell_broken_pipe(ops: &dyn FileOps, delivered: usize) {
 
 /// What a wait comes to that ended without success. As signal(7) has it, a call with a time limit is never restarted.
 #[cold]
-fn failed(ops: &dyn FileOps, error: WaitError, deadline_ns: Option<u64>) -> Result<usize> {
+fn failed<F: FileOps + ?Sized>(ops: &F, error: WaitError, deadline_ns: Option<u64>) -> Result<usize> {
     let limit_fails = deadline_ns.is_some() && ops.at_time_limit() == TooLong::Fail;
     match error {
         WaitError::TimedOut if !limit_fails => Ok(0),
@@ -239,10 +259,17 @@ fn settled(attempt: Result<usize>) -> Option<Result<usize>> {
 /// Lets the next waiter be woken if this one, which may have been woken for both, left something for it: the chain of
 /// wake-ups.
 #[inline]
-fn pass_on(ops: &dyn FileOps, queue: &WaitQueue, direction: Direction) {
+fn pass_on<F: FileOps + ?Sized>(ops: &F, queue: &WaitQueue, direction: Direction) {
     if !queue.is_empty() {
-        ops.pass_on(direction, queue);
+        wake_next(ops, queue, direction);
     }
+}
+
+/// Out of line, to keep the path of one who waits alone short.
+#[cold]
+#[inline(never)]
+fn wake_next<F: FileOps + ?Sized>(ops: &F, queue: &WaitQueue, direction: Direction) {
+    ops.pass_on(direction, queue);
 }
 
 /// What those who wait in this direction want to hear of.

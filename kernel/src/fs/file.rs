@@ -97,6 +97,13 @@ pub trait FileOps: Any + Send + Sync {
         Err(Errno::EINVAL)
     }
 
+    /// Whether an attempt to read into `sink` would say "not now", as can be seen at once and without a lock. `false` promises
+    /// nothing.
+    fn has_nothing(&self, sink: &Sink) -> bool {
+        let _ = sink;
+        false
+    }
+
     /// Moves bytes from `source`; may move fewer than there are, and is called again for the rest then. If more is gone from
     /// `source` than it says (a fault half-way, an object that takes one message a call), that ends the call instead.
     ///
@@ -105,6 +112,15 @@ pub trait FileOps: Any + Send + Sync {
     fn try_write(&self, io: &Io, source: &mut Source) -> Result<usize> {
         let _ = (io, source);
         Err(Errno::EINVAL)
+    }
+
+    /// Reads from a stream, as `blocking::read` says: attempts until one has an answer. Nobody writes it anew; it is here so that
+    /// each kind of file has the loop for itself.
+    ///
+    /// # Errors
+    /// As `blocking::read`.
+    fn read(&self, io: &Io, sink: &mut Sink) -> Result<usize> {
+        blocking::read(self, io, sink)
     }
 
     /// Whether a write of no bytes is a message like any other, and may have to wait for room. Of every other file a transfer of

@@ -200,6 +200,12 @@ impl OpenFile {
         self.ops.readiness()
     }
 
+    /// What an attempt on a stream is told.
+    #[inline(always)]
+    fn io(&self) -> Io {
+        Io { offset: None, flags: self.flags() }
+    }
+
     /// read(2), pread(2) and their kin.
     ///
     /// # Errors
@@ -208,7 +214,7 @@ impl OpenFile {
     pub fn read(&self, sink: &mut Sink<'_>, at: At) -> Result<usize> {
         self.check_access(AccessMode::READ)?;
         if self.seeking == Seeking::Refused && at == At::Position {
-            return blocking::read(self, sink);
+            return self.ops.read(&self.io(), sink);
         }
         self.read_seekable(sink, at)
     }
@@ -225,7 +231,7 @@ impl OpenFile {
             }
             (Seeking::Position, At::Offset(offset)) => self.ops.try_read(&Io { offset: Some(offset), flags }, sink),
             (Seeking::Refused, At::Offset(_)) => Err(Errno::ESPIPE),
-            (Seeking::Ignored, _) | (Seeking::Refused, At::Position) => blocking::read(self, sink),
+            (Seeking::Ignored, _) | (Seeking::Refused, At::Position) => self.ops.read(&self.io(), sink),
         }
     }
 
@@ -237,7 +243,7 @@ impl OpenFile {
     pub fn write(&self, source: &mut Source<'_>, at: At) -> Result<usize> {
         self.check_access(AccessMode::WRITE)?;
         if self.seeking == Seeking::Refused && at == At::Position {
-            return blocking::write(self, source);
+            return blocking::write(&*self.ops, &self.io(), source);
         }
         self.write_seekable(source, at)
     }
@@ -253,7 +259,7 @@ impl OpenFile {
             }
             (Seeking::Position, At::Offset(offset)) => self.write_from(offset, source).map(|(_, bytes)| bytes),
             (Seeking::Refused, At::Offset(_)) => Err(Errno::ESPIPE),
-            (Seeking::Ignored, _) | (Seeking::Refused, At::Position) => blocking::write(self, source),
+            (Seeking::Ignored, _) | (Seeking::Refused, At::Position) => blocking::write(&*self.ops, &self.io(), source),
         }
     }
 

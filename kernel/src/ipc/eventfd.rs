@@ -113,12 +113,15 @@ impl FileOps for EventFd {
         Err(Errno::EINVAL)
     }
 
+    #[inline(always)]
+    fn has_nothing(&self, sink: &Sink<'_>) -> bool {
+        self.count() == 0 && sink.remaining() >= WORD
+    }
+
+    #[inline(always)]
     fn try_read(&self, _: &Io, sink: &mut Sink<'_>) -> Result<usize> {
         if sink.remaining() < WORD {
             return Err(Errno::EINVAL);
-        }
-        if self.count() == 0 {
-            return Err(Errno::EAGAIN);
         }
         let changing = self.changing.lock();
         let count = self.count();

@@ -133,6 +133,20 @@ impl Pipe {
         step.settle(|wakes| self.wake(wakes))
     }
 
+    #[inline(always)]
+    fn read(&self, sink: &mut Sink<'_>) -> Result<usize> {
+        let mut state = self.state.lock();
+        if state.is_crowded() {
+            return self.read_crowded(state, sink);
+        }
+        let bytes = state.try_read_uncrowded(sink.remaining(), |frame, range| {
+            sink.move_from_frame(frame, range.start, range.len())
+        })?;
+        self.glimpse.publish_moving(state.head_tail().word());
+        trace_point::pipe_read(self.word(), bytes as u64, state.head_tail().word());
+        Ok(bytes)
+    }
+
     /// A read of a pipe that is full, or that holds somebody back. Out of line, so that the usual one wakes nobody.
     #[inline(never)]
     fn read_crowded(&self, mut state: Guard<'_>, sink: &mut Sink<'_>) -> Result<usize> {
@@ -294,25 +308,21 @@ impl PipeEnd {
 }
 
 impl FileOps for PipeEnd {
-    fn try_read(&self, _: &Io, sink: &mut Sink<'_>) -> Result<usize> {
-        // Not now, as can be seen from outside: neither bytes nor the end.
-        if HeadTail::from_word(self.pipe.glimpse.moving()).is_empty()
+    /// Neither bytes nor the end.
+    #[inline(always)]
+    fn has_nothing(&self, sink: &Sink<'_>) -> bool {
+        let nothing = HeadTail::from_word(self.pipe.glimpse.moving()).is_empty()
             && !Shape::from_word(self.pipe.glimpse.settled()).is_hung_up()
-            && sink.remaining() != 0
-        {
+            && sink.remaining() != 0;
+        if nothing {
             trace_point::pipe_empty(self.pipe.word());
-            return Err(Errno::EAGAIN);
         }
-        let mut state = self.pipe.state.lock();
-        if state.is_crowded() {
-            return self.pipe.read_crowded(state, sink);
-        }
-        let bytes = state.try_read_uncrowded(sink.remaining(), |frame, range| {
-            sink.move_from_frame(frame, range.start, range.len())
-        })?;
-        self.pipe.glimpse.publish_moving(state.head_tail().word());
-        trace_point::pipe_read(self.pipe.word(), bytes as u64, state.head_tail().word());
-        Ok(bytes)
+        nothing
+    }
+
+    #[inline(always)]
+    fn try_read(&self, _: &Io, sink: &mut Sink<'_>) -> Result<usize> {
+        self.pipe.read(sink)
     }
 
     fn try_write(&self, io: &Io, source: &mut Source<'_>) -> Result<usize> {

@@ -14,9 +14,10 @@ use core::cell::UnsafeCell;
 use core::convert::Infallible;
 use core::mem::MaybeUninit;
 
-const EMPTY: u8 = 0;
-const RESERVED: u8 = 1;
-const SET: u8 = 2;
+// Zero, so that it is one instruction to ask.
+const SET: u8 = 0;
+const EMPTY: u8 = 1;
+const RESERVED: u8 = 2;
 
 /// A value, or none yet.
 pub struct SetOnce<T> {

@@ -4,12 +4,13 @@
 //! in user copies, and in `ioctl` as open(2) would. Specification: pipe(7), ioctl(2), poll(2); seed 001 tables 2 and 4.
 
 use super::binding::{Binding, Bound};
-use super::instance::{Boundaries, FOR_READERS, FOR_WRITERS, Instance};
+use super::fixed::Fixed;
+use super::instance::{FOR_READERS, FOR_WRITERS, Instance};
 use super::mapped::{Role, View};
 use super::routing;
 use super::sharing::Part;
 use super::switches::SLOTS_MAX;
-use crate::arch::trace_point;
+use crate::fs::blocking;
 use crate::fs::file::{Direction, FileControl, FileOps, Io, MapRequest, Readiness};
 use crate::fs::flags::{AccessMode, OpenFlags};
 use crate::fs::splice::PageQueue;
@@ -26,7 +27,7 @@ use postern_abi::hello::{
 };
 use postern_core::channel::{ChannelKey, ChannelName, NAME_MAX};
 use postern_core::errno::{Errno, Result};
-use postern_core::page_ring::PAGE_SIZE;
+use postern_core::page_ring::{Framing, PAGE_SIZE};
 use postern_sync::SetOnce;
 
 /// What a descriptor has of `/dev/hello`.
@@ -121,8 +122,8 @@ impl HelloFile {
 
     #[cold]
     #[inline(never)]
-    fn write_loose(&self, source: &mut Source<'_>, boundaries: Boundaries) -> Result<usize> {
-        self.binding.transfer(|bound| bound.instance.try_write::<Loose>(source, boundaries))
+    fn write_loose(&self, source: &mut Source<'_>, framing: Framing) -> Result<usize> {
+        self.binding.transfer(|bound| bound.instance.try_write::<Loose>(source, framing))
     }
 
     #[cold]
@@ -141,16 +142,8 @@ impl HelloFile {
     }
 }
 
-/// The path of transfers once the binding is fixed.
-struct Fixed;
-/// The path of those before.
+/// The path of transfers before the binding is fixed.
 struct Loose;
-
-/// A read that may find something. Out of line, so that one that finds nothing is told so in a few instructions.
-#[inline(never)]
-fn read_now(instance: &Instance, sink: &mut Sink<'_>) -> Result<usize> {
-    instance.try_read::<Fixed>(sink)
-}
 
 /// Whether an opener with these status flags waits for the other side.
 fn meeting(flags: OpenFlags) -> Meeting {
@@ -171,22 +164,26 @@ fn ready(bound: &Bound, visible: Readiness) -> Readiness {
 }
 
 impl FileOps for HelloFile {
-    fn try_read(&self, _: &Io, sink: &mut Sink<'_>) -> Result<usize> {
+    /// Once it is fixed, the binding is asked once a call.
+    fn read(&self, io: &Io, sink: &mut Sink<'_>) -> Result<usize> {
         match self.binding.if_fixed() {
-            Some(bound) if bound.instance.has_nothing() && sink.remaining() != 0 => {
-                trace_point::hello_empty(bound.instance.word());
-                Err(Errno::EAGAIN)
-            }
-            Some(bound) => read_now(&bound.instance, sink),
+            Some(bound) => blocking::read(&*bound.instance, io, sink),
+            None => blocking::read(self, io, sink),
+        }
+    }
+
+    fn try_read(&self, io: &Io, sink: &mut Sink<'_>) -> Result<usize> {
+        match self.binding.if_fixed() {
+            Some(bound) => FileOps::try_read(&*bound.instance, io, sink),
             None => self.read_loose(sink),
         }
     }
 
     fn try_write(&self, io: &Io, source: &mut Source<'_>) -> Result<usize> {
-        let boundaries = if io.flags.contains(OpenFlags::DIRECT) { Boundaries::Kept } else { Boundaries::None };
+        let framing = if io.flags.contains(OpenFlags::DIRECT) { Framing::Packet } else { Framing::Stream };
         match self.binding.if_fixed() {
-            Some(bound) => bound.instance.try_write::<Fixed>(source, boundaries),
-            None => self.write_loose(source, boundaries),
+            Some(bound) => bound.instance.try_write::<Fixed>(source, framing),
+            None => self.write_loose(source, framing),
         }
     }
 

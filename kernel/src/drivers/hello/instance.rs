@@ -87,9 +87,6 @@ impl State {
     }
 }
 
-/// The path of transfers that follow other rules than the usual.
-struct ByRules;
-
 impl Instance {
     /// An empty ring that nobody has open.
     ///
@@ -208,7 +205,7 @@ impl Instance {
 
     /// Whether a reader can be told "not now" at once: nothing is there, but somebody may still write.
     #[inline(always)]
-    pub fn has_nothing(&self) -> bool {
+    pub fn lets_readers_wait(&self) -> bool {
         HeadTail::from_word(self.glimpse.moving()).is_empty()
             && Shape::from_word(self.glimpse.settled()).lets_readers_wait()
     }
@@ -249,58 +246,94 @@ impl Instance {
         self.finish(End::Read, state, rules, read)
     }
 
-    /// Puts in what there is room for, a packet for each write if `boundaries` are kept. As for a pipe. `Path` as above.
+    /// Puts in what there is room for. As for a pipe. `Path` as above.
     ///
     /// # Errors
     /// EAGAIN, EFAULT, EPIPE, ENOMEM.
     #[inline(always)]
-    pub fn try_write<Path>(&self, source: &mut Source<'_>, boundaries: Boundaries) -> Result<usize> {
-        let state = self.state.lock();
+    #[expect(clippy::extra_unused_type_parameters, reason = "tells callers apart")]
+    pub fn try_write<Path>(&self, source: &mut Source<'_>, framing: Framing) -> Result<usize> {
+        let mut state = self.state.lock();
         if state.rules != Rules::USUAL {
-            return self.write_by_rules(state, source, boundaries);
+            return self.write_by_rules(state, source, framing);
         }
-        self.write_own::<Path>(state, Rules::USUAL, source, boundaries)
+        match self.fill(&mut state.pipe, source, framing) {
+            Ok(step) => {
+                let indices = state.pipe.head_tail().word();
+                self.glimpse.publish_moving(indices);
+                trace_point::hello_write(self.word(), *step.outcome_for_trace() as u64, indices);
+                drop(state);
+                // Relaxed: it decides only where bytes wait already. Who has just begun to wait for edges finds those by the
+                // look that follows, and when they have been read, with the lock, this is seen.
+                if step.is_silent() && self.edge_waiters.load(Ordering::Relaxed) {
+                    return Ok(self.tell_edge_waiters(step.settle(|_| {})));
+                }
+                Ok(step.settle(|wakes| self.wake(wakes, Rules::USUAL)))
+            }
+            Err(error) => self.write_refused(state, error, source, framing),
+        }
+    }
+
+    #[inline(always)]
+    fn fill(&self, pipe: &mut PipeState<Frame>, source: &mut Source<'_>, framing: Framing) -> Result<Step> {
+        let allocate = || Frame::alloc().inspect(|_| self.counters.count_allocation());
+        pipe.try_write(source.remaining(), framing, allocate, |frame, range| {
+            source.move_to_frame(frame, range.start, range.len())
+        })
+    }
+
+    /// After a write that changed no readiness: tells those of it who wait for edges.
+    #[cold]
+    #[inline(never)]
+    fn tell_edge_waiters(&self, moved: usize) -> usize {
+        let readers = Wake::one_if(moved != 0);
+        self.wake(Wakes { readers, ..Wakes::NONE }, Rules::USUAL);
+        moved
+    }
+
+    /// A write that failed with `error`. If it was held back, but need not be, it goes on.
+    #[cold]
+    #[inline(never)]
+    fn write_refused(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        error: Errno,
+        source: &mut Source<'_>,
+        framing: Framing,
+    ) -> Result<usize> {
+        if error == Errno::EAGAIN && self.is_let_in(&mut state) {
+            return self.write_by_rules(state, source, framing);
+        }
+        Err(error)
+    }
+
+    /// Whether a write that found no room was held back only, and need not be.
+    fn is_let_in(&self, state: &mut State) -> bool {
+        trace_point::hello_full(self.word());
+        self.let_in(state, End::Write)
     }
 
     #[cold]
     #[inline(never)]
     fn write_by_rules(
         &self,
-        state: MutexGuard<'_, State>,
+        mut state: MutexGuard<'_, State>,
         source: &mut Source<'_>,
-        boundaries: Boundaries,
+        framing: Framing,
     ) -> Result<usize> {
         let rules = state.rules;
         if rules.contains(Rules::ELSEWHERE) {
             drop(state);
             return self.write_shared(source);
         }
-        self.write_own::<ByRules>(state, rules, source, boundaries)
-    }
-
-    #[inline(always)]
-    #[expect(clippy::extra_unused_type_parameters, reason = "tells callers apart")]
-    fn write_own<Path>(
-        &self,
-        mut state: MutexGuard<'_, State>,
-        rules: Rules,
-        source: &mut Source<'_>,
-        boundaries: Boundaries,
-    ) -> Result<usize> {
-        // Relaxed: as for a pipe.
+        // Relaxed: as in `try_write`.
         if self.edge_waiters.load(Ordering::Relaxed) {
             state.pipe.note_poller();
         }
-        let framing = if boundaries == Boundaries::Kept { Framing::Packet } else { rules.stream_framing() };
-        let allocate = || Frame::alloc().inspect(|_| self.counters.count_allocation());
-        let written = state.pipe.try_write(source.remaining(), framing, allocate, |frame, range| {
-            source.move_to_frame(frame, range.start, range.len())
-        });
-        if matches!(written, Err(Errno::EAGAIN)) {
-            trace_point::hello_full(self.word());
-            if self.let_in(&mut state, End::Write) {
-                return self.write_by_rules(state, source, boundaries);
-            }
+        let by_rules = if framing == Framing::Stream { rules.stream_framing() } else { framing };
+        let mut written = self.fill(&mut state.pipe, source, by_rules);
+        if matches!(written, Err(Errno::EAGAIN)) && self.is_let_in(&mut state) {
+            written = self.fill(&mut state.pipe, source, by_rules);
         }
         self.finish(End::Write, state, rules, written)
     }
@@ -563,13 +596,4 @@ pub(super) fn wake(queue: &WaitQueue, wake: Wake, key: Readiness, rules: Rules) 
             queue.wake_all(key.bits());
         }
     }
-}
-
-/// Whether a reader sees where one write ended and the next began.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Boundaries {
-    /// O_DIRECT: a write is a packet.
-    Kept,
-    /// A stream.
-    None,
 }

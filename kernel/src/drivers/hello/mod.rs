@@ -18,6 +18,7 @@
 mod binding;
 pub mod counters;
 pub mod file;
+mod fixed;
 mod idle;
 pub mod instance;
 pub mod mapped;
