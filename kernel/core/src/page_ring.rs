@@ -303,6 +303,13 @@ impl<P> PageRing<P> {
             Recycle::Keep => None,
             Recycle::Release => {
                 let page = self.slots[index].page.take();
+                // The slot just drained is free, so the next to fill is: usually its page is the one that is missing.
+                let next = self.index(self.head);
+                let place = &mut self.slots[next].page;
+                if place.is_none() {
+                    *place = page;
+                    return None;
+                }
                 self.keep_spare(page)
             }
             Recycle::Free => self.slots[index].page.take(),
@@ -310,7 +317,7 @@ impl<P> PageRing<P> {
     }
 
     /// Puts a page into one of the next [`SPARE_PAGES`] slots to fill that has none, or hands it out again.
-    #[inline(always)]
+    #[inline(never)]
     fn keep_spare(&mut self, page: Option<P>) -> Option<P> {
         let free = self.capacity() - self.occupancy();
         for place in 0..SPARE_PAGES.min(free) {

@@ -195,11 +195,8 @@ impl<P> PipeState<P> {
     /// As for [`PipeState::try_read`].
     #[inline]
     pub fn try_read_uncrowded(&mut self, len: usize, mut copy: impl FnMut(&P, Range<usize>) -> usize) -> Result<usize> {
-        if len == 0 {
-            return Ok(0);
-        }
         if self.ring.is_empty() {
-            return if self.writers.open == 0 { Ok(0) } else { Err(Errno::EAGAIN) };
+            return if self.writers.open == 0 || len == 0 { Ok(0) } else { Err(Errno::EAGAIN) };
         }
         self.read_pages(len, &mut copy)
     }
@@ -232,7 +229,7 @@ impl<P> PipeState<P> {
     fn read_page(&mut self, len: usize, copy: &mut impl FnMut(&P, Range<usize>) -> usize) -> Result<Chunk> {
         let step = self.ring.plan_read(len).ok_or(Errno::EAGAIN)?;
         let range = step.range();
-        let bytes = range.len();
+        let bytes = range.end - range.start;
         if copy(step.page(), range) < bytes {
             return Err(Errno::EFAULT);
         }
@@ -266,7 +263,7 @@ impl<P> PipeState<P> {
 #[inline(always)]
 fn fill<P>(mut room: WriteRoom<'_, P>, copy: &mut impl FnMut(&mut P, Range<usize>) -> usize) -> Result<usize> {
     let range = room.range();
-    let wanted = range.len();
+    let wanted = range.end - range.start;
     if copy(room.page_mut(), range) < wanted {
         return Err(Errno::EFAULT);
     }

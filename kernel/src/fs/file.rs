@@ -40,12 +40,12 @@ pub enum Direction {
 /// What lseek(2) does to a file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Seeking {
+    /// ESPIPE. The first, which is zero: each transfer of a stream asks.
+    Refused,
     /// It moves a position, which reads and writes use and advance.
     Position,
     /// It succeeds and moves nothing (null, zero …).
     Ignored,
-    /// ESPIPE.
-    Refused,
 }
 
 /// What a program asks of a mapping of a file.

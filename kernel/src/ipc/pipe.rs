@@ -112,25 +112,33 @@ impl Pipe {
         }
     }
 
-    /// Changes the state, then tells whom it concerns; still locked if that fails.
-    #[inline(always)]
-    fn attempt(
-        &self,
-        attempt: impl FnOnce(&mut PipeState<Frame>) -> Result<Step>,
-    ) -> core::result::Result<usize, (Guard<'_>, Errno)> {
-        let mut state = self.state.lock();
-        match attempt(&mut state) {
-            Ok(step) => Ok(self.finish(state, step)),
-            Err(error) => Err((state, error)),
-        }
-    }
-
     /// Publishes and unlocks what has changed, and tells whom it concerns.
     #[inline(always)]
     fn finish(&self, state: Guard<'_>, step: Step) -> usize {
         self.glimpse.publish_moving(state.head_tail().word());
         drop(state);
         step.settle(|wakes| self.wake(wakes))
+    }
+
+    /// The same after a write, of which those hear too who wait for edges.
+    #[inline(always)]
+    fn finish_write(&self, state: Guard<'_>, step: Step) -> usize {
+        self.glimpse.publish_moving(state.head_tail().word());
+        drop(state);
+        // Relaxed: it decides only where bytes wait already. Who has just begun to wait for edges finds those by the look that
+        // follows, and when they have been read, with the lock, this is seen.
+        if step.is_silent() && self.edge_waiters.load(Ordering::Relaxed) {
+            return self.tell_edge_waiters(step.settle(|_| {}));
+        }
+        step.settle(|wakes| self.wake(wakes))
+    }
+
+    /// After a write that changed no readiness.
+    #[cold]
+    #[inline(never)]
+    fn tell_edge_waiters(&self, moved: usize) -> usize {
+        wake(&self.readers, Wake::one_if(moved != 0), FOR_READERS);
+        moved
     }
 
     #[inline(always)]
@@ -140,7 +148,7 @@ impl Pipe {
             return self.read_crowded(state, sink);
         }
         let bytes = state.try_read_uncrowded(sink.remaining(), |frame, range| {
-            sink.move_from_frame(frame, range.start, range.len())
+            sink.move_from_frame(frame, range.start, range.end - range.start)
         })?;
         self.glimpse.publish_moving(state.head_tail().word());
         trace_point::pipe_read(self.word(), bytes as u64, state.head_tail().word());
@@ -151,8 +159,9 @@ impl Pipe {
     #[inline(never)]
     fn read_crowded(&self, mut state: Guard<'_>, sink: &mut Sink<'_>) -> Result<usize> {
         turns::let_in(&mut state, End::Read, || self.readers.is_turn_of_current());
-        let step =
-            state.try_read(sink.remaining(), |frame, range| sink.move_from_frame(frame, range.start, range.len()))?;
+        let step = state.try_read(sink.remaining(), |frame, range| {
+            sink.move_from_frame(frame, range.start, range.end - range.start)
+        })?;
         trace_point::pipe_read(self.word(), *step.outcome_for_trace() as u64, state.head_tail().word());
         Ok(self.finish(state, step))
     }
@@ -174,10 +183,10 @@ impl Pipe {
             return Err(error);
         }
         let step = state.try_write(source.remaining(), framing, Frame::alloc, |frame, range| {
-            source.move_to_frame(frame, range.start, range.len())
+            source.move_to_frame(frame, range.start, range.end - range.start)
         })?;
         trace_point::pipe_write(self.word(), *step.outcome_for_trace() as u64, state.head_tail().word());
-        Ok(self.finish(state, step))
+        Ok(self.finish_write(state, step))
     }
 
     /// Changes who has it open, or its size, then tells whom that concerns.
@@ -231,7 +240,7 @@ impl PageQueue for Pipe {
             Nesting::Outer => self.state.lock(),
             Nesting::Inner => self.state.lock_nested(),
         };
-        // Relaxed: as in `try_write`.
+        // Relaxed: as in `finish_write`.
         if self.edge_waiters.load(Ordering::Relaxed) {
             state.note_poller();
         }
@@ -327,22 +336,16 @@ impl FileOps for PipeEnd {
 
     fn try_write(&self, io: &Io, source: &mut Source<'_>) -> Result<usize> {
         let framing = if io.flags.contains(OpenFlags::DIRECT) { Framing::Packet } else { Framing::Stream };
-        let edge_waiters = &self.pipe.edge_waiters;
-        let written = self.pipe.attempt(|state| {
-            // Relaxed: it decides about waking only where bytes wait already. Who has just begun to wait for edges finds
-            // those by the look that follows, and when they have been read, with the lock, this is seen.
-            if edge_waiters.load(Ordering::Relaxed) {
-                state.note_poller();
+        let pipe = &*self.pipe;
+        let mut state = pipe.state.lock();
+        match state.try_write(source.remaining(), framing, Frame::alloc, |frame, range| {
+            source.move_to_frame(frame, range.start, range.end - range.start)
+        }) {
+            Ok(step) => {
+                trace_point::pipe_write(pipe.word(), *step.outcome_for_trace() as u64, state.head_tail().word());
+                Ok(pipe.finish_write(state, step))
             }
-            let step = state.try_write(source.remaining(), framing, Frame::alloc, |frame, range| {
-                source.move_to_frame(frame, range.start, range.len())
-            })?;
-            trace_point::pipe_write(self.pipe.word(), *step.outcome_for_trace() as u64, state.head_tail().word());
-            Ok(step)
-        });
-        match written {
-            Ok(bytes) => Ok(bytes),
-            Err((state, error)) => self.pipe.write_refused(state, error, framing, source),
+            Err(error) => pipe.write_refused(state, error, framing, source),
         }
     }
 

@@ -222,9 +222,9 @@ impl Instance {
             return self.read_by_rules(state, sink);
         }
         let wanted = sink.remaining();
-        let bytes = state
-            .pipe
-            .try_read_uncrowded(wanted, |frame, range| sink.move_from_frame(frame, range.start, range.len()))?;
+        let bytes = state.pipe.try_read_uncrowded(wanted, |frame, range| {
+            sink.move_from_frame(frame, range.start, range.end - range.start)
+        })?;
         self.glimpse.publish_moving(state.pipe.head_tail().word());
         trace_point::hello_read(self.word(), bytes as u64, state.pipe.head_tail().word());
         Ok(bytes)
@@ -242,7 +242,9 @@ impl Instance {
             self.let_in(&mut state, End::Read);
         }
         let wanted = sink.remaining();
-        let read = state.pipe.try_read(wanted, |frame, range| sink.move_from_frame(frame, range.start, range.len()));
+        let read = state
+            .pipe
+            .try_read(wanted, |frame, range| sink.move_from_frame(frame, range.start, range.end - range.start));
         self.finish(End::Read, state, rules, read)
     }
 
@@ -278,11 +280,11 @@ impl Instance {
     fn fill(&self, pipe: &mut PipeState<Frame>, source: &mut Source<'_>, framing: Framing) -> Result<Step> {
         let allocate = || Frame::alloc().inspect(|_| self.counters.count_allocation());
         pipe.try_write(source.remaining(), framing, allocate, |frame, range| {
-            source.move_to_frame(frame, range.start, range.len())
+            source.move_to_frame(frame, range.start, range.end - range.start)
         })
     }
 
-    /// After a write that changed no readiness: tells those of it who wait for edges.
+    /// As for a pipe.
     #[cold]
     #[inline(never)]
     fn tell_edge_waiters(&self, moved: usize) -> usize {
