@@ -114,8 +114,8 @@ pub trait FileOps: Any + Send + Sync {
         Err(Errno::EINVAL)
     }
 
-    /// Reads from a stream, as `blocking::read` says: attempts until one has an answer. Nobody writes it anew; it is here so that
-    /// each kind of file has the loop for itself.
+    /// Reads from a stream, as `blocking::read` says: attempts until one has an answer. It is here so that each kind of
+    /// file has the loop for itself; one that stands for another object may hand it that object's.
     ///
     /// # Errors
     /// As `blocking::read`.
