@@ -53,6 +53,8 @@ pub enum Suite {
     Fair,
     /// Every mechanism with messages of 1 B to 1 MiB
     Sweep,
+    /// What several CPUs get done together: a pair of processes on each
+    Cpus,
     /// 1 to 1,000 control groups: the cost of an open and of a message
     Cgroups,
     /// Each switch of /dev/hello off in turn

@@ -5,7 +5,7 @@ use clap::ValueEnum;
 
 use crate::benchmark::Id;
 use crate::catalogue;
-use crate::options::{Options, Suite};
+use crate::options::{Options, Suite, Unit};
 use crate::selection;
 use crate::system::affinity;
 
@@ -17,6 +17,8 @@ pub fn beside_suite(options: &Options) -> Option<String> {
         ("--size", options.size.is_some()),
         ("--only", !options.only.is_empty() && !is_list),
         ("--pin", options.pin.is_some() && !is_list && !matches!(suite, Suite::Ablate | Suite::Model)),
+        // Under -icount the CPUs take turns: there is no work at the same time.
+        ("--unit instructions", options.unit == Unit::Instructions && suite == Suite::Cpus),
     ];
     let (option, _) = meaningless.into_iter().find(|(_, is_given)| *is_given)?;
     let name = suite.to_possible_value()?;
@@ -72,6 +74,7 @@ mod tests {
             ("--suite fair --size 64", "--size"),
             ("--suite cgroups --pin 0", "--pin"),
             ("--suite seed-000 --size 64", "--size"),
+            ("--suite cpus --unit instructions", "--unit instructions"),
             ("--suite ablate --only hello", "--only"),
         ] {
             let line = beside_suite(&read(arguments)).unwrap_or_default();

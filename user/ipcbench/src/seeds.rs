@@ -51,7 +51,9 @@ pub fn workloads(suite: Suite) -> Benchmarks {
         Suite::Seed000 => seed_000(),
         Suite::Seed001 => seed_001(),
         Suite::Seed002 => seed_002(),
-        Suite::Herd | Suite::Fair | Suite::Cgroups | Suite::Ablate | Suite::Model | Suite::Sweep => Vec::new(),
+        Suite::Herd | Suite::Fair | Suite::Cpus | Suite::Cgroups | Suite::Ablate | Suite::Model | Suite::Sweep => {
+            Vec::new()
+        }
     }
 }
 

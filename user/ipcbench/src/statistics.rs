@@ -57,6 +57,27 @@ fn deviation(samples: &[u64]) -> u64 {
     u64::try_from(variance.isqrt()).unwrap_or(u64::MAX)
 }
 
+/// What a few repeated figures of a noisy machine say.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Middle {
+    /// Half are at most this; between the two in the middle if their number is even.
+    pub median: f64,
+    /// The smallest.
+    pub least: f64,
+    /// The largest.
+    pub most: f64,
+}
+
+impl Middle {
+    /// Of `figures`; `None` when there are none.
+    pub fn of(mut figures: Vec<f64>) -> Option<Self> {
+        figures.sort_by(f64::total_cmp);
+        let (least, most) = (*figures.first()?, *figures.last()?);
+        let median = f64::midpoint(figures[(figures.len() - 1) / 2], figures[figures.len() / 2]);
+        Some(Self { median, least, most })
+    }
+}
+
 /// `numerator / denominator` to three decimals, so that equal runs print equal text; `None` for `x / 0`.
 pub fn ratio(numerator: u64, denominator: u64) -> Option<f64> {
     let thousandths = (u128::from(numerator) * 1000 + u128::from(denominator) / 2).checked_div(denominator.into())?;
@@ -71,7 +92,7 @@ pub fn per_second(events: u64, elapsed_ns: u64) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Summary, per_second, ratio};
+    use super::{Middle, Summary, per_second, ratio};
 
     #[test]
     fn ranks_are_nearest_ranks() {
@@ -98,6 +119,13 @@ mod tests {
     #[test]
     fn nothing_has_no_summary() {
         assert_eq!(Summary::of(&mut []), None);
+    }
+
+    #[test]
+    fn the_middle_of_an_even_number_is_between_two() {
+        assert_eq!(Middle::of(vec![3.0, 1.0, 2.0]), Some(Middle { median: 2.0, least: 1.0, most: 3.0 }));
+        assert_eq!(Middle::of(vec![4.0, 1.0]), Some(Middle { median: 2.5, least: 1.0, most: 4.0 }));
+        assert_eq!(Middle::of(Vec::new()), None);
     }
 
     #[test]

@@ -125,6 +125,7 @@ fn wrong_arguments_give_one_line_and_status_2() {
         &["--only", "pipe/latency/1", "--size", "4K"][..],
         &["--only", "futex", "--size", "4K"],
         &["--suite", "herd", "--only", "pipe"],
+        &["--suite", "cpus", "--unit", "instructions"],
         &["--suite", "seed-000", "--size", "1"],
         &["--list", "--json"],
         &["--pin", "1023"],
@@ -243,6 +244,16 @@ fn the_model_is_fitted_to_the_pipe_wherever_it_is() {
         ["pipe, ns", "syscall/null", "write-read/4096", "latency/1", "W ", "round trips, ns", "16384", "shm-futex: "]
     {
         assert!(lines.iter().any(|line| line.starts_with(start)), "no line begins with {start}: {lines:?}");
+    }
+}
+
+#[test]
+fn cpus_at_work_together_have_a_row_each() {
+    let output = ipcbench(&["--suite", "cpus", "--quick", "--json"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    for table in ["loop", "futex", "pipe", "unix-stream"] {
+        let start = format!(r#"{{"schema":1,"suite":"cpus","table":"{table}","row":"1","unit":"ns","figures":{{"#);
+        assert!(text(&output.stdout).lines().any(|line| line.starts_with(&start)), "{table}: {}", text(&output.stdout));
     }
 }
 

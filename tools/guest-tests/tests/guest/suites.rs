@@ -45,7 +45,7 @@ const EXHAUSTION: &[&str] =
 const BENCHMARK: &[&str] = &[
     "tools/run",
     "--",
-    "ipcbench --quick && for s in herd fair cgroups ablate; do ipcbench --quick --suite $s || exit; done && \
+    "ipcbench --quick && for s in herd fair cgroups ablate cpus; do ipcbench --quick --suite $s || exit; done && \
      for s in seed-000 seed-001 seed-002; do ipcbench --count 20 --suite $s || exit; done",
 ];
 /// Less of it: four CPUs wait for this machine's, which may be few and busy.

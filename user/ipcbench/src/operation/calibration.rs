@@ -36,8 +36,9 @@ impl Subject for Loop {
     }
 }
 
+/// Counts a register down.
 #[inline]
-fn thousand_instructions() {
+pub fn thousand_instructions() {
     let turns: u64 = 500;
     #[cfg(target_arch = "aarch64")]
     // SAFETY: counts a register down; touches nothing else but the flags.

@@ -4,13 +4,15 @@
 //! |---|---|
 //! | [`herd`] | what an event costs when many wait for it |
 //! | [`fair`] | which of those who wait gets how much, in what order |
+//! | [`cpus`] | what several CPUs get done together |
 //! | [`groups`] | what an open and a message cost with many control groups |
 //! | [`ablate`] | what each switch of /dev/hello is worth |
 //! | [`model`] | what a transfer is made of |
 //!
-//! All but `model` and the pipe of `herd` need /dev/hello, and say so where it is not. Sleep where what they measure sleeps.
+//! All but `model`, `cpus` and the pipe of `herd` need /dev/hello, and say so where it is not. Sleep where what they measure does.
 
 mod ablate;
+mod cpus;
 mod crowd;
 mod fair;
 mod figures;
@@ -37,6 +39,7 @@ type Probe = fn(&Options, &mut Print<'_>) -> Result<(), Failure>;
 pub fn run(suite: Suite, options: &Options) -> io::Result<ExitCode> {
     let (name, summary, tables): (_, _, Probe) = match suite {
         Suite::Fair => ("fair", "which of several waiters gets how much, and in what order", fair::probe),
+        Suite::Cpus => ("cpus", "what several CPUs get done together, each with a pair of processes", cpus::probe),
         Suite::Cgroups => ("cgroups", "the cost of an open and of a message with many control groups", groups::probe),
         Suite::Ablate => {
             ("ablate", "the usual loads of /dev/hello, with each of its switches off in turn", ablate::probe)
