@@ -1,4 +1,4 @@
-//! One figure as ipcbench printed it, and the file of figures: JSON lines, schema 2.
+//! One figure as ipcbench printed it, and the file of figures: JSON lines, schema 3.
 //!
 //! The first line says how all the others came about; each other line is one figure: on which system, by which clock, and
 //! ipcbench's own object, byte for byte. docs/measuring.md describes every key.
@@ -13,8 +13,8 @@ use serde_json::value::RawValue;
 
 use crate::machine::{Clock, System, root};
 
-/// Of files that are written; 1, which lacks some keys, is read as well, and a later one is refused.
-pub const SCHEMA: u32 = 2;
+/// Of files that are written; 1 and 2, which lack some keys, are read as well, and a later one is refused.
+pub const SCHEMA: u32 = 3;
 
 /// How the figures of a file came about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,6 +66,8 @@ pub struct Row {
     pub max: Option<f64>,
     /// Their standard deviation.
     pub deviation: Option<f64>,
+    /// How many of them took how long: from, below, count. Absent before schema 3.
+    pub histogram: Option<Vec<[u64; 3]>>,
 }
 
 /// One figure.
@@ -209,7 +211,7 @@ mod tests {
     fn another_schema_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("figures.jsonl");
-        std::fs::write(&path, "{\"schema\":3,\"commit\":\"\",\"qemu\":\"\",\"pins\":[]}\n").unwrap();
-        assert!(read(&path).unwrap_err().to_string().contains("schema 1 to 2"));
+        std::fs::write(&path, "{\"schema\":4,\"commit\":\"\",\"qemu\":\"\",\"pins\":[]}\n").unwrap();
+        assert!(read(&path).unwrap_err().to_string().contains("schema 1 to 3"));
     }
 }

@@ -1,17 +1,18 @@
 //! All that the report draws, part by part: every usual benchmark and the sweep over sizes, each mechanism in boots of its own; the
-//! seeds' suites and the probes; and what more CPUs cost. What a file has already is not measured again, so a survey that was
-//! interrupted goes on where it was.
+//! seeds' suites and the probes; what more CPUs cost; and what they get done together, which can only be timed. What a file has
+//! already is not measured again, so a survey that was interrupted goes on where it was.
 //!
-//! Owns the progress bar and the file. Each part is booted twice, and is no figure unless the two agree to the byte.
+//! Owns the progress bar and the file. Each part that is counted is booted twice, and is no figure unless the two agree to the
+//! byte. What is timed comes at the end, alone and once: `ipcbench` has its rounds in one boot.
 
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::campaign::{Shard, TIMEOUT_S, in_parallel, listed, twice};
-use crate::figure::{self, Figure, Header};
+use crate::figure::{self, Figure, Header, printed};
 use crate::machine::{Boot, Clock, System};
 
 const BOTH: [System; 2] = [System::Linux, System::Postern];
@@ -24,6 +25,8 @@ const WHOLE: [(&str, &[System]); 6] = [
     ("cgroups", &[System::Postern]),
     ("ablate", &[System::Postern]),
 ];
+/// The suite that is timed, with as many CPUs as this clock has by default.
+const TIMED: &str = "cpus";
 /// Sizes of machines whose first CPU alone works; one is among the usual ones.
 const MACHINES: [u32; 3] = [2, 4, 8];
 /// What is measured there.
@@ -43,10 +46,11 @@ pub struct Plan {
     pub words: &'static str,
 }
 
-/// One boot, twice.
+/// One boot, twice if it is counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
     system: System,
+    clock: Clock,
     suite: Option<&'static str>,
     /// The mechanism, and the names of its benchmarks; the whole suite if `None`.
     mechanism: Option<(String, String)>,
@@ -73,7 +77,8 @@ impl Part {
 
     fn is_in(&self, figures: &[Figure]) -> Result<bool> {
         for figure in figures {
-            let is_of = (figure.system, figure.suite.as_deref(), figure.cpus) == (self.system, self.suite, self.cpus);
+            let of = (figure.system, figure.clock, figure.suite.as_deref(), figure.cpus);
+            let is_of = of == (self.system, self.clock, self.suite, self.cpus);
             let Some((mechanism, _)) = self.mechanism.as_ref().filter(|_| self.cpus.is_none()) else {
                 if is_of {
                     return Ok(true);
@@ -88,34 +93,39 @@ impl Part {
     }
 
     fn measure(&self, words: &str) -> Result<Vec<Figure>> {
-        let command = self.command(words);
-        let boot =
-            Boot { system: self.system, clock: Clock::Instructions, cpus: self.cpus, command, timeout_s: TIMEOUT_S };
-        let figures = twice(&boot, || ())?.into_iter();
+        let Self { system, clock, cpus, .. } = *self;
+        // A few noisy rounds would be cheaper, and no figure.
+        let words = if clock == Clock::WallClock { "" } else { words };
+        let boot = Boot { system, clock, cpus, command: self.command(words), timeout_s: TIMEOUT_S };
+        let figures = match clock {
+            Clock::Instructions => twice(&boot, || ())?,
+            Clock::WallClock => printed(system, clock, &boot.run()?)?,
+        };
+        ensure!(!figures.is_empty(), "ipcbench printed no figure");
         let suite = self.suite.map(str::to_owned);
-        Ok(figures.map(|figure| Figure { suite: suite.clone(), cpus: self.cpus, ..figure }).collect())
+        Ok(figures.into_iter().map(|figure| Figure { suite: suite.clone(), cpus, ..figure }).collect())
     }
 }
 
 /// All parts, given what the guest's ipcbench lists of the usual benchmarks and of the sweep.
 fn parts(usual: &[(String, Vec<String>)], sweep: &[(String, Vec<String>)]) -> Vec<Part> {
+    let counted = |system, suite, mechanism, cpus| Part { system, clock: Clock::Instructions, suite, mechanism, cpus };
     let mut parts = Vec::new();
     for (suite, mechanisms) in [(None, usual), (Some("sweep"), sweep)] {
         for (mechanism, names) in mechanisms {
-            for system in BOTH {
-                let mechanism = Some((mechanism.clone(), names.join(",")));
-                parts.push(Part { system, suite, mechanism, cpus: None });
-            }
+            let mechanism = Some((mechanism.clone(), names.join(",")));
+            parts.extend(BOTH.map(|system| counted(system, suite, mechanism.clone(), None)));
         }
     }
     for (suite, systems) in WHOLE {
-        let of = |&system| Part { system, suite: Some(suite), mechanism: None, cpus: None };
-        parts.extend(systems.iter().map(of));
+        parts.extend(systems.iter().map(|&system| counted(system, Some(suite), None, None)));
     }
     for cpus in MACHINES {
         let mechanism = Some(("several".to_owned(), ON_MACHINES.to_owned()));
-        parts.extend(BOTH.map(|system| Part { system, suite: None, mechanism: mechanism.clone(), cpus: Some(cpus) }));
+        parts.extend(BOTH.map(|system| counted(system, None, mechanism.clone(), Some(cpus))));
     }
+    let timed = |system| Part { clock: Clock::WallClock, ..counted(system, Some(TIMED), None, None) };
+    parts.extend(BOTH.map(timed));
     parts
 }
 
@@ -144,7 +154,7 @@ pub fn complete(path: &Path, plan: &Plan) -> Result<Vec<String>> {
     let bar = ProgressBar::new(missing.len() as u64);
     bar.set_style(ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} {msg}")?);
     let figures = Mutex::new(known);
-    let measured = in_parallel(&missing, plan.jobs, |part| {
+    let measure = |part: &Part| {
         let added = part.measure(plan.words).and_then(|more| {
             let mut figures = figures.lock().unwrap_or_else(PoisonError::into_inner);
             figures.extend(more);
@@ -156,7 +166,10 @@ pub fn complete(path: &Path, plan: &Plan) -> Result<Vec<String>> {
             eprintln!("lab: {} of {}: {}", bar.position(), missing.len(), part.name());
         }
         added
-    });
+    };
+    let (counted, timed) = missing.split_at(missing.partition_point(|part| part.clock == Clock::Instructions));
+    let mut measured = in_parallel(counted, plan.jobs, measure);
+    measured.extend(in_parallel(timed, 1, measure));
     bar.finish_and_clear();
     let failed = measured.into_iter().zip(&missing).filter_map(|(result, part)| Some((part, result.err()?)));
     Ok(failed.map(|(part, error)| format!("{}: {error:#}", part.name())).collect())
@@ -219,12 +232,19 @@ mod tests {
             "linux/herd/all",
             "postern/ablate/all",
             "linux/usual/several/8-cpus",
+            "postern/cpus/all",
         ] {
             assert_eq!(names.iter().filter(|other| *other == name).count(), 1, "{name}");
         }
         assert_eq!(names.len(), names.iter().collect::<std::collections::HashSet<_>>().len());
         let command = all().iter().find(|part| part.name() == "linux/sweep/pipe").unwrap().command(" --quick");
         assert_eq!(command, "ipcbench --json --quick --suite sweep --pin 0 --skip-absent --only 'pipe/latency/1'");
+    }
+
+    #[test]
+    fn what_is_timed_comes_after_all_that_is_counted() {
+        let clocks: Vec<Clock> = all().iter().map(|part| part.clock).collect();
+        assert!(clocks.is_sorted() && clocks.ends_with(&[Clock::Instructions, Clock::WallClock, Clock::WallClock]));
     }
 
     #[test]
@@ -237,5 +257,7 @@ mod tests {
         assert_eq!(found(figure(System::Postern, Some("sweep"), None)), ["postern/sweep/pipe"]);
         assert_eq!(found(figure(System::Linux, Some("seed-000"), None)), ["linux/seed-000/all"]);
         assert_eq!(found(figure(System::Linux, None, Some(4))), ["linux/usual/several/4-cpus"]);
+        let timed = Figure { clock: Clock::WallClock, ..figure(System::Postern, Some("cpus"), None) };
+        assert_eq!(found(timed), ["postern/cpus/all"]);
     }
 }

@@ -5,11 +5,12 @@ use std::fmt::Write;
 use super::chart::framed;
 use super::html::{Table, escape, figure, tick};
 
-const LEFT: f64 = 210.0;
-const RIGHT: f64 = 880.0;
+/// Where scales begin and end, and what is above and below the rows.
+pub(super) const LEFT: f64 = 210.0;
+pub(super) const RIGHT: f64 = 880.0;
+pub(super) const TOP: f64 = 30.0;
+pub(super) const BOTTOM: f64 = 44.0;
 const ROW: f64 = 22.0;
-const TOP: f64 = 30.0;
-const BOTTOM: f64 = 44.0;
 
 /// A row of parts, each with its style.
 pub struct Stack {
@@ -130,7 +131,8 @@ fn height(rows: usize) -> f64 {
     row_top(rows) + BOTTOM
 }
 
-fn name(name: &str, top: f64) -> String {
+/// Beside a row that begins at `top`.
+pub(super) fn name(name: &str, top: f64) -> String {
     format!(
         "<text class=\"tick\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>\n",
         LEFT - 8.0,
@@ -139,7 +141,8 @@ fn name(name: &str, top: f64) -> String {
     )
 }
 
-fn legend(words: &Words<'_>) -> String {
+/// What the colours mean, above the rows.
+pub(super) fn legend(words: &Words<'_>) -> String {
     let mut at = LEFT;
     let mut out = String::new();
     for (style, name) in words.legend {
@@ -154,7 +157,8 @@ fn legend(words: &Words<'_>) -> String {
     out
 }
 
-fn grid(steps: &[f64], place: impl Fn(f64) -> f64, height: f64, axis: &str) -> String {
+/// Lines at `steps`, with what they are of below.
+pub(super) fn grid(steps: &[f64], place: impl Fn(f64) -> f64, height: f64, axis: &str) -> String {
     let bottom = height - BOTTOM;
     let mut out = String::new();
     for value in steps {
@@ -191,7 +195,7 @@ fn round_steps(most: f64) -> Vec<f64> {
 }
 
 /// 1, 2, 5, 10 and so on between `least` and `most`.
-fn round_ratios(least: f64, most: f64) -> Vec<f64> {
+pub(super) fn round_ratios(least: f64, most: f64) -> Vec<f64> {
     let steps: &[f64] = if most / least > 500.0 { &[1.0] } else { &[1.0, 2.0, 5.0] };
     let mut decade = 10_f64.powf(least.log10().floor());
     let mut found = Vec::new();

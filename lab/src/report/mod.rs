@@ -1,13 +1,14 @@
 //! One HTML file from files of figures: works offline, asks nobody for anything, and is the same to the byte for the same figures.
 //!
-//! `records` finds figures by system, suite and name; `fit` and `crossing` compute; `html`, `chart` and `bars` write; each
-//! other module is a section. Nothing here boots, measures or converts: what a file lacks is shown as lacking, and instructions
-//! stay instructions.
+//! `records` finds figures by system, suite and name; `fit` and `crossing` compute; `html`, `chart`, `bars` and `histogram` write;
+//! each other module is a section. Nothing here boots, measures or converts: what a file lacks is shown as lacking, and
+//! instructions stay instructions.
 
 mod bars;
 mod chart;
 mod crossing;
 mod fit;
+mod histogram;
 mod html;
 mod latency;
 mod model;
@@ -90,7 +91,7 @@ mod tests {
 
     fn header() -> Header {
         Header {
-            schema: 2,
+            schema: 3,
             commit: "0123abc".into(),
             qemu: "QEMU emulator version 7.2.22".into(),
             pins: vec!["--linux --bench".into(), "--bench".into()],
@@ -102,7 +103,7 @@ mod tests {
         let mut parts = name.split('/');
         let (mechanism, load, size) = (parts.next().unwrap(), parts.next().unwrap(), parts.next().unwrap_or("null"));
         format!(
-            r#"{{"schema":1,"benchmark":"{name}","mechanism":"{mechanism}","load":"{load}","size_bytes":{size},"status":"ok","operations":10,"per_operation":{cost},"samples":10,"min":{cost},"median":{cost},"p90":{cost},"p99":{cost},"max":90000,"deviation":3,"error":null}}"#
+            r#"{{"schema":1,"benchmark":"{name}","mechanism":"{mechanism}","load":"{load}","size_bytes":{size},"status":"ok","operations":10,"per_operation":{cost},"samples":10,"min":{cost},"median":{cost},"p90":{cost},"p99":{cost},"max":90000,"deviation":3,"histogram":[[512,544,9],[88064,90112,1]],"error":null}}"#
         )
     }
 
@@ -120,7 +121,14 @@ mod tests {
                 r#"{{"schema":1,"suite":"herd","table":"hello, exclusive on","row":"{waiters}","unit":"instructions","figures":{{"instr/event":{cost}.0,"wakes":1.0,"for nothing":null,"switches":2.0}}}}"#
             )
         };
+        let together = |times: &str| {
+            let line = format!(
+                r#"{{"schema":2,"suite":"cpus","table":"pipe","row":"2","unit":"ns","figures":{{"per second":52785.0,"times one":{times},"least":1.17,"most":3.5,"of the loops'":0.98}}}}"#
+            );
+            Figure { clock: Clock::WallClock, ..figure(Postern, "cpus", None, &line) }
+        };
         let figures = vec![
+            together("1.9"),
             figure(Linux, "", None, &line("pipe/latency/1", "12516.0")),
             figure(Postern, "", None, &line("pipe/latency/1", "2217.0")),
             figure(Linux, "", None, absent),
@@ -210,6 +218,8 @@ mod tests {
             "7.2.22",
             "&lt;test&gt;",
             "pipe and shm cross between 1 B and 4 KiB",
+            "1.90 (1.17 to 3.50)",
+            "<title>pipe, Linux: 9 of 10 from 512 and below 544</title>",
         ] {
             assert!(html.contains(part), "{part}");
         }

@@ -2,7 +2,7 @@
 
 use super::bars::{Stack, Words, stacked};
 use super::chart::{Chart, Line};
-use super::html::{Table, figure, missing, paragraph, shown};
+use super::html::{Table, figure, missing, paragraph, shown, times};
 use super::records::{ProbeRow, Records, USUAL};
 use super::{SYSTEMS, Section, title_of};
 use crate::machine::System;
@@ -92,6 +92,15 @@ fn per_event(row: &ProbeRow, column: &str) -> String {
     row.figure(column).map_or_else(|| super::html::NONE.to_owned(), |figure| format!("{figure:.2}"))
 }
 
+const TOGETHER: [&str; 2] = [
+    "And several CPUs at work at the same time: pairs of processes that share nothing with each other, each pair kept on a CPU of its \
+     own. These figures, and no others here, are times of the machine that emulated, and vary with whatever else it did. So each ratio \
+     is of two runs that followed each other; the median of many stands beside the smallest and the largest; and loop, which only \
+     computes, says what there was to be had of two CPUs.",
+    "The null call does nothing but enter the kernel and leave it. QEMU takes one lock of its own for each exception and for each \
+     return from one: CPUs that do little else wait for each other there, on every kernel, and the more the shorter its path is.",
+];
+
 /// What control groups and CPUs cost.
 pub fn growth(records: &Records) -> Section {
     let mut body = paragraph(
@@ -104,6 +113,7 @@ pub fn growth(records: &Records) -> Section {
          what they do in their sleep too.",
     ));
     body.push_str(&machines(records));
+    body.push_str(&at_work_together(records));
     Section { id: "growth", title: "Growth with control groups and CPUs", body }
 }
 
@@ -178,4 +188,51 @@ fn machines(records: &Records) -> String {
         marks: Vec::new(),
     }
     .html(&table)
+}
+
+/// What pairs of processes get done, each on a CPU of its own. The one figure of the page that was timed.
+fn at_work_together(records: &Records) -> String {
+    let head = [
+        "pairs",
+        "system",
+        "what each does",
+        "operations a second",
+        "times one pair",
+        "least",
+        "most",
+        "of what loops gained",
+    ];
+    let mut table = Table::new("Disjoint pairs of processes, each on a CPU of its own", &head).text(&[1, 2]);
+    let mut bars = Vec::new();
+    for (style, system) in SYSTEMS.into_iter().enumerate() {
+        let rows = records.timed_probe(system, "cpus");
+        let most = rows.iter().filter_map(|row| row.row.parse::<u32>().ok()).max();
+        for row in rows {
+            let mut cells =
+                vec![row.row.clone(), title_of(system).into(), row.table.clone(), shown(row.figure("per second"))];
+            let columns = ["times one", "least", "most", "of the loops'"];
+            cells.extend(columns.iter().map(|column| times(row.figure(column))));
+            table.row(cells);
+            let ratio = ["times one", "least", "most"].map(|column| row.figure(column));
+            let ([Some(median), Some(least), Some(largest)], Ok(pairs)) = (ratio, row.row.parse::<u32>()) else {
+                continue;
+            };
+            if Some(pairs) == most && pairs > 1 {
+                let name = format!("{pairs} of {}, {}", row.table, title_of(system));
+                let note = format!("{median:.2} ({least:.2} to {largest:.2})");
+                bars.push(Stack { name, parts: vec![(1 - style, median)], note });
+            }
+        }
+    }
+    let text: String = TOGETHER.iter().map(|text| paragraph(text)).collect();
+    if bars.is_empty() {
+        return text + &missing("Of this there are no figures here.");
+    }
+    let words = Words {
+        id: "together",
+        title: "Pairs of processes, each on a CPU of its own: how many times as much as one pair",
+        axis: "times one pair, by the clock of the machine that emulated",
+        legend: &[(1, "Linux"), (0, "Postern")],
+    };
+    text + &stacked(&words, &bars, &table)
 }

@@ -1,6 +1,6 @@
 //! How to read the report: where its figures come from, the pins, what instructions do not say, and what is not in it.
 
-use super::html::{Table, escape, paragraph};
+use super::html::{Table, paragraph};
 use super::records::Records;
 use super::{Section, title_of};
 use crate::figure::Header;
@@ -36,9 +36,10 @@ const READING: [&str; 4] = [
 const LIMITS: [&str; 4] = [
     "An instruction is not time. The emulated machine has no cache, no TLB, no pipeline and no memory latency: a load that would miss \
      every cache costs 1, as an addition does, and so does a division or a barrier. A path of fewer instructions is usually faster on a \
-     real machine, and not always. Nothing here is converted into seconds, and no rate per second is given but the seeds' own.",
+     real machine, and not always. Nothing here is converted into seconds, and no rate per second is given but the seeds' own \
+     and that of CPUs at work together, which was timed.",
     "Copies look cheap or dear by how many bytes an instruction moves, not by bandwidth. Contention between CPUs, cache lines that \
-     travel, and interrupts that arrive at once do not show at all, because one CPU works.",
+     travel, and interrupts that arrive at once do not show, because one CPU works; the pairs on CPUs of their own alone are an exception.",
     "The clock moves in steps of 16 instructions, which a single operation shows and a loop does not; and reading it costs a single \
      operation about one calibration/clock.",
     "With more than one CPU the clock counts the instructions of all. Those figures are of one CPU that works while the others sleep, \
@@ -81,9 +82,8 @@ pub fn limits(records: &Records) -> Section {
     if !table.is_empty() {
         body.push_str(&table.folded());
     }
-    body.push_str(&format!(
-        "<p>{}</p>\n",
-        escape("Neither growth of throughput with CPUs that work at the same time nor times of day are here: both need a quiet machine.")
+    body.push_str(&paragraph(
+        "Times of day of single benchmarks are not here, but in what make compare prints: they need a quiet machine.",
     ));
     Section { id: "limits", title: "What instructions do not say", body }
 }

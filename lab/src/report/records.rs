@@ -1,4 +1,5 @@
-//! Figures, found by what they are of. Only what was counted in instructions; the rest of a file is left alone. Pure values.
+//! Figures, found by what they are of: benchmarks that were counted in instructions, and probes, counted or timed. What else was
+//! timed is left alone. Pure values.
 
 use std::collections::BTreeMap;
 
@@ -62,7 +63,7 @@ pub struct Records {
     rows: BTreeMap<Key, Row>,
     /// Keys in the order in which they were first met.
     order: Vec<Key>,
-    probes: Vec<(System, ProbeRow)>,
+    probes: Vec<(System, Clock, ProbeRow)>,
 }
 
 impl Records {
@@ -72,10 +73,12 @@ impl Records {
     /// If a figure cannot be read, or two are of the same thing.
     pub fn of(files: &[(Header, Vec<Figure>)]) -> Result<Self> {
         let mut records = Self { rows: BTreeMap::new(), order: Vec::new(), probes: Vec::new() };
-        let counted = files.iter().flat_map(|(_, figures)| figures).filter(|it| it.clock == Clock::Instructions);
-        for figure in counted {
+        for figure in files.iter().flat_map(|(_, figures)| figures) {
             if is_probe(&figure.figure) {
-                records.probes.push((figure.system, serde_json::from_str(figure.figure.get())?));
+                records.probes.push((figure.system, figure.clock, serde_json::from_str(figure.figure.get())?));
+                continue;
+            }
+            if figure.clock == Clock::WallClock {
                 continue;
             }
             let row = figure.row()?;
@@ -134,10 +137,19 @@ impl Records {
         machines
     }
 
-    /// Rows of the probe `suite` on `system`, in the order of the file.
+    /// Rows of the probe `suite` on `system`, counted in instructions, in the order of the file.
     pub fn probe(&self, system: System, suite: &str) -> Vec<&ProbeRow> {
-        let of = self.probes.iter().filter(|(on, row)| *on == system && row.suite == suite);
-        of.map(|(_, row)| row).collect()
+        self.probe_by(Clock::Instructions, system, suite)
+    }
+
+    /// The same of a probe that was timed.
+    pub fn timed_probe(&self, system: System, suite: &str) -> Vec<&ProbeRow> {
+        self.probe_by(Clock::WallClock, system, suite)
+    }
+
+    fn probe_by(&self, clock: Clock, system: System, suite: &str) -> Vec<&ProbeRow> {
+        let of = self.probes.iter().filter(|(on, by, row)| (*on, *by) == (system, clock) && row.suite == suite);
+        of.map(|(_, _, row)| row).collect()
     }
 
     /// What could not be measured: system, suite, name and why.

@@ -182,7 +182,7 @@ pub fn judge(reports: &[Report], expected: Option<u64>) -> Result<Outcome, Failu
     if checksum != expected {
         return Err(Failure::new("no checksum of what arrived"));
     }
-    let measurement = reports.iter().find_map(|report| report.measurement);
+    let measurement = reports.iter().find_map(|report| report.measurement.clone());
     let measurement = measurement.ok_or_else(|| Failure::new("nothing was measured"))?;
     Ok(Outcome { measurement, checksum })
 }

@@ -8,6 +8,7 @@ mod benchmark;
 mod catalogue;
 mod clock;
 mod failure;
+mod histogram;
 mod measure;
 mod mechanism;
 mod operation;

@@ -9,6 +9,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::now_ns;
+use crate::histogram::{Bucket, histogram};
 use crate::statistics::Summary;
 
 /// How many operations each pass has. Operations are numbered through all three.
@@ -71,7 +72,7 @@ pub trait Subject {
 }
 
 /// What was measured.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Measurement {
     /// Operations of the bulk loop.
     pub operations: u64,
@@ -79,6 +80,8 @@ pub struct Measurement {
     pub elapsed_ns: u64,
     /// Single operations, from their own pass.
     pub spread: Option<Summary>,
+    /// The same, in buckets.
+    pub histogram: Vec<Bucket>,
 }
 
 /// Runs `subject` through all of `schedule`.
@@ -108,7 +111,9 @@ pub fn measure<S: Subject>(schedule: Schedule, subject: &mut S) -> io::Result<Me
     }
     subject.settle()?;
 
-    Ok(Measurement { operations: schedule.bulk, elapsed_ns, spread: Summary::of(&mut samples) })
+    // Sorted by the summary.
+    let spread = Summary::of(&mut samples);
+    Ok(Measurement { operations: schedule.bulk, elapsed_ns, spread, histogram: histogram(&samples) })
 }
 
 #[cfg(test)]

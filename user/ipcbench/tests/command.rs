@@ -33,13 +33,19 @@ fn is_skipped(line: &Value) -> bool {
 
 /// Checks that a line's figures agree with each other.
 fn check_plausible(line: &Value) {
-    assert_eq!((line["schema"].as_u64(), line["status"].as_str()), (Some(1), Some("ok")), "{line}");
+    assert_eq!((line["schema"].as_u64(), line["status"].as_str()), (Some(2), Some("ok")), "{line}");
     let (operations, elapsed) = (number(line, "operations"), number(line, "elapsed"));
     assert!(operations >= 16 && elapsed > 0, "{line}");
     let per_operation = line["per_operation"].as_f64().expect("a figure");
     assert!((per_operation * operations as f64 / elapsed as f64 - 1.0).abs() < 0.01, "{line}");
     let ranks = ["min", "median", "p90", "p99", "max"].map(|rank| number(line, rank));
     assert!(ranks.is_sorted() && (16..=operations).contains(&number(line, "samples")), "{line}");
+    let buckets = line["histogram"].as_array().expect("an array");
+    let numbers: Vec<[u64; 3]> =
+        buckets.iter().map(|it| [0, 1, 2].map(|at| it[at].as_u64().expect("a number"))).collect();
+    assert_eq!(numbers.iter().map(|[_, _, count]| count).sum::<u64>(), number(line, "samples"), "{line}");
+    let (first, last) = (numbers[0], numbers[numbers.len() - 1]);
+    assert!((first[0]..first[1]).contains(&ranks[0]) && (last[0]..last[1]).contains(&ranks[4]), "{line}");
     if matches!(line["load"].as_str(), Some("messages" | "chunks")) {
         assert!(line["megabytes_per_second"].as_f64() > Some(0.0), "{line}");
     }
@@ -252,7 +258,7 @@ fn cpus_at_work_together_have_a_row_each() {
     let output = ipcbench(&["--suite", "cpus", "--quick", "--json"]);
     assert!(output.status.success(), "{}", text(&output.stderr));
     for table in ["loop", "futex", "pipe", "unix-stream"] {
-        let start = format!(r#"{{"schema":1,"suite":"cpus","table":"{table}","row":"1","unit":"ns","figures":{{"#);
+        let start = format!(r#"{{"schema":2,"suite":"cpus","table":"{table}","row":"1","unit":"ns","figures":{{"#);
         assert!(text(&output.stdout).lines().any(|line| line.starts_with(&start)), "{table}: {}", text(&output.stdout));
     }
 }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::report::json::SCHEMA;
 use crate::report::table::decimal;
 
 /// Width of a column of figures, at least.
@@ -60,7 +61,7 @@ impl Figures {
             let named = self.columns.iter().zip(figures);
             let figures = named.map(|(column, figure)| (column.clone(), Value::from(*figure))).collect();
             let table = self.title.as_str();
-            serde_json::to_string(&Line { schema: 1, suite, table, row: label, unit, figures })
+            serde_json::to_string(&Line { schema: SCHEMA, suite, table, row: label, unit, figures })
         };
         self.rows.iter().map(line).collect()
     }
@@ -106,7 +107,7 @@ mod tests {
     fn each_row_is_an_object() {
         let lines = herd().json_lines("herd", "ns").expect("serializes");
         let expected = concat!(
-            r#"{"schema":1,"suite":"herd","table":"a herd","row":"64","unit":"ns","#,
+            r#"{"schema":2,"suite":"herd","table":"a herd","row":"64","unit":"ns","#,
             r#""figures":{"instr/event":12.345,"wakes":null}}"#
         );
         assert_eq!(lines[1], expected);

@@ -1,10 +1,14 @@
-//! JSON lines, schema 1: one object a benchmark, always the same keys in the same order, nothing that
+//! JSON lines, schema 2: one object a benchmark, always the same keys in the same order, nothing that
 //! differs between equal runs. Figures that do not apply are null. Never sleeps.
 
 use serde::Serialize;
 
 use super::Row;
+use crate::histogram::Bucket;
 use crate::options::Unit;
+
+/// Of all lines, those of probes too; 1 had no histogram.
+pub const SCHEMA: u32 = 2;
 
 #[derive(Serialize)]
 struct Line<'a> {
@@ -26,6 +30,7 @@ struct Line<'a> {
     p99: Option<u64>,
     max: Option<u64>,
     deviation: Option<u64>,
+    histogram: Option<&'a [Bucket]>,
     messages_per_second: Option<f64>,
     megabytes_per_second: Option<f64>,
     checksum: Option<String>,
@@ -41,7 +46,7 @@ pub fn line(row: &Row, unit: Unit) -> serde_json::Result<String> {
     let spread = bulk.and_then(|bulk| bulk.spread);
     let checksum = row.result.as_ref().ok().and_then(|outcome| outcome.checksum);
     serde_json::to_string(&Line {
-        schema: 1,
+        schema: SCHEMA,
         benchmark: row.id.to_string(),
         mechanism: row.id.mechanism,
         load: row.id.load,
@@ -63,6 +68,7 @@ pub fn line(row: &Row, unit: Unit) -> serde_json::Result<String> {
         p99: spread.map(|spread| spread.p99),
         max: spread.map(|spread| spread.max),
         deviation: spread.map(|spread| spread.deviation),
+        histogram: bulk.filter(|_| spread.is_some()).map(|bulk| &bulk.histogram[..]),
         messages_per_second: row.operations_per_second(unit),
         megabytes_per_second: row.megabytes_per_second(unit),
         checksum: checksum.map(|sum| format!("{sum:016x}")),
@@ -78,12 +84,13 @@ mod tests {
     use crate::report::tests::streamed;
 
     #[test]
-    fn keys_and_order_are_those_of_schema_1() {
+    fn keys_and_order_are_those_of_schema_2() {
         let text = line(&streamed("pipe", 2_000_000), Unit::Ns).expect("serializes");
         let expected = concat!(
-            r#"{"schema":1,"benchmark":"pipe/messages/64","mechanism":"pipe","load":"messages","size_bytes":64,"#,
+            r#"{"schema":2,"benchmark":"pipe/messages/64","mechanism":"pipe","load":"messages","size_bytes":64,"#,
             r#""status":"ok","unit":"ns","operations":1000,"elapsed":2000000,"per_operation":2000.0,"#,
             r#""per_byte":31.25,"samples":1000,"min":1,"median":2,"p90":3,"p99":4,"max":5,"deviation":1,"#,
+            r#""histogram":[[1,2,400],[2,3,600]],"#,
             r#""messages_per_second":500000.0,"megabytes_per_second":32.0,"checksum":"0000000000000abc","error":null}"#,
         );
         assert_eq!(text, expected);
@@ -107,6 +114,6 @@ mod tests {
         assert_eq!(value["status"], "failed");
         assert_eq!(value["unit"], "instructions");
         assert_eq!(value["error"], "it \"broke\"");
-        assert!(value["per_operation"].is_null() && value["max"].is_null());
+        assert!(value["per_operation"].is_null() && value["max"].is_null() && value["histogram"].is_null());
     }
 }

@@ -56,6 +56,7 @@ impl Row {
 pub(crate) mod tests {
     use super::Row;
     use crate::benchmark::{Id, Outcome};
+    use crate::histogram::Bucket;
     use crate::measure::Measurement;
     use crate::options::Unit;
     use crate::statistics::Summary;
@@ -63,7 +64,8 @@ pub(crate) mod tests {
     /// 1000 messages of 64 bytes in 2 ms.
     pub(crate) fn streamed(mechanism: &'static str, elapsed_ns: u64) -> Row {
         let spread = Summary { samples: 1000, min: 1, median: 2, p90: 3, p99: 4, max: 5, deviation: 1 };
-        let measurement = Measurement { operations: 1000, elapsed_ns, spread: Some(spread) };
+        let histogram = [[1, 2, 400], [2, 3, 600]].map(Bucket::from).to_vec();
+        let measurement = Measurement { operations: 1000, elapsed_ns, spread: Some(spread), histogram };
         Row {
             id: Id { mechanism, load: "messages", size_bytes: Some(64) },
             streamed_bytes: Some(64),
