@@ -1,6 +1,6 @@
 # Thin names for the project's commands; what they do is in tools/, qemu.sh and Cargo's own files.
 .DEFAULT_GOAL := help
-.PHONY: help setup packages image host-binaries release-binaries guest-binaries foreign-binaries test-kernel programs test-images run checked-run run-tests-kernel linux checked-linux test bench checked-bench compare report conformance fuzz reference debug checked-debug check clean
+.PHONY: help setup packages image host-binaries release-binaries guest-binaries foreign-binaries test-kernel programs test-images run checked-run run-tests-kernel linux checked-linux test bench checked-bench compare ipcprof report conformance fuzz reference debug checked-debug check clean
 SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
@@ -47,6 +47,7 @@ image: setup ## Build target/postern/Image and target/postern/initramfs.cpio
 # of them want, as in `cargo test`, and is not built again with fewer.
 host-binaries:
 	+@cargo build --bin image --bin coreutils
+	+@cargo build --quiet --package instruction-counter
 
 release-binaries:
 	+@cargo build --release --package postern --target $(KERNEL_TARGET)
@@ -102,6 +103,9 @@ bench: checked-bench image ## Run the benchmarks counted in instructions: the sa
 
 compare: image packages ## Count every benchmark on Linux and on Postern, side by side (FILTER=names, ROUNDS=3 timed as well)
 	@cargo run --quiet --bin lab -- compare $(if $(FILTER),--filter '$(FILTER)') --rounds $(or $(ROUNDS),3)
+
+ipcprof: image $(if $(filter linux,$(SYSTEM)),packages) ## Count a benchmark's instructions by function: BENCH=pipe/latency/1 (TOP=25, SYSTEM=linux, CALLERS=memcpy)
+	@cargo run --quiet --package lab -- profile $(call quoted,BENCH) $(if $(CALLERS),--callers '$(CALLERS)',--top $(or $(TOP),40)) $(if $(SYSTEM),--system $(SYSTEM))
 
 conformance: image packages ## Run every conformance test on Linux and on Postern; fail where they differ without a known reason (ONLY=part of names)
 	@cargo run --quiet --package lab -- conformance $(if $(ONLY),--only '$(ONLY)')

@@ -18,6 +18,7 @@ readonly USAGE='usage: qemu.sh [OPTION]...
   --timeout S      end the guest after S seconds with status 124
   --user-exit      semihosting for programs too: where the kernel makes no such call, init tells its status itself
   --check          only say whether the options are right
+  --plugin SPEC    a plugin for QEMU: FILE[,NAME=VALUE]...
   --gdb            wait for gdb on localhost:1234 before the first instruction
   --help           this text'
 
@@ -25,7 +26,7 @@ here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 readonly here
 readonly QEMU="${POSTERN_QEMU:-qemu-system-aarch64}"
 
-smp='' mem=512M cpu=cortex-a72 append='' timeout_s='' icount=no gdb=no check=no semihosting='enable=on,target=native'
+smp='' mem=512M cpu=cortex-a72 append='' timeout_s='' icount=no gdb=no check=no plugin='' semihosting='enable=on,target=native'
 image="$here/target/postern/Image" initrd="$here/target/postern/initramfs.cpio"
 
 wrong() {
@@ -47,7 +48,7 @@ parse() {
 		--user-exit) semihosting+=,userspace=on; continue ;;
 		--check) check=yes; continue ;;
 		--help) printf '%s\n' "$USAGE"; exit 0 ;;
-		--smp | --mem | --cpu | --image | --initrd | --append | --timeout) ;;
+		--smp | --mem | --cpu | --image | --initrd | --append | --timeout | --plugin) ;;
 		*) wrong "unknown option '$option' (--help lists them)" ;;
 		esac
 		[[ $# -gt 0 ]] || wrong "$option needs a value"
@@ -58,6 +59,7 @@ parse() {
 		--image) image=$1 ;;
 		--initrd) initrd=$1 ;;
 		--append) append=$1 ;;
+		--plugin) plugin=$1 ;;
 		--timeout) matches "$option" "$1" '^[1-9][0-9]{0,8}$' 'a number of seconds, of up to 9 digits'; timeout_s=$1 ;;
 		esac
 		shift
@@ -68,6 +70,7 @@ check_ingredients() {
 	command -v "$QEMU" >/dev/null || wrong "no $QEMU here: run 'make setup'" 127
 	[[ -f $image ]] || wrong "no kernel image $image: run 'make image'"
 	[[ $initrd == none || -f $initrd ]] || wrong "no initramfs $initrd: run 'make image', or give --initrd none"
+	[[ -z $plugin || -f ${plugin%%,*} ]] || wrong "no plugin ${plugin%%,*}"
 }
 
 # Sets the array `flags`.
@@ -86,6 +89,7 @@ assemble() {
 	fi
 	[[ $initrd == none ]] || flags+=(-initrd "$initrd")
 	[[ -z $append ]] || flags+=(-append "$append")
+	[[ -z $plugin ]] || flags+=(-plugin "$plugin")
 	[[ $gdb == no ]] || flags+=(-gdb "tcp:127.0.0.1:1234" -S)
 	if [[ -t 0 ]]; then
 		flags+=(-serial mon:stdio)

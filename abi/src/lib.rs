@@ -8,3 +8,4 @@ pub mod hello;
 pub mod ioctl;
 pub mod ring;
 pub mod trace;
+pub mod window;

@@ -52,6 +52,8 @@ pub struct Row {
     pub size_bytes: Option<u64>,
     /// How many operations the figure is made of.
     pub operations: Option<u64>,
+    /// What all of them took, in the clock's unit.
+    pub elapsed: Option<u64>,
     /// How many single operations were timed.
     pub samples: Option<u64>,
     /// Of single operations.

@@ -39,7 +39,7 @@ impl System {
     }
 
     /// What it boots, from the project's root, as `tools/run` knows too.
-    fn image(self) -> PathBuf {
+    pub fn image(self) -> PathBuf {
         match self {
             Self::Linux => std::env::var_os("LINUX_IMAGE").map_or_else(|| "target/debian/Image".into(), PathBuf::from),
             Self::Postern => "target/postern/Image".into(),
@@ -106,7 +106,7 @@ impl Boot {
     fn process(&self) -> Command {
         let mut run = Command::new("tools/run");
         run.args(self.options()).args(["--", &format!("{}{}", self.system.settle(self.clock), self.command)]);
-        run.env_remove("MEM").env("TIMEOUT", self.timeout_s.to_string());
+        run.env_remove("MEM").env_remove("PLUGIN").env("TIMEOUT", self.timeout_s.to_string());
         match (self.cpus, self.clock) {
             (Some(cpus), _) => run.env("SMP", cpus.to_string()),
             (None, Clock::Instructions) => run.env_remove("SMP"),
@@ -120,7 +120,21 @@ impl Boot {
     /// # Errors
     /// If the guest's status is not 0; the message says which, and ends with the last lines that the guest printed.
     pub fn run(&self) -> Result<String> {
-        let ended = self.follow(|_| ())?;
+        self.output(self.process())
+    }
+
+    /// The same, with a plugin for QEMU: a file and its arguments, as of `qemu.sh --plugin`.
+    ///
+    /// # Errors
+    /// As of [`Self::run`].
+    pub fn run_watched(&self, plugin: &str) -> Result<String> {
+        let mut process = self.process();
+        process.env("PLUGIN", plugin);
+        self.output(process)
+    }
+
+    fn output(&self, process: Command) -> Result<String> {
+        let ended = Self::follow_process(process, |_| ())?;
         ensure!(ended.status.success(), "{}", ended.complaint(self));
         Ok(ended.printed)
     }
@@ -129,8 +143,11 @@ impl Boot {
     ///
     /// # Errors
     /// If `tools/run` cannot be run. The guest's status is among what is returned.
-    pub fn follow(&self, mut on_line: impl FnMut(&str)) -> Result<Ended> {
-        let mut process = self.process();
+    pub fn follow(&self, on_line: impl FnMut(&str)) -> Result<Ended> {
+        Self::follow_process(self.process(), on_line)
+    }
+
+    fn follow_process(mut process: Command, mut on_line: impl FnMut(&str)) -> Result<Ended> {
         process.current_dir(root()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = process.spawn().context("tools/run cannot be run")?;
         let (output, errors) = (child.stdout.take(), child.stderr.take());

@@ -100,6 +100,8 @@ enum Task {
         #[arg(long, default_value_t = 2.0)]
         limit: f64,
     },
+    /// Count one benchmark's instructions, function by function: exact, not sampled
+    Profile(lab::profile::Request),
     /// Draw a recording of the kernel's trace points as JSON for ui.perfetto.dev and chrome://tracing
     Trace {
         /// Boot Postern, counting instructions, and record this command there
@@ -180,6 +182,10 @@ fn run(options: Options) -> Result<ExitCode> {
             if worse > 0 {
                 bail!("{worse} of {} rows cost more than {limit} % more, or are gone", changes.len());
             }
+            Ok(ExitCode::SUCCESS)
+        }
+        Task::Profile(request) => {
+            print!("{}", request.profile()?);
             Ok(ExitCode::SUCCESS)
         }
         Task::Trace { command, from, out } => trace(command.as_deref(), from.as_deref(), &out),

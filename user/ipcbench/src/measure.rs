@@ -6,6 +6,7 @@
 use std::io;
 use std::ops::Range;
 
+use postern_abi::window;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::now_ns;
@@ -84,6 +85,17 @@ pub struct Measurement {
     pub histogram: Vec<Bucket>,
 }
 
+/// Tells a profiler of the emulated machine that the processor is here. One instruction; nothing elsewhere.
+#[inline(always)]
+fn mark<const INSTRUCTION: u32>() {
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: the two instructions that there are do nothing (`postern_abi::window`). It is told to the compiler as touching
+    // memory, so that what is measured stays between them.
+    unsafe {
+        core::arch::asm!(".inst {}", const INSTRUCTION, options(nostack, preserves_flags));
+    }
+}
+
 /// Runs `subject` through all of `schedule`.
 ///
 /// # Errors
@@ -98,10 +110,12 @@ pub fn measure<S: Subject>(schedule: Schedule, subject: &mut S) -> io::Result<Me
     subject.settle()?;
 
     let started_ns = now_ns();
+    mark::<{ window::BEGIN }>();
     for sequence in schedule.bulk() {
         subject.operate(sequence)?;
     }
     subject.settle()?;
+    mark::<{ window::END }>();
     let elapsed_ns = now_ns() - started_ns;
 
     for (sequence, sample) in schedule.samples().zip(&mut samples) {

@@ -1,0 +1,32 @@
+//! A profile holds every instruction that the benchmark measures, with the kernel itself.
+
+use clap::Parser;
+use guest_tests::machine::Built;
+use lab::profile::{Request, cost};
+
+#[derive(Parser)]
+struct Arguments {
+    #[command(flatten)]
+    request: Request,
+}
+
+/// fork-exit-wait sleeps, wakes, switches, and has page faults in it, whose instructions are begun twice.
+#[test]
+fn the_rows_add_up_to_what_the_benchmark_measures() {
+    Built::Image.ensure();
+    let request = Arguments::parse_from(["profile", "process/fork-exit-wait", "--count", "20"]).request;
+    let profile = request.count().expect("a profile");
+    assert_eq!((profile.operations(), profile.window.passes), (20, 1));
+    // Between the clock's readings are the second half of one and the first half of the other, some 50 instructions; and the
+    // clock ticks once in 16.
+    let measured = profile.figure.elapsed.expect("a figure");
+    let missing = measured.checked_signed_diff(profile.window.total()).expect("small");
+    assert!((20..80).contains(&missing), "{measured} measured, {missing} more than counted");
+
+    let rows = cost::by_function(&profile.window, &profile.functions);
+    assert_eq!(rows.iter().map(|row| row.instructions).sum::<u64>(), profile.window.total());
+    // An operation is three calls of the kernel: clone, exit_group, wait4; and it may fault.
+    let entry = rows.iter().find(|row| row.name == "user_sync").expect("the way into the kernel");
+    assert!(entry.calls >= Some(60), "{entry:?}");
+    assert!(rows.iter().all(|row| row.name != "(no symbol)"), "{rows:?}");
+}
