@@ -28,8 +28,9 @@ help: ## Show this list
 	@printf '\nrun, linux, bench and debug take SMP=1..8, MEM=512M, TIMEOUT=seconds.\n'
 	@printf 'image and what needs it take EXTRA="--file /bin/mine=path/to/static/program".\n'
 
+# It asks rustc, and may have cargo build a standard library: with +, make lets them share its number of jobs, as below.
 setup: ## Install QEMU and both targets' standard library (once; quick when done)
-	@tools/setup
+	+@tools/setup
 
 packages: setup ## Fetch what the tests take from Debian: Linux, busybox and a C compiler for arm64 (once; quick when done)
 	@tools/test-packages
