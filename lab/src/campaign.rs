@@ -1,13 +1,13 @@
 //! Every mechanism on every system. A mechanism gets boots of its own, so that what was measured before it, or beside it, or
 //! on another machine, changes nothing; each is booted twice, and two runs that differ by a byte are no figure.
 //!
-//! Owns the progress bar. Threads boot; what they bring is put in order again.
+//! Owns the progress bar, the survey's too. Threads boot; what they bring is put in order again.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context, Result, bail, ensure};
-use indicatif::ProgressBar;
+use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::figure::{Figure, printed};
 use crate::machine::{Boot, Clock, System};
@@ -92,16 +92,16 @@ impl Plan {
                 tasks.push((Task { system, mechanism: mechanism.clone() }, names.join(",")));
             }
         }
-        let bar = ProgressBar::new(tasks.len() as u64 * 2);
+        let bar = Progress::new(tasks.len() * 2);
         let done = in_parallel(&tasks, self.jobs, |(task, names)| {
-            bar.set_message(format!("{} on {}", task.mechanism, task.system.name()));
+            let boots = format!("{} on {}", task.mechanism, task.system.name());
             let command = format!("ipcbench --json --pin 0{} --skip-absent --only '{names}'", self.words);
             twice(
                 &Boot { system: task.system, clock: Clock::Instructions, cpus: None, command, timeout_s: TIMEOUT_S },
-                || bar.inc(1),
+                || bar.done(&boots),
             )
         });
-        bar.finish_and_clear();
+        bar.finish();
         let mut outcome = Outcome { figures: Vec::new(), failures: Vec::new() };
         for (result, (task, _)) in done.into_iter().zip(&tasks) {
             match result {
@@ -120,7 +120,7 @@ impl Plan {
     /// If a boot fails.
     pub fn time(&self, rounds: usize) -> Result<Vec<Vec<Figure>>> {
         let names: Vec<String> = self.mechanisms()?.into_iter().flat_map(|(_, names)| names).collect();
-        let bar = ProgressBar::new((rounds * self.systems.len()) as u64);
+        let bar = Progress::new(rounds * self.systems.len());
         let mut found = Vec::new();
         for _ in 0..rounds {
             let mut round = Vec::new();
@@ -128,12 +128,42 @@ impl Plan {
                 let command = format!("ipcbench --json --quick --pin 0,1 --skip-absent --only '{}'", names.join(","));
                 let text = Boot { system, clock: Clock::WallClock, cpus: None, command, timeout_s: TIMEOUT_S }.run()?;
                 round.extend(printed(system, Clock::WallClock, &text)?);
-                bar.inc(1);
+                bar.done(&format!("everything on {}, timed", system.name()));
             }
             found.push(round);
         }
-        bar.finish_and_clear();
+        bar.finish();
         Ok(found)
+    }
+}
+
+/// How far long work has come: a bar on a terminal, a line for each step elsewhere.
+pub struct Progress(ProgressBar);
+
+impl Progress {
+    /// Of so many steps.
+    pub fn new(steps: usize) -> Self {
+        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} {msg}");
+        // The template is a constant: if this version does not know it, its own will do.
+        let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+        let bar = ProgressBar::new(steps as u64).with_style(style);
+        bar.tick();
+        Self(bar)
+    }
+
+    /// One more is done.
+    pub fn done(&self, step: &str) {
+        let Self(bar) = self;
+        bar.inc(1);
+        bar.set_message(step.to_owned());
+        if bar.is_hidden() {
+            eprintln!("lab: {} of {}: {step}", bar.position(), bar.length().unwrap_or_default());
+        }
+    }
+
+    /// All is: nothing stays on a terminal.
+    pub fn finish(&self) {
+        self.0.finish_and_clear();
     }
 }
 

@@ -3,7 +3,6 @@
 //! The first line says how all the others came about; each other line is one figure: on which system, by which clock, and
 //! ipcbench's own object, byte for byte. docs/measuring.md describes every key.
 
-use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
@@ -12,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::machine::{Clock, System, root};
+use crate::room;
 
 /// Of files that are written; 1 and 2, which lack some keys, are read as well, and a later one is refused.
 pub const SCHEMA: u32 = 3;
@@ -135,7 +135,7 @@ fn first_line(command: &mut Command) -> Result<String> {
 /// Writes a file of figures.
 ///
 /// # Errors
-/// Those of the file system.
+/// Those of the file system, or that there is no room for it.
 pub fn write(path: &Path, header: &Header, figures: &[Figure]) -> Result<()> {
     let mut text = Vec::new();
     serde_json::to_writer(&mut text, header)?;
@@ -144,8 +144,7 @@ pub fn write(path: &Path, header: &Header, figures: &[Figure]) -> Result<()> {
         serde_json::to_writer(&mut text, figure)?;
         text.push(b'\n');
     }
-    let write = || std::fs::File::create(path)?.write_all(&text);
-    write().with_context(|| format!("cannot write {}", path.display()))
+    room::write(path, &text)
 }
 
 /// Reads a file of figures.

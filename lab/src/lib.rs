@@ -4,8 +4,8 @@
 //! every mechanism on the systems, as many boots at a time as asked for, and each twice; `table` sets systems side by side;
 //! `survey` is all that a report needs, `report` draws it; `change` tells two files of figures apart. `ktap` reads what a
 //! test program said, `difference` sets two such reports beside each other, `conformance` asks both systems. `trace` draws a
-//! recording of the kernel's trace points; `profile` says which functions a benchmark's instructions are in. Nothing
-//! here knows QEMU's options: `qemu.sh` is called.
+//! recording of the kernel's trace points; `profile` says which functions a benchmark's instructions are in. `room` looks for
+//! space on the disk before any of them writes. Nothing here knows QEMU's options: `qemu.sh` is called.
 
 pub mod campaign;
 pub mod change;
@@ -17,6 +17,7 @@ pub mod ktap;
 pub mod machine;
 pub mod profile;
 pub mod report;
+pub mod room;
 pub mod survey;
 pub mod table;
 pub mod trace;

@@ -14,7 +14,7 @@ use lab::figure::{self, Header};
 use lab::fuzz::Plan;
 use lab::machine::{Boot, Clock, System};
 use lab::trace::Recording;
-use lab::{report, survey, table};
+use lab::{report, room, survey, table};
 
 /// Measure Postern and Linux with the same program, on the same emulated machine.
 #[derive(Parser)]
@@ -171,7 +171,7 @@ fn run(options: Options) -> Result<ExitCode> {
         }
         Task::Report { files, out } => {
             let files = files.iter().map(|file| figure::read(file)).collect::<Result<Vec<_>>>()?;
-            std::fs::write(&out, report::render(&files)?).with_context(|| format!("cannot write {}", out.display()))?;
+            room::write(&out, report::render(&files)?.as_bytes())?;
             println!("{}", out.display());
             Ok(ExitCode::SUCCESS)
         }
@@ -198,8 +198,7 @@ fn trace(command: Option<&str>, from: Option<&Path>, out: &Path) -> Result<ExitC
         (command, None) => record(command.unwrap_or_default())?.into_bytes(),
     };
     let recording = Recording::read(&recorded)?;
-    fs::write(out, recording.to_chrome().to_string())
-        .with_context(|| format!("{} cannot be written", out.display()))?;
+    room::write(out, recording.to_chrome().to_string().as_bytes())?;
     println!("{}: {} events; {} more found no room", out.display(), recording.records.len(), recording.lost());
     Ok(ExitCode::SUCCESS)
 }
@@ -214,6 +213,7 @@ fn record(command: &str) -> Result<String> {
 
 /// Counts, writes the file if one is wanted, and is an error if anything failed: half a table is none.
 fn count(share: &Share, systems: &[System], words: &'static str) -> Result<Vec<figure::Figure>> {
+    share.out.as_ref().map_or(Ok(()), |path| room::for_figures(path))?;
     let outcome = share.plan(systems, words).count()?;
     if !outcome.failures.is_empty() {
         bail!("{}", outcome.failures.join("\nlab: "));

@@ -2,18 +2,18 @@
 //! seeds' suites and the probes; what more CPUs cost; and what they get done together, which can only be timed. What a file has
 //! already is not measured again, so a survey that was interrupted goes on where it was.
 //!
-//! Owns the progress bar and the file. Each part that is counted is booted twice, and is no figure unless the two agree to the
+//! Owns the file. Each part that is counted is booted twice, and is no figure unless the two agree to the
 //! byte. What is timed comes at the end, alone and once: `ipcbench` has its rounds in one boot.
 
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, ensure};
-use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::campaign::{Shard, TIMEOUT_S, in_parallel, listed, twice};
+use crate::campaign::{Progress, Shard, TIMEOUT_S, in_parallel, listed, twice};
 use crate::figure::{self, Figure, Header, printed};
 use crate::machine::{Boot, Clock, System};
+use crate::room;
 
 const BOTH: [System; 2] = [System::Linux, System::Postern];
 /// Suites that are measured whole, and where.
@@ -136,6 +136,7 @@ fn parts(usual: &[(String, Vec<String>)], sweep: &[(String, Vec<String>)]) -> Ve
 /// If nothing could be begun, or the file cannot be written.
 pub fn complete(path: &Path, plan: &Plan) -> Result<Vec<String>> {
     BOTH.iter().try_for_each(|system| system.check())?;
+    room::for_figures(path)?;
     let wanted: Vec<Part> = parts(&listed("")?, &listed(" --suite sweep")?)
         .into_iter()
         .filter(|part| plan.filter.as_ref().is_none_or(|filter| part.name().contains(filter)))
@@ -151,8 +152,7 @@ pub fn complete(path: &Path, plan: &Plan) -> Result<Vec<String>> {
             missing.push(part);
         }
     }
-    let bar = ProgressBar::new(missing.len() as u64);
-    bar.set_style(ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} {msg}")?);
+    let bar = Progress::new(missing.len());
     let figures = Mutex::new(known);
     let measure = |part: &Part| {
         let added = part.measure(plan.words).and_then(|more| {
@@ -160,17 +160,13 @@ pub fn complete(path: &Path, plan: &Plan) -> Result<Vec<String>> {
             figures.extend(more);
             figure::write(path, &header, &figures)
         });
-        bar.inc(1);
-        bar.set_message(part.name());
-        if bar.is_hidden() {
-            eprintln!("lab: {} of {}: {}", bar.position(), missing.len(), part.name());
-        }
+        bar.done(&part.name());
         added
     };
     let (counted, timed) = missing.split_at(missing.partition_point(|part| part.clock == Clock::Instructions));
     let mut measured = in_parallel(counted, plan.jobs, measure);
     measured.extend(in_parallel(timed, 1, measure));
-    bar.finish_and_clear();
+    bar.finish();
     let failed = measured.into_iter().zip(&missing).filter_map(|(result, part)| Some((part, result.err()?)));
     Ok(failed.map(|(part, error)| format!("{}: {error:#}", part.name())).collect())
 }
