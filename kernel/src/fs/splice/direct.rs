@@ -4,13 +4,15 @@
 //! Locks: FILE_POSITION of one file at a time, FILE_WRITE of the output. Sleeps in those, and, interruptibly, for data or room.
 //! Specification: sendfile(2); `do_sendfile` of Linux 6.12.
 
+use super::queue::with_ring;
 use super::waiting::until_moved;
-use super::{Batch, Call, End, advance, fill_from_file, put, refusal};
+use super::{Batch, Call, End, PageQueue, advance, fill_from_file, put, refusal};
 use crate::fs::blocking;
 use crate::fs::file::Direction;
 use crate::fs::flags::OpenFlags;
 use crate::sched;
 use crate::sync::{Kernel, Platform};
+use postern_core::effects::{Step, Wakes};
 use postern_core::errno::{Errno, Result};
 use postern_core::page_ring::Offer;
 use postern_core::pipe::Refusal;
@@ -18,16 +20,13 @@ use postern_core::pipe::Refusal;
 /// sendfile(2): sends up to `length` bytes; into a ring only as many as there is room for.
 ///
 /// # Errors
-/// EINVAL: the input is a ring or a stream, or the output appends. EAGAIN, ERESTARTSYS, EPIPE, and what the files say, if
-/// nothing was sent.
+/// EINVAL: the input is a ring, or a stream for another output than a ring, or the output appends. EAGAIN, ERESTARTSYS, EPIPE, and
+/// what the files say, if nothing was sent.
 pub fn send(mut input: End<'_>, mut output: End<'_>, length: usize) -> Result<usize> {
-    if input.queue().is_some() {
-        return Err(Errno::EINVAL);
-    }
     if let Some(target) = output.queue() {
-        return fill_from_file(Call::Sendfile, input, output, target, length);
+        return send_to_ring(input, output, target, length);
     }
-    if !input.file.can_be_sought() || output.file.flags().contains(OpenFlags::APPEND) {
+    if input.queue().is_some() || !input.file.can_be_sought() || output.file.flags().contains(OpenFlags::APPEND) {
         return Err(Errno::EINVAL);
     }
     let mut total = 0;
@@ -49,6 +48,19 @@ pub fn send(mut input: End<'_>, mut output: End<'_>, length: usize) -> Result<us
         }
     }
     Ok(total)
+}
+
+/// As Linux: a ring must have a reader and room, whatever is to go in; then no bytes are a success; and only then the input is
+/// looked at, which may not be a ring.
+fn send_to_ring(input: End<'_>, output: End<'_>, target: &dyn PageQueue, length: usize) -> Result<usize> {
+    let is_from_ring = input.queue().is_some();
+    if length != 0 && !is_from_ring {
+        return fill_from_file(Call::Sendfile, input, output, target, length);
+    }
+    until_moved(input.party(), output.party(), || {
+        with_ring(target, |ring| ring.room_for_pieces().map(|_| Step::new((), Wakes::NONE)))
+    })?;
+    if length == 0 { Ok(0) } else { Err(Errno::EINVAL) }
 }
 
 /// One batch of pages. The input stays where it was until the output has taken them.

@@ -52,6 +52,9 @@ crate::tests! {
     bytes_spliced_into_a_file_do_not_change_with_their_source,
     pages_spliced_into_a_file_can_be_read_mapped_and_written,
     sendfile_from_a_pipe_gives_einval,
+    sendfile_from_a_pipe_to_one_without_readers_gives_epipe_and_sigpipe,
+    sendfile_from_a_pipe_to_a_full_one_that_does_not_wait_gives_eagain,
+    sendfile_of_no_bytes_to_a_pipe_succeeds_if_it_has_room_whatever_the_input,
     sendfile_from_what_has_no_bytes_gives_einval_unless_none_are_wanted,
     sendfile_to_a_file_opened_for_appending_gives_einval,
     sendfile_between_files_copies_and_moves_both_positions,
@@ -493,6 +496,32 @@ fn sendfile_from_a_pipe_gives_einval() -> Outcome {
     fd::write(one.write, b"x")?;
     expect_errno(fd::sendfile(other.write, one.read, 1), EINVAL)?;
     expect_errno(fd::sendfile(file(b"")?, one.read, 1), EINVAL)
+}
+
+fn sendfile_from_a_pipe_to_one_without_readers_gives_epipe_and_sigpipe() -> Outcome {
+    signal::count(libc::SIGPIPE, 0)?;
+    let (one, other) = (Pipe::new()?, Pipe::new()?);
+    fd::close(other.read)?;
+    expect_errno(fd::sendfile(other.write, one.read, 1), EPIPE)?;
+    expect_errno(fd::sendfile(other.write, one.read, 0), EPIPE)?;
+    expect_eq(signal::caught(libc::SIGPIPE), 2, "SIGPIPE handlers run")
+}
+
+fn sendfile_from_a_pipe_to_a_full_one_that_does_not_wait_gives_eagain() -> Outcome {
+    let (one, other) = (Pipe::new()?, Pipe::new()?);
+    fd::write(one.write, b"x")?;
+    fd::fill(other.write)?;
+    expect_errno(fd::sendfile(other.write, one.read, 1), EAGAIN)?;
+    expect_errno(fd::sendfile(other.write, one.read, 0), EAGAIN)
+}
+
+fn sendfile_of_no_bytes_to_a_pipe_succeeds_if_it_has_room_whatever_the_input() -> Outcome {
+    let (one, other) = (Pipe::new()?, Pipe::new()?);
+    let [stream, _mate] = socket::pair(libc::SOCK_STREAM)?;
+    for input in [one.read, other.read, stream, fd::eventfd(0, 0)?, file(b"x")?] {
+        expect_eq(fd::sendfile(other.write, input, 0)?, 0, "bytes sent")?;
+    }
+    Ok(())
 }
 
 fn sendfile_from_what_has_no_bytes_gives_einval_unless_none_are_wanted() -> Outcome {
