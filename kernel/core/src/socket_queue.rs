@@ -12,6 +12,7 @@ use crate::effects::{Step, Wake, Wakes};
 use crate::errno::{Errno, Result};
 use crate::readiness::Readiness;
 
+pub use ends::Unreceived;
 use pieces::Pieces;
 pub use receive::{Delivery, Received, Request, Senders, Taking};
 

@@ -61,6 +61,20 @@ pub fn is_postern() -> bool {
     std::path::Path::new("/proc/postern").exists()
 }
 
+/// Skips the test on a Linux before this release. Postern says that it is a release, too.
+///
+/// # Errors
+/// The skip; that of reading which one it is.
+pub fn needs_linux(major: u32, minor: u32) -> Outcome {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease")?;
+    let mut numbers = release.split(|other: char| !other.is_ascii_digit()).map_while(|word| word.parse::<u32>().ok());
+    if (numbers.next(), numbers.next()) >= (Some(major), Some(minor)) {
+        Ok(())
+    } else {
+        skip(format!("needs Linux {major}.{minor}"))
+    }
+}
+
 /// Skips the test elsewhere than on Postern, for `reason`.
 ///
 /// # Errors

@@ -7,6 +7,16 @@ use alloc::vec::Vec;
 use super::{Message, SocketQueue};
 use crate::effects::{Step, Wake, Wakes};
 
+/// What a receiver that is closed has not received.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Unreceived<F> {
+    /// The files in it, to be dropped without a lock.
+    pub files: Vec<F>,
+    /// Whether the sender of a connection is to hear of it (ECONNRESET). As Linux since 6.12, which takes a first message without
+    /// bytes for urgent data that was received.
+    pub resets: bool,
+}
+
 /// The ends of a direction, and its size.
 impl<S: Copy + Eq, F> SocketQueue<S, F> {
     const ENDED: Wakes = Wakes { readers: Wake::All, writers: Wake::All, openers: Wake::None };
@@ -33,15 +43,16 @@ impl<S: Copy + Eq, F> SocketQueue<S, F> {
         Step::new((), ended)
     }
 
-    /// The receiver is closed. The files that it did not receive, to be dropped without a lock; `None` if it received all.
-    pub fn close_receiver(&mut self) -> Step<Option<Vec<F>>> {
-        let unread = !self.is_empty();
+    /// The receiver is closed: what it did not receive.
+    pub fn close_receiver(&mut self) -> Step<Unreceived<F>> {
+        let first_is_empty = self.messages.front().is_some_and(|message| message.left() == 0);
+        let resets = self.messages.len() > usize::from(first_is_empty);
         let files = self.take_all();
         if self.kind.is_connected() {
             (self.sender_shut, self.receiver_shut) = (true, true);
         }
         self.receiver_closed = true;
-        Step::new(unread.then_some(files), Self::ENDED)
+        Step::new(Unreceived { files, resets }, Self::ENDED)
     }
 
     /// Nobody will receive what there is. The files in it, to be dropped without a lock.

@@ -2,6 +2,7 @@
 
 use super::{
     DEFAULT_CAPACITY_BYTES, Delivery, PIECE_BYTES, Received, Request, Senders, SocketQueue, SocketType, Taking,
+    Unreceived,
 };
 use crate::effects::{Wake, Wakes};
 use crate::errno::{Errno, Result};
@@ -275,12 +276,26 @@ fn a_closed_receiver_hands_back_what_it_did_not_receive() {
         let mut queue = Queue::new(kind);
         assert_eq!(send(&mut queue, b"unread", Some("files")).0, Ok(6));
         let unread = queue.close_receiver().settle(|_| ());
-        assert_eq!(unread, Some(vec!["files"]));
+        assert_eq!(unread, Unreceived { files: vec!["files"], resets: true });
         assert_eq!((queue.bytes(), queue.charged()), (0, 0));
         let error = if kind.is_connected() { Errno::EPIPE } else { Errno::ECONNREFUSED };
         assert_eq!(send(&mut queue, b"x", None).0, Err(error));
         let nothing = Queue::new(kind).close_receiver().settle(|_| ());
-        assert_eq!(nothing, None);
+        assert_eq!(nothing, Unreceived { files: vec![], resets: false });
+    }
+}
+
+#[test]
+fn a_first_message_without_bytes_is_as_good_as_received_when_the_receiver_closes() {
+    for (messages, resets) in
+        [(&[&b""[..]][..], false), (&[b"", b""], true), (&[b"", b"x"], true), (&[b"x", b""], true)]
+    {
+        let mut queue = Queue::new(SocketType::SeqPacket);
+        for message in messages {
+            assert!(send(&mut queue, message, Some("files")).0.is_ok());
+        }
+        let unread = queue.close_receiver().settle(|_| ());
+        assert_eq!(unread, Unreceived { files: vec!["files"; messages.len()], resets }, "{messages:?}");
     }
 }
 

@@ -153,12 +153,12 @@ impl Socket {
             pending.outgoing.set_error(Errno::ECONNRESET);
             pending.close();
         }
-        let unread = self.incoming.set(|queue| queue.close_receiver());
-        if unread.is_some() && phase == Phase::Connected {
+        let unreceived = self.incoming.set(|queue| queue.close_receiver());
+        if unreceived.resets && phase == Phase::Connected {
             self.outgoing.set_error(Errno::ECONNRESET);
         }
         self.outgoing.set(|queue| queue.close_sender());
-        drop((unread, peer));
+        drop((unreceived, peer));
     }
 }
 

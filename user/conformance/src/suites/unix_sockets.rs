@@ -1,6 +1,6 @@
 //! Pairs of Unix sockets: transfer, blocking, ends. Specification: socketpair(2), unix(7), send(2), recv(2), shutdown(2).
 
-use crate::check::{Outcome, expect, expect_eq, expect_errno};
+use crate::check::{Outcome, expect, expect_eq, expect_errno, needs_linux};
 use crate::sys::memory::{self, PAGE};
 use crate::sys::{fd, path, process, ready, signal, socket};
 use libc::{
@@ -31,6 +31,7 @@ crate::tests! {
     message_longer_than_the_buffer_gives_emsgsize,
     close_ends_the_stream_after_the_rest,
     close_with_unread_data_gives_econnreset_once,
+    close_with_a_first_message_of_no_bytes_unread_gives_econnreset_for_those_behind_it,
     send_to_a_closed_stream_gives_epipe_and_raises_sigpipe,
     send_to_a_closed_seqpacket_gives_epipe_without_sigpipe,
     send_to_a_closed_datagram_socket_gives_econnrefused_then_enotconn,
@@ -283,6 +284,23 @@ fn close_with_unread_data_gives_econnreset_once() -> Outcome {
         fd::close(a)?;
         expect_errno(socket::recv(b, &mut [0; 9], 0), libc::ECONNRESET)?;
         expect_eq(socket::recv(b, &mut [0; 9], 0)?, 0, "bytes after that")?;
+    }
+    Ok(())
+}
+
+/// So since Linux 6.12: what has no bytes it takes for urgent data that was received.
+fn close_with_a_first_message_of_no_bytes_unread_gives_econnreset_for_those_behind_it() -> Outcome {
+    needs_linux(6, 12)?;
+    let cases: [(&[&[u8]], bool); 4] =
+        [(&[b""], false), (&[b"", b""], true), (&[b"", b"x"], true), (&[b"x", b""], true)];
+    for (messages, resets) in cases {
+        let [a, b] = socket::pair(SOCK_SEQPACKET)?;
+        for message in messages {
+            socket::send(b, message, 0)?;
+        }
+        fd::close(a)?;
+        let end = socket::recv(b, &mut [0; 9], 0).map_err(|error| error.errno);
+        expect_eq(end, if resets { Err(libc::ECONNRESET) } else { Ok(0) }, &format!("the end after {messages:?}"))?;
     }
     Ok(())
 }
