@@ -28,6 +28,7 @@ use alloc::vec::Vec;
 use arrayvec::ArrayVec;
 use core::any::Any;
 use core::ops::Bound;
+use core::sync::atomic::{AtomicBool, Ordering};
 use linux_raw_sys::general as abi;
 use postern_core::errno::{Errno, Result};
 use postern_core::fd_table::RawFd;
@@ -115,6 +116,8 @@ pub struct Epoll {
     ready: Arc<Ready>,
     /// The instances that watch this one.
     watchers: SpinLock<Vec<Weak<Self>>>,
+    /// One of them watches for edges. Relaxed: set before the set is locked, and read with it locked.
+    edge_watched: AtomicBool,
 }
 
 impl Epoll {
@@ -135,6 +138,7 @@ impl Epoll {
             watches: Mutex::new(rank::EPOLL, BTreeMap::new()),
             ready: Arc::new(Ready::new()),
             watchers: SpinLock::new(rank::OBJECT, Vec::new()),
+            edge_watched: AtomicBool::new(false),
         })
     }
 
@@ -212,6 +216,9 @@ impl Epoll {
             return Err(Errno::EEXIST);
         }
         let item = Arc::new(Item::new(file.ops().clone(), event));
+        if self.edge_watched.load(Ordering::Relaxed) {
+            file.ops().note_edge_waiter();
+        }
         self.ready.make_room(watches.len() + 1)?;
         let registrations = self.register(&item, file.access())?;
         file.watched_by().add(self.me.clone(), key)?;
@@ -367,6 +374,15 @@ impl FileOps for Epoll {
             }
         }
         Readiness::empty()
+    }
+
+    /// An edge of a watched file is one of this instance.
+    fn note_edge_waiter(&self) {
+        self.edge_watched.store(true, Ordering::Relaxed);
+        // Nested: whoever notes it has locked its own set.
+        for watch in self.watches.lock_nested().values() {
+            watch.item.ops().note_edge_waiter();
+        }
     }
 
     /// There are none; Linux says so in its own way here.

@@ -33,6 +33,7 @@ fn run(name: &str, rest: &[String]) -> Result<ExitCode, Failure> {
         "arguments" => std::env::args().for_each(|argument| println!("{argument}")),
         "environment" => std::env::vars().for_each(|(name, value)| println!("{name}={value}")),
         "descriptors" => crate::suites::bad_descriptors::print_table()?,
+        "poll-masks" => crate::suites::poll_masks::print_table()?,
         "pid" => println!("{}", process::getpid()),
         "place" => println!("{}\n{:o}", path::getcwd(4096)?, path::umask(0)),
         "open" => {

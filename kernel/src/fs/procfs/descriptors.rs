@@ -6,6 +6,7 @@
 use crate::fs::attributes::FileType;
 use crate::fs::dentry::Name;
 use crate::fs::directory::{Computed, ComputedEntry};
+use crate::fs::file::Readiness;
 use crate::fs::flags::AccessMode;
 use crate::fs::inode::{Inode, Node, Owner};
 use crate::fs::open_file::OpenFile;
@@ -107,6 +108,11 @@ impl TextSource for DescriptorText {
 
     fn check_open(&self, credentials: &Credentials) -> Result<()> {
         check_inspect(&*process_view::find(self.pid)?, credentials)
+    }
+
+    /// As in Linux.
+    fn readiness(&self) -> Option<Readiness> {
+        None
     }
 }
 

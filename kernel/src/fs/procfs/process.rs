@@ -5,6 +5,7 @@
 use crate::fs::attributes::FileType;
 use crate::fs::dentry::Name;
 use crate::fs::directory::{Computed, ComputedEntry};
+use crate::fs::file::Readiness;
 use crate::fs::inode::{Inode, Node, Owner};
 use crate::fs::procfs::descriptors::{Descriptors, Leads};
 use crate::fs::procfs::links::{ProcessLink, Target, check_inspect};
@@ -42,6 +43,8 @@ enum Kind {
     Inside(fn(&Subject, &mut Text) -> Result<()>),
     /// Text that can be written too.
     Setting(fn(&Subject, &mut Text) -> Result<()>, fn(&Subject, &[u8]) -> Result<()>),
+    /// Text that can be polled.
+    Polled(fn(&Subject, &mut Text) -> Result<()>),
     Link(Target),
     Descriptors(Leads),
     Threads,
@@ -59,6 +62,10 @@ const fn text(name: &'static str, permissions: u32, show: fn(&Subject, &mut Text
 
 const fn inside(name: &'static str, permissions: u32, show: fn(&Subject, &mut Text) -> Result<()>) -> Entry {
     Entry { name, permissions, kind: Kind::Inside(show) }
+}
+
+const fn polled(name: &'static str, permissions: u32, show: fn(&Subject, &mut Text) -> Result<()>) -> Entry {
+    Entry { name, permissions, kind: Kind::Polled(show) }
 }
 
 const fn link(name: &'static str, target: Target) -> Entry {
@@ -79,8 +86,8 @@ static ENTRIES: [Entry; 19] = [
     link("exe", Target::Executable),
     text("limits", 0o444, content::limits),
     inside("maps", 0o444, content::maps),
-    text("mountinfo", 0o444, content::mount_info),
-    text("mounts", 0o444, content::mounts),
+    polled("mountinfo", 0o444, content::mount_info),
+    polled("mounts", 0o444, content::mounts),
     text("oom_score", 0o444, content::oom_score),
     link("root", Target::Root),
     text("stat", 0o444, content::stat),
@@ -137,7 +144,7 @@ impl ThreadDirectory {
 
 fn file_type(kind: &Kind) -> FileType {
     match kind {
-        Kind::Text(_) | Kind::Inside(_) | Kind::Setting(..) => FileType::Regular,
+        Kind::Text(_) | Kind::Inside(_) | Kind::Setting(..) | Kind::Polled(_) => FileType::Regular,
         Kind::Link(_) => FileType::Symlink,
         Kind::Descriptors(_) | Kind::Threads => FileType::Directory,
     }
@@ -150,7 +157,7 @@ impl Computed for ThreadDirectory {
         let owner = owner_of(&*process);
         let pid = self.pid;
         let node = match entry.kind {
-            Kind::Text(_) | Kind::Inside(_) | Kind::Setting(..) => {
+            Kind::Text(_) | Kind::Inside(_) | Kind::Setting(..) | Kind::Polled(_) => {
                 let source = ThreadText { pid, tid: self.tid, scope: self.scope, entry };
                 Node::Generated(Arc::new(TextNode(Arc::new(source))))
             }
@@ -221,7 +228,9 @@ impl ThreadText {
 impl TextSource for ThreadText {
     fn show(&self, out: &mut Text) -> Result<()> {
         match self.entry.kind {
-            Kind::Text(show) | Kind::Inside(show) | Kind::Setting(show, _) => show(&self.subject()?, out),
+            Kind::Text(show) | Kind::Inside(show) | Kind::Setting(show, _) | Kind::Polled(show) => {
+                show(&self.subject()?, out)
+            }
             _ => Err(Errno::EINVAL),
         }
     }
@@ -238,5 +247,10 @@ impl TextSource for ThreadText {
             Kind::Setting(_, store) => store(&self.subject()?, bytes),
             _ => Err(Errno::EACCES),
         }
+    }
+
+    /// As in Linux, where only the files of mounts have a way to be polled.
+    fn readiness(&self) -> Option<Readiness> {
+        matches!(self.entry.kind, Kind::Polled(_)).then_some(Readiness::READABLE)
     }
 }

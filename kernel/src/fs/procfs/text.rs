@@ -5,7 +5,7 @@
 //! Specification: proc(5), seq_file in Linux.
 
 use crate::arch::mmu::PAGE_SIZE;
-use crate::fs::file::{FileOps, Io, MapRequest, Seeking};
+use crate::fs::file::{FileOps, Io, MapRequest, Readiness, Seeking};
 use crate::fs::special::{OpenRequest, Openable, Opened};
 use crate::mm::user::{Sink, Source};
 use crate::mm::{Frame, PageSource, heap};
@@ -112,6 +112,11 @@ pub trait TextSource: Send + Sync {
         let _ = bytes;
         Err(Errno::EACCES)
     }
+
+    /// What poll(2) says of it; `None`: it cannot be polled. As in Linux, most files of text are ready whenever they are asked.
+    fn readiness(&self) -> Option<Readiness> {
+        Some(Readiness::READABLE | Readiness::WRITABLE)
+    }
 }
 
 /// A function that makes text.
@@ -197,9 +202,12 @@ impl FileOps for TextFile {
         Ok(taken)
     }
 
-    /// As in Linux, whose files of text are ready whenever they are asked.
     fn can_be_polled(&self) -> bool {
-        true
+        self.source.readiness().is_some()
+    }
+
+    fn readiness(&self) -> Readiness {
+        self.source.readiness().unwrap_or(Readiness::READABLE | Readiness::WRITABLE)
     }
 
     fn map(self: Arc<Self>, _: &MapRequest) -> Result<Arc<dyn PageSource>> {

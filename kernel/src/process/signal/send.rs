@@ -219,9 +219,12 @@ fn post_silently(process: &Process, to: To<'_>, info: SignalInfo) -> (Result<Fat
     if dropped {
         return (Ok(Fate::Dropped), continued);
     }
-    let result = enqueue(to, info, limit, &threads, &mut shared).map(|()| Fate::Pending);
-    arrivals::tell(process);
-    (result, continued)
+    let sent = enqueue(to, info, limit, &threads, &mut shared);
+    // As Linux: what was pending already is no news.
+    if sent.is_ok_and(|sent| sent != Sent::Merged) {
+        arrivals::tell(process);
+    }
+    (sent.map(|_| Fate::Pending), continued)
 }
 
 /// As what `process` gets signals.
@@ -242,23 +245,26 @@ fn blocked_by(to: To<'_>, threads: &Threads) -> SignalSet {
     })
 }
 
-fn enqueue(to: To<'_>, info: SignalInfo, limit: usize, threads: &Threads, shared: &mut Shared) -> Result<()> {
+fn enqueue(to: To<'_>, info: SignalInfo, limit: usize, threads: &Threads, shared: &mut Shared) -> Result<Sent> {
     match to {
         To::Process => {
-            if add(&mut shared.pending, info, limit)? != Sent::Merged
+            let sent = add(&mut shared.pending, info, limit)?;
+            if sent != Sent::Merged
                 && let Some(task) = choose(&threads.tasks, info.signal)
             {
                 exit::interrupt(task);
             }
+            Ok(sent)
         }
         To::Thread(task) => {
             let mut own = task.thread().signals.lock();
-            if add(&mut own.pending, info, limit)? != Sent::Merged && own.lets_through(info.signal) {
+            let sent = add(&mut own.pending, info, limit)?;
+            if sent != Sent::Merged && own.lets_through(info.signal) {
                 exit::interrupt(task);
             }
+            Ok(sent)
         }
     }
-    Ok(())
 }
 
 fn add(pending: &mut PendingSignals<SignalInfo>, info: SignalInfo, limit: usize) -> Result<Sent> {

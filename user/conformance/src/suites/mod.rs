@@ -68,6 +68,7 @@ mod pipe;
 mod pipe_atomicity;
 mod pipe_capacity;
 mod poll;
+pub mod poll_masks;
 mod posix_timers;
 mod proc_process;
 mod proc_system;
@@ -117,6 +118,7 @@ pub static ALL: &[Suite] = &[
     Suite { name: "splice_memory", tests: splice_memory::tests },
     Suite { name: "poll", tests: poll::tests },
     Suite { name: "epoll", tests: epoll::tests },
+    Suite { name: "poll_masks", tests: poll_masks::tests },
     Suite { name: "hello_open", tests: hello_open::tests },
     Suite { name: "hello_ring", tests: hello_ring::tests },
     Suite { name: "hello_data", tests: hello_data::tests },
