@@ -2,7 +2,7 @@
 
 use clap::Parser;
 use guest_tests::machine::Built;
-use lab::profile::{Request, cost};
+use lab::profile::{By, Request};
 
 #[derive(Parser)]
 struct Arguments {
@@ -23,10 +23,15 @@ fn the_rows_add_up_to_what_the_benchmark_measures() {
     let missing = measured.checked_signed_diff(profile.window.total()).expect("small");
     assert!((20..80).contains(&missing), "{measured} measured, {missing} more than counted");
 
-    let rows = cost::by_function(&profile.window, &profile.functions);
+    let rows = profile.rows(By::Function, None).expect("symbols");
     assert_eq!(rows.iter().map(|row| row.instructions).sum::<u64>(), profile.window.total());
     // An operation is three calls of the kernel: clone, exit_group, wait4; and it may fault.
     let entry = rows.iter().find(|row| row.name == "user_sync").expect("the way into the kernel");
     assert!(entry.calls >= Some(60), "{entry:?}");
     assert!(rows.iter().all(|row| row.name != "(no symbol)"), "{rows:?}");
+
+    let lines = profile.rows(By::Line, None).expect("debug information");
+    assert_eq!(lines.iter().map(|row| row.instructions).sum::<u64>(), profile.window.total());
+    let own = lines.iter().filter(|row| row.name.starts_with("kernel/src/process/"));
+    assert!(own.map(|row| row.instructions).sum::<u64>() > 0, "{lines:?}");
 }

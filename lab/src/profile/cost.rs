@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 
+use anyhow::Result;
+
 use super::functions::Functions;
-use super::window::Window;
+use super::window::{Executed, Window};
 
 /// What the programs executed; their files have no symbols.
 pub const PROGRAMS: &str = "(programs)";
@@ -12,40 +14,62 @@ const UNNAMED: &str = "(no symbol)";
 /// In the place of a caller that no branch names.
 const INDIRECT: &str = "(by pointer, or an exception)";
 
-/// One function's share, or that of all programs together.
+/// Code of the kernel in functions that were not asked for.
+pub const ELSEWHERE: &str = "(elsewhere)";
+
+/// A share of the instructions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// Of the function.
+    /// Of the function, the line, or all programs together.
     pub name: String,
-    /// Instructions executed in it, but not in what it calls.
+    /// Instructions executed there, but not in what is called there.
     pub instructions: u64,
-    /// How often its first instruction was executed. None for what is no function.
+    /// How often the function's first instruction was executed. None for what is no function with a symbol.
     pub calls: Option<u64>,
 }
 
+/// The row that an instruction belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// [`Row::name`].
+    pub name: String,
+    /// Whether it is the first one of a function with a symbol; none for what is no such function.
+    pub is_entry: Option<bool>,
+}
+
+impl Place {
+    /// No function.
+    pub fn nameless(name: &str) -> Self {
+        Self { name: name.to_owned(), is_entry: None }
+    }
+}
+
+/// The function with a symbol that `executed` is in, or what takes its place.
+pub fn function_of(executed: &Executed, functions: &Functions) -> Place {
+    match functions.at(executed.address) {
+        _ if !executed.is_kernel() => Place::nameless(PROGRAMS),
+        Some(function) => Place { name: function.name.clone(), is_entry: Some(function.start == executed.address) },
+        None => Place::nameless(UNNAMED),
+    }
+}
+
 /// The rows of a window, the largest first. They add up to [`Window::total`].
-pub fn by_function(window: &Window, functions: &Functions) -> Vec<Row> {
-    let mut rows: HashMap<&str, Row> = HashMap::new();
+///
+/// # Errors
+/// Those of `place`.
+pub fn rows(window: &Window, place: impl Fn(&Executed) -> Result<Place>) -> Result<Vec<Row>> {
+    let mut rows: HashMap<String, Row> = HashMap::new();
     for executed in &window.executed {
-        let function = if executed.is_kernel() { functions.at(executed.address) } else { None };
-        let name = match function {
-            Some(function) => &function.name,
-            None if executed.is_kernel() => UNNAMED,
-            None => PROGRAMS,
-        };
-        let row = rows.entry(name).or_insert_with(|| Row {
-            name: name.to_owned(),
-            instructions: 0,
-            calls: function.is_some().then_some(0),
-        });
+        let Place { name, is_entry } = place(executed)?;
+        let row = rows.entry(name).or_insert_with_key(|name| Row { name: name.clone(), instructions: 0, calls: None });
         row.instructions += executed.times;
-        if function.is_some_and(|function| function.start == executed.address) {
-            row.calls = row.calls.map(|calls| calls + executed.times);
+        if let Some(is_entry) = is_entry {
+            row.calls = Some(row.calls.unwrap_or(0) + if is_entry { executed.times } else { 0 });
         }
     }
     let mut rows: Vec<Row> = rows.into_values().collect();
     rows.sort_by(|one, other| other.instructions.cmp(&one.instructions).then_with(|| one.name.cmp(&other.name)));
-    rows
+    Ok(rows)
 }
 
 /// Who enters the functions whose names contain `part`, and how often: the largest first.
@@ -78,7 +102,7 @@ pub fn callers(window: &Window, functions: &Functions, part: &str) -> Vec<(Strin
 mod tests {
     use super::super::functions::Functions;
     use super::super::window::{Executed, Window};
-    use super::{INDIRECT, PROGRAMS, UNNAMED, by_function, callers};
+    use super::{INDIRECT, PROGRAMS, Row, UNNAMED, callers, function_of, rows};
 
     const BASE: u64 = 0xffff_8000_0000_0000;
     const NOP: u32 = 0xd503_201f;
@@ -101,9 +125,14 @@ mod tests {
         }
     }
 
+    fn by_function() -> Vec<Row> {
+        let functions = functions();
+        rows(&window(), |executed| Ok(function_of(executed, &functions))).unwrap()
+    }
+
     #[test]
     fn every_instruction_is_in_one_row() {
-        let rows = by_function(&window(), &functions());
+        let rows = by_function();
         let found: Vec<_> = rows.iter().map(|row| (row.name.as_str(), row.instructions, row.calls)).collect();
         let expected = [("copy", 44, Some(11)), ("read", 30, Some(10)), (PROGRAMS, 18, None), (UNNAMED, 2, None)];
         assert_eq!(found, expected);

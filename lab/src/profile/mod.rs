@@ -2,28 +2,45 @@
 //!
 //! `tools/instruction-counter`, a plugin for QEMU, counts what is executed between two marks that ipcbench passes before and
 //! after the operations that it times as a whole; here the addresses become names. `window` reads the plugin's file,
-//! `functions` knows the kernel's symbols, `cost` sums up, `show` prints. Owns the plugin's file while the guest runs.
+//! `functions` knows the kernel's symbols and `sources` what was inlined where; `cost` sums up, `show` prints. Owns the
+//! plugin's file while the guest runs.
 
 pub mod cost;
 pub mod functions;
 mod show;
+pub mod sources;
 pub mod window;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use postern_abi::window::{BEGIN, END};
+use serde::Serialize;
 
 use crate::campaign::TIMEOUT_S;
-use crate::figure::{Header, Row, printed};
+use crate::figure::{self, Header, printed};
 use crate::machine::{Boot, Clock, System, root};
+use cost::{ELSEWHERE, Place, Row, function_of};
 use functions::Functions;
+use sources::Sources;
 use window::Window;
 
 /// Of what `--json` prints.
 pub const SCHEMA: u32 = 1;
+
+/// What the rows are of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum By {
+    /// Functions that have a symbol, with what the compiler inlined into them
+    Function,
+    /// Functions of this project's source, wherever they were inlined, with what is inlined there of others
+    Inlined,
+    /// Lines of this project's source, the same way
+    Line,
+}
 
 /// Which benchmark, where, and what to show of it.
 #[derive(Args, Clone, Debug)]
@@ -39,11 +56,17 @@ pub struct Request {
     /// How many operations, if not as many as --quick
     #[arg(long, value_name = "N")]
     pub count: Option<u64>,
+    /// What a row is of; all but functions need the debug information of Postern
+    #[arg(long, default_value = "function")]
+    pub by: By,
+    /// Only what is in functions whose symbols contain this; the rest is one row
+    #[arg(long, value_name = "PART")]
+    pub within: Option<String>,
     /// Show only so many rows, and the others as one
     #[arg(long, value_name = "N", conflicts_with = "json")]
     pub top: Option<usize>,
     /// Show who calls the functions whose names contain this, instead
-    #[arg(long, value_name = "PART", conflicts_with_all = ["json", "top"])]
+    #[arg(long, value_name = "PART", conflicts_with_all = ["json", "top", "by", "within"])]
     pub callers: Option<String>,
     /// Print a JSON object a line: how it came about, then each function
     #[arg(long)]
@@ -59,11 +82,39 @@ pub struct Profile {
     /// Where.
     pub system: System,
     /// What ipcbench itself says.
-    pub figure: Row,
+    pub figure: figure::Row,
     /// All that was executed.
     pub window: Window,
     /// The kernel's.
     pub functions: Functions,
+    /// The file that has them; empty for Linux's.
+    elf: Vec<u8>,
+}
+
+impl Profile {
+    /// The largest first; they add up to all that was executed.
+    ///
+    /// # Errors
+    /// If there is no debug information, and the rows need it.
+    pub fn rows(&self, by: By, within: Option<&str>) -> Result<Vec<Row>> {
+        let sources = if by == By::Function { None } else { Some(Sources::read(&self.elf)?) };
+        cost::rows(&self.window, |executed| {
+            let function = function_of(executed, &self.functions);
+            if !executed.is_kernel() {
+                return Ok(function);
+            }
+            if within.is_some_and(|part| !function.name.contains(part)) {
+                return Ok(Place::nameless(ELSEWHERE));
+            }
+            let Some(sources) = &sources else { return Ok(function) };
+            let source = sources.at(executed.address)?;
+            let name = source.function.unwrap_or(function.name);
+            Ok(Place::nameless(&match source.line {
+                Some(line) if by == By::Line => format!("{line} {name}"),
+                _ => name,
+            }))
+        })
+    }
 }
 
 impl Request {
@@ -73,11 +124,18 @@ impl Request {
     /// If something to boot or to count with is missing, the benchmark is none or several, it fails, or symbols and image are not
     /// of the same kernel.
     pub fn profile(&self) -> Result<String> {
+        ensure!(
+            self.by == By::Function || self.system == System::Postern,
+            "Debian's Linux has no debug information: --by function"
+        );
         let profile = self.count()?;
-        match &self.callers {
-            Some(part) => Ok(profile.callers(part)),
-            None if self.json => profile.json(&self.header()?),
-            None => Ok(profile.table(self.top.unwrap_or(usize::MAX))),
+        if let Some(part) = &self.callers {
+            return Ok(profile.callers(part));
+        }
+        let rows = profile.rows(self.by, self.within.as_deref())?;
+        match self.json {
+            true => profile.json(&rows, self.by, &self.header()?),
+            false => Ok(profile.table(&rows, self.top.unwrap_or(usize::MAX))),
         }
     }
 
@@ -88,16 +146,16 @@ impl Request {
     pub fn count(&self) -> Result<Profile> {
         self.system.check()?;
         // Before the boot: what does not fit need not run.
-        let functions = match self.system {
+        let (functions, elf) = match self.system {
             System::Postern => self.postern()?,
-            System::Linux => linux()?,
+            System::Linux => (linux()?, Vec::new()),
         };
         let boot = self.boot();
         let file = CountsFile::new()?;
         let printed = boot.run_watched(&file.plugin()?)?;
         let figure = self.only_figure(&printed)?;
         let counts = fs::read_to_string(&file.0).context("the plugin wrote no counts: ipcbench passed no marks")?;
-        Ok(Profile { system: self.system, figure, window: Window::read(&counts)?, functions })
+        Ok(Profile { system: self.system, figure, window: Window::read(&counts)?, functions, elf })
     }
 
     fn boot(&self) -> Boot {
@@ -111,7 +169,7 @@ impl Request {
         Header::of_now(vec![self.boot().options().join(" ")], None)
     }
 
-    fn only_figure(&self, text: &str) -> Result<Row> {
+    fn only_figure(&self, text: &str) -> Result<figure::Row> {
         let figures = printed(self.system, Clock::Instructions, text)?;
         let mut rows = figures.iter().map(|figure| figure.row()).collect::<Result<Vec<_>>>()?;
         let row = rows.pop().context("ipcbench printed no figure")?;
@@ -125,13 +183,14 @@ impl Request {
         Ok(row)
     }
 
-    fn postern(&self) -> Result<Functions> {
+    fn postern(&self) -> Result<(Functions, Vec<u8>)> {
         let elf = self.elf.clone().unwrap_or_else(|| built("aarch64-unknown-none-softfloat/release/postern"));
         let bytes = fs::read(&elf).with_context(|| format!("no kernel {}: run 'make image'", elf.display()))?;
         let image = root().join(self.system.image());
         let image = fs::read(&image).with_context(|| format!("cannot read {}", image.display()))?;
-        Functions::of_elf(&bytes, &image)
-            .with_context(|| format!("{} has no names for the booted kernel", elf.display()))
+        let functions = Functions::of_elf(&bytes, &image);
+        let functions = functions.with_context(|| format!("{} has no names for the booted kernel", elf.display()))?;
+        Ok((functions, bytes))
     }
 }
 

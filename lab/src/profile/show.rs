@@ -5,8 +5,8 @@ use std::fmt::Write;
 use anyhow::Result;
 use serde::Serialize;
 
-use super::cost::{self, PROGRAMS};
-use super::{Profile, SCHEMA};
+use super::cost::{self, PROGRAMS, Row};
+use super::{By, Profile, SCHEMA};
 use crate::figure::Header;
 
 /// The first JSON line.
@@ -18,6 +18,8 @@ struct Head<'a> {
     pins: &'a [String],
     system: &'a str,
     benchmark: &'a str,
+    /// What a row is of.
+    by: By,
     operations: u64,
     /// All that was counted; the rows add up to it.
     instructions: u64,
@@ -28,7 +30,7 @@ struct Head<'a> {
 /// Each other JSON line.
 #[derive(Serialize)]
 struct Line<'a> {
-    function: &'a str,
+    name: &'a str,
     instructions: u64,
     calls: Option<u64>,
     instructions_per_operation: f64,
@@ -46,8 +48,7 @@ impl Profile {
     }
 
     /// For people: the `top` rows, the others as one, and the sums.
-    pub(super) fn table(&self, top: usize) -> String {
-        let rows = cost::by_function(&self.window, &self.functions);
+    pub(super) fn table(&self, rows: &[Row], top: usize) -> String {
         let total = self.window.total();
         let line = |instructions: u64, calls: Option<u64>, name: &str| {
             let calls = calls.map_or_else(String::new, |calls| format!("{:.2}", self.per_operation(calls)));
@@ -55,7 +56,7 @@ impl Profile {
             format!("{:>12.1} {share:>6.1} {calls:>9}  {name}\n", self.per_operation(instructions))
         };
         let mut text = format!("{}, instructions an operation:\n", self.title());
-        text.push_str("instructions      %     calls  function\n");
+        text.push_str("instructions      %     calls  where\n");
         let (shown, others) = rows.split_at(top.min(rows.len()));
         text.extend(shown.iter().map(|row| line(row.instructions, row.calls, &row.name)));
         if !others.is_empty() {
@@ -85,7 +86,7 @@ impl Profile {
     }
 
     /// For programs; docs/measuring.md describes every key.
-    pub(super) fn json(&self, header: &Header) -> Result<String> {
+    pub(super) fn json(&self, rows: &[Row], by: By, header: &Header) -> Result<String> {
         let mut text = serde_json::to_string(&Head {
             schema: SCHEMA,
             commit: &header.commit,
@@ -93,14 +94,15 @@ impl Profile {
             pins: &header.pins,
             system: self.system.name(),
             benchmark: &self.figure.benchmark,
+            by,
             operations: self.operations(),
             instructions: self.window.total(),
             elapsed: self.figure.elapsed.unwrap_or_default(),
         })?;
         text.push('\n');
-        for row in cost::by_function(&self.window, &self.functions) {
+        for row in rows {
             text.push_str(&serde_json::to_string(&Line {
-                function: &row.name,
+                name: &row.name,
                 instructions: row.instructions,
                 calls: row.calls,
                 instructions_per_operation: self.per_operation(row.instructions),
