@@ -7,32 +7,29 @@
 //! each instruction that was executed in any of them, address and word in hexadecimal. One processor only.
 //!
 //! Locks: one, while QEMU translates code or a window ends; counting takes none. Specification: QEMU's
-//! include/qemu/qemu-plugin.h, version 1 of the interface.
+//! include/qemu/qemu-plugin.h.
 
 mod interface;
 mod window;
 
 use std::ffi::{CStr, c_char, c_int};
 
-use interface::{Block, INTERFACE, Id, Info};
+use interface::{Block, Id, Info};
 use window::Counter;
-
-/// What QEMU asks before anything else.
-#[unsafe(no_mangle)]
-#[allow(non_upper_case_globals, reason = "the name that QEMU looks for")]
-pub static qemu_plugin_version: c_int = INTERFACE;
 
 /// QEMU's first call: takes the arguments of the command line. Other than 0 ends QEMU.
 ///
 /// # Safety
-/// `arguments` are `count` strings, as QEMU passes them.
+/// `machine` is QEMU's description of it, and `arguments` are `count` strings, as QEMU passes them.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qemu_plugin_install(
     id: Id,
-    _machine: *const Info,
+    machine: *const Info,
     count: c_int,
     arguments: *const *const c_char,
 ) -> c_int {
+    // SAFETY: the caller's contract.
+    unsafe { &*machine }.heed();
     // SAFETY: the caller's contract: there are so many; even for none QEMU passes an array.
     let arguments = unsafe { std::slice::from_raw_parts(arguments, usize::try_from(count).unwrap_or(0)) };
     let given = arguments.iter().map(|argument| {
