@@ -105,8 +105,10 @@ bench: checked-bench image ## Run the benchmarks counted in instructions: the sa
 compare: image packages ## Count every benchmark on Linux and on Postern, side by side (FILTER=names, ROUNDS=3 timed as well)
 	@cargo run --quiet --bin lab -- compare $(if $(FILTER),--filter '$(FILTER)') --rounds $(or $(ROUNDS),3)
 
-ipcprof: image $(if $(filter linux,$(SYSTEM)),packages) ## Count a benchmark's instructions by function: BENCH=pipe/latency/1 (BY=inlined or line, WITHIN=, CALLERS=, TOP=40, SYSTEM=linux)
-	@cargo run --quiet --package lab -- profile $(call quoted,BENCH) $(if $(CALLERS),--callers '$(CALLERS)',--top $(or $(TOP),40) --by $(or $(BY),function) $(if $(WITHIN),--within '$(WITHIN)')) $(if $(SYSTEM),--system '$(SYSTEM)')
+ipcprof: image $(if $(filter linux,$(SYSTEM)),packages) ## Count a benchmark's instructions by function: BENCH=pipe/latency/1 (TOP=40, BY=inlined, SYSTEM=linux; more in docs/measuring.md)
+	@cargo run --quiet --package lab -- profile $(call quoted,BENCH) $(if $(SYSTEM),--system '$(SYSTEM)') \
+		$(if $(CALLERS),--callers '$(CALLERS)',--by $(or $(BY),function) $(if $(WITHIN),--within '$(WITHIN)')) \
+		$(if $(JSON),--json >'$(JSON)',$(if $(CALLERS),,--top $(or $(TOP),40)) $(if $(AGAINST),--against '$(AGAINST)'))
 
 conformance: image packages ## Run every conformance test on Linux and on Postern; fail where they differ without a known reason (ONLY=part of names)
 	@cargo run --quiet --package lab -- conformance $(if $(ONLY),--only '$(ONLY)')

@@ -2,9 +2,10 @@
 //!
 //! `tools/instruction-counter`, a plugin for QEMU, counts what is executed between two marks that ipcbench passes before and
 //! after the operations that it times as a whole; here the addresses become names. `window` reads the plugin's file,
-//! `functions` knows the kernel's symbols and `sources` what was inlined where; `cost` sums up, `show` prints. Owns the
-//! plugin's file while the guest runs.
+//! `functions` knows the kernel's symbols and `sources` what was inlined where; `cost` sums up, `show` prints,
+//! `against` compares with an earlier profile. Owns the plugin's file while the guest runs.
 
+pub mod against;
 pub mod cost;
 pub mod functions;
 mod show;
@@ -17,11 +18,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use postern_abi::window::{BEGIN, END};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::campaign::TIMEOUT_S;
 use crate::figure::{self, Header, printed};
 use crate::machine::{Boot, Clock, System, root};
+use against::{Earlier, Head};
 use cost::{ELSEWHERE, Place, Row, function_of};
 use functions::Functions;
 use sources::Sources;
@@ -31,7 +33,7 @@ use window::Window;
 pub const SCHEMA: u32 = 1;
 
 /// What the rows are of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum By {
     /// Functions that have a symbol, with what the compiler inlined into them
@@ -40,6 +42,17 @@ pub enum By {
     Inlined,
     /// Lines of this project's source, the same way
     Line,
+}
+
+impl By {
+    /// As it is written in files and on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Function => "function",
+            Self::Inlined => "inlined",
+            Self::Line => "line",
+        }
+    }
 }
 
 /// Which benchmark, where, and what to show of it.
@@ -68,6 +81,9 @@ pub struct Request {
     /// Show who calls the functions whose names contain this, instead
     #[arg(long, value_name = "PART", conflicts_with_all = ["json", "top", "by", "within"])]
     pub callers: Option<String>,
+    /// Show what changed since this profile, which was printed with --json, instead
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["json", "callers", "within"])]
+    pub against: Option<PathBuf>,
     /// Print a JSON object a line: how it came about, then each function
     #[arg(long)]
     pub json: bool,
@@ -128,11 +144,20 @@ impl Request {
             self.by == By::Function || self.system == System::Postern,
             "Debian's Linux has no debug information: --by function"
         );
+        // Before the boot, as all that can be wrong.
+        let earlier = self.against.as_ref().map(|file| Earlier::read(file)).transpose()?;
+        if let Some(earlier) = &earlier {
+            let benchmark = self.benchmark.clone();
+            earlier.must_be_like(&Head { schema: SCHEMA, system: self.system, benchmark, by: self.by })?;
+        }
         let profile = self.count()?;
         if let Some(part) = &self.callers {
             return Ok(profile.callers(part));
         }
         let rows = profile.rows(self.by, self.within.as_deref())?;
+        if let Some(earlier) = earlier {
+            return Ok(profile.changes(&rows, &earlier, self.top.unwrap_or(usize::MAX)));
+        }
         match self.json {
             true => profile.json(&rows, self.by, &self.header()?),
             false => Ok(profile.table(&rows, self.top.unwrap_or(usize::MAX))),

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use anyhow::Result;
 use serde::Serialize;
 
+use super::against::Earlier;
 use super::cost::{self, PROGRAMS, Row};
 use super::{By, Profile, SCHEMA};
 use crate::figure::Header;
@@ -83,6 +84,12 @@ impl Profile {
             let _ = writeln!(text, "{:>12.2}  {function}\n              <- {caller}", self.per_operation(times));
         }
         text
+    }
+
+    /// For people: the `top` largest changes since `earlier`.
+    pub(super) fn changes(&self, rows: &[Row], earlier: &Earlier, top: usize) -> String {
+        let now = rows.iter().map(|row| (row.name.clone(), self.per_operation(row.instructions))).collect();
+        format!("{}, instructions an operation:\n{}", self.title(), earlier.table(&now, top))
     }
 
     /// For programs; docs/measuring.md describes every key.
