@@ -4,6 +4,8 @@
 //! whoever visits all of a sparse table reads tens of entries and not 512. A part that was marked stays marked: a mark is
 //! "may hold", its absence is "holds nothing".
 
+use core::ops::Range;
+
 /// Entries of a table.
 pub const ENTRIES: usize = 512;
 /// Entries that one mark stands for.
@@ -20,10 +22,20 @@ pub const fn mark(descriptor: u64, index: usize) -> u64 {
     descriptor | 1 << (part + if part < 8 { LOW } else { HIGH - 8 })
 }
 
-/// The numbers of the parts that are marked, lowest first.
+/// The marks of `descriptor`, and nothing else of it.
 #[inline]
-pub fn marked(descriptor: u64) -> impl Iterator<Item = usize> {
-    let mut left = (descriptor >> LOW & 0xff) | (descriptor >> HIGH & 0xff) << 8;
+pub const fn marks(descriptor: u64) -> u64 {
+    descriptor & (0xff << LOW | 0xff << HIGH)
+}
+
+/// The numbers of the parts that are marked and have an entry whose index is in `indices`, lowest first.
+#[inline]
+pub fn marked_within(descriptor: u64, indices: Range<usize>) -> impl Iterator<Item = usize> {
+    let all = (descriptor >> LOW & 0xff) | (descriptor >> HIGH & 0xff) << 8;
+    // The parts below that of the first index, and those up to that of the last: none for an empty range.
+    let below = (1 << (indices.start / PART)) - 1;
+    let up_to = (1 << indices.end.div_ceil(PART)) - 1;
+    let mut left = if indices.is_empty() { 0 } else { all & up_to & !below };
     core::iter::from_fn(move || {
         let part = left.trailing_zeros();
         left &= left.wrapping_sub(1);
@@ -52,13 +64,18 @@ mod tests {
     proptest! {
         #[test]
         fn the_parts_of_the_entries_that_were_marked_and_no_others_are_found(
-            descriptor: u64, indices in prop::collection::vec(0..ENTRIES, 0..40),
+            descriptor: u64, indices in prop::collection::vec(0..ENTRIES, 0..40), first in 0..=ENTRIES, end in 0..=ENTRIES,
         ) {
             let empty = descriptor & !MASK;
             let full = indices.iter().fold(empty, |descriptor, index| mark(descriptor, *index));
             let parts: BTreeSet<usize> = indices.iter().map(|index| index / PART).collect();
-            prop_assert_eq!(marked(full).collect::<Vec<_>>(), parts.into_iter().collect::<Vec<_>>());
+            let found: Vec<usize> = marked_within(full, 0..ENTRIES).collect();
+            prop_assert_eq!(&found, &parts.into_iter().collect::<Vec<_>>());
+            let has_one = |part: &usize| (first..end).any(|index| index / PART == *part);
+            let expected: Vec<usize> = found.into_iter().filter(has_one).collect();
+            prop_assert_eq!(marked_within(full, first..end).collect::<Vec<_>>(), expected);
             prop_assert_eq!(full & !MASK, empty);
+            prop_assert_eq!(marks(full), full & MASK);
         }
     }
 }

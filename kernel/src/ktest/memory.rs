@@ -41,7 +41,10 @@ pub const TESTS: &[(&str, fn())] = &[
     ("a_replacement_counts_once", a_replacement_counts_once),
     ("a_forked_space_outlives_its_parent", a_forked_space_outlives_its_parent),
     ("pages_far_apart_are_all_found", pages_far_apart_are_all_found),
+    ("a_fork_leaves_out_what_is_wiped_or_not_inherited", a_fork_leaves_out_what_is_wiped_or_not_inherited),
+    ("an_old_table_is_a_page_of_zeroes", an_old_table_is_a_page_of_zeroes),
     ("bytes_are_copied_at_any_length_and_alignment", bytes_are_copied_at_any_length_and_alignment),
+    ("bytes_are_filled_at_any_length_and_alignment", bytes_are_filled_at_any_length_and_alignment),
 ];
 
 fn read_write() -> Protection {
@@ -430,6 +433,51 @@ fn pages_far_apart_are_all_found() {
     }
     drop((space, child));
     assert_eq!(frame::in_use(), before);
+}
+
+/// Areas of every kind beside each other in one table, and one that goes on in the next.
+fn a_fork_leaves_out_what_is_wiped_or_not_inherited() {
+    let kinds =
+        [AreaFlags::empty(), AreaFlags::WIPE_ON_FORK, AreaFlags::DONT_FORK, AreaFlags::SHARED, AreaFlags::empty()];
+    let start = (1 << 30) + 480 * PAGE_SIZE;
+    let pages = 10;
+    let parent = AddressSpace::new().unwrap();
+    let place = |kind: usize| start + kind * pages * PAGE_SIZE;
+    for (kind, flags) in kinds.into_iter().enumerate() {
+        let (placement, length) = (Placement::Exact(place(kind)), pages * PAGE_SIZE);
+        parent.map(placement, length, read_write(), flags, PageBacking::Anonymous, 0).unwrap();
+        (0..pages).for_each(|page| put(&parent, place(kind) + page * PAGE_SIZE, 1 + kind as u8));
+    }
+    let child = parent.fork().unwrap();
+    assert_eq!(child.resident_pages(), 3 * pages);
+    for page in (0..pages).map(|page| page * PAGE_SIZE) {
+        assert_eq!([0, 1, 3, 4].map(|kind| get(&child, place(kind) + page)), [1, 0, 4, 5]);
+        assert!(child.with_page(place(2) + page, PageIntent::Read, |_| ()).is_err());
+        [0, 3, 4].into_iter().for_each(|kind| put(&child, place(kind) + page, 9));
+        assert_eq!([0, 1, 2, 3, 4].map(|kind| get(&parent, place(kind) + page)), [1, 2, 3, 9, 5]);
+    }
+}
+
+fn an_old_table_is_a_page_of_zeroes() {
+    let (space, address) = space_with(600, AreaFlags::empty());
+    (0..600).for_each(|page| put(&space, address + page * PAGE_SIZE, 1));
+    drop(space.fork().unwrap());
+    drop(space);
+    let mut contents = [1; PAGE_SIZE];
+    for frame in (0..100).map(|_| Frame::alloc_zeroed().unwrap()).collect::<Vec<_>>() {
+        frame.read(0, &mut contents);
+        assert!(contents.iter().all(|byte| *byte == 0));
+    }
+}
+
+fn bytes_are_filled_at_any_length_and_alignment() {
+    for (start, length) in (0..17).flat_map(|start| (0..200).map(move |length| (start, length))) {
+        let mut target = [0x55_u8; 256];
+        target[start..start + core::hint::black_box(length)].fill(0xab);
+        assert!(target[..start].iter().all(|byte| *byte == 0x55), "before {length} bytes");
+        assert!(target[start..start + length].iter().all(|byte| *byte == 0xab), "{length} bytes from {start}");
+        assert!(target[start + length..].iter().all(|byte| *byte == 0x55), "after {length} bytes");
+    }
 }
 
 fn bytes_are_copied_at_any_length_and_alignment() {

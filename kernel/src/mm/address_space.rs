@@ -4,13 +4,13 @@
 //! Specification: mmap(2), munmap(2), mprotect(2), brk(2), mremap(2), madvise(2) of Linux.
 
 use super::asid;
-use super::frame::Frame;
+use super::frame::{self, Frame};
 use super::layout::{self, USER_HIGH, USER_LOW, page_up};
-use super::page_table::{Cursor, Root, address_of, find, find_or_add, flags_of, for_each, take_apart};
+use super::page_table::{Root, address_of, find, find_or_add, for_each, take_apart};
 use super::place::KnownArea;
 use super::shared::SharedPages;
 use super::{PageSource, SourceId, fault, reverse};
-use crate::arch::mmu::{self, EntryFlags, PAGE_SIZE};
+use crate::arch::mmu::{self, PAGE_SIZE};
 use crate::sched;
 use crate::sync::{Mutex, MutexGuard, rank};
 use alloc::sync::Arc;
@@ -152,6 +152,11 @@ impl AddressSpace {
         unsafe { mmu::set_user_table(self.table, asid) }
     }
 
+    /// As [`AddressSpace::lock`], of one that nobody else knows yet, while another is locked.
+    pub(super) fn lock_nested(&self) -> MutexGuard<'_, Map> {
+        self.map.lock_nested()
+    }
+
     /// The areas, locked, for reports.
     pub fn lock(&self) -> MutexGuard<'_, Map> {
         self.map.lock()
@@ -165,6 +170,14 @@ impl AddressSpace {
     /// Pages present.
     pub fn resident_pages(&self) -> usize {
         self.resident_pages.load(Ordering::Relaxed)
+    }
+
+    /// An address space like this one with `areas`, and nothing in its tables. ENOMEM.
+    pub(super) fn like(&self, areas: Areas<PageBacking>) -> Result<Arc<Self>> {
+        let space = Self::with_areas(areas)?;
+        space.stack_limit_bytes.store(self.stack_limit_bytes(), Ordering::Relaxed);
+        space.size_limit_bytes.store(self.size_limit_bytes.load(Ordering::Relaxed), Ordering::Relaxed);
+        Ok(space)
     }
 
     pub(super) fn note_resident(&self, pages: usize) {
@@ -284,7 +297,7 @@ impl AddressSpace {
         let mut batch = Batch { space: self, frames: ArrayVec::new(), first: range.start };
         // SAFETY: our table, under our lock.
         unsafe {
-            for_each(root, range, &mut |address, entry| {
+            for_each(root, range, |address, entry| {
                 let old = entry.load(Ordering::Relaxed);
                 entry.store(0, Ordering::Relaxed);
                 batch.add(address, address_of(old));
@@ -293,7 +306,8 @@ impl AddressSpace {
         batch.finish();
     }
 
-    fn flush(&self, pages: usize, address: usize) {
+    /// Lets the TLBs forget `pages` pages from `address` on whose entries have changed.
+    pub(super) fn flush(&self, pages: usize, address: usize) {
         // The tables before the question whether a CPU walks them: one that activates the space from here
         // on sees the new entries.
         mmu::publish_tables();
@@ -328,7 +342,7 @@ impl AddressSpace {
             breathe(pieces);
             // SAFETY: our table, under our lock.
             unsafe {
-                for_each(root, area.range(), &mut |_, entry| {
+                for_each(root, area.range(), |_, entry| {
                     let old = entry.load(Ordering::Relaxed);
                     // Never more than the old entry allowed: a fault adds WRITE where it may be, after copying if it must.
                     entry.store(fault::restrict(old, protection), Ordering::Relaxed);
@@ -417,7 +431,7 @@ impl AddressSpace {
     /// Moves the entries of `from` to the same offsets from `to`, where [`add_tables`] has made room for them.
     fn move_pages(&self, root: &Root, from: &Range<usize>, to: usize) {
         let mut moved = 0;
-        let mut relocate = |address: usize, entry: &AtomicU64| {
+        let relocate = |address: usize, entry: &AtomicU64| {
             let old = entry.load(Ordering::Relaxed);
             // SAFETY: our table, under our lock.
             let target = unsafe { find(root, to + (address - from.start)) }.expect("its table has been added");
@@ -428,7 +442,7 @@ impl AddressSpace {
             breathe(moved);
         };
         // SAFETY: our table, under our lock.
-        unsafe { for_each(root, from.clone(), &mut relocate) };
+        unsafe { for_each(root, from.clone(), relocate) };
         self.flush(moved * 2, from.start);
     }
 
@@ -460,41 +474,6 @@ impl AddressSpace {
             self.clear_pages(&map.root, part);
         }
     }
-
-    /// The address space of a forked child: areas copied, pages shared, private ones copied on write. ENOMEM.
-    pub fn fork(&self) -> Result<Arc<Self>> {
-        let map = self.map.lock();
-        super::heap::admit(map.areas.count() * 256)?;
-        let child = Self::with_areas(map.areas.fork())?;
-        child.stack_limit_bytes.store(self.stack_limit_bytes(), Ordering::Relaxed);
-        child.size_limit_bytes.store(self.size_limit_bytes.load(Ordering::Relaxed), Ordering::Relaxed);
-        let mut result = Ok(());
-        let mut pages = 0;
-        let child_map = child.map.lock_nested();
-        let mut to = Cursor::new(&child_map.root);
-        for (index, area) in child_map.areas.iter().enumerate() {
-            breathe(index + 1);
-            if area.flags.contains(AreaFlags::WIPE_ON_FORK) {
-                continue;
-            }
-            let shared = area.flags.contains(AreaFlags::SHARED);
-            let mut share = |address: usize, entry: &AtomicU64| {
-                if result.is_ok() {
-                    // SAFETY: both tables are ours: the parent's under its lock, the child's not yet known to anybody.
-                    result = unsafe { share_entry(&mut to, address, entry, shared) };
-                    pages += 1;
-                    breathe(pages);
-                }
-            };
-            // SAFETY: the table is ours, under its lock.
-            unsafe { for_each(&map.root, area.range(), &mut share) };
-        }
-        drop(child_map);
-        child.note_resident(pages);
-        self.flush(pages * 2, 0);
-        mmu::publish_tables();
-        result.map(|()| child)
-    }
 }
 
 /// `length` in whole pages. ENOMEM if no address space has so many: sums of such lengths do not overflow.
@@ -512,7 +491,7 @@ fn mapped_bytes(areas: &Areas<PageBacking>, range: Range<usize>) -> usize {
 fn add_tables(root: &Root, from: &Range<usize>, to: usize) -> Result<()> {
     let mut result = Ok(());
     let mut visited = 0;
-    let mut add = |address: usize, _: &AtomicU64| {
+    let add = |address: usize, _: &AtomicU64| {
         if result.is_ok() {
             // SAFETY: the caller's table, under its lock.
             result = unsafe { find_or_add(root, to + (address - from.start), 3, &mut take_table) }.map(drop);
@@ -521,7 +500,7 @@ fn add_tables(root: &Root, from: &Range<usize>, to: usize) -> Result<()> {
         }
     };
     // SAFETY: as above.
-    unsafe { for_each(root, from.clone(), &mut add) };
+    unsafe { for_each(root, from.clone(), add) };
     result
 }
 
@@ -531,25 +510,6 @@ fn breathe(count: usize) {
     if count.is_multiple_of(PAGES_AT_A_TIME) {
         sched::preemption_point();
     }
-}
-
-/// Puts the page of `entry` into the child's table too, read-only in both unless it is shared. ENOMEM.
-///
-/// # Safety
-/// Both tables are locked or private.
-unsafe fn share_entry(child: &mut Cursor<'_>, address: usize, entry: &AtomicU64, shared: bool) -> Result<()> {
-    // SAFETY: the caller's promise.
-    let target = unsafe { child.find_or_add(address, &mut take_table) }?;
-    let mut value = entry.load(Ordering::Relaxed);
-    if !shared && !flags_of(value).contains(EntryFlags::READ_ONLY) {
-        value |= EntryFlags::READ_ONLY.bits();
-        entry.store(value, Ordering::Relaxed);
-    }
-    // SAFETY: the parent's entry holds a reference, and its table is locked.
-    let frame = unsafe { Frame::share_physical(address_of(value)) };
-    frame.into_physical();
-    target.store(value, Ordering::Relaxed);
-    Ok(())
 }
 
 /// Pages taken out of tables, freed after the TLBs have forgotten them.
@@ -574,9 +534,10 @@ impl Batch<'_> {
     fn finish(&mut self) {
         self.space.flush(self.frames.len(), self.first);
         self.space.resident_pages.fetch_sub(self.frames.len(), Ordering::Relaxed);
+        let frames = frame::table();
         for physical in self.frames.drain(..) {
             // SAFETY: the entry that held the reference has been cleared, in tables and TLBs.
-            drop(unsafe { Frame::from_physical(physical) });
+            unsafe { frames.let_go(physical) };
         }
     }
 }
@@ -585,14 +546,10 @@ impl Drop for AddressSpace {
     fn drop(&mut self) {
         reverse::unregister(self);
         // Nobody runs in it any more, and its ASID is not reused before everything is flushed: no flush here.
-        let mut released = 0;
-        let mut release = |entry| {
-            // SAFETY: the entry's reference, taken back once: its table goes next.
-            drop(unsafe { Frame::from_physical(address_of(entry)) });
-            released += 1;
-            breathe(released);
-        };
+        let frames = frame::table();
+        // SAFETY: the entry's reference, taken back once: it has been cleared.
+        let release = move |entry| unsafe { frames.let_go(address_of(entry)) };
         // SAFETY: the tree is ours alone.
-        unsafe { take_apart(&self.map.get_mut().root, &mut release) };
+        unsafe { take_apart(&self.map.get_mut().root, release, sched::preemption_point) };
     }
 }

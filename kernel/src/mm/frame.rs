@@ -1,5 +1,5 @@
 //! Page frames: reference-counted handles over `buddy_system_allocator`'s frame allocator, with a
-//! cache of free frames on each CPU in front (switchable, counted).
+//! cache of free frames on each CPU in front (switchable, counted), and another of such as are full of zeroes: old page tables.
 //!
 //! Locks: FRAMES around the buddy allocator (whose nodes come from `frame_nodes`); none for the
 //! caches. Never sleeps. Allocations for users fail with ENOMEM while a reserve is left for the
@@ -28,6 +28,9 @@ pub(super) const ORDERS: usize = 20;
 
 static BUDDY: SpinLock<FrameAllocator<ORDERS>> = SpinLock::new(rank::FRAMES, FrameAllocator::new());
 static CACHES: PerCpu<ArrayVec<NonZeroU32, CACHE_CAPACITY>> = PerCpu::new([const { ArrayVec::new_const() }; MAX_CPUS]);
+/// Frames full of zeroes that a CPU keeps for [`Frame::alloc_zeroed`] at most.
+const ZEROED_CAPACITY: usize = 32;
+static ZEROED: PerCpu<ArrayVec<NonZeroU32, ZEROED_CAPACITY>> = PerCpu::new([const { ArrayVec::new_const() }; MAX_CPUS]);
 /// Frames in the buddy allocator.
 static BUDDY_FREE: AtomicUsize = AtomicUsize::new(0);
 /// Frames handed to [`add_memory`].
@@ -42,9 +45,56 @@ static COUNTERS: PerCpu<Counters> = PerCpu::new([const { Counters::new() }; MAX_
 /// The reference counts, one a frame of RAM, set up once at boot.
 static REFERENCES: spin::Once<Table> = spin::Once::new();
 
-struct Table {
+/// The reference counts of all frames.
+#[derive(Clone, Copy)]
+pub struct Table {
     first: u32,
     counts: &'static [References],
+}
+
+impl Table {
+    /// Panics outside RAM.
+    fn references(self, physical: usize) -> &'static References {
+        &self.counts[(physical >> PAGE_SHIFT).wrapping_sub(self.first as usize)]
+    }
+
+    /// As [`Frame::share_physical`] and [`Frame::into_physical`]: another entry gets a handle.
+    ///
+    /// # Safety
+    /// As for the former; the new handle is taken back once.
+    #[inline]
+    pub unsafe fn share(self, physical: usize) {
+        self.references(physical).share();
+    }
+
+    /// Drops the handle that [`Frame::into_physical`] or [`Table::share`] gave away.
+    ///
+    /// # Safety
+    /// As [`Frame::from_physical`].
+    #[inline]
+    pub unsafe fn let_go(self, physical: usize) {
+        if self.references(physical).let_go() {
+            free(number_of(physical));
+        }
+    }
+}
+
+/// For who deals with many entries in turn.
+pub fn table() -> Table {
+    // `init` runs before the first frame exists.
+    *REFERENCES.get().expect("frame table")
+}
+
+/// The number of the frame at `physical`.
+#[inline]
+fn number_of(physical: usize) -> NonZeroU32 {
+    u32::try_from(physical >> PAGE_SHIFT).ok().and_then(NonZeroU32::new).expect("a frame's address")
+}
+
+/// The last handle is gone.
+fn free(number: NonZeroU32) {
+    count(|counters| &counters.freed);
+    give(number);
 }
 
 /// What the allocator has done, per CPU. Relaxed: they are statistics.
@@ -96,9 +146,14 @@ impl Frame {
     /// A frame for `purpose`. ENOMEM.
     pub fn alloc_for(purpose: Purpose) -> Result<Self> {
         let number = take(purpose).ok_or(Errno::ENOMEM)?;
+        Ok(Self::first_handle(number))
+    }
+
+    /// The handle of a frame that was free.
+    fn first_handle(number: NonZeroU32) -> Self {
         references(number).begin();
         count(|counters| &counters.allocated);
-        Ok(Self(number))
+        Self(number)
     }
 
     /// A frame of zeroes. ENOMEM.
@@ -108,6 +163,9 @@ impl Frame {
 
     /// A frame of zeroes for `purpose`. ENOMEM.
     pub fn alloc_zeroed_for(purpose: Purpose) -> Result<Self> {
+        if let Some(number) = ZEROED.with(ArrayVec::pop) {
+            return Ok(Self::first_handle(number));
+        }
         let frame = Self::alloc_for(purpose)?;
         // SAFETY: a frame that nobody else has, in the direct map.
         unsafe { memory::zero_page(frame.address()) };
@@ -195,8 +253,20 @@ impl Frame {
     /// # Safety
     /// `physical` came from `into_physical`, and that reference is taken back once.
     pub unsafe fn from_physical(physical: usize) -> Self {
-        let number = u32::try_from(physical >> PAGE_SHIFT).ok().and_then(NonZeroU32::new);
-        Self(number.expect("a frame's address"))
+        Self(number_of(physical))
+    }
+
+    /// Frees a frame of which this is the only handle, and which has been filled with zeroes: it need not be when it is wanted
+    /// for what must be zero.
+    pub fn free_zeroed(self) {
+        debug_assert_eq!(self.share_count(), 1, "somebody else may write to it");
+        debug_assert!(self.words().iter().all(|word| word.load(Ordering::Relaxed) == 0), "it is not zero");
+        let number = self.0;
+        core::mem::forget(self);
+        count(|counters| &counters.freed);
+        if !CACHE_ENABLED.load(Ordering::Relaxed) || ZEROED.with(|cache| cache.try_push(number)).is_err() {
+            give(number);
+        }
     }
 
     /// A further handle to a frame that a page table entry holds.
@@ -220,29 +290,25 @@ impl Clone for Frame {
 impl Drop for Frame {
     fn drop(&mut self) {
         if references(self.0).let_go() {
-            count(|counters| &counters.freed);
-            give(self.0);
+            free(self.0);
         }
     }
 }
 
 fn references(number: NonZeroU32) -> &'static References {
-    // `init` runs before the first frame exists.
-    let table = REFERENCES.get().expect("frame table");
-    &table.counts[(number.get() - table.first) as usize]
+    table().references((number.get() as usize) << PAGE_SHIFT)
 }
 
 /// The reference count of the frame at `physical`, for the heap, whose slabs are frames.
 pub(super) fn references_at(physical: usize) -> &'static References {
-    let number = u32::try_from(physical >> PAGE_SHIFT).ok().and_then(NonZeroU32::new);
-    references(number.expect("a frame's address"))
+    table().references(physical)
 }
 
 fn take(purpose: Purpose) -> Option<NonZeroU32> {
     if let Some(number) = CACHES.with(ArrayVec::pop) {
         return Some(number);
     }
-    refill(purpose).or_else(|| {
+    refill(purpose).or_else(|| ZEROED.with(ArrayVec::pop)).or_else(|| {
         // What the heap has and does not use. Not for the heap itself: it looks there before it asks.
         let reclaimed = purpose == Purpose::User && super::heap::reclaim() > 0;
         if reclaimed { CACHES.with(ArrayVec::pop).or_else(|| refill(purpose)) } else { None }

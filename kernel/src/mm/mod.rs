@@ -15,6 +15,7 @@
 //! | `asid` | address space identifiers | ASIDS |
 //! | `address_space` | a program's areas and tables | ADDRESS_SPACE |
 //! | `fault` | what a page fault means | ADDRESS_SPACE |
+//! | `fork` | the address space of a forked child | ADDRESS_SPACE |
 //! | `place` | what lies at an address, whoever asks | ADDRESS_SPACE |
 //! | `reverse` | who maps an object | ADDRESS_SPACES |
 //! | `user` | copies to and from programs | may fault, may sleep |
@@ -28,6 +29,7 @@ pub mod boot;
 pub mod code;
 pub mod contiguous;
 pub mod fault;
+mod fork;
 pub mod frame;
 mod frame_nodes;
 pub mod heap;

@@ -3,13 +3,14 @@
 //! Specification: Arm ARM D8. Walks by the MMU run concurrently, so entries are atomics. Descriptors of tables carry marks
 //! that say which parts of the table may hold something (`postern_core::table_parts`): what is sparse is visited quickly.
 
-use super::frame::Frame;
+mod visit;
+
 use super::layout::{direct, page_down};
 use crate::arch::mmu::{ADDRESS_MASK, ENTRIES, EntryFlags, PAGE_SHIFT, PAGE_SIZE};
-use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering};
 use postern_core::errno::Result;
-use postern_core::table_parts::{self, PART};
+use postern_core::table_parts;
+pub use visit::{Leaf, for_each, for_each_leaf, take_apart};
 
 /// One table of any level.
 pub type Table = [AtomicU64; ENTRIES];
@@ -136,114 +137,24 @@ unsafe fn below<'t>(
     Ok(&table[index])
 }
 
-/// As [`find_or_add`] at level 3, for one address after another: what is in the same table as the one before is found at once.
-pub struct Cursor<'t> {
+/// Adds a level-3 table for the addresses of `like`, a leaf of another tree, to this one, which has none there yet. It gets the
+/// same marks. The level-2 entry's own table and those above are added where they are missing.
+///
+/// # Safety
+/// As [`find_or_add`].
+pub unsafe fn add_leaf<'t>(
     root: &'t Root,
-    /// The number of the 2 MiB that the last table found is for, and its descriptor.
-    last: Option<(usize, &'t AtomicU64)>,
-}
-
-impl<'t> Cursor<'t> {
-    /// Before the first address.
-    pub fn new(root: &'t Root) -> Self {
-        Self { root, last: None }
-    }
-
-    /// The level-3 entry of `address`.
-    ///
-    /// # Safety
-    /// As [`find_or_add`]; tables found before are still there.
-    pub unsafe fn find_or_add(
-        &mut self,
-        address: usize,
-        allocate: &mut dyn FnMut() -> Result<usize>,
-    ) -> Result<&'t AtomicU64> {
-        let number = address / span(2);
-        let slot = match self.last {
-            Some((last, slot)) if last == number => slot,
-            _ => {
-                // SAFETY: the caller's promise.
-                let slot = unsafe { find_or_add(self.root, address, 2, allocate) }?;
-                self.last = Some((number, slot));
-                slot
-            }
-        };
-        // SAFETY: the caller's promise.
-        unsafe { below(slot, address, 3, allocate) }
-    }
-}
-
-/// Calls `visit` with the address of every page in `range` that a valid level-3 entry is for, and the entry.
-///
-/// # Safety
-/// As [`find`].
-pub unsafe fn for_each(root: &Root, range: Range<usize>, visit: &mut dyn FnMut(usize, &AtomicU64)) {
-    if !range.is_empty() {
-        // SAFETY: the caller's promise.
-        unsafe { for_each_below(root.0.load(Ordering::Relaxed), 0, range.start, range.end - 1, visit) }
-    }
-}
-
-/// `first` and `last` are addresses that the table is for.
-unsafe fn for_each_below(
-    descriptor: u64,
-    level: u32,
-    first: usize,
-    last: usize,
-    visit: &mut dyn FnMut(usize, &AtomicU64),
-) {
-    // SAFETY: it leads to a table of this tree.
-    let table: &Table = unsafe { table_behind(descriptor) };
-    let base = first & !(span(level) * ENTRIES - 1);
-    let (first_index, last_index) = (index(first, level), index(last, level));
-    for part in table_parts::marked(descriptor) {
-        let start = first_index.max(part * PART);
-        let end = (last_index + 1).min((part + 1) * PART);
-        for (index, entry) in table.iter().enumerate().take(end).skip(start) {
-            let value = entry.load(Ordering::Relaxed);
-            if !is_valid(value) {
-                continue;
-            }
-            let address = base + index * span(level);
-            if level == 3 {
-                visit(address, entry);
-            } else if is_table(value) {
-                let (first, last) = (first.max(address), last.min(address + span(level) - 1));
-                // SAFETY: as above, one level down.
-                unsafe { for_each_below(value, level + 1, first, last, visit) };
-            }
-        }
-    }
-}
-
-/// Frees every table of a program's tree, after `visit` has had each valid level-3 entry of it, once and for all.
-///
-/// # Safety
-/// No CPU uses the tables, nor caches walks of them under a live ASID, and nobody will.
-pub unsafe fn take_apart(root: &Root, visit: &mut dyn FnMut(u64)) {
+    like: &Leaf<'_>,
+    allocate: &mut dyn FnMut() -> Result<usize>,
+) -> Result<Leaf<'t>> {
     // SAFETY: the caller's promise.
-    unsafe { take_apart_below(root.0.load(Ordering::Relaxed), 0, visit) }
-}
-
-unsafe fn take_apart_below(descriptor: u64, level: u32, visit: &mut dyn FnMut(u64)) {
-    // SAFETY: it leads to a table of the tree.
-    let table: &Table = unsafe { table_behind(descriptor) };
-    for part in table_parts::marked(descriptor) {
-        for entry in &table[part * PART..(part + 1) * PART] {
-            let value = entry.load(Ordering::Relaxed);
-            if !is_valid(value) {
-                continue;
-            }
-            if level == 3 {
-                visit(value);
-            } else {
-                // SAFETY: as above, one level down: programs have no blocks.
-                unsafe { take_apart_below(value, level + 1, visit) };
-            }
-        }
-    }
-    // SAFETY: tables come from `Frame::into_physical` and are referenced by one entry.
-    drop(unsafe { Frame::from_physical(address_of(descriptor)) });
+    let slot = unsafe { find_or_add(root, like.start(), 2, allocate) }?;
+    debug_assert!(!is_valid(slot.load(Ordering::Relaxed)), "a second table for {:#x}", like.start());
+    let descriptor = table_entry(allocate()?) | like.marks();
+    // Release: the walker must see the zeroed table behind a new entry.
+    slot.store(descriptor, Ordering::Release);
+    // SAFETY: that is the level-3 table there, which stays as long as the tree does.
+    Ok(unsafe { Leaf::new(descriptor, like.start()) })
 }
 
 /// Entry for a table of the next level at `physical`.

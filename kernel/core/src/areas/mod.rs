@@ -158,14 +158,16 @@ impl<B: Backing> Areas<B> {
     /// and the same break.
     #[must_use]
     pub fn fork(&self) -> Self {
-        let mut child = Self::new(self.layout.clone());
-        child.program_break = self.program_break.clone();
-        for area in self.iter() {
-            if !area.flags.contains(AreaFlags::DONT_FORK) {
-                child.put(Area { flags: area.flags - AreaFlags::LOCKED, ..area.clone() });
+        let mut child = self.clone();
+        let flags = self.iter().fold(AreaFlags::empty(), |flags, area| flags | area.flags);
+        if flags.contains(AreaFlags::DONT_FORK) {
+            let Self { map, total_pages, .. } = &mut child;
+            for (_, area) in map.change().extract_if(.., |_, area| area.flags.contains(AreaFlags::DONT_FORK)) {
+                *total_pages -= area.pages();
             }
         }
-        if self.iter().any(|area| area.flags.contains(AreaFlags::LOCKED)) {
+        if flags.contains(AreaFlags::LOCKED) {
+            child.map.change().values_mut().for_each(|area| area.flags -= AreaFlags::LOCKED);
             // Areas that differed in nothing but the lock are one area now.
             child.merge_within(0..self.layout.limit);
         }
