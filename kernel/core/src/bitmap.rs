@@ -75,6 +75,13 @@ impl Bitmap {
         self.search(from, |word| word)
     }
 
+    /// The highest member.
+    #[must_use]
+    pub fn last_member(&self) -> Option<usize> {
+        let (index, word) = self.words.iter().enumerate().rev().find(|(_, word)| **word != 0)?;
+        Some(index * WORD_BITS + word.ilog2() as usize)
+    }
+
     /// The lowest number at or above `from` which is no member; it may lie beyond the length.
     #[inline]
     #[must_use]
@@ -122,6 +129,7 @@ mod tests {
             }
             prop_assert!((0..400).all(|number| bitmap.contains(number) == model.contains(&number)));
             prop_assert_eq!(bitmap.next_member(from), model.range(from..).next().copied());
+            prop_assert_eq!(bitmap.last_member(), model.last().copied());
             prop_assert_eq!(Some(bitmap.next_gap(from)), (from..).find(|number| !model.contains(number)));
         }
     }

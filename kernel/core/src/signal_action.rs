@@ -3,6 +3,8 @@
 //! Owns the table of `sigaction`. The caller's lock guards it. No locks, never sleeps. Specification: sigaction(2), signal(7),
 //! fork(2), execve(2).
 
+use alloc::vec::Vec;
+
 use linux_raw_sys::general as abi;
 
 use crate::errno::{Errno, Result};
@@ -106,23 +108,95 @@ impl SignalAction {
 }
 
 /// The table of a process; threads share it, a child of `fork` has a copy.
-#[derive(Clone, Debug)]
+///
+/// Most signals keep the default, and are not in it: so a copy is short. There is room for all of them from the start, and no
+/// change can fail for want of memory.
+#[derive(Debug)]
 pub struct SignalActions {
-    actions: [SignalAction; SIGNALS],
+    /// Those in the table.
+    listed: SignalSet,
+    /// What is to be done with each, in order.
+    actions: Vec<Packed>,
+}
+
+/// A [`SignalAction`] in 32 bytes, so that 64 of them are half a page.
+#[derive(Clone, Copy, Debug)]
+struct Packed {
+    /// Of a handler.
+    entry: u64,
+    mask: SignalSet,
+    restorer: u64,
+    flags: ActionFlags,
+    kind: Kind,
+}
+
+/// A [`Disposition`] without the address.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Default,
+    Ignore,
+    Handler,
+}
+
+const _: () = assert!(size_of::<Packed>() == 32);
+
+impl Packed {
+    fn new(action: SignalAction) -> Self {
+        let SignalAction { disposition, flags, mask, restorer } = action;
+        let (kind, entry) = match disposition {
+            Disposition::Default => (Kind::Default, 0),
+            Disposition::Ignore => (Kind::Ignore, 0),
+            Disposition::Handler { entry } => (Kind::Handler, entry),
+        };
+        Self { entry, mask, restorer, flags, kind }
+    }
+
+    fn unpack(self) -> SignalAction {
+        let Self { entry, mask, restorer, flags, kind } = self;
+        let disposition = match kind {
+            Kind::Default => Disposition::Default,
+            Kind::Ignore => Disposition::Ignore,
+            Kind::Handler => Disposition::Handler { entry },
+        };
+        SignalAction { disposition, flags, mask, restorer }
+    }
+}
+
+impl Clone for SignalActions {
+    fn clone(&self) -> Self {
+        let mut copy = Self { listed: self.listed, ..Self::new() };
+        copy.actions.extend_from_slice(&self.actions);
+        copy
+    }
 }
 
 impl SignalActions {
     /// The default for every signal.
     #[must_use]
     pub fn new() -> Self {
-        Self { actions: [SignalAction::default(); SIGNALS] }
+        Self { listed: SignalSet::EMPTY, actions: Vec::with_capacity(SIGNALS) }
+    }
+
+    /// Where `signal` is in the table, or belongs.
+    fn place(&self, signal: Signal) -> usize {
+        (self.listed.bits() & ((1 << signal.index()) - 1)).count_ones() as usize
     }
 
     /// What is to be done with `signal`.
     #[inline]
     #[must_use]
-    pub fn get(&self, signal: Signal) -> &SignalAction {
-        &self.actions[signal.index()]
+    pub fn get(&self, signal: Signal) -> SignalAction {
+        if self.listed.contains(signal) { self.actions[self.place(signal)].unpack() } else { SignalAction::default() }
+    }
+
+    fn put(&mut self, signal: Signal, action: SignalAction) {
+        let (place, action) = (self.place(signal), Packed::new(action));
+        if self.listed.contains(signal) {
+            self.actions[place] = action;
+        } else {
+            self.listed.insert(signal);
+            self.actions.insert(place, action);
+        }
     }
 
     /// Sets it and returns what it was. If the new one [ignores](SignalAction::ignores) the signal, the caller discards it where
@@ -135,7 +209,11 @@ impl SignalActions {
             return Err(Errno::EINVAL);
         }
         action.mask = action.mask.blockable();
-        Ok(core::mem::replace(&mut self.actions[signal.index()], action))
+        let old = self.get(signal);
+        if action != old {
+            self.put(signal, action);
+        }
+        Ok(old)
     }
 
     /// Whether a sending is dropped at once: nobody would notice it. A blocked signal is not, since its action may change first.
@@ -149,7 +227,7 @@ impl SignalActions {
 
     /// What is to be done with `signal`, taken while `blocked` was the mask. A handler with `RESETHAND` is forgotten by this.
     pub fn deliver(&mut self, signal: Signal, blocked: SignalSet) -> Delivery {
-        let action = self.actions[signal.index()];
+        let action = self.get(signal);
         match action.disposition {
             Disposition::Ignore => Delivery::Ignore,
             Disposition::Default => match signal.default_action() {
@@ -161,7 +239,7 @@ impl SignalActions {
             },
             Disposition::Handler { .. } => {
                 if action.flags.contains(ActionFlags::RESETHAND) {
-                    self.actions[signal.index()].disposition = Disposition::Default;
+                    self.put(signal, SignalAction { disposition: Disposition::Default, ..action });
                 }
                 let mut mask = blocked | action.mask;
                 if !action.flags.contains(ActionFlags::NODEFER) {
@@ -175,9 +253,11 @@ impl SignalActions {
     /// A fault of the program must not be ignored or wait: if `signal` is blocked or ignored, its default action is restored and
     /// the process will end by it. Returns the mask to use from then on.
     pub fn force(&mut self, signal: Signal, mut blocked: SignalSet) -> SignalSet {
-        let action = &mut self.actions[signal.index()];
+        let action = self.get(signal);
         if blocked.contains(signal) || action.disposition == Disposition::Ignore {
-            action.disposition = Disposition::Default;
+            if action.disposition != Disposition::Default {
+                self.put(signal, SignalAction { disposition: Disposition::Default, ..action });
+            }
             blocked.remove(signal);
         }
         blocked
@@ -185,13 +265,15 @@ impl SignalActions {
 
     /// `execve`: handlers are gone with the old program, what was ignored stays ignored.
     pub fn reset_on_exec(&mut self) {
-        for action in &mut self.actions {
-            let disposition = match action.disposition {
-                Disposition::Ignore => Disposition::Ignore,
-                Disposition::Default | Disposition::Handler { .. } => Disposition::Default,
-            };
-            *action = SignalAction { disposition, ..SignalAction::default() };
-        }
+        let ignored = |signal: &Signal| self.get(*signal).disposition == Disposition::Ignore;
+        let kept = self.listed.iter().filter(ignored).fold(SignalSet::EMPTY, |mut kept, signal| {
+            kept.insert(signal);
+            kept
+        });
+        let ignore = SignalAction { disposition: Disposition::Ignore, ..SignalAction::default() };
+        self.listed = kept;
+        self.actions.clear();
+        self.actions.extend(kept.iter().map(|_| Packed::new(ignore)));
     }
 }
 

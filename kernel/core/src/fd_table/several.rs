@@ -92,19 +92,19 @@ impl<F: Clone> FdTable<F> {
     /// # Errors
     /// `ENOMEM`.
     pub fn try_clone(&self) -> Result<Self> {
-        let len = self.files.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
         let mut copy = Self { files: Vec::new(), used: Bitmap::new(), close_on_exec: Bitmap::new(), full_below: 0 };
-        if len == 0 {
-            return Ok(copy);
-        }
-        copy.grow_to(len - 1)?;
-        for (fd, file) in self.iter() {
-            let at = position(fd);
-            copy.files[at] = Some(file.clone());
-            copy.used.insert(at);
-            if self.close_on_exec.contains(at) {
-                copy.close_on_exec.insert(at);
+        let Some(last) = self.used.last_member() else { return Ok(copy) };
+        copy.grow_to(last)?;
+        let mut from = 0;
+        while let Some(at) = self.used.next_member(from) {
+            if let Some(file) = &self.files[at] {
+                copy.files[at] = Some(file.clone());
+                copy.used.insert(at);
+                if self.close_on_exec.contains(at) {
+                    copy.close_on_exec.insert(at);
+                }
             }
+            from = at + 1;
         }
         Ok(copy)
     }

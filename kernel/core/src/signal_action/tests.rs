@@ -1,6 +1,7 @@
 //! Dispositions, sentence by sentence of signal(7).
 
 use super::*;
+use proptest::prelude::*;
 
 const HANDLER: SignalAction = SignalAction {
     disposition: Disposition::Handler { entry: 0x1000 },
@@ -113,8 +114,8 @@ fn exec_keeps_what_is_ignored_and_forgets_handlers() {
     let mut actions = with(Signal::INT, SignalAction { flags: ActionFlags::RESTART, ..HANDLER });
     actions.set(Signal::HUP, SignalAction { flags: ActionFlags::RESTART, ..IGNORE }).unwrap();
     actions.reset_on_exec();
-    assert_eq!(*actions.get(Signal::INT), SignalAction::default());
-    assert_eq!(*actions.get(Signal::HUP), IGNORE);
+    assert_eq!(actions.get(Signal::INT), SignalAction::default());
+    assert_eq!(actions.get(Signal::HUP), IGNORE);
 }
 
 #[test]
@@ -122,7 +123,7 @@ fn fork_copies() {
     let parent = with(Signal::INT, HANDLER);
     let mut child = parent.clone();
     child.set(Signal::INT, IGNORE).unwrap();
-    assert_eq!(*parent.get(Signal::INT), HANDLER);
+    assert_eq!(parent.get(Signal::INT), HANDLER);
 }
 
 #[test]
@@ -130,4 +131,28 @@ fn flags_have_the_values_of_arm64() {
     assert_eq!(ActionFlags::RESTART.bits(), 0x1000_0000);
     assert_eq!(ActionFlags::RESTORER.bits(), 0x0400_0000);
     assert_eq!(ActionFlags::from_bits_retain(0x800).bits(), 0x800);
+}
+
+proptest! {
+    /// Whatever order they are set in, and whatever becomes default again.
+    #[test]
+    fn the_table_agrees_with_an_array(changes in prop::collection::vec((1..=64_i32, 0..4_u64), 0..200)) {
+        let (mut actions, mut model) = (SignalActions::new(), [SignalAction::default(); SIGNALS]);
+        for (number, which) in changes {
+            let signal = Signal::from_number(number).unwrap();
+            let action = match which {
+                0 => SignalAction::default(),
+                1 => IGNORE,
+                _ => SignalAction { disposition: Disposition::Handler { entry: which }, restorer: number as u64, ..HANDLER },
+            };
+            if let Ok(old) = actions.set(signal, action) {
+                prop_assert_eq!(old, core::mem::replace(&mut model[signal.index()], action));
+            }
+        }
+        let copy = actions.clone();
+        for signal in SignalSet::ALL.iter() {
+            prop_assert_eq!(actions.get(signal), model[signal.index()]);
+            prop_assert_eq!(copy.get(signal), model[signal.index()]);
+        }
+    }
 }

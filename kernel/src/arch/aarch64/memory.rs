@@ -1,6 +1,6 @@
-//! Memory in bulk: the `memcpy` that the compiler calls, and zeroed pages.
+//! Memory in bulk: the `memcpy` and the `memset` that the compiler calls, and zeroed pages.
 //!
-//! Both instead of the compiler's own, which go word by word, and byte by byte of a word where source and destination are not
+//! All instead of the compiler's own, which go word by word, and byte by byte of a word where source and destination are not
 //! aligned alike. Normal memory bears accesses at any address, and the MMU is on before the first line of Rust.
 
 use super::mmu::PAGE_SIZE;

@@ -185,7 +185,7 @@ impl SharedActions {
 
     /// What is to be done with `signal`.
     pub fn get(&self, signal: Signal) -> SignalAction {
-        *self.lock().get(signal)
+        self.lock().get(signal)
     }
 
     /// Changes that; returns the old. EINVAL for SIGKILL and SIGSTOP.
