@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use anyhow::{Context, Result, bail, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::figure::{Figure, printed};
+use crate::figure::{Figure, Header, printed};
 use crate::machine::{Boot, Clock, System};
 
 /// Real time for one boot, in seconds. Linux with a fork a turn takes a minute on a slow machine.
@@ -187,6 +187,28 @@ pub fn listed(words: &str) -> Result<Vec<(String, Vec<String>)>> {
     Ok(found)
 }
 
+/// How figures of `systems` come about here and now. Linux is booted for it, and given little time: one that hangs should not take
+/// an hour to be found out.
+///
+/// # Errors
+/// If Linux, git or QEMU cannot be asked.
+pub fn header(systems: &[System]) -> Result<Header> {
+    const BRIEF_S: u32 = 240;
+    let boot = |system, command: &str| {
+        let command = command.to_owned();
+        Boot { system, clock: Clock::Instructions, cpus: None, command, timeout_s: BRIEF_S }
+    };
+    systems.iter().try_for_each(|system| system.check())?;
+    let mut linux = None;
+    if systems.contains(&System::Linux) {
+        let told = boot(System::Linux, "cat /proc/version").run().context("Linux does not come up")?;
+        let line = told.lines().find(|line| line.starts_with("Linux version"));
+        linux = Some(line.context("Linux does not tell its version")?.to_owned());
+    }
+    let pins = systems.iter().map(|&system| boot(system, "").options().join(" "));
+    Header::of_now(pins.collect(), linux)
+}
+
 /// What two runs of `boot` print, alike to the byte.
 ///
 /// # Errors
@@ -196,10 +218,16 @@ pub fn twice(boot: &Boot, on_run: impl Fn()) -> Result<Vec<Figure>> {
     on_run();
     let second = boot.run()?;
     on_run();
-    let figures = printed(boot.system, boot.clock, &first)?;
-    let again = printed(boot.system, boot.clock, &second)?;
+    alike(printed(boot.system, boot.clock, &first)?, &printed(boot.system, boot.clock, &second)?)
+}
+
+/// The figures of one run, if those of another are the same to the byte.
+///
+/// # Errors
+/// If there are none, they differ, or a benchmark failed.
+fn alike(figures: Vec<Figure>, again: &[Figure]) -> Result<Vec<Figure>> {
     ensure!(!figures.is_empty(), "ipcbench printed no figure");
-    for (one, other) in figures.iter().zip(&again) {
+    for (one, other) in figures.iter().zip(again) {
         let (one, other) = (one.figure.get(), other.figure.get());
         ensure!(one == other, "two runs differ:\n  {one}\n  {other}");
     }
@@ -239,7 +267,26 @@ pub fn in_parallel<T: Sync, R: Send>(items: &[T], jobs: usize, work: impl Fn(&T)
 
 #[cfg(test)]
 mod tests {
-    use super::{Shard, in_parallel};
+    use super::{Shard, alike, in_parallel};
+    use crate::figure::{Figure, printed};
+    use crate::machine::{Clock, System};
+
+    fn run(lines: &[&str]) -> Vec<Figure> {
+        printed(System::Linux, Clock::Instructions, &lines.join("\n")).unwrap()
+    }
+
+    #[test]
+    fn two_runs_that_differ_by_a_byte_are_no_figure() {
+        const ONE: &str = r#"{"schema":2,"benchmark":"pipe/latency/1","status":"ok","per_operation":12.0}"#;
+        const OTHER: &str = r#"{"schema":2,"benchmark":"pipe/latency/1","status":"ok","per_operation":12.1}"#;
+        assert_eq!(alike(run(&[ONE]), &run(&[ONE])).unwrap().len(), 1);
+        let told = |first: &[&str], second: &[&str]| alike(run(first), &run(second)).unwrap_err().to_string();
+        assert_eq!(told(&[ONE], &[OTHER]), format!("two runs differ:\n  {ONE}\n  {OTHER}"));
+        assert_eq!(told(&[ONE, OTHER], &[ONE]), "one run printed 2 figures, the other 1");
+        assert_eq!(told(&[], &[ONE]), "ipcbench printed no figure");
+        let failed = r#"{"schema":2,"benchmark":"pipe/latency/1","status":"failed","error":"killed"}"#;
+        assert_eq!(told(&[failed], &[failed]), "pipe/latency/1: killed");
+    }
 
     #[test]
     fn shards_are_parsed_and_checked() {

@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use lab::campaign::{self, Shard};
 use lab::change::changes;
 use lab::conformance;
-use lab::figure::{self, Header};
+use lab::figure::{self, Figure, Header};
 use lab::fuzz::Plan;
 use lab::machine::{Boot, Clock, System};
 use lab::trace::Recording;
@@ -155,7 +155,7 @@ fn run(options: Options) -> Result<ExitCode> {
         Task::Conformance { only } => conformance(only.as_deref()),
         Task::Fuzz { seed, first, programs: count, batch, most } => fuzz(&Plan { seed, first, count, batch, most }),
         Task::Measure { system, share, quick } => {
-            let figures = count(&share, &[system], if quick { " --quick" } else { "" })?;
+            let (_, figures) = count(&share, &[system], if quick { " --quick" } else { "" })?;
             for figure in &figures {
                 println!("{}", figure.figure.get());
             }
@@ -212,27 +212,25 @@ fn record(command: &str) -> Result<String> {
 }
 
 /// Counts, writes the file if one is wanted, and is an error if anything failed: half a table is none.
-fn count(share: &Share, systems: &[System], words: &'static str) -> Result<Vec<figure::Figure>> {
+fn count(share: &Share, systems: &[System], words: &'static str) -> Result<(Header, Vec<Figure>)> {
     share.out.as_ref().map_or(Ok(()), |path| room::for_figures(path))?;
+    let header = campaign::header(systems)?;
     let outcome = share.plan(systems, words).count()?;
     if !outcome.failures.is_empty() {
         bail!("{}", outcome.failures.join("\nlab: "));
     }
     if let Some(path) = &share.out {
-        let pins = systems.iter().map(|&system| {
-            let boot = Boot { system, clock: Clock::Instructions, cpus: None, command: String::new(), timeout_s: 0 };
-            boot.options().join(" ")
-        });
-        figure::write(path, &Header::of_now(pins.collect(), None)?, &outcome.figures)?;
+        figure::write(path, &header, &outcome.figures)?;
     }
-    Ok(outcome.figures)
+    Ok((header, outcome.figures))
 }
 
 fn compare(share: &Share, rounds: usize) -> Result<ExitCode> {
     const BOTH: [System; 2] = [System::Linux, System::Postern];
-    let figures = count(share, &BOTH, "")?;
+    let (header, figures) = count(share, &BOTH, "")?;
     println!("{}", table::side_by_side(&figures)?);
     println!("\nCounted under -icount, twice, the same to the byte. Instructions are not time.");
+    println!("Postern {}; {}; {}", header.commit, header.linux.unwrap_or_default(), header.qemu);
     if rounds > 0 {
         let rounds = share.plan(&BOTH, "").time(rounds)?;
         println!("\n{}", table::ratios(&rounds)?);

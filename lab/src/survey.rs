@@ -8,9 +8,9 @@
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 
-use crate::campaign::{Progress, Shard, TIMEOUT_S, in_parallel, listed, twice};
+use crate::campaign::{self, Progress, Shard, TIMEOUT_S, in_parallel, listed, twice};
 use crate::figure::{self, Figure, Header, printed};
 use crate::machine::{Boot, Clock, System};
 use crate::room;
@@ -144,7 +144,7 @@ pub fn complete(path: &Path, plan: &Plan) -> Result<Vec<String>> {
         .filter(|(at, _)| at % plan.shard.count == plan.shard.index - 1)
         .map(|(_, part)| part)
         .collect();
-    let header = header()?;
+    let header = campaign::header(&BOTH)?;
     let known = known(path, &header)?;
     let mut missing = Vec::new();
     for part in wanted {
@@ -182,21 +182,6 @@ fn known(path: &Path, header: &Header) -> Result<Vec<Figure>> {
     }
     eprintln!("lab: {} is of {}, {}; measuring anew", path.display(), other.commit, other.qemu);
     Ok(Vec::new())
-}
-
-fn header() -> Result<Header> {
-    let boot = |system, command: &str| Boot {
-        system,
-        clock: Clock::Instructions,
-        cpus: None,
-        command: command.to_owned(),
-        timeout_s: TIMEOUT_S,
-    };
-    let told = boot(System::Linux, "cat /proc/version").run()?;
-    let linux =
-        told.lines().find(|line| line.starts_with("Linux version")).context("Linux does not tell its version")?;
-    let pins = BOTH.map(|system| boot(system, "").options().join(" "));
-    Header::of_now(pins.to_vec(), Some(linux.to_owned()))
 }
 
 #[cfg(test)]
