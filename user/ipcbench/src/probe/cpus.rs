@@ -36,8 +36,8 @@ const OPERATIONS_A_LOOK: u32 = 16;
 const TURNS: u32 = 50;
 /// From the arrival of the last pair until all are measured.
 const LEAD_US: u32 = 2_000;
-/// Who has been measured goes on for so long: the others are being measured still.
-const TAIL_US: u32 = 1_000;
+/// Who has been measured goes on for so long, more than the operations between two looks take: the others are being measured still.
+const TAIL_US: u32 = 5_000;
 /// The byte that sends the second of a pair home; the others are messages.
 const GO_HOME: u8 = 0;
 
