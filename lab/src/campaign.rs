@@ -3,13 +3,14 @@
 //!
 //! Owns the progress bar, the survey's too. Threads boot; what they bring is put in order again.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context, Result, bail, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::figure::{Figure, Header, printed};
+use crate::figure::{Figure, Header, Row, printed};
 use crate::machine::{Boot, Clock, System};
 
 /// Real time for one boot, in seconds. Linux with a fork a turn takes a minute on a slow machine.
@@ -114,27 +115,65 @@ impl Plan {
         Ok(outcome)
     }
 
-    /// Times `rounds` runs of each system in turn, so that what else this machine does meets both alike.
+    /// Times what was `counted` on all systems, mechanism by mechanism: a boot of each system in turn, `rounds` times, so that what
+    /// else this machine does meets both alike. One boot at a time, whatever the plan says.
     ///
     /// # Errors
-    /// If a boot fails.
-    pub fn time(&self, rounds: usize) -> Result<Vec<Vec<Figure>>> {
-        let names: Vec<String> = self.mechanisms()?.into_iter().flat_map(|(_, names)| names).collect();
-        let bar = Progress::new(rounds * self.systems.len());
+    /// If `counted` cannot be read; a mechanism whose boots fail is among [`Timed::failures`].
+    pub fn time(&self, rounds: usize, counted: &[Figure]) -> Result<Timed> {
+        let mechanisms = shared(counted, &self.systems)?;
+        let bar = Progress::new(mechanisms.len() * rounds * self.systems.len());
+        let mut timed = Timed { rounds: Vec::new(), failures: Vec::new() };
+        for (mechanism, names) in &mechanisms {
+            match self.time_one(rounds, names, |system| bar.done(&format!("{mechanism} on {}, timed", system.name()))) {
+                Ok(found) => timed.rounds.extend(found),
+                Err(error) => timed.failures.push(format!("{mechanism}, timed: {error:#}")),
+            }
+        }
+        bar.finish();
+        Ok(timed)
+    }
+
+    fn time_one(&self, rounds: usize, names: &[String], on_run: impl Fn(System)) -> Result<Vec<Vec<Figure>>> {
         let mut found = Vec::new();
         for _ in 0..rounds {
             let mut round = Vec::new();
             for &system in &self.systems {
-                let command = format!("ipcbench --json --quick --pin 0,1 --skip-absent --only '{}'", names.join(","));
+                let command = format!("ipcbench --json --quick --pin 0,1 --only '{}'", names.join(","));
                 let text = Boot { system, clock: Clock::WallClock, cpus: None, command, timeout_s: TIMEOUT_S }.run()?;
                 round.extend(printed(system, Clock::WallClock, &text)?);
-                bar.done(&format!("everything on {}, timed", system.name()));
+                on_run(system);
             }
             found.push(round);
         }
-        bar.finish();
         Ok(found)
     }
+}
+
+/// What runs by this machine's clock came to.
+pub struct Timed {
+    /// Figures of all systems, taken in turn.
+    pub rounds: Vec<Vec<Figure>>,
+    /// Mechanisms of which a boot failed: a line each, or a few.
+    pub failures: Vec<String>,
+}
+
+/// Benchmarks of which all `systems` have a figure, mechanism by mechanism in the order of `figures`.
+fn shared(figures: &[Figure], systems: &[System]) -> Result<Vec<(String, Vec<String>)>> {
+    let mut seen: BTreeMap<String, BTreeSet<System>> = BTreeMap::new();
+    let mut found: Vec<(String, Vec<String>)> = Vec::new();
+    for figure in figures {
+        let Row { benchmark, mechanism, per_operation: Some(_), .. } = figure.row()? else { continue };
+        let on = seen.entry(benchmark.clone()).or_default();
+        if !on.insert(figure.system) || !systems.iter().all(|system| on.contains(system)) {
+            continue;
+        }
+        match found.iter_mut().find(|(other, _)| *other == mechanism) {
+            Some((_, names)) => names.push(benchmark),
+            None => found.push((mechanism, vec![benchmark])),
+        }
+    }
+    Ok(found)
 }
 
 /// How far long work has come: a bar on a terminal, a line for each step elsewhere.
@@ -267,7 +306,7 @@ pub fn in_parallel<T: Sync, R: Send>(items: &[T], jobs: usize, work: impl Fn(&T)
 
 #[cfg(test)]
 mod tests {
-    use super::{Shard, alike, in_parallel};
+    use super::{Shard, alike, in_parallel, shared};
     use crate::figure::{Figure, printed};
     use crate::machine::{Clock, System};
 
@@ -294,6 +333,29 @@ mod tests {
         for wrong in ["", "1", "0/3", "4/3", "1/0", "a/b", "-1/2"] {
             assert!(wrong.parse::<Shard>().is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn what_every_system_has_is_found_mechanism_by_mechanism() {
+        let line = |name: &str, cost: &str| {
+            let mechanism = name.split('/').next().unwrap();
+            format!(
+                r#"{{"schema":2,"benchmark":"{name}","mechanism":"{mechanism}","status":"ok","per_operation":{cost}}}"#
+            )
+        };
+        let figures = |system, lines: &[(&str, &str)]| {
+            let text: Vec<String> = lines.iter().map(|(name, cost)| line(name, cost)).collect();
+            printed(system, Clock::Instructions, &text.join("\n")).unwrap()
+        };
+        let mut all = figures(System::Linux, &[("pipe/a", "1"), ("pipe/b", "1"), ("hello/a", "null"), ("shm/a", "1")]);
+        all.extend(figures(System::Postern, &[("pipe/a", "1"), ("pipe/b", "1"), ("hello/a", "1"), ("shm/b", "1")]));
+        let both = shared(&all, &[System::Linux, System::Postern]).unwrap();
+        assert_eq!(both, [("pipe".to_owned(), vec!["pipe/a".to_owned(), "pipe/b".to_owned()])]);
+        let postern = shared(&all, &[System::Postern]).unwrap();
+        assert_eq!(
+            postern.iter().map(|(mechanism, _)| mechanism.as_str()).collect::<Vec<_>>(),
+            ["pipe", "hello", "shm"]
+        );
     }
 
     #[test]

@@ -232,9 +232,10 @@ fn compare(share: &Share, rounds: usize) -> Result<ExitCode> {
     println!("\nCounted under -icount, twice, the same to the byte. Instructions are not time.");
     println!("Postern {}; {}; {}", header.commit, header.linux.unwrap_or_default(), header.qemu);
     if rounds > 0 {
-        let rounds = share.plan(&BOTH, "").time(rounds)?;
-        println!("\n{}", table::ratios(&rounds)?);
-        println!("\nTimed with two CPUs by this machine's clock, {} interleaved runs of --quick.", rounds.len());
+        let timed = share.plan(&BOTH, "").time(rounds, &figures)?;
+        println!("\n{}", table::ratios(&timed.rounds)?);
+        println!("\nTimed with two CPUs by this machine's clock, {rounds} interleaved runs of --quick.");
+        ensure!(timed.failures.is_empty(), "{}", timed.failures.join("\nlab: "));
     }
     Ok(ExitCode::SUCCESS)
 }
