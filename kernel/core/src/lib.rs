@@ -50,4 +50,5 @@ pub mod table_parts;
 pub mod task_census;
 pub mod termios;
 pub mod tid_allocator;
+pub mod waits;
 pub mod wake_paths;

@@ -376,6 +376,15 @@ impl FileOps for Epoll {
         Readiness::empty()
     }
 
+    /// What would help is an event of one of the files.
+    fn serves(&self, _: Direction) -> Option<&WaitQueue> {
+        None
+    }
+
+    fn further_queue(&self) -> Option<&WaitQueue> {
+        Some(self.ready.waiters())
+    }
+
     /// An edge of a watched file is one of this instance.
     fn note_edge_waiter(&self) {
         self.edge_watched.store(true, Ordering::Relaxed);

@@ -183,6 +183,20 @@ pub trait FileOps: Any + Send + Sync {
         None
     }
 
+    /// The queue of those who wait for what a transfer in this direction does, as far as that can be said: for reports. Unless a
+    /// file says otherwise, readers and writers of it wait for each other.
+    fn serves(&self, direction: Direction) -> Option<&WaitQueue> {
+        self.wait_queue(match direction {
+            Direction::Read => Direction::Write,
+            Direction::Write => Direction::Read,
+        })
+    }
+
+    /// Where tasks sleep besides those two: for reports.
+    fn further_queue(&self) -> Option<&WaitQueue> {
+        None
+    }
+
     /// Whether poll(2) may wait for it. What cannot be polled is always ready, and epoll refuses it.
     fn can_be_polled(&self) -> bool {
         self.wait_queue(Direction::Read).is_some() || self.wait_queue(Direction::Write).is_some()

@@ -419,6 +419,15 @@ fn release_robust_mutex(entry: RobustEntry, offset: usize, tid: u32) -> Result<(
     Ok(())
 }
 
+/// Calls `see` with each task that waits, and its word; with the word's bucket locked.
+pub fn for_each_waiter(mut see: impl FnMut(TaskHandle, Place)) {
+    for bucket in &TABLE {
+        for waiter in &bucket.lock().waiters {
+            see(waiter.task, waiter.word);
+        }
+    }
+}
+
 /// Waiters in all buckets, for leak counts. Gives back the memory of empty buckets.
 pub fn waiter_count() -> usize {
     let waiters = |bucket: &SpinLock<Bucket>| {

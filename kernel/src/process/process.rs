@@ -207,6 +207,11 @@ impl Process {
         }
     }
 
+    /// Whether a signal has stopped it.
+    pub fn is_stopped(&self) -> bool {
+        self.signals.is_stopped()
+    }
+
     /// How many threads it has.
     pub fn thread_count(&self) -> usize {
         self.threads.lock().tasks.len()

@@ -4,6 +4,7 @@
 use super::signal::StateChange;
 use super::tree::{self, Ended, Node};
 use super::{Process, current};
+use crate::sched::TaskHandle;
 use core::sync::atomic::Ordering;
 use postern_core::errno::{Errno, Result};
 use postern_core::tid_allocator::Tid;
@@ -103,6 +104,11 @@ pub fn wait(wanted: Wanted, patience: Patience, keep: Keep) -> Result<Option<Fou
         .wait_interruptible(Mode::Shared, || attempt(process, wanted, keep).transpose())
         .unwrap_or(Err(Errno::ERESTARTSYS))
         .map(Some)
+}
+
+/// Calls `see` with each of the process's threads that waits for a child, with their queue locked.
+pub fn for_each_waiter(process: &Process, see: impl FnMut(TaskHandle)) {
+    process.child_changed.for_each_waiter(see);
 }
 
 /// What one child means to a wait.

@@ -64,7 +64,7 @@ struct Assigned {
 intrusive_adapter!(pub(super) TaskLink = Arc<Task>: Task { link => LinkedListAtomicLink });
 
 /// A pointer to a task that has not finished: what wait queues and timers hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TaskHandle(pub(super) NonNull<Task>);
 
 impl TaskHandle {

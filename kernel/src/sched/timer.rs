@@ -127,6 +127,17 @@ pub fn on_interrupt() {
     timers.program();
 }
 
+/// Calls `see` with each task that is to be woken at a deadline, and that; with a CPU's timers locked.
+pub fn for_each_sleeper(mut see: impl FnMut(TaskHandle, u64)) {
+    for timers in &TIMERS {
+        for ((deadline_ns, _), target) in &timers.lock().queue {
+            if let Target::Task(task) = target {
+                see(*task, *deadline_ns);
+            }
+        }
+    }
+}
+
 /// Timers running on all CPUs, for leak counts. Gives back the memory of empty queues.
 pub fn count() -> usize {
     let mut count = 0;

@@ -25,6 +25,7 @@ pub mod timer;
 pub mod objects;
 mod report;
 mod unknown;
+mod waits;
 
 pub use report::init;
 

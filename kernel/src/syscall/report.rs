@@ -1,8 +1,11 @@
-//! `/proc/postern/unknown_syscalls`: what programs asked for and did not get, a line a number; `/proc/postern/objects`.
+//! `/proc/postern/unknown_syscalls`: what programs asked for and did not get, a line a number; `/proc/postern/objects`
+//! and `/proc/postern/waits`.
 
-use super::objects;
 use super::unknown::unknown_calls;
-use crate::fs::procfs::{self, text::put};
+use super::{objects, waits};
+use crate::fs::procfs;
+use crate::fs::procfs::text::{Functions, put};
+use alloc::sync::Arc;
 use postern_core::errno::Result;
 
 /// Enters the reports in procfs. Once, at boot.
@@ -16,5 +19,8 @@ pub fn init() -> Result<()> {
         }
         Ok(())
     })?;
-    procfs::add_text("postern/objects", objects::show)
+    procfs::add_text("postern/objects", objects::show)?;
+    // For root: addresses of programs, and who shares what with whom.
+    let waits = Functions { show: waits::show, store: None };
+    procfs::add_source("postern/waits", 0o400, Arc::new(waits))
 }

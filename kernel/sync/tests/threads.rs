@@ -590,6 +590,35 @@ fn a_poller_whose_body_panics_leaves_its_queues() {
 }
 
 #[test]
+fn a_look_at_a_queue_finds_sleepers_and_pollers_and_no_other_callbacks() {
+    struct Deaf;
+    impl WakeCallback for Deaf {
+        fn on_wake(&self, _: u32) -> Answer {
+            Answer::Left
+        }
+    }
+    let units = Units::none();
+    let (taken, order) = mpsc::channel();
+    let sleeper = units.spawn_taker(1, &taken);
+    let registration = Registration::new(units.clone(), |units| &units.queue, Mode::Shared, ANY_EVENT, Deaf).unwrap();
+    let look = || {
+        let mut found = Vec::new();
+        units.queue.for_each_waiter(|task| found.push(core::ptr::from_ref(task)));
+        found
+    };
+    Poller::scope(|poller| {
+        poller.join(&units.queue, ANY_EVENT).unwrap();
+        // Those before the line come first.
+        assert_eq!(look(), [core::ptr::from_ref(Threads::current()), core::ptr::from_ref(sleeper)]);
+    });
+    assert_eq!(look(), [core::ptr::from_ref(sleeper)]);
+    units.post(1);
+    assert_eq!(order.recv(), Ok(1));
+    assert_eq!(look(), []);
+    drop(registration);
+}
+
+#[test]
 fn once_and_lazy_run_their_initialiser_once() {
     static CALLS: AtomicU32 = AtomicU32::new(0);
     static ONCE: Once<u32, Threads> = Once::new();

@@ -3,6 +3,7 @@
 //! Owns the list of suites, the watchdog and the report pipe. A test is a forked child in a process group of its own, so a
 //! crash fails one test only. Whatever it leaves behind is killed: with the group, or, if it has left that, as what it becomes
 //! when its parent is gone, a child of this process (a subreaper). So nothing keeps this program's output open once it has ended.
+//! What a test waited for that did not end in time is added to its report, by a kernel that tells it.
 //! The parent sleeps in `ppoll` until SIGCHLD or the time limit; nothing here polls.
 //! Format: <https://docs.kernel.org/dev-tools/ktap.html>.
 
@@ -96,6 +97,7 @@ pub fn run(test: &Test, limit: Duration) -> Result<(Verdict, String), Failure> {
     })?;
     fd::close(report.write)?;
     let status = wait_within(pid, limit)?;
+    let waits = if status.is_none() { waits() } else { String::new() };
     // ESRCH is the usual answer: a tidy test leaves nobody in its group.
     let _ = process::kill(-pid, libc::SIGKILL);
     let status = match status {
@@ -106,10 +108,15 @@ pub fn run(test: &Test, limit: Duration) -> Result<(Verdict, String), Failure> {
         }
     };
     end_descendants()?;
-    let text = drain(report.read);
+    let text = drain(report.read) + &waits;
     fd::close(report.read)?;
     scratch::remove_of(pid);
     Ok((verdict(status, &text), text))
+}
+
+/// Who waits for whom at the moment, where the kernel tells it: Postern.
+fn waits() -> String {
+    std::fs::read_to_string("/proc/postern/waits").unwrap_or_default()
 }
 
 /// Makes the calling process what a test expects to run in: default signals, own group, report pipe out of the way.

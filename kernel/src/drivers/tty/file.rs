@@ -68,6 +68,11 @@ impl FileOps for TerminalFile {
         })
     }
 
+    /// Whoever is at the other side of the line.
+    fn serves(&self, _: Direction) -> Option<&WaitQueue> {
+        None
+    }
+
     fn time_limit_ns(&self, direction: Direction) -> Option<u64> {
         if direction == Direction::Write {
             return None;

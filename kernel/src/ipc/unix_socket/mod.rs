@@ -218,6 +218,14 @@ impl FileOps for Socket {
         })
     }
 
+    /// The other side of a connection. Whom a datagram will go to is not known before it is sent.
+    fn serves(&self, direction: Direction) -> Option<&WaitQueue> {
+        Some(match direction {
+            Direction::Read => &self.incoming.writers,
+            Direction::Write => &self.outgoing.readers,
+        })
+    }
+
     fn time_limit_ns(&self, direction: Direction) -> Option<u64> {
         self.timeout_ns(match direction {
             Direction::Read => Way::Receive,

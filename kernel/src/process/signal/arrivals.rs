@@ -23,6 +23,11 @@ pub(super) fn queue() -> &'static WaitQueue {
     current_if_any().map_or(&ARRIVALS[0], |thread| queue_of(thread.process()))
 }
 
+/// Calls `visit` with every queue.
+pub fn for_each_arrival_queue(visit: impl FnMut(&WaitQueue)) {
+    ARRIVALS.iter().for_each(visit);
+}
+
 /// A signal has become pending for `process` or one of its threads.
 pub(super) fn tell(process: &Process) {
     // All: which of its threads may take it is for them to see.

@@ -50,6 +50,7 @@ mod wait;
 
 pub use action::sigaction;
 pub use alternate_stack::{StackSettings, sigaltstack};
+pub use arrivals::for_each_arrival_queue;
 pub use deliver::{deliver, resume_deadline, set_resume_deadline};
 pub use frame::rt_sigreturn;
 pub use info::{INFO_SIZE, SignalInfo};

@@ -2,6 +2,7 @@
 //! stay on a queue. [`WaitQueue`] is the page to begin with.
 
 mod list;
+mod look;
 mod node;
 mod poller;
 mod queue;
@@ -14,6 +15,7 @@ pub use queue::{Tally, WaitQueue};
 pub use registration::Registration;
 pub use turn::{Place, Unserved};
 
+use core::any::Any;
 use core::fmt;
 
 /// The key and the interest mask that have every bit: a wake-up that concerns everybody, a waiter that takes any.
@@ -79,6 +81,11 @@ pub trait WakeCallback: Send + Sync {
     /// nor leave this same queue, nor drop the last reference to anything that does. It may take locks ranked above
     /// [`Rank::WAIT_QUEUE`](crate::Rank::WAIT_QUEUE) and wake other queues.
     fn on_wake(&self, key: u32) -> Answer;
+
+    /// The task (a [`Platform::Task`](crate::Platform::Task)) that sleeps until it is called, if one does: for reports.
+    fn sleeper(&self) -> Option<&dyn Any> {
+        None
+    }
 }
 
 /// What has come of telling a [`WakeCallback`].

@@ -8,6 +8,7 @@ use crate::atomic::{AtomicBool, Ordering, fence};
 use crate::platform::Platform;
 use alloc::collections::TryReserveError;
 use alloc::vec::Vec;
+use core::any::Any;
 use core::cell::{Cell, OnceCell, RefCell};
 use core::fmt;
 use core::ptr::NonNull;
@@ -67,6 +68,10 @@ impl<P: Platform> WakeCallback for Bell<P> {
         self.rung.store(true, Ordering::Release);
         P::unpark(self.task);
         Answer::Taken
+    }
+
+    fn sleeper(&self) -> Option<&dyn Any> {
+        Some(&self.task)
     }
 }
 

@@ -45,12 +45,12 @@ pub struct WaitQueue<P: Platform> {
     waiters: AtomicU32,
     /// The number of marks of those who were passed over. Written with the lock held.
     passed_over: AtomicU32,
-    line: SpinLock<Line<P>, P>,
+    pub(super) line: SpinLock<Line<P>, P>,
 }
 
-struct Line<P: Platform> {
+pub(super) struct Line<P: Platform> {
     /// Shared waiters and callbacks first, then exclusive waiters by rising `arrival`.
-    list: List<P>,
+    pub(super) list: List<P>,
     /// The marks of those who were passed over, in no order.
     marks: List<P>,
     /// Of exclusive waiters.

@@ -108,6 +108,7 @@ mod unix_sockets;
 mod unix_sockets_passing;
 mod wait;
 mod wait_options;
+mod waits;
 
 /// All suites.
 pub static ALL: &[Suite] = &[
@@ -205,6 +206,7 @@ pub static ALL: &[Suite] = &[
     Suite { name: "mailbox", tests: mailbox::tests },
     Suite { name: "myipc", tests: myipc::tests },
     Suite { name: "tracing", tests: tracing::tests },
+    Suite { name: "waits", tests: waits::tests },
     Suite { name: "system_calls", tests: system_calls::tests },
     Suite { name: "bad_pointers", tests: bad_pointers::tests },
     Suite { name: "padding", tests: padding::tests },

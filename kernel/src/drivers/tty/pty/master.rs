@@ -139,6 +139,13 @@ impl FileOps for Master {
         })
     }
 
+    fn serves(&self, direction: Direction) -> Option<&WaitQueue> {
+        Some(match direction {
+            Direction::Read => &self.terminal.writers,
+            Direction::Write => &self.terminal.readers,
+        })
+    }
+
     fn ioctl(&self, _: OpenFlags, request: u32, argument: usize) -> Result<usize> {
         match request {
             command::TIOCGPTN => UserPtr::new(argument).write(&self.number())?,
