@@ -42,6 +42,8 @@ pub enum By {
     Inlined,
     /// Lines of this project's source, the same way
     Line,
+    /// Files of this project's source, the same way
+    File,
 }
 
 impl By {
@@ -51,6 +53,7 @@ impl By {
             Self::Function => "function",
             Self::Inlined => "inlined",
             Self::Line => "line",
+            Self::File => "file",
         }
     }
 }
@@ -125,8 +128,9 @@ impl Profile {
             let Some(sources) = &sources else { return Ok(function) };
             let source = sources.at(executed.address)?;
             let name = source.function.unwrap_or(function.name);
-            Ok(Place::nameless(&match source.line {
-                Some(line) if by == By::Line => format!("{line} {name}"),
+            Ok(Place::nameless(&match (by, source.place) {
+                (By::Line, Some((file, line))) => format!("{file}:{line} {name}"),
+                (By::File, Some((file, _))) => file,
                 _ => name,
             }))
         })

@@ -24,8 +24,8 @@ pub struct Sources<'elf> {
 pub struct Source {
     /// The function, as the source has it.
     pub function: Option<String>,
-    /// File and line, as `file:line`.
-    pub line: Option<String>,
+    /// File and line.
+    pub place: Option<(String, u32)>,
 }
 
 impl<'elf> Sources<'elf> {
@@ -69,7 +69,7 @@ impl<'elf> Sources<'elf> {
         let place = frame.location.as_ref().and_then(|place| place.file.zip(place.line));
         Ok(Source {
             function: name.map(|name| format!("{:#}", demangle(&name))),
-            line: place.map(|(file, line)| format!("{}:{line}", shortened(file, &self.folder))),
+            place: place.map(|(file, line)| (shortened(file, &self.folder).to_owned(), line)),
         })
     }
 }
@@ -111,8 +111,8 @@ mod tests {
             elf.symbols().find(|symbol| symbol.name().is_ok_and(|name| name.contains("outer_of_this_test"))).unwrap();
         let sources = Sources::read(&program).unwrap();
         let places = (outer.address()..outer.address() + outer.size()).map(|address| sources.at(address).unwrap());
-        let places: Vec<_> = places.map(|place| (place.function.unwrap(), place.line.unwrap())).collect();
-        assert!(places.iter().all(|(_, line)| line.starts_with("lab/src/profile/sources.rs:")), "{places:?}");
+        let places: Vec<_> = places.map(|place| (place.function.unwrap(), place.place.unwrap())).collect();
+        assert!(places.iter().all(|(_, place)| place.0 == "lab/src/profile/sources.rs" && place.1 > 100), "{places:?}");
         assert!(places.iter().any(|(name, _)| name.ends_with("inner_of_this_test")), "{places:?}");
         assert!(places.iter().any(|(name, _)| name.ends_with("outer_of_this_test")), "{places:?}");
         assert!(outer_of_this_test(1) > 1);
