@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::chart::framed;
+use super::chart::{WIDTH, framed};
 use super::html::{Table, escape, figure, tick};
 
 /// Where scales begin and end, and what is above and below the rows.
@@ -50,7 +50,11 @@ pub fn stacked(words: &Words<'_>, rows: &[Stack], table: &Table) -> String {
     if longest <= 0.0 {
         return super::html::missing(&format!("{}: not measured.", words.title));
     }
-    let place = |value: f64| LEFT + value / longest * (RIGHT - LEFT);
+    // A letter of a note is at most so wide, most are less; the longest bar may have the longest note.
+    const LETTER: f64 = 7.0;
+    let longest_note = rows.iter().map(|row| row.note.chars().count()).max().unwrap_or(0);
+    let right = RIGHT.min(WIDTH - 10.0 - LETTER * u32::try_from(longest_note).map_or(0.0, f64::from));
+    let place = |value: f64| LEFT + value / longest * (right - LEFT);
     let height = height(rows.len());
     let mut out = legend(words) + &grid(&round_steps(longest), place, height, words.axis);
     for (at, row) in rows.iter().enumerate() {
@@ -220,6 +224,13 @@ mod tests {
         assert!(html.contains("x=\"210.0\"") && html.contains("width=\"502.5\""), "three quarters: {html}");
         assert!(html.contains("x=\"712.5\"") && html.contains("width=\"167.5\""), "then the rest: {html}");
         assert!(stacked(&WORDS, &[], &Table::new("t", &["a"])).contains("not measured"));
+    }
+
+    #[test]
+    fn a_long_note_has_room_beside_the_longest_bar() {
+        let rows = [Stack { name: "pipe".into(), parts: vec![(0, 2.0)], note: "1.96 (0.90 to 2.82)".into() }];
+        let html = stacked(&WORDS, &rows, &Table::new("t", &["a"]));
+        assert!(html.contains("width=\"607.0\""), "from 210 to 817, so that 133 units stay: {html}");
     }
 
     #[test]

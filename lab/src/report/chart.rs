@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use super::html::{Table, escape, figure, tick};
 
-const WIDTH: f64 = 960.0;
+/// Units from the left edge of every drawing to its right.
+pub(super) const WIDTH: f64 = 960.0;
 const HEIGHT: f64 = 380.0;
 const LEFT: f64 = 76.0;
 const TOP: f64 = 14.0;

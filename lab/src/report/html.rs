@@ -28,7 +28,7 @@ pub fn whole(value: f64) -> String {
 
 /// A round place on a scale: no more decimals than it has.
 pub fn tick(value: f64) -> String {
-    if value >= 1.0 {
+    if value >= 10.0 {
         whole(value)
     } else {
         format!("{value:.3}").trim_end_matches('0').trim_end_matches('.').to_owned()
@@ -167,7 +167,7 @@ mod tests {
         }
         assert_eq!(shown(None), "–");
         assert_eq!([whole(1.0), whole(5_000.0), whole(0.0)], ["1", "5,000", "0"]);
-        assert_eq!([tick(0.0), tick(0.2), tick(1.0), tick(100.0), tick(10_000.0)], ["0", "0.2", "1", "100", "10,000"]);
+        assert_eq!([tick(0.0), tick(0.2), tick(1.0), tick(1.5), tick(10_000.0)], ["0", "0.2", "1", "1.5", "10,000"]);
     }
 
     #[test]

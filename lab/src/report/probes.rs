@@ -203,7 +203,8 @@ fn at_work_together(records: &Records) -> String {
         "of what loops gained",
     ];
     let mut table = Table::new("Disjoint pairs of processes, each on a CPU of its own", &head).text(&[1, 2]);
-    let mut bars = Vec::new();
+    // Both systems' of one thing are beside each other.
+    let mut bars: Vec<(String, Vec<Stack>)> = Vec::new();
     for (style, system) in SYSTEMS.into_iter().enumerate() {
         let rows = records.timed_probe(system, "cpus");
         let most = rows.iter().filter_map(|row| row.row.parse::<u32>().ok()).max();
@@ -220,7 +221,11 @@ fn at_work_together(records: &Records) -> String {
             if Some(pairs) == most && pairs > 1 {
                 let name = format!("{pairs} of {}, {}", row.table, title_of(system));
                 let note = format!("{median:.2} ({least:.2} to {largest:.2})");
-                bars.push(Stack { name, parts: vec![(1 - style, median)], note });
+                let bar = Stack { name, parts: vec![(1 - style, median)], note };
+                match bars.iter_mut().find(|(what, _)| *what == row.table) {
+                    Some((_, beside)) => beside.push(bar),
+                    None => bars.push((row.table.clone(), vec![bar])),
+                }
             }
         }
     }
@@ -234,5 +239,6 @@ fn at_work_together(records: &Records) -> String {
         axis: "times one pair, by the clock of the machine that emulated",
         legend: &[(1, "Linux"), (0, "Postern")],
     };
+    let bars: Vec<Stack> = bars.into_iter().flat_map(|(_, beside)| beside).collect();
     text + &stacked(&words, &bars, &table)
 }
