@@ -6,6 +6,7 @@
 use crate::fs::attributes::FileType;
 use crate::fs::dentry::{Dentry, Name};
 use crate::fs::inode::Inode;
+use crate::process::Credentials;
 use crate::sync::{Mutex, rank};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -31,6 +32,15 @@ pub trait Computed: Send + Sync {
 
     /// At most `limit` entries whose key is `from` or above, in ascending order of keys. A key stays with its entry.
     fn list(&self, from: u64, limit: usize) -> Vec<ComputedEntry>;
+
+    /// Whether whoever has these credentials may look names up here and list them, though the permissions say so.
+    ///
+    /// # Errors
+    /// What the call should say.
+    fn check(&self, credentials: &Credentials) -> Result<()> {
+        let _ = credentials;
+        Ok(())
+    }
 }
 
 /// One computed name.
@@ -114,6 +124,14 @@ impl Directory {
             closed: false,
         };
         Self { entries: Mutex::new(rank::DIRECTORY, entries), count: AtomicU64::new(0), length, computed }
+    }
+
+    /// Whether what computes its names lets whoever has these credentials in.
+    ///
+    /// # Errors
+    /// What it says.
+    pub fn check_computed(&self, credentials: &Credentials) -> Result<()> {
+        self.computed.as_ref().map_or(Ok(()), |computed| computed.check(credentials))
     }
 
     /// Its length in bytes as stat(2) reports it.

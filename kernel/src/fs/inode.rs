@@ -236,11 +236,14 @@ impl Inode {
         }
     }
 
-    /// Checks the mode bits.
+    /// Checks the mode bits, and asks what computes the names of a directory.
     ///
     /// # Errors
-    /// EACCES.
+    /// EACCES; what that says.
     pub fn check(&self, credentials: &Credentials, wanted: Access) -> Result<()> {
+        if let Node::Directory(directory) = &self.node {
+            directory.check_computed(credentials)?;
+        }
         permission::check(credentials, self.file_type(), &self.attributes(), wanted)
     }
 

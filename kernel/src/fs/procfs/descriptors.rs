@@ -89,6 +89,14 @@ impl Computed for Descriptors {
         };
         files.descriptors(from, limit).into_iter().map(entry).collect()
     }
+
+    /// As Linux, whose /proc/PID/fdinfo anybody could list by its permissions.
+    fn check(&self, credentials: &Credentials) -> Result<()> {
+        match self.leads {
+            Leads::ToFiles => Ok(()),
+            Leads::ToText => check_inspect(&*process_view::find(self.pid).map_err(|_| Errno::ESRCH)?, credentials),
+        }
+    }
 }
 
 /// What stands in /proc/PID/fdinfo/N.

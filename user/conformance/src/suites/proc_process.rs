@@ -22,6 +22,7 @@ crate::tests! {
     fdinfo_of_itself_can_be_read,
     fdinfo_lists_the_open_descriptors,
     fdinfo_of_another_users_process_is_not_to_be_opened,
+    fdinfo_of_another_users_process_is_not_to_be_listed,
     a_threads_number_opens_a_directory_that_is_not_listed,
     the_directory_of_a_thread_tells_of_that_thread,
     the_auxiliary_vector_is_told_as_it_is_on_the_stack,
@@ -222,6 +223,21 @@ fn fdinfo_lists_the_open_descriptors() -> Outcome {
     expect_eq(told, names("/proc/self/fd")?, "the same names as in fd")?;
     fd::close(pipe.write)?;
     expect_errno(path::open(&format!("/proc/self/fdinfo/{}", pipe.write), libc::O_RDONLY, 0), libc::ENOENT)
+}
+
+fn fdinfo_of_another_users_process_is_not_to_be_listed() -> Outcome {
+    needs_root()?;
+    let own = format!("/proc/{}/fdinfo", process::getpid());
+    let open = || path::open(&own, libc::O_RDONLY | libc::O_DIRECTORY, 0);
+    expect(!path::getdents(open()?, 4096)?.is_empty(), "its owner may list it")?;
+    process::spawn(|| {
+        process::become_user(12_345)?;
+        expect_eq(path::stat(&own)?.st_mode & 0o7777, 0o555, "permissions")?;
+        expect_errno(open(), libc::EACCES)?;
+        expect_errno(path::access(&own, libc::R_OK), libc::EACCES)?;
+        expect_errno(path::stat(&format!("{own}/1")), libc::EACCES)
+    })?
+    .expect_success()
 }
 
 fn fdinfo_of_another_users_process_is_not_to_be_opened() -> Outcome {
