@@ -12,7 +12,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use postern_abi::trace::{Counter, Header, Kind, RECORD_BYTES, Record, START, STOP, words_of};
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ExitStatus};
@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 const DEVICE: &str = "/dev/trace";
 /// The status after the time has run out.
 const TIMED_OUT_STATUS: u8 = 124;
+const WAITS: &str = "/proc/postern/waits";
 
 /// A recording that has been read.
 struct Recording {
@@ -43,7 +44,7 @@ pub fn trace(invocation: &Invocation) -> Outcome {
     let limit = options.text('t')?.map(duration).transpose()?;
     let mut bytes = Vec::new();
     let ended = match limit {
-        None => Some(command.status().map_err(|error| cannot_run(program, &error))?),
+        None => Run::Ended(command.status().map_err(|error| cannot_run(program, &error))?),
         Some(limit) => {
             let child = command.process_group(0).spawn().map_err(|error| cannot_run(program, &error))?;
             run_for(limit, child, &mut device, &mut bytes)?
@@ -57,25 +58,30 @@ pub fn trace(invocation: &Invocation) -> Outcome {
     let mut output = output()?;
     if options.has('x') {
         write_lines(&mut output, &bytes)?;
-    } else if ended.is_none() {
+    } else if let Run::Late(now) = &ended {
         let mut records = understand(&bytes)?.records;
         records.sort_by_key(|record| record.ticks);
-        write!(output, "{}", waits(&records))?;
+        write!(output, "{now}\n{}", waits(&records))?;
     } else if options.value('o').is_none() {
         show(&mut output, &understand(&bytes)?)?;
     }
     finish(invocation, output)?;
-    Ok(ended.map_or(TIMED_OUT_STATUS, status_of))
+    Ok(match ended {
+        Run::Ended(status) => status_of(status),
+        Run::Late(_) => TIMED_OUT_STATUS,
+    })
 }
 
-/// Waits for the command for so long, and takes out meanwhile what has been recorded. `None`: it has not ended, and is killed when
+/// What has come of the command.
+enum Run {
+    Ended(ExitStatus),
+    /// It was killed, for its time was over; what the kernel said of who sleeps before that.
+    Late(String),
+}
+
+/// Waits for the command for so long, and takes out meanwhile what has been recorded. If it has not ended then, it is killed when
 /// recording has stopped.
-fn run_for(
-    limit: Duration,
-    child: Child,
-    device: &mut File,
-    bytes: &mut Vec<u8>,
-) -> Result<Option<ExitStatus>, Failure> {
+fn run_for(limit: Duration, child: Child, device: &mut File, bytes: &mut Vec<u8>) -> Result<Run, Failure> {
     const EVERY: Duration = Duration::from_millis(50);
     let group = Pid::from_raw(child.id().cast_signed());
     let (tell, ended) = mpsc::channel();
@@ -87,13 +93,14 @@ fn run_for(
     let until = Instant::now() + limit;
     while let Some(left) = until.checked_duration_since(Instant::now()) {
         match ended.recv_timeout(left.min(EVERY)) {
-            Ok(status) => return Ok(Some(status.at("wait")?)),
+            Ok(status) => return Ok(Run::Ended(status.at("wait")?)),
             Err(_) => read_some(device, bytes).at(DEVICE)?,
         }
     }
     device.write_all(&[STOP]).at(DEVICE)?;
+    let waits = fs::read_to_string(WAITS).at(WAITS)?;
     killpg(group, Signal::SIGKILL).at("kill")?;
-    Ok(None)
+    Ok(Run::Late(waits))
 }
 
 /// All records, after recording has stopped.

@@ -156,7 +156,9 @@ fn the_tool_ends_as_its_command_does() -> Outcome {
     for (command, status) in [("exit 7", 7), ("kill -9 $$", 128 + 9), ("true", 0)] {
         expect_eq(run(&["sh", "-c", command])?.status.code(), Some(status), command)?;
     }
-    expect_eq(run(&["-t", "0.1", "sleep", "1000"])?.status.code(), Some(124), "status when the time has run out")?;
+    let late = run(&["-t", "0.1", "sleep", "1000"])?;
+    expect_eq(late.status.code(), Some(124), "status when the time has run out")?;
+    expect(late.stdout.starts_with(b"tid pid "), "then it tells what /proc/postern/waits says")?;
     expect_eq(run(&["-t", "1000", "sh", "-c", "exit 7"])?.status.code(), Some(7), "status in time")?;
     expect_eq(run(&["/no/such/program"])?.status.code(), Some(127), "a command that is not there")?;
     expect_eq(run(&[])?.status.code(), Some(2), "no command")
