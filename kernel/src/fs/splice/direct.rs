@@ -8,8 +8,9 @@ use super::queue::with_ring;
 use super::waiting::until_moved;
 use super::{Batch, Call, End, PageQueue, advance, fill_from_file, put, refusal};
 use crate::fs::blocking;
-use crate::fs::file::Direction;
+use crate::fs::file::{Direction, Seeking};
 use crate::fs::flags::OpenFlags;
+use crate::fs::open_file::At;
 use crate::sched;
 use crate::sync::{Kernel, Platform};
 use postern_core::effects::{Step, Wakes};
@@ -22,13 +23,27 @@ use postern_core::pipe::Refusal;
 /// # Errors
 /// EINVAL: the input is a ring, or a stream for another output than a ring, or the output appends. EAGAIN, ERESTARTSYS, EPIPE, and
 /// what the files say, if nothing was sent.
-pub fn send(mut input: End<'_>, mut output: End<'_>, length: usize) -> Result<usize> {
+pub fn send(input: End<'_>, output: End<'_>, length: usize) -> Result<usize> {
     if let Some(target) = output.queue() {
         return send_to_ring(input, output, target, length);
     }
     if input.queue().is_some() || !input.file.can_be_sought() || output.file.flags().contains(OpenFlags::APPEND) {
         return Err(Errno::EINVAL);
     }
+    let has_one_position = core::ptr::eq(input.file, output.file) && input.at == At::Position;
+    if !has_one_position || input.file.seeking() != Seeking::Position {
+        return send_batches(input, output, length);
+    }
+    // As Linux: each side begins at the position and goes on by itself, so that it has moved once in the end.
+    let start = *input.file.lock_position();
+    let at = At::Offset(start);
+    let total = send_batches(End { at, ..input }, End { at, ..output }, length)?;
+    *input.file.lock_position() = start + total as u64;
+    Ok(total)
+}
+
+/// [`send`] of what may be sent.
+fn send_batches(mut input: End<'_>, mut output: End<'_>, length: usize) -> Result<usize> {
     let mut total = 0;
     while total < length {
         match send_batch(&mut input, &mut output, length - total) {

@@ -2,7 +2,7 @@
 //! Specification: read(2), readv(2), pread(2), lseek(2), copy_file_range(2).
 
 use crate::arch::mmu::PAGE_SIZE;
-use crate::fs::file::Seeking;
+use crate::fs::file::{Direction, Seeking};
 use crate::fs::flags::AccessMode;
 use crate::fs::open_file::{At, OpenFile, Whence};
 use crate::fs::page_file::Extent;
@@ -71,7 +71,17 @@ pub fn readv(fd: i32, vector: usize, count: usize) -> Result<usize> {
 /// writev(2)
 pub fn writev(fd: i32, vector: usize, count: usize) -> Result<usize> {
     let file = process::current().file(fd)?;
-    written(&file, file.write(&mut Source::user_iovecs(vector, count)?, At::Position))
+    write_vector(&file, &mut Source::user_iovecs(vector, count)?, At::Position)
+}
+
+/// Writes what a vector names. Of one without bytes nothing is written, not even the empty message that write(2) would send:
+/// vfs_writev of Linux.
+fn write_vector(file: &OpenFile, source: &mut Source<'_>, at: At) -> Result<usize> {
+    // Whoever can have to wait here can be written to; of all others an attempt says whether they can.
+    if source.remaining() == 0 && file.ops().wait_queue(Direction::Write).is_some() {
+        return file.check_access(AccessMode::WRITE).map(|()| 0);
+    }
+    written(file, file.write(source, at))
 }
 
 /// preadv(2)
@@ -85,7 +95,7 @@ pub fn preadv(fd: i32, vector: usize, count: usize, at: i64) -> Result<usize> {
 pub fn pwritev(fd: i32, vector: usize, count: usize, at: i64) -> Result<usize> {
     let at = offset(at)?;
     let file = with_places(fd)?;
-    written(&file, file.write(&mut Source::user_iovecs(vector, count)?, at))
+    write_vector(&file, &mut Source::user_iovecs(vector, count)?, at)
 }
 
 /// The file behind `fd` of preadv2 or pwritev2, and where it is used: -1 means the position.
@@ -117,7 +127,7 @@ pub fn pwritev2(fd: i32, vector: usize, count: usize, at: i64, _upper_half: u64,
     if source.remaining() != 0 {
         check_rwf(flags)?;
     }
-    written(&file, file.write(&mut source, at))
+    write_vector(&file, &mut source, at)
 }
 
 fn check_rwf(flags: u32) -> Result<()> {

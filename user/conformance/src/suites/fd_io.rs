@@ -4,7 +4,7 @@
 use crate::check::{Failure, Outcome, expect, expect_eq, expect_errno, failed};
 use crate::scratch;
 use crate::sys::fd::{self, Pipe, lseek, pread, pwrite, read, readv, write, writev};
-use crate::sys::{Sys, checked, path, process};
+use crate::sys::{Sys, checked, path, process, ready, socket};
 use libc::{EBADF, EINVAL, SEEK_CUR, SEEK_END, SEEK_SET};
 
 crate::tests! {
@@ -22,6 +22,7 @@ crate::tests! {
     pread_with_a_negative_offset_gives_einval,
     readv_fills_the_buffers_in_order,
     writev_gathers_the_buffers_in_order,
+    writev_of_no_bytes_writes_nothing_where_write_would_send_or_fail,
     vectors_of_length_zero_are_skipped,
     vector_count_of_zero_returns_zero,
     too_many_vectors_give_einval,
@@ -172,6 +173,23 @@ fn vectors_of_length_zero_are_skipped() -> Outcome {
     let (mut one, mut two) = ([0; 1], [0; 4]);
     expect_eq(readv(pipe.read, &mut [&mut [], &mut one, &mut [], &mut two])?, 2, "bytes read")?;
     expect_eq((one[0], two[0]), (b'a', b'b'), "the bytes")
+}
+
+fn writev_of_no_bytes_writes_nothing_where_write_would_send_or_fail() -> Outcome {
+    for none in [&[][..], &[&b""[..]]] {
+        for kind in [libc::SOCK_DGRAM, libc::SOCK_SEQPACKET] {
+            let [here, there] = socket::pair(kind | libc::SOCK_NONBLOCK)?;
+            expect_eq(writev(here, none)?, 0, "bytes sent")?;
+            expect_errno(socket::recv(there, &mut [0], 0), libc::EAGAIN)?;
+        }
+        let [here, there] = socket::pair(libc::SOCK_STREAM)?;
+        fd::close(there)?;
+        expect_eq(writev(here, none)?, 0, "bytes sent to nobody")?;
+        expect_eq(writev(fd::eventfd(0, 0)?, none)?, 0, "bytes written to an eventfd")?;
+        expect_errno(writev(ready::epoll_create()?, none), EINVAL)?;
+        expect_errno(writev(Pipe::new()?.read, none), EBADF)?;
+    }
+    Ok(())
 }
 
 /// The raw `readv` or `writev` with a count of the test's choice over vectors without memory.

@@ -58,6 +58,7 @@ crate::tests! {
     sendfile_from_what_has_no_bytes_gives_einval_unless_none_are_wanted,
     sendfile_to_a_file_opened_for_appending_gives_einval,
     sendfile_between_files_copies_and_moves_both_positions,
+    sendfile_from_a_file_to_itself_moves_its_position_once,
     sendfile_to_a_pipe_sends_what_there_is_room_for,
     sendfile_to_a_socket_sends_everything,
     sendfile_with_a_negative_offset_gives_einval,
@@ -548,6 +549,17 @@ fn sendfile_between_files_copies_and_moves_both_positions() -> Outcome {
     fd::pwrite(one, &[255; 1000], 1000)?;
     let content = fd::read_up_to(pipe_end(other)?, 300_000)?;
     expect(content[..10] == [0; 10] && content[10..] == sent[1000..251_000], "a copy of its own")
+}
+
+fn sendfile_from_a_file_to_itself_moves_its_position_once() -> Outcome {
+    let content = pattern(300_000);
+    let file = file(&content)?;
+    let same = fd::dup(file)?;
+    expect_eq(fd::sendfile(same, file, 1)?, 1, "bytes sent")?;
+    expect_eq(position(file)?, 1, "position")?;
+    expect_eq(fd::sendfile(file, file, 250_000)?, 250_000, "bytes sent then")?;
+    expect_eq(position(file)?, 250_001, "position then")?;
+    expect(fd::read_up_to(pipe_end(file)?, 400_000)? == content, "the content stays")
 }
 
 fn sendfile_to_a_pipe_sends_what_there_is_room_for() -> Outcome {
