@@ -1,16 +1,22 @@
 //! The only way up from `arch`: system calls, interrupts, faults. Decides who deals with each; owns nothing.
 
-use crate::arch::exception::{self, Fault, Remaining, TrapFrame};
+use crate::arch::exception::{self, Fault, Leaving, Remaining, TrapFrame};
 use crate::arch::gic::{self, Interrupt};
 use crate::arch::{probe, trace_point, user_access};
 use crate::sched;
 use crate::{drivers, process, syscall, trace};
 
-/// A program executed SVC. The frame lacks x19 to x29: calls that need them are left to
+/// What a program calls that executes SVC, by number. The frame lacks x19 to x29: calls that need them are left to
 /// [`on_unfinished_syscall`].
-#[inline]
-pub fn on_syscall(frame: &mut TrapFrame) -> Remaining {
-    if syscall::dispatch(frame) { Remaining::work(sched::current().requests().bits()) } else { Remaining::CALL }
+pub use crate::syscall::{ENTRIES as SYSTEM_CALLS, Entry as SystemCall};
+
+/// The end of a system call that failed, or does not exist but as one that needs a whole frame.
+pub fn on_failed_syscall(frame: &mut TrapFrame, leaving: Leaving) -> Remaining {
+    if leaving.remaining == Remaining::CALL {
+        return Remaining::CALL;
+    }
+    syscall::fail(frame, leaving.value);
+    Remaining::work(sched::current().requests().bits())
 }
 
 /// The rest of a system call, with a whole frame.

@@ -2,7 +2,7 @@
 //!
 //! The table below is the one place that joins Linux's numbers to functions. A function's own
 //! signature says how its argument registers are read ([`Register`]); errors are negated once, in
-//! [`dispatch`]. A number that is not in the table is ENOSYS, and is counted. What a call lacks of its man page, if anything,
+//! [`fail`]. A number that is not in the table is ENOSYS, and is counted. What a call lacks of its man page, if anything,
 //! stands in its line; docs/system-calls.md is made of that (`cargo run -p check -- --renew`).
 //! Specification: Linux's include/uapi/asm-generic/unistd.h, syscall(2).
 
@@ -29,43 +29,53 @@ mod waits;
 
 pub use report::init;
 
-use crate::arch::exception::{TrapFrame, address};
+use crate::arch::exception::{Leaving, Remaining, TrapFrame, address};
 use crate::arch::mmu::PAGE_SIZE;
 use crate::mm::heap;
 use linux_raw_sys::general as abi;
-use postern_core::errno::{Errno, Result};
+use postern_core::errno::Result;
 
 /// Results from here on are a kernel-internal wish to be restarted, never seen by programs.
-const FIRST_RESTART: u32 = 512;
+const FIRST_RESTART: u64 = 512;
 
-/// Carries out the system call that `frame` asks for; false if it is one for [`dispatch_whole`].
-#[inline]
-pub fn dispatch(frame: &mut TrapFrame) -> bool {
-    match route(u32::from_register(frame.x[8]), frame) {
-        Some(Ok(value)) => frame.x[0] = value as u64,
-        Some(Err(error)) => fail(frame, error),
-        None => return false,
+/// Numbers that [`ENTRIES`] has; there is no call beyond.
+pub const NUMBERS: usize = 512;
+
+/// A system call as its number finds it, with the argument registers.
+pub type Entry = extern "C" fn(u64, u64, u64, u64, u64, u64) -> Leaving;
+
+/// How a system call leaves.
+#[inline(always)]
+fn leave(result: Result<usize>) -> Leaving {
+    match result {
+        Ok(value) => {
+            Leaving { value: value as u64, remaining: Remaining::work(crate::sched::current().requests().bits()) }
+        }
+        Err(error) => Leaving { value: u64::from(error.raw()), remaining: Remaining::ERROR },
     }
-    true
+}
+
+/// A call for [`dispatch_whole`].
+extern "C" fn later(_: u64, _: u64, _: u64, _: u64, _: u64, _: u64) -> Leaving {
+    Leaving { value: 0, remaining: Remaining::CALL }
 }
 
 /// Carries out a system call that needs the whole context, or counts one that does not exist.
 pub fn dispatch_whole(frame: &mut TrapFrame) {
     match route_whole(u32::from_register(frame.x[8]), frame) {
         Ok(value) => frame.x[0] = value as u64,
-        Err(error) => fail(frame, error),
+        Err(error) => fail(frame, u64::from(error.raw())),
     }
 }
 
 /// The one place where an error becomes a negative number.
-#[inline]
-fn fail(frame: &mut TrapFrame, error: Errno) {
+pub fn fail(frame: &mut TrapFrame, error: u64) {
     // A restarted call needs its first argument back.
     frame.original_x0 = frame.x[0];
-    frame.x[0] = i64::from(error.raw()).wrapping_neg().cast_unsigned();
+    frame.x[0] = error.wrapping_neg();
     // On the way out, signal delivery decides between EINTR and a restart.
-    frame.restart = u64::from(error.raw() >= FIRST_RESTART);
-    if error.raw() >= FIRST_RESTART {
+    frame.restart = u64::from(error >= FIRST_RESTART);
+    if error >= FIRST_RESTART {
         // Even if the signal that ended the call is another thread's by now.
         crate::process::signal::ask_current();
     }
@@ -115,16 +125,16 @@ impl<T> Register for crate::mm::user::UserPtr<T> {
 
 /// A function that implements a system call, with its argument types.
 trait Call<Arguments> {
-    fn carry_out(self, frame: &TrapFrame) -> Result<usize>;
+    fn carry_out(self, arguments: [u64; 6]) -> Result<usize>;
 }
 
 macro_rules! impl_call {
     ($($type:ident $index:literal),*) => {
         impl<F: Fn($($type),*) -> Result<usize>, $($type: Register),*> Call<($($type,)*)> for F {
             #[inline(always)]
-            fn carry_out(self, frame: &TrapFrame) -> Result<usize> {
-                let _ = &frame;
-                self($($type::from_register(frame.x[$index])),*)
+            fn carry_out(self, arguments: [u64; 6]) -> Result<usize> {
+                let _ = arguments;
+                self($($type::from_register(arguments[$index])),*)
             }
         }
     };
@@ -148,23 +158,35 @@ fn exit_group(status: i32) -> Result<usize> {
     process::exit_group(status)
 }
 
+/// A function of the number's name, for debuggers and profiles.
+macro_rules! entry {
+    ($number:ident, |$arguments:ident| $result:expr) => {{
+        #[expect(non_snake_case, reason = "Linux's name of the number")]
+        extern "C" fn $number(a: u64, b: u64, c: u64, d: u64, e: u64, f: u64) -> Leaving {
+            let $arguments = [a, b, c, d, e, f];
+            leave($result)
+        }
+        $number
+    }};
+}
+
 macro_rules! table {
     (plain { $($(#[lacks = $lacks:literal])? $number:ident => $function:path,)* }
      allocating {
          $($(#[lacks = $allocating_lacks:literal])? $allocating_number:ident => $allocating_function:path,)*
      }
      whole_frame { $($(#[lacks = $whole_lacks:literal])? $whole_number:ident => $whole_function:path,)* }) => {
-        #[inline]
-        fn route(number: u32, frame: &TrapFrame) -> Option<Result<usize>> {
-            Some(match number {
-                $(abi::$number => $function.carry_out(frame),)*
-                $(abi::$allocating_number => match heap::admit(PAGE_SIZE) {
-                    Ok(()) => $allocating_function.carry_out(frame),
-                    Err(error) => Err(error),
-                },)*
-                _ => return None,
-            })
-        }
+        /// Every number's function. One entry a call, so that each has its arguments where it wants them, and no more.
+        pub const ENTRIES: [Entry; NUMBERS] = {
+            let mut entries: [Entry; NUMBERS] = [later; NUMBERS];
+            $(entries[abi::$number as usize] =
+                entry!($number, |arguments| $function.carry_out(arguments));)*
+            $(entries[abi::$allocating_number as usize] = entry!($allocating_number, |arguments| match heap::admit(PAGE_SIZE) {
+                Ok(()) => $allocating_function.carry_out(arguments),
+                Err(error) => Err(error),
+            });)*
+            entries
+        };
 
         fn route_whole(number: u32, frame: &mut TrapFrame) -> Result<usize> {
             match number {

@@ -140,7 +140,7 @@ pub unsafe fn first_return_to_user(frame: *mut TrapFrame) -> ! {
 }
 
 /// What is left to do after the fast part of a system call, as exception.s passes it on: nothing (0),
-/// the call itself, or what the task's work bits say.
+/// the call itself, to tell of an error, or what the task's work bits say.
 #[repr(transparent)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Remaining(u32);
@@ -148,6 +148,8 @@ pub struct Remaining(u32);
 impl Remaining {
     /// The call itself: it needs a whole frame.
     pub const CALL: Self = Self(u32::MAX);
+    /// To tell the program of an error.
+    pub const ERROR: Self = Self(u32::MAX - 1);
 
     /// Only what has been asked of the task meanwhile: its work bits, 0 for nothing.
     #[inline]
@@ -156,9 +158,23 @@ impl Remaining {
     }
 }
 
+/// What a system call leaves with, in the two registers in which exception.s looks for it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Leaving {
+    /// The result, or the error's number.
+    pub value: u64,
+    /// What is left to do.
+    pub remaining: Remaining,
+}
+
+/// What exception.s calls by a system call's number; it knows how many they are.
 #[unsafe(no_mangle)]
-extern "C" fn syscall_entry(frame: &mut TrapFrame) -> Remaining {
-    trap::on_syscall(frame)
+static SYSTEM_CALLS: [trap::SystemCall; 512] = trap::SYSTEM_CALLS;
+
+#[unsafe(no_mangle)]
+extern "C" fn failed_syscall_entry(frame: &mut TrapFrame, leaving: Leaving) -> Remaining {
+    trap::on_failed_syscall(frame, leaving)
 }
 
 #[unsafe(no_mangle)]

@@ -5,6 +5,7 @@
 // 16 KiB of a 32 KiB slot, so an SP whose bit 14 is clear after making room has run into the guard.
 
 .equ FRAME_SIZE, 288
+.equ SYSTEM_CALL_NUMBERS, 512        // entries of SYSTEM_CALLS (exception.rs)
 
 .macro save_registers
     stp     x2, x3, [sp, #16]
@@ -148,15 +149,21 @@ user_sync:
     mrs     x9, elr_el1
     mrs     x10, spsr_el1
     mrs     x11, sp_el0
-    mrs     x1, esr_el1
+    mrs     x12, esr_el1
     stp     x30, x11, [sp, #240]
     stp     x9, x10, [sp, #256]
-    lsr     x2, x1, #26
-    cmp     x2, #0x15               // SVC from AArch64
+    lsr     x13, x12, #26
+    cmp     x13, #0x15              // SVC from AArch64
     b.ne    user_fault
-    mov     x0, sp
-    bl      syscall_entry           // 0: done; else what is left to do
-    cbnz    w0, finish_syscall
+    cmp     w8, #SYSTEM_CALL_NUMBERS
+    b.hs    unknown_syscall
+    adrp    x9, SYSTEM_CALLS
+    add     x9, x9, :lo12:SYSTEM_CALLS
+    ldr     x9, [x9, w8, uxtw #3]
+    blr     x9                      // its arguments are still where the program put them
+    cbnz    w1, incomplete_syscall  // 0: done; else what is left to do
+    str     x0, [sp]
+return_from_syscall:
     ldp     x9, x10, [sp, #256]
     ldp     x30, x11, [sp, #240]
     msr     elr_el1, x9
@@ -186,9 +193,14 @@ user_sync:
     mov     x29, xzr                // a backtrace ends here
 .endm
 
+unknown_syscall:
+    mov     w1, #-1                 // Remaining::CALL
+    b       finish_syscall
+incomplete_syscall:
+    tbnz    w1, #31, failed_syscall // Remaining::CALL and ERROR
+    str     x0, [sp]
 finish_syscall:
     complete_frame
-    mov     w1, w0
     mov     x0, sp
     bl      finish_syscall_entry
 return_to_user:
@@ -198,10 +210,20 @@ return_to_user:
     add     sp, sp, #FRAME_SIZE
     eret
 
+failed_syscall:
+    mov     x2, x1
+    mov     x1, x0
+    mov     x0, sp
+    bl      failed_syscall_entry
+    cbz     w0, return_from_syscall
+    mov     w1, w0
+    b       finish_syscall
+
 user_fault:
     complete_frame
     mov     x30, xzr
     mov     x0, sp
+    mov     x1, x12
     mrs     x2, far_el1
     bl      user_fault_entry
     b       return_to_user
