@@ -27,6 +27,8 @@ pub struct Private(UnsafeCell<State>);
 
 struct State {
     stack_pointer: usize,
+    /// How it leaves, for whoever comes after it.
+    leaving: Leaving,
     user_thread_pointer: usize,
     fp: FpState,
     held_mutexes: HeldLocks,
@@ -43,6 +45,7 @@ impl Private {
         let stack_pointer = unsafe { context::prepare_stack(stack.top(), entry, argument) };
         Self(UnsafeCell::new(State {
             stack_pointer,
+            leaving: Leaving::Parking,
             user_thread_pointer: 0,
             fp: FpState::new(),
             held_mutexes: HeldLocks::new(),
@@ -59,6 +62,7 @@ impl Private {
         let stack_pointer = unsafe { context::prepare_stack(address, user_task_entry, address) };
         Self(UnsafeCell::new(State {
             stack_pointer,
+            leaving: Leaving::Parking,
             user_thread_pointer: thread_pointer,
             fp: fp.clone(),
             held_mutexes: HeldLocks::new(),
@@ -100,16 +104,14 @@ pub enum Leaving {
     Exiting,
 }
 
-/// What the next task does for the one that left.
-struct Local {
-    previous: Option<(NonNull<Task>, Leaving)>,
-    idle: Option<NonNull<Task>>,
-}
+/// A task, wherever it is known by its address.
+struct Known(NonNull<Task>);
 
-// SAFETY: the pointers are to tasks, which any CPU may refer to.
-unsafe impl Send for Local {}
+// SAFETY: tasks may be referred to by any CPU.
+unsafe impl Send for Known {}
 
-static LOCAL: PerCpu<Local> = PerCpu::new([const { Local { previous: None, idle: None } }; MAX_CPUS]);
+/// Each CPU's idle task.
+static IDLE: PerCpu<Option<Known>> = PerCpu::new([const { None }; MAX_CPUS]);
 
 /// How often each CPU has gone from one task to another. Written by that CPU alone: Relaxed.
 static SWITCHES: PerCpu<AtomicU64> = PerCpu::new([const { AtomicU64::new(0) }; MAX_CPUS]);
@@ -218,7 +220,7 @@ pub fn become_idle(idle: Arc<Task>, then: extern "C" fn(usize) -> !) -> ! {
 pub fn adopt_idle(idle: Arc<Task>) {
     idle.set_last_cpu(cpu::index());
     let pointer = Arc::into_raw(idle).cast_mut();
-    LOCAL.with(|local| local.idle = NonNull::new(pointer));
+    IDLE.with(|idle| *idle = NonNull::new(pointer).map(Known));
     cpu::set_current(pointer.cast());
 }
 
@@ -237,10 +239,9 @@ pub fn switch_away(how: Leaving) {
         None if matches!(how, Leaving::Yielding | Leaving::OutOfTime) && run_queue::is_allowed_here(&current()) => {
             return;
         }
-        None => LOCAL.with(|local| local.idle).unwrap_or(previous),
+        None => IDLE.with(|idle| idle.as_ref().map_or(previous, |idle| idle.0)),
     };
     debug_assert_ne!(previous, next, "a running task was on a run queue");
-    LOCAL.with(|local| local.previous = Some((previous, how)));
     // SAFETY: `previous` is current: its reference stays until finish_switch.
     let from = unsafe { previous.as_ref() };
     // SAFETY: `next` was handed to this CPU by the run queue, with a reference.
@@ -251,14 +252,16 @@ pub fn switch_away(how: Leaving) {
     account(from, to, me);
     trace_point::switch(TaskHandle(next).word());
     cpu::set_current(next.as_ptr().cast());
-    let save = from.private.0.get();
+    let private = from.private.0.get();
     // SAFETY: this CPU owns `from`'s private part until finish_switch.
-    let save = unsafe { &raw mut (*save).stack_pointer };
+    unsafe { (*private).leaving = how };
+    // SAFETY: as above.
+    let save = unsafe { &raw mut (*private).stack_pointer };
     // SAFETY: this CPU owns `to`'s private part since the run queue gave it the task.
     let stack_pointer = unsafe { (*to.private.0.get()).stack_pointer };
     // SAFETY: `to` is not running anywhere, and its stack pointer was saved when it left.
-    unsafe { context::switch(save, stack_pointer) };
-    finish_switch();
+    let leaver = unsafe { context::switch(save, stack_pointer, previous.as_ptr().cast()) };
+    finish_switch(leaver);
 }
 
 /// The registers of CPU `me`, the executing one, that belong to a program and that the trap frame does not hold.
@@ -287,11 +290,15 @@ fn account(from: &Task, to: &Task, me: usize) {
 }
 
 /// Does for the task that left what could not be done while its stack was in use.
-fn finish_switch() {
+#[inline(always)]
+fn finish_switch(leaver: *mut ()) {
     trace_point::run();
-    let Some((previous, how)) = LOCAL.with(|local| local.previous) else { return };
+    // SAFETY: what `switch_away` passed on.
+    let previous = unsafe { NonNull::new_unchecked(leaver.cast::<Task>()) };
     // SAFETY: the scheduler's reference to `previous` still exists: it is dealt with below, once.
     let task = unsafe { previous.as_ref() };
+    // SAFETY: nobody else runs it before it is dealt with.
+    let how = unsafe { (*task.private.0.get()).leaving };
     let reclaim = || reclaim(TaskHandle(previous));
     match how {
         Leaving::Parking => {
@@ -308,8 +315,8 @@ fn finish_switch() {
 
 /// The first thing a new task does (context.s).
 #[unsafe(no_mangle)]
-extern "C" fn task_started() {
-    finish_switch();
+extern "C" fn task_started(leaver: *mut ()) {
+    finish_switch(leaver);
 }
 
 pub(super) fn with_held_mutexes(f: impl FnOnce(&mut HeldLocks)) {

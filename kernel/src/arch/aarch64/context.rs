@@ -7,7 +7,7 @@ use tock_registers::interfaces::Writeable;
 global_asm!(include_str!("context.s"), options(raw));
 
 unsafe extern "C" {
-    fn context_switch(save_sp: *mut usize, next_sp: usize);
+    fn context_switch(save_sp: *mut usize, next_sp: usize, leaver: *mut ()) -> *mut ();
     fn task_trampoline();
     fn call_on_stack(stack_top: usize, function: extern "C" fn(usize) -> !, argument: usize) -> !;
     fn fp_save(state: *mut FpState);
@@ -49,14 +49,16 @@ pub unsafe fn prepare_stack(stack_top: usize, entry: extern "C" fn(usize) -> !, 
     sp
 }
 
-/// Saves the caller's stack pointer to `*save_sp` and goes on where `next_sp` was saved.
+/// Saves the caller's stack pointer to `*save_sp` and goes on where `next_sp` was saved. What goes on there is told `leaver`: by
+/// the return of its own `switch`, or as the argument of `task_started`.
 ///
 /// # Safety
 /// `next_sp` was stored by a former `switch` or [`prepare_stack`], is used once, and its stack is
 /// mapped; the scheduler guarantees that no other CPU runs on it.
-pub unsafe fn switch(save_sp: *mut usize, next_sp: usize) {
+#[inline(always)]
+pub unsafe fn switch(save_sp: *mut usize, next_sp: usize, leaver: *mut ()) -> *mut () {
     // SAFETY: the caller's promise.
-    unsafe { context_switch(save_sp, next_sp) }
+    unsafe { context_switch(save_sp, next_sp, leaver) }
 }
 
 /// Abandons the current stack.

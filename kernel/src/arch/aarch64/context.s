@@ -3,7 +3,7 @@
 
 .section .text, "ax"
 
-// context_switch(save_sp: x0 = *mut usize, next_sp: x1)
+// context_switch(save_sp: x0 = *mut usize, next_sp: x1, leaver: x2) -> the leaver of the switch that comes back
 .global context_switch
 context_switch:
     stp     x29, x30, [sp, #-96]!
@@ -21,6 +21,7 @@ context_switch:
     ldp     x25, x26, [sp, #32]
     ldp     x27, x28, [sp, #16]
     ldp     x29, x30, [sp], #96
+    mov     x0, x2
     ret
 
 // Where a new task's first switch returns to: x19 = function, x20 = its argument.
@@ -30,7 +31,7 @@ context_switch:
 .cfi_def_cfa sp, 0
 .cfi_undefined x30                  // gdb: nobody called it
 task_trampoline:
-    bl      task_started
+    bl      task_started            // with the leaver in x0
     mov     x0, x20
     mov     x29, xzr
     mov     x30, xzr
