@@ -20,6 +20,7 @@ pub use step::{ReadStep, WriteRoom};
 mod head_tail;
 mod hold;
 mod piece;
+mod short;
 mod step;
 
 /// Bytes in the page behind a slot.
@@ -98,6 +99,8 @@ impl Kind {
 /// One page and the bytes in it that wait for a reader.
 ///
 /// A slot outside `tail..head` may still hold a page, which is the ring's alone; its `len` then means nothing and is never read.
+// So large that an index becomes an address by a shift.
+#[repr(align(16))]
 struct Slot<P> {
     page: Option<P>,
     offset: u16,
@@ -423,5 +426,7 @@ fn empty_slots<P>(capacity: usize) -> Result<Box<[Slot<P>]>> {
 
 #[cfg(test)]
 mod piece_tests;
+#[cfg(test)]
+mod short_tests;
 #[cfg(test)]
 mod tests;

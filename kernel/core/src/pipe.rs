@@ -103,32 +103,38 @@ impl<P> PipeState<P> {
         if self.readers.open == 0 {
             return Err(Errno::EPIPE);
         }
-        let was_empty = self.ring.is_empty();
-        let mut written = self.write_page(len, framing, &mut allocate, &mut copy)?;
-        if written < len {
-            written += self.write_more(len - written, framing, allocate, copy);
-        }
-        let readers = Wake::one_if(was_empty || self.has_pollers);
+        let readers = Wake::one_if(self.ring.is_empty() || self.has_pollers);
+        let written = if framing == Framing::Stream
+            && let Some(put) = self.ring.write_short(len, &mut copy)
+        {
+            put?;
+            len
+        } else {
+            self.write_pages(len, framing, &mut allocate, &mut copy)?
+        };
         Ok(Step::new(written, Wakes { readers, ..Wakes::NONE }))
     }
 
-    /// The rest of a long write, as far as it goes. Out of line, to keep the path of a short write short.
+    /// The general way, page by page.
+    ///
+    /// # Errors
+    /// As for [`PipeState::try_write`], but for `EPIPE`.
     #[inline(never)]
-    fn write_more(
+    fn write_pages(
         &mut self,
         len: usize,
         framing: Framing,
-        mut allocate: impl FnMut() -> Result<P>,
-        mut copy: impl FnMut(&mut P, Range<usize>) -> usize,
-    ) -> usize {
-        let mut written = 0;
+        allocate: &mut impl FnMut() -> Result<P>,
+        copy: &mut impl FnMut(&mut P, Range<usize>) -> usize,
+    ) -> Result<usize> {
+        let mut written = self.write_page(len, framing, allocate, copy)?;
         while written < len {
-            match self.write_page(len - written, framing, &mut allocate, &mut copy) {
+            match self.write_page(len - written, framing, allocate, copy) {
                 Ok(more) => written += more,
                 Err(_) => break,
             }
         }
-        written
+        Ok(written)
     }
 
     /// Fills one range of one page, the next of a write of which `len` bytes are left.
@@ -148,7 +154,6 @@ impl<P> PipeState<P> {
     }
 
     /// The same for a slot without a page.
-    #[inline(never)]
     fn write_new_page(
         &mut self,
         len: usize,
@@ -193,7 +198,7 @@ impl<P> PipeState<P> {
     ///
     /// # Errors
     /// As for [`PipeState::try_read`].
-    #[inline]
+    #[inline(always)]
     pub fn try_read_uncrowded(&mut self, len: usize, mut copy: impl FnMut(&P, Range<usize>) -> usize) -> Result<usize> {
         if self.ring.is_empty() {
             return if self.writers.open == 0 || len == 0 { Ok(0) } else { Err(Errno::EAGAIN) };
@@ -204,24 +209,23 @@ impl<P> PipeState<P> {
     /// Takes up to `len` bytes of a ring that has some, or one packet.
     #[inline(always)]
     fn read_pages(&mut self, len: usize, copy: &mut impl FnMut(&P, Range<usize>) -> usize) -> Result<usize> {
-        let Chunk { mut bytes, is_packet } = self.read_page(len, copy)?;
-        if bytes < len && !is_packet && !self.ring.is_empty() {
-            bytes += self.read_more(len - bytes, copy);
+        match self.ring.read_short(len, copy) {
+            Some(taken) => taken,
+            None => self.read_page_by_page(len, copy),
         }
-        Ok(bytes)
     }
 
-    /// The rest of a read of stream bytes, as far as it goes. Out of line, to keep the path of a short read short.
+    /// The general way.
     #[inline(never)]
-    fn read_more(&mut self, len: usize, mut copy: impl FnMut(&P, Range<usize>) -> usize) -> usize {
-        let mut bytes = 0;
-        while bytes < len && self.next_is_stream() {
-            match self.read_page(len - bytes, &mut copy) {
+    fn read_page_by_page(&mut self, len: usize, copy: &mut impl FnMut(&P, Range<usize>) -> usize) -> Result<usize> {
+        let Chunk { mut bytes, is_packet } = self.read_page(len, copy)?;
+        while !is_packet && bytes < len && self.next_is_stream() {
+            match self.read_page(len - bytes, copy) {
                 Ok(chunk) => bytes += chunk.bytes,
                 Err(_) => break,
             }
         }
-        bytes
+        Ok(bytes)
     }
 
     /// Takes one range of one page, the next of a read that wants `len` more bytes.
