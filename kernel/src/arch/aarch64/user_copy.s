@@ -10,54 +10,67 @@
 .global user_copy
 user_copy:
     adr     x9, 7f
-    mov     x12, x0
-    mov     x13, x1
+    sub     x12, x1, x0
     add     x14, x0, x2
     cmp     x2, #16
     b.lo    3f
-    subs    x2, x2, #64
+    subs    x2, x2, #128
     b.lo    2f
-1:  ldp     x3, x4, [x1]
+    // The first 16 bytes of a turn come last, so that the pointers move with them.
+1:  ldp     x3, x4, [x1, #64]
+    ldp     x5, x6, [x1, #80]
+    ldp     x7, x8, [x1, #96]
+    ldp     x10, x11, [x1, #112]
+    stp     x3, x4, [x0, #64]
+    stp     x5, x6, [x0, #80]
+    stp     x7, x8, [x0, #96]
+    stp     x10, x11, [x0, #112]
     ldp     x5, x6, [x1, #16]
     ldp     x7, x8, [x1, #32]
     ldp     x10, x11, [x1, #48]
-    stp     x3, x4, [x0]
+    ldp     x3, x4, [x1], #128
     stp     x5, x6, [x0, #16]
     stp     x7, x8, [x0, #32]
     stp     x10, x11, [x0, #48]
-    add     x0, x0, #64
-    add     x1, x1, #64
-    subs    x2, x2, #64
+    stp     x3, x4, [x0], #128
+    subs    x2, x2, #128
     b.hs    1b
-2:  adds    x2, x2, #(64 - 16)      // 16-byte turns
-    b.mi    22f
-21: ldp     x3, x4, [x1], #16
+    // The low bits of what is left are right, though 128 too many have been taken from it.
+2:  tbz     x2, #6, 21f
+    ldp     x5, x6, [x1, #16]
+    ldp     x7, x8, [x1, #32]
+    ldp     x10, x11, [x1, #48]
+    ldp     x3, x4, [x1], #64
+    stp     x5, x6, [x0, #16]
+    stp     x7, x8, [x0, #32]
+    stp     x10, x11, [x0, #48]
+    stp     x3, x4, [x0], #64
+21: tbz     x2, #5, 22f
+    ldp     x5, x6, [x1, #16]
+    ldp     x3, x4, [x1], #32
+    stp     x5, x6, [x0, #16]
+    stp     x3, x4, [x0], #32
+22: tbz     x2, #4, 3f
+    ldp     x3, x4, [x1], #16
     stp     x3, x4, [x0], #16
-    subs    x2, x2, #16
-    b.hs    21b
-22: add     x2, x2, #16
 3:  tbz     x2, #3, 4f
     ldr     x3, [x1], #8
     str     x3, [x0], #8
-    sub     x2, x2, #8
 4:  tbz     x2, #2, 5f
     ldr     w3, [x1], #4
     str     w3, [x0], #4
-    sub     x2, x2, #4
 5:  tbz     x2, #1, 6f
     ldrh    w3, [x1], #2
     strh    w3, [x0], #2
-    sub     x2, x2, #2
-6:  cbz     x2, 61f
+6:  tbz     x2, #0, 61f
     ldrb    w3, [x1]
     strb    w3, [x0]
 61: mov     x0, xzr
     ret
-    // Fix-up. x0 has moved past whole stores only: go on from there byte by byte, so that the
+    // Fix-up. x0 has moved past bytes that are stored: go on from there byte by byte, so that the
     // count is exact, until the second fault.
 7:  adr     x9, 8f
-    sub     x3, x0, x12
-    add     x1, x13, x3
+    add     x1, x0, x12
 71: cmp     x0, x14
     b.eq    8f
     ldrb    w3, [x1], #1
