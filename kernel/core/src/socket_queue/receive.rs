@@ -164,7 +164,8 @@ impl<S: Copy + Eq, F> SocketQueue<S, F> {
             self.bytes -= part;
             left -= part;
             if message.left() == 0 {
-                self.remove_first();
+                self.charged -= message.cost();
+                self.messages.pop_front();
             }
         }
         files

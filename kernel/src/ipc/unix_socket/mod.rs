@@ -169,6 +169,16 @@ impl Drop for Socket {
 }
 
 impl FileOps for Socket {
+    /// A stream's: neither bytes nor the end nor an error, of a socket that is connected.
+    #[inline(always)]
+    fn has_nothing(&self, sink: &Sink<'_>) -> bool {
+        let concerns = Readiness::READABLE | Readiness::RDHUP | Readiness::ERR;
+        self.kind == SocketType::Stream
+            && !self.incoming.readiness().intersects(concerns)
+            && self.connection.phase() == Phase::Connected
+            && sink.remaining() != 0
+    }
+
     fn try_read(&self, io: &Io, sink: &mut Sink<'_>) -> Result<usize> {
         if sink.remaining() == 0 {
             return Ok(0);
