@@ -12,11 +12,13 @@ use alloc::vec::Vec;
 
 use crate::errno::{Errno, Result};
 
+pub use copies::{Sink, Source};
 pub use head_tail::HeadTail;
 pub use hold::Party;
 pub use piece::{Hold, Offer, Piece};
 pub use step::{ReadStep, WriteRoom};
 
+mod copies;
 mod head_tail;
 mod hold;
 mod piece;

@@ -4,11 +4,9 @@
 //! brings the copies, which may fault and sleep, as closures. No locks, never sleeps. Also the state under FIFOs and `/dev/hello`.
 //! Specification: pipe(7), fifo(7), fcntl(2) `F_SETPIPE_SZ`; fs/pipe.c of Linux 6.12.
 
-use core::ops::Range;
-
 use crate::effects::{Step, Wake, Wakes};
 use crate::errno::{Errno, Result};
-use crate::page_ring::{Framing, PAGE_SIZE, PageRing, Party, Recycle, WriteRoom, WriteStep};
+use crate::page_ring::{Framing, PAGE_SIZE, PageRing, Party, Recycle, Sink, Source, WriteRoom, WriteStep};
 
 pub use crate::page_ring::Through;
 pub use shape::{Detour, Shape, WriterOpens};
@@ -83,8 +81,8 @@ impl<P> PipeState<P> {
 
     /// Writes up to `len` bytes: all of them if `len` is at most [`PIPE_BUF`], else as many as there is room for.
     ///
-    /// `allocate` brings a page when the pipe has none to spare; `copy` fills the given range of a page and says how many bytes
-    /// it got. A range that was not filled completely is not published at all, so a fault neither loses nor doubles a byte.
+    /// `allocate` brings a page when the pipe has none to spare. A range that `source`
+    /// cannot fill completely is not published at all, so a fault neither loses nor doubles a byte.
     ///
     /// # Errors
     /// `EPIPE` without a reader (the caller sends SIGPIPE). When not one byte went in: `EAGAIN` (no room, or writers are held
@@ -95,7 +93,7 @@ impl<P> PipeState<P> {
         len: usize,
         framing: Framing,
         mut allocate: impl FnMut() -> Result<P>,
-        mut copy: impl FnMut(&mut P, Range<usize>) -> usize,
+        source: &mut impl Source<P>,
     ) -> Result<Step> {
         if len == 0 {
             return Ok(Step::new(0, Wakes::NONE));
@@ -105,12 +103,12 @@ impl<P> PipeState<P> {
         }
         let readers = Wake::one_if(self.ring.is_empty() || self.has_pollers);
         let written = if framing == Framing::Stream
-            && let Some(put) = self.ring.write_short(len, &mut copy)
+            && let Some(put) = self.ring.write_short(len, source)
         {
             put?;
             len
         } else {
-            self.write_pages(len, framing, &mut allocate, &mut copy)?
+            self.write_pages(len, framing, &mut allocate, source)?
         };
         Ok(Step::new(written, Wakes { readers, ..Wakes::NONE }))
     }
@@ -125,11 +123,11 @@ impl<P> PipeState<P> {
         len: usize,
         framing: Framing,
         allocate: &mut impl FnMut() -> Result<P>,
-        copy: &mut impl FnMut(&mut P, Range<usize>) -> usize,
+        source: &mut impl Source<P>,
     ) -> Result<usize> {
-        let mut written = self.write_page(len, framing, allocate, copy)?;
+        let mut written = self.write_page(len, framing, allocate, source)?;
         while written < len {
-            match self.write_page(len - written, framing, allocate, copy) {
+            match self.write_page(len - written, framing, allocate, source) {
                 Ok(more) => written += more,
                 Err(_) => break,
             }
@@ -144,11 +142,11 @@ impl<P> PipeState<P> {
         len: usize,
         framing: Framing,
         allocate: &mut impl FnMut() -> Result<P>,
-        copy: &mut impl FnMut(&mut P, Range<usize>) -> usize,
+        source: &mut impl Source<P>,
     ) -> Result<usize> {
         match self.ring.plan_write(len, framing) {
-            WriteStep::Room(room) => fill(room, copy),
-            WriteStep::NeedsPage => self.write_new_page(len, framing, allocate, copy),
+            WriteStep::Room(room) => fill(room, source),
+            WriteStep::NeedsPage => self.write_new_page(len, framing, allocate, source),
             WriteStep::Full => Err(Errno::EAGAIN),
         }
     }
@@ -159,11 +157,11 @@ impl<P> PipeState<P> {
         len: usize,
         framing: Framing,
         allocate: &mut impl FnMut() -> Result<P>,
-        copy: &mut impl FnMut(&mut P, Range<usize>) -> usize,
+        source: &mut impl Source<P>,
     ) -> Result<usize> {
         self.ring.supply_page(allocate()?);
         match self.ring.plan_write(len, framing) {
-            WriteStep::Room(room) => fill(room, copy),
+            WriteStep::Room(room) => fill(room, source),
             WriteStep::NeedsPage | WriteStep::Full => {
                 unreachable!("the next slot was free and has a page now")
             }
@@ -172,13 +170,12 @@ impl<P> PipeState<P> {
 
     /// Reads up to `len` bytes, or one packet. Zero bytes (of a `len` above zero) mean the end of file.
     ///
-    /// `copy` takes the given range of a page to its destination and says how many bytes arrived. A range that did not arrive
-    /// completely stays in the pipe.
+    /// A range that does not arrive completely in `sink` stays in the pipe.
     ///
     /// # Errors
     /// `EAGAIN` if the pipe is empty but has a writer, or holds readers back; `EFAULT` if not one range arrived.
     #[inline]
-    pub fn try_read(&mut self, len: usize, mut copy: impl FnMut(&P, Range<usize>) -> usize) -> Result<Step> {
+    pub fn try_read(&mut self, len: usize, sink: &mut impl Sink<P>) -> Result<Step> {
         if len == 0 {
             return Ok(Step::new(0, Wakes::NONE));
         }
@@ -189,7 +186,7 @@ impl<P> PipeState<P> {
             return Err(Errno::EAGAIN);
         }
         let was_full = self.ring.is_full();
-        let bytes = self.read_pages(len, &mut copy)?;
+        let bytes = self.read_pages(len, sink)?;
         let writers = Wake::one_if(was_full && !self.ring.is_full());
         Ok(Step::new(bytes, Wakes { writers, ..Wakes::NONE }))
     }
@@ -199,28 +196,28 @@ impl<P> PipeState<P> {
     /// # Errors
     /// As for [`PipeState::try_read`].
     #[inline(always)]
-    pub fn try_read_uncrowded(&mut self, len: usize, mut copy: impl FnMut(&P, Range<usize>) -> usize) -> Result<usize> {
+    pub fn try_read_uncrowded(&mut self, len: usize, sink: &mut impl Sink<P>) -> Result<usize> {
         if self.ring.is_empty() {
             return if self.writers.open == 0 || len == 0 { Ok(0) } else { Err(Errno::EAGAIN) };
         }
-        self.read_pages(len, &mut copy)
+        self.read_pages(len, sink)
     }
 
     /// Takes up to `len` bytes of a ring that has some, or one packet.
     #[inline(always)]
-    fn read_pages(&mut self, len: usize, copy: &mut impl FnMut(&P, Range<usize>) -> usize) -> Result<usize> {
-        match self.ring.read_short(len, copy) {
+    fn read_pages(&mut self, len: usize, sink: &mut impl Sink<P>) -> Result<usize> {
+        match self.ring.read_short(len, sink) {
             Some(taken) => taken,
-            None => self.read_page_by_page(len, copy),
+            None => self.read_page_by_page(len, sink),
         }
     }
 
     /// The general way.
     #[inline(never)]
-    fn read_page_by_page(&mut self, len: usize, copy: &mut impl FnMut(&P, Range<usize>) -> usize) -> Result<usize> {
-        let Chunk { mut bytes, is_packet } = self.read_page(len, copy)?;
+    fn read_page_by_page(&mut self, len: usize, sink: &mut impl Sink<P>) -> Result<usize> {
+        let Chunk { mut bytes, is_packet } = self.read_page(len, sink)?;
         while !is_packet && bytes < len && self.next_is_stream() {
-            match self.read_page(len - bytes, copy) {
+            match self.read_page(len - bytes, sink) {
                 Ok(chunk) => bytes += chunk.bytes,
                 Err(_) => break,
             }
@@ -230,11 +227,11 @@ impl<P> PipeState<P> {
 
     /// Takes one range of one page, the next of a read that wants `len` more bytes.
     #[inline(always)]
-    fn read_page(&mut self, len: usize, copy: &mut impl FnMut(&P, Range<usize>) -> usize) -> Result<Chunk> {
+    fn read_page(&mut self, len: usize, sink: &mut impl Sink<P>) -> Result<Chunk> {
         let step = self.ring.plan_read(len).ok_or(Errno::EAGAIN)?;
         let range = step.range();
         let bytes = range.end - range.start;
-        if copy(step.page(), range) < bytes {
+        if sink.drain(step.page(), range) < bytes {
             return Err(Errno::EFAULT);
         }
         let is_packet = step.is_packet();
@@ -265,10 +262,10 @@ impl<P> PipeState<P> {
 
 /// Copies into a planned range and publishes it, if all of it could be copied.
 #[inline(always)]
-fn fill<P>(mut room: WriteRoom<'_, P>, copy: &mut impl FnMut(&mut P, Range<usize>) -> usize) -> Result<usize> {
+fn fill<P>(mut room: WriteRoom<'_, P>, source: &mut impl Source<P>) -> Result<usize> {
     let range = room.range();
     let wanted = range.end - range.start;
-    if copy(room.page_mut(), range) < wanted {
+    if source.fill(room.page_mut(), range) < wanted {
         return Err(Errno::EFAULT);
     }
     room.commit(wanted);

@@ -98,13 +98,13 @@ fn perform(pipe: &mut PipeState<Page>, framing: Framing, call: &Call, source: &[
             *len,
             framing,
             || Ok(Box::new([0; PAGE_SIZE])),
-            |page, range| {
+            &mut |page: &mut Page, range: std::ops::Range<usize>| {
                 let count = range.len();
                 page[range].iter_mut().zip(source.drain(..count)).for_each(|(to, from)| *to = from);
                 count
             },
         ),
-        Call::Read(len) => pipe.try_read(*len, |page, range| {
+        Call::Read(len) => pipe.try_read(*len, &mut |page: &Page, range: std::ops::Range<usize>| {
             data.extend_from_slice(&page[range.clone()]);
             range.len()
         }),

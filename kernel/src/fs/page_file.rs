@@ -132,7 +132,7 @@ impl PageFile {
             }
             let frame = self.pages.lock().get(&span.index).cloned();
             let step = match frame {
-                Some(frame) => sink.copy_from_frame(&frame, span.offset, span.length),
+                Some(frame) => sink.copy_from_frame(&frame, span.offset..span.offset + span.length),
                 None => sink.clear(span.length),
             };
             if let Some(result) = advance(&mut moved, step, span.length) {
@@ -169,7 +169,7 @@ impl PageFile {
             }
             let step = self
                 .page_for_writing(span.index)
-                .and_then(|frame| source.copy_to_frame(&frame, span.offset, span.length));
+                .and_then(|frame| source.copy_to_frame(&frame, span.offset..span.offset + span.length));
             if let Ok(bytes) = step {
                 self.grow_to(at + bytes as u64);
             }

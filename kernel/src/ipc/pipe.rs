@@ -147,9 +147,7 @@ impl Pipe {
         if state.is_crowded() {
             return self.read_crowded(state, sink);
         }
-        let bytes = state.try_read_uncrowded(sink.remaining(), |frame, range| {
-            sink.move_from_frame(frame, range.start, range.end - range.start)
-        })?;
+        let bytes = state.try_read_uncrowded(sink.remaining(), sink)?;
         self.glimpse.publish_moving(state.head_tail().word());
         trace_point::pipe_read(self.word(), bytes as u64, state.head_tail().word());
         Ok(bytes)
@@ -159,9 +157,7 @@ impl Pipe {
     #[inline(never)]
     fn read_crowded(&self, mut state: Guard<'_>, sink: &mut Sink<'_>) -> Result<usize> {
         turns::let_in(&mut state, End::Read, || self.readers.is_turn_of_current());
-        let step = state.try_read(sink.remaining(), |frame, range| {
-            sink.move_from_frame(frame, range.start, range.end - range.start)
-        })?;
+        let step = state.try_read(sink.remaining(), sink)?;
         trace_point::pipe_read(self.word(), *step.outcome_for_trace() as u64, state.head_tail().word());
         Ok(self.finish(state, step))
     }
@@ -182,9 +178,7 @@ impl Pipe {
         if error != Errno::EAGAIN || !turns::let_in(&mut state, End::Write, || self.writers.is_turn_of_current()) {
             return Err(error);
         }
-        let step = state.try_write(source.remaining(), framing, Frame::alloc, |frame, range| {
-            source.move_to_frame(frame, range.start, range.end - range.start)
-        })?;
+        let step = state.try_write(source.remaining(), framing, Frame::alloc, source)?;
         trace_point::pipe_write(self.word(), *step.outcome_for_trace() as u64, state.head_tail().word());
         Ok(self.finish_write(state, step))
     }
@@ -338,9 +332,7 @@ impl FileOps for PipeEnd {
         let framing = if io.flags.contains(OpenFlags::DIRECT) { Framing::Packet } else { Framing::Stream };
         let pipe = &*self.pipe;
         let mut state = pipe.state.lock();
-        match state.try_write(source.remaining(), framing, Frame::alloc, |frame, range| {
-            source.move_to_frame(frame, range.start, range.end - range.start)
-        }) {
+        match state.try_write(source.remaining(), framing, Frame::alloc, source) {
             Ok(step) => {
                 trace_point::pipe_write(pipe.word(), *step.outcome_for_trace() as u64, state.head_tail().word());
                 Ok(pipe.finish_write(state, step))

@@ -16,6 +16,7 @@ use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
 use core::ops::Range;
 use postern_core::errno::{Errno, Result};
+use postern_core::page_ring;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 /// The most bytes one read or write moves (Linux's MAX_RW_COUNT).
@@ -193,6 +194,15 @@ enum Memory {
     Kernel,
 }
 
+/// Which way bytes move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// From the segments into the kernel.
+    In,
+    /// From the kernel to the segments.
+    Out,
+}
+
 /// Where a cursor stood at some moment.
 #[derive(Clone, Copy, Debug)]
 pub struct Position {
@@ -259,10 +269,10 @@ impl Cursor {
         Self { memory, current: Segment { address, length }, remaining: length, rest: Following::NONE }
     }
 
-    /// A part of a frame, which is raw memory: whoever has a reference may write to it.
+    /// A part of a frame.
     fn frame(frame: &Frame, range: Range<usize>) -> Self {
-        assert!(range.start <= range.end && range.end <= PAGE_SIZE, "outside the frame");
-        Self::single(Memory::Kernel, frame.address() + range.start, range.len())
+        let (address, length) = within(frame, range);
+        Self::single(Memory::Kernel, address, length)
     }
 
     fn user_vector(address: usize, count: usize) -> Result<Self> {
@@ -287,18 +297,24 @@ impl Cursor {
         Ok(Self { memory: Memory::User, current: Segment { address: 0, length: 0 }, remaining, rest })
     }
 
-    /// Moves up to `length` bytes with `copy(memory, address, offset, length) -> bytes not moved`.
+    /// Moves up to `length` bytes between the segments and `kernel`; how many.
+    ///
+    /// # Safety
+    /// `kernel..kernel + length` is memory of the kernel, for [`Way::In`] valid for writes and nobody else's meanwhile, for
+    /// [`Way::Out`] valid for reads.
     #[inline(always)]
-    fn advance(&mut self, length: usize, mut copy: impl FnMut(Memory, usize, usize, usize) -> usize) -> usize {
+    unsafe fn advance(&mut self, length: usize, way: Way, kernel: *mut u8) -> usize {
         // Nearly always: one piece of user memory holds it all. `remaining` is never less than that piece.
-        if length != 0 && length <= self.current.length {
-            let moved = length - copy(self.memory, self.current.address, 0, length);
+        if self.memory == Memory::User && length != 0 && length <= self.current.length {
+            // SAFETY: the caller's promise.
+            let moved = length - unsafe { copy(way, Memory::User, kernel, self.current.address, length) };
             self.current.address += moved;
             self.current.length -= moved;
             self.remaining -= moved;
             return moved;
         }
-        self.advance_through_segments(length, &mut copy)
+        // SAFETY: the caller's promise.
+        unsafe { self.advance_through_segments(length, way, kernel) }
     }
 
     fn next_segment(&mut self) -> Option<Segment> {
@@ -315,13 +331,11 @@ impl Cursor {
         if rest.next == 0 { left.next() } else { left.find(|length| *length != 0) }.unwrap_or(0)
     }
 
+    /// # Safety
+    /// As for [`Cursor::advance`].
     #[cold]
     #[inline(never)]
-    fn advance_through_segments(
-        &mut self,
-        length: usize,
-        copy: &mut dyn FnMut(Memory, usize, usize, usize) -> usize,
-    ) -> usize {
+    unsafe fn advance_through_segments(&mut self, length: usize, way: Way, kernel: *mut u8) -> usize {
         let length = length.min(self.remaining);
         let mut done = 0;
         while done < length {
@@ -332,7 +346,8 @@ impl Cursor {
                 continue;
             }
             let part = self.current.length.min(length - done);
-            let moved = part - copy(self.memory, self.current.address, done, part);
+            // SAFETY: `done + part` is at most `length`; the piece is a user range or a borrowed slice.
+            let moved = part - unsafe { copy(way, self.memory, kernel.wrapping_add(done), self.current.address, part) };
             self.current.address += moved;
             self.current.length -= moved;
             self.remaining -= moved;
@@ -427,47 +442,69 @@ impl<'a> Source<'a> {
         if length != 0 { length } else { self.cursor.next_segment_length() }
     }
 
-    /// Takes up to `length` bytes into `frame` at `offset`; how many. EFAULT if none could be had.
+    /// Takes bytes into a range of `frame`, as far as they can be had; how many. EFAULT if none could be.
     #[inline]
-    pub fn copy_to_frame(&mut self, frame: &Frame, offset: usize, length: usize) -> Result<usize> {
-        let moved = self.move_to_frame(frame, offset, length);
-        self.cursor.outcome(moved, length)
+    pub fn copy_to_frame(&mut self, frame: &Frame, range: Range<usize>) -> Result<usize> {
+        let wanted = range.end.saturating_sub(range.start);
+        let moved = self.move_to_frame(frame, range);
+        self.cursor.outcome(moved, wanted)
     }
 
     /// The same, where fewer bytes than wanted say it all.
-    #[inline]
-    pub fn move_to_frame(&mut self, frame: &Frame, offset: usize, length: usize) -> usize {
-        assert!(offset <= PAGE_SIZE && length <= PAGE_SIZE - offset, "outside the frame");
-        let base = frame.address() + offset;
-        self.cursor.advance(length, |memory, address, done, part| {
-            let to = core::ptr::with_exposed_provenance_mut(base + done);
-            // SAFETY: inside the frame, which `frame` keeps; the source is a user range or a borrowed slice.
-            unsafe { copy_into_kernel(memory, to, address, part) }
-        })
+    #[inline(always)]
+    pub fn move_to_frame(&mut self, frame: &Frame, range: Range<usize>) -> usize {
+        let (address, length) = within(frame, range);
+        // SAFETY: inside the frame, which `frame` keeps.
+        unsafe { self.cursor.advance(length, Way::In, core::ptr::with_exposed_provenance_mut(address)) }
     }
 
     /// Takes bytes into a range of `memory`, as far as they can be had; how many.
     #[inline]
     pub fn move_to_memory(&mut self, memory: &mut ContiguousMemory, range: Range<usize>) -> usize {
         let base = memory.address(&range);
-        self.cursor.advance(range.len(), |kind, address, done, part| {
-            let to = core::ptr::with_exposed_provenance_mut(base + done);
-            // SAFETY: inside the memory, which the caller alone has; the source is a user range or a borrowed slice.
-            unsafe { copy_into_kernel(kind, to, address, part) }
-        })
+        // SAFETY: inside the memory, which the caller alone has.
+        unsafe { self.cursor.advance(range.len(), Way::In, core::ptr::with_exposed_provenance_mut(base)) }
     }
 
     /// Takes as many bytes as fit into `to`; how many. EFAULT if none could be had.
     pub fn copy_to_slice(&mut self, to: &mut [u8]) -> Result<usize> {
-        let length = to.len();
-        let base = to.as_mut_ptr();
-        let moved = self.cursor.advance(length, |memory, address, done, part| {
-            // SAFETY: `done + part` is at most the slice's length.
-            let to = unsafe { base.add(done) };
-            // SAFETY: as above; the source is a user range or a borrowed slice.
-            unsafe { copy_into_kernel(memory, to, address, part) }
-        });
-        self.cursor.outcome(moved, length)
+        // SAFETY: the slice is the caller's alone.
+        let moved = unsafe { self.cursor.advance(to.len(), Way::In, to.as_mut_ptr()) };
+        self.cursor.outcome(moved, to.len())
+    }
+}
+
+impl page_ring::Source<Frame> for Source<'_> {
+    #[inline(always)]
+    fn fill(&mut self, page: &mut Frame, range: Range<usize>) -> usize {
+        self.move_to_frame(page, range)
+    }
+}
+
+impl page_ring::Sink<Frame> for Sink<'_> {
+    #[inline(always)]
+    fn drain(&mut self, page: &Frame, range: Range<usize>) -> usize {
+        self.move_from_frame(page, range)
+    }
+}
+
+/// Where a range of a frame lies, and its length. A frame is raw memory: whoever has a reference may write to it.
+#[inline(always)]
+fn within(frame: &Frame, range: Range<usize>) -> (usize, usize) {
+    assert!(range.start <= range.end && range.end <= PAGE_SIZE, "outside the frame");
+    // Not `range.len()`, which compares the two once more.
+    (frame.address() + range.start, range.end - range.start)
+}
+
+/// # Safety
+/// As for [`copy_into_kernel`] or [`copy_out_of_kernel`].
+#[inline(always)]
+unsafe fn copy(way: Way, memory: Memory, kernel: *mut u8, address: usize, length: usize) -> usize {
+    match way {
+        // SAFETY: the caller's promise.
+        Way::In => unsafe { copy_into_kernel(memory, kernel, address, length) },
+        // SAFETY: the caller's promise.
+        Way::Out => unsafe { copy_out_of_kernel(memory, address, kernel, length) },
     }
 }
 
@@ -562,41 +599,30 @@ impl<'a> Sink<'a> {
     #[inline]
     pub fn move_from_memory(&mut self, memory: &ContiguousMemory, range: Range<usize>) -> usize {
         let base = memory.address(&range);
-        self.cursor.advance(range.len(), |kind, address, done, part| {
-            let from = core::ptr::with_exposed_provenance(base + done);
-            // SAFETY: inside the memory, which nobody changes while it is borrowed; the target is a user range or a borrowed slice.
-            unsafe { copy_out_of_kernel(kind, address, from, part) }
-        })
+        // SAFETY: inside the memory, which nobody changes while it is borrowed.
+        unsafe { self.cursor.advance(range.len(), Way::Out, core::ptr::with_exposed_provenance_mut(base)) }
     }
 
-    /// Stores up to `length` bytes of `frame` from `offset`; how many. EFAULT if none could be stored.
+    /// Stores a range of `frame`, as far as there is room that can be written; how many bytes. EFAULT if none could be stored.
     #[inline]
-    pub fn copy_from_frame(&mut self, frame: &Frame, offset: usize, length: usize) -> Result<usize> {
-        let moved = self.move_from_frame(frame, offset, length);
-        self.cursor.outcome(moved, length)
+    pub fn copy_from_frame(&mut self, frame: &Frame, range: Range<usize>) -> Result<usize> {
+        let wanted = range.end.saturating_sub(range.start);
+        let moved = self.move_from_frame(frame, range);
+        self.cursor.outcome(moved, wanted)
     }
 
     /// The same, where fewer bytes than wanted say it all.
-    #[inline]
-    pub fn move_from_frame(&mut self, frame: &Frame, offset: usize, length: usize) -> usize {
-        assert!(offset <= PAGE_SIZE && length <= PAGE_SIZE - offset, "outside the frame");
-        let base = frame.address() + offset;
-        self.cursor.advance(length, |memory, address, done, part| {
-            let from = core::ptr::with_exposed_provenance(base + done);
-            // SAFETY: inside the frame, which `frame` keeps; the sink is a user range or a borrowed slice.
-            unsafe { copy_out_of_kernel(memory, address, from, part) }
-        })
+    #[inline(always)]
+    pub fn move_from_frame(&mut self, frame: &Frame, range: Range<usize>) -> usize {
+        let (address, length) = within(frame, range);
+        // SAFETY: inside the frame, which `frame` keeps.
+        unsafe { self.cursor.advance(length, Way::Out, core::ptr::with_exposed_provenance_mut(address)) }
     }
 
     /// Stores as much of `from` as there is room for; how many. EFAULT if none could be stored.
     pub fn copy_from_slice(&mut self, from: &[u8]) -> Result<usize> {
-        let base = from.as_ptr();
-        let moved = self.cursor.advance(from.len(), |memory, address, done, part| {
-            // SAFETY: `done + part` is at most the slice's length.
-            let from = unsafe { base.add(done) };
-            // SAFETY: as above; the sink is a user range or a borrowed slice.
-            unsafe { copy_out_of_kernel(memory, address, from, part) }
-        });
+        // SAFETY: the slice is borrowed, and only read.
+        let moved = unsafe { self.cursor.advance(from.len(), Way::Out, from.as_ptr().cast_mut()) };
         self.cursor.outcome(moved, from.len())
     }
 

@@ -1,6 +1,7 @@
 //! The short way against the general one.
 
 use super::*;
+use core::ops::Range;
 use proptest::prelude::*;
 use std::boxed::Box;
 use std::vec::Vec;
@@ -83,7 +84,7 @@ proptest! {
                 Step::Write(len, mapped) => {
                     filler = filler.wrapping_add(1);
                     let data: Vec<u8> = (0..len).map(|at| filler.wrapping_mul(31).wrapping_add(at.to_le_bytes()[0])).collect();
-                    let put = short.write_short(len, &mut |page, range| {
+                    let put = short.write_short(len, &mut |page: &mut Page, range: Range<usize>| {
                         let copied = range.len().min(mapped);
                         page[range.start..range.start + copied].copy_from_slice(&data[..copied]);
                         copied
@@ -93,7 +94,7 @@ proptest! {
                 }
                 Step::Read(len, mapped) => {
                     let mut bytes = Vec::new();
-                    let taken = short.read_short(len, &mut |page, range| {
+                    let taken = short.read_short(len, &mut |page: &Page, range: Range<usize>| {
                         bytes.extend_from_slice(&page[range.start..range.start + range.len().min(mapped)]);
                         bytes.len()
                     });
@@ -125,20 +126,20 @@ proptest! {
 #[test]
 fn one_byte_there_and_back_goes_the_short_way_once_there_is_a_page() {
     let mut ring = Ring::try_new(2, Recycle::Release).unwrap();
-    assert!(ring.write_short(1, &mut |_, _| panic!("there is no page")).is_none());
+    assert!(ring.write_short(1, &mut |_: &mut Page, _: Range<usize>| panic!("there is no page")).is_none());
     ring.supply_page(new_page());
     for turn in 0..5_u8 {
-        let put = ring.write_short(1, &mut |page, range| {
+        let put = ring.write_short(1, &mut |page: &mut Page, range: Range<usize>| {
             page[range.start] = turn;
             range.len()
         });
         assert_eq!(put, Some(Ok(())));
-        let taken = ring.read_short(64, &mut |page, range| {
+        let taken = ring.read_short(64, &mut |page: &Page, range: Range<usize>| {
             assert_eq!(page[range.start], turn);
             range.len()
         });
         assert_eq!(taken, Some(Ok(1)));
-        assert_eq!(ring.read_short(1, &mut |_, _| panic!("there is no byte")), None);
+        assert_eq!(ring.read_short(1, &mut |_: &Page, _: Range<usize>| panic!("there is no byte")), None);
     }
 }
 
@@ -148,10 +149,10 @@ fn what_lies_in_two_slots_or_is_a_packet_takes_the_general_way() {
     for len in [PAGE_SIZE, 1] {
         assert!(write_as_planned(&mut ring, &std::vec![1; len], Framing::Stream, usize::MAX).is_some());
     }
-    assert_eq!(ring.read_short(PAGE_SIZE + 1, &mut |_, _| panic!("one page is not all")), None);
-    assert_eq!(ring.read_short(PAGE_SIZE, &mut |_, range| range.len()), Some(Ok(PAGE_SIZE)));
-    assert_eq!(ring.read_short(9, &mut |_, range| range.len()), Some(Ok(1)));
+    assert_eq!(ring.read_short(PAGE_SIZE + 1, &mut |_: &Page, _: Range<usize>| panic!("one page is not all")), None);
+    assert_eq!(ring.read_short(PAGE_SIZE, &mut |_: &Page, range: Range<usize>| range.len()), Some(Ok(PAGE_SIZE)));
+    assert_eq!(ring.read_short(9, &mut |_: &Page, range: Range<usize>| range.len()), Some(Ok(1)));
     assert!(write_as_planned(&mut ring, b"packet", Framing::Packet, usize::MAX).is_some());
-    assert_eq!(ring.read_short(9, &mut |_, _| panic!("a packet")), None);
-    assert_eq!(ring.write_short(PAGE_SIZE + 1, &mut |_, _| panic!("more than a page")), None);
+    assert_eq!(ring.read_short(9, &mut |_: &Page, _: Range<usize>| panic!("a packet")), None);
+    assert_eq!(ring.write_short(PAGE_SIZE + 1, &mut |_: &mut Page, _: Range<usize>| panic!("more than a page")), None);
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::page_ring::{Hold, Piece};
+use core::ops::Range;
 use proptest::prelude::*;
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -33,7 +34,7 @@ fn write_as(pipe: &mut Pipe, data: &[u8], framing: Framing, pages: &mut usize) -
         *pages += 1;
         Ok(new_page())
     };
-    let step = pipe.try_write(data.len(), framing, allocate, |page, range| {
+    let step = pipe.try_write(data.len(), framing, allocate, &mut |page: &mut Page, range: Range<usize>| {
         assert_eq!(Rc::strong_count(page), 1, "written to a page that somebody else holds");
         let length = range.len();
         page.borrow_mut()[range].copy_from_slice(&data[at..at + length]);
@@ -49,7 +50,7 @@ fn write(pipe: &mut Pipe, data: &[u8]) -> Result<usize> {
 
 fn read(pipe: &mut Pipe, len: usize) -> Result<Vec<u8>> {
     let mut data = Vec::new();
-    let step = pipe.try_read(len, |page, range| {
+    let step = pipe.try_read(len, &mut |page: &Page, range: Range<usize>| {
         data.extend_from_slice(&page.borrow()[range.clone()]);
         range.len()
     })?;

@@ -3,6 +3,7 @@
 use super::*;
 use crate::page_ring::{Hold, Piece};
 use crate::readiness::Readiness;
+use core::ops::Range;
 use proptest::prelude::*;
 use std::boxed::Box;
 use std::collections::VecDeque;
@@ -29,7 +30,7 @@ fn new_page() -> Result<Page> {
 /// Writes from a user buffer of which only the first `mapped` bytes can be read.
 fn write_from(pipe: &mut Pipe, data: &[u8], framing: Framing, mapped: usize) -> Result<Step> {
     let mut at = 0;
-    pipe.try_write(data.len(), framing, new_page, |page, range| {
+    pipe.try_write(data.len(), framing, new_page, &mut |page: &mut Page, range: Range<usize>| {
         let copied = range.len().min(mapped.saturating_sub(at));
         page[range.start..range.start + copied].copy_from_slice(&data[at..at + copied]);
         at += copied;
@@ -40,7 +41,7 @@ fn write_from(pipe: &mut Pipe, data: &[u8], framing: Framing, mapped: usize) -> 
 /// Reads into a user buffer of which only the first `mapped` bytes can be written.
 fn read_into(pipe: &mut Pipe, len: usize, mapped: usize) -> Result<(Vec<u8>, Wakes)> {
     let mut data = Vec::new();
-    let step = pipe.try_read(len, |page, range| {
+    let step = pipe.try_read(len, &mut |page: &Page, range: Range<usize>| {
         let copied = range.len().min(mapped.saturating_sub(data.len()));
         data.extend_from_slice(&page[range.start..range.start + copied]);
         copied
@@ -266,9 +267,11 @@ fn without_memory_the_bytes_that_went_in_count() {
     let mut pipe = open_pipe(4);
     let mut pages = vec![new_page().unwrap()];
     let mut allocate = || pages.pop().ok_or(Errno::ENOMEM);
-    let step = pipe.try_write(3 * PAGE_SIZE, Framing::Stream, &mut allocate, |_, range| range.len());
+    let step = pipe
+        .try_write(3 * PAGE_SIZE, Framing::Stream, &mut allocate, &mut |_: &mut _, range: Range<usize>| range.len());
     assert_eq!(step.unwrap().settle(|_| ()), PAGE_SIZE);
-    let step = pipe.try_write(3 * PAGE_SIZE, Framing::Stream, &mut allocate, |_, range| range.len());
+    let step = pipe
+        .try_write(3 * PAGE_SIZE, Framing::Stream, &mut allocate, &mut |_: &mut _, range: Range<usize>| range.len());
     assert_eq!(step.unwrap_err(), Errno::ENOMEM);
 }
 
@@ -281,7 +284,9 @@ fn a_ping_pong_allocates_once() {
             pages += 1;
             new_page()
         };
-        pipe.try_write(1, Framing::Stream, allocate, |_, range| range.len()).unwrap().settle(|_| ());
+        pipe.try_write(1, Framing::Stream, allocate, &mut |_: &mut _, range: Range<usize>| range.len())
+            .unwrap()
+            .settle(|_| ());
         read(&mut pipe, 1).unwrap();
     }
     assert_eq!(pages, 1);
@@ -293,10 +298,11 @@ fn the_last_close_of_all_drops_every_page() {
     let mut pipe = PipeState::try_new(4, Recycle::Release).unwrap();
     pipe.open(End::Read).settle(|_| ());
     pipe.open(End::Write).settle(|_| ());
-    let write =
-        |pipe: &mut PipeState<_>| pipe.try_write(9000, Framing::Stream, || Ok(page.clone()), |_, range| range.len());
+    let write = |pipe: &mut PipeState<_>| {
+        pipe.try_write(9000, Framing::Stream, || Ok(page.clone()), &mut |_: &mut _, range: Range<usize>| range.len())
+    };
     write(&mut pipe).unwrap().settle(|_| ());
-    pipe.try_read(9000, |_, range| range.len()).unwrap().settle(|_| ());
+    pipe.try_read(9000, &mut |_: &_, range: Range<usize>| range.len()).unwrap().settle(|_| ());
     write(&mut pipe).unwrap().settle(|_| ());
     assert_eq!(std::sync::Arc::strong_count(&page), 4);
     pipe.close(End::Write).settle(|_| ());

@@ -222,9 +222,7 @@ impl Instance {
             return self.read_by_rules(state, sink);
         }
         let wanted = sink.remaining();
-        let bytes = state.pipe.try_read_uncrowded(wanted, |frame, range| {
-            sink.move_from_frame(frame, range.start, range.end - range.start)
-        })?;
+        let bytes = state.pipe.try_read_uncrowded(wanted, sink)?;
         self.glimpse.publish_moving(state.pipe.head_tail().word());
         trace_point::hello_read(self.word(), bytes as u64, state.pipe.head_tail().word());
         Ok(bytes)
@@ -242,9 +240,7 @@ impl Instance {
             self.let_in(&mut state, End::Read);
         }
         let wanted = sink.remaining();
-        let read = state
-            .pipe
-            .try_read(wanted, |frame, range| sink.move_from_frame(frame, range.start, range.end - range.start));
+        let read = state.pipe.try_read(wanted, sink);
         self.finish(End::Read, state, rules, read)
     }
 
@@ -279,9 +275,7 @@ impl Instance {
     #[inline(always)]
     fn fill(&self, pipe: &mut PipeState<Frame>, source: &mut Source<'_>, framing: Framing) -> Result<Step> {
         let allocate = || Frame::alloc().inspect(|_| self.counters.count_allocation());
-        pipe.try_write(source.remaining(), framing, allocate, |frame, range| {
-            source.move_to_frame(frame, range.start, range.end - range.start)
-        })
+        pipe.try_write(source.remaining(), framing, allocate, source)
     }
 
     /// As for a pipe.

@@ -209,7 +209,8 @@ impl MappedRing {
                 Descriptor::range_of(self.descriptor(slot).load(Ordering::Relaxed)).map_err(io_error)?
             }
         };
-        let bytes = sink.move_from_frame(self.data(slot), record.start, record.len().min(sink.remaining()));
+        let bytes =
+            sink.move_from_frame(self.data(slot), record.start..record.end.min(record.start + sink.remaining()));
         if bytes == 0 {
             return Err(Errno::EFAULT);
         }
@@ -246,7 +247,7 @@ impl MappedRing {
         }
         let slot = self.geometry.slot_of(producer.head());
         let wanted = source.remaining().min(PAGE_SIZE);
-        let bytes = source.move_to_frame(self.data(slot), 0, wanted);
+        let bytes = source.move_to_frame(self.data(slot), 0..wanted);
         if bytes < wanted {
             // Not published: the fault has neither lost nor doubled a byte.
             return Err(Errno::EFAULT);

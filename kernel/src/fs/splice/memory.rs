@@ -59,7 +59,7 @@ pub fn to_memory(file: &OpenFile, source: &dyn PageQueue, sink: &mut Sink<'_>, p
         let moved = with_ring(source, |ring| {
             ring.try_offer(left, |offer| {
                 let range = offer.range();
-                match sink.move_from_frame(offer.page(), range.start, range.len()) {
+                match sink.move_from_frame(offer.page(), range) {
                     0 => Err(Errno::EFAULT),
                     bytes => Ok(bytes),
                 }
