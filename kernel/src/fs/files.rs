@@ -1,10 +1,12 @@
 //! A process's table of descriptors, shared by CLONE_FILES.
 //!
 //! Owns the references to open file descriptions. Lock: FD_TABLE (spin); a file that leaves the table is dropped after the lock,
-//! since the last reference may do much. Never sleeps itself. Specification: dup(2), close(2), close_range(2), execve(2).
+//! since the last reference may do much, and after the thread has let go of those that it has used last (`recent`). Never sleeps
+//! itself. Specification: dup(2), close(2), close_range(2), execve(2).
 
 use crate::fs::open_file::OpenFile;
 use crate::fs::record_lock::{self, Owner};
+use crate::process;
 use crate::sync::{SpinLock, rank};
 use alloc::sync::Arc;
 use core::ops::RangeInclusive;
@@ -41,6 +43,9 @@ impl Files {
 
     /// A descriptor of `file` was closed, which ends the record locks of the process on it, whatever other descriptors it has.
     fn forget(&self, file: Arc<OpenFile>) {
+        if let Some(current) = process::current_if_any() {
+            current.forget_recent_files();
+        }
         record_lock::release_file(file.location().inode(), self.lock_owner());
         let_go(file);
     }

@@ -8,6 +8,7 @@
 //! |---|---|---|
 //! | `file` | the interface to drivers and IPC objects | – |
 //! | `open_file`, `files` | positions, status flags; descriptors | FILE_POSITION; FD_TABLE |
+//! | `recent` | the files that a thread has used last | – |
 //! | `blocking` | the loop that makes attempts wait | – |
 //! | `splice` | moving pages by reference between files | those of both ends |
 //! | `poll`, `epoll` | waiting for many files at once | –; EPOLL, READY_LIST |
@@ -56,6 +57,7 @@ pub mod page_file;
 pub mod permission;
 pub mod poll;
 pub mod procfs;
+pub mod recent;
 pub mod record_lock;
 pub mod special;
 pub mod splice;

@@ -154,7 +154,13 @@ fn new_task(frame: &TrapFrame, request: &CloneRequest, tid: Tid) -> Result<Arc<T
         space.fork()?
     };
     let files = parent.files();
-    let files = if flags.contains(CloneFlags::FILES) { files } else { files.fork_copy()? };
+    let files = if flags.contains(CloneFlags::FILES) {
+        // From now on the child too takes files out of it.
+        parent.forget_recent_files();
+        files
+    } else {
+        files.fork_copy()?
+    };
     let fs = parent.fs();
     let fs = if flags.contains(CloneFlags::FS) { fs } else { fs.fork_copy() };
     let process = if flags.contains(CloneFlags::THREAD) {

@@ -45,8 +45,12 @@ pub use credentials::Credentials;
 pub use process::Process;
 pub use thread::Thread;
 
+use crate::fs::open_file::OpenFile;
 use crate::sched::switch::Current;
+use alloc::sync::Arc;
 use core::ops::Deref;
+use postern_core::errno::Result;
+use postern_core::fd_table::RawFd;
 
 /// The thread that runs this.
 pub struct CurrentThread(Current);
@@ -56,6 +60,36 @@ impl Deref for CurrentThread {
 
     fn deref(&self) -> &Thread {
         self.0.thread()
+    }
+}
+
+impl CurrentThread {
+    /// Uses the file behind a descriptor. EBADF, and what `use_it` says.
+    #[inline(always)]
+    pub fn with_file<R>(&self, fd: RawFd, use_it: impl FnOnce(&OpenFile) -> Result<R>) -> Result<R> {
+        let recent = self.recent.of(&self.0);
+        let file = match recent.take(fd) {
+            Some(file) => file,
+            None => self.look_up(fd)?,
+        };
+        let result = use_it(&file);
+        recent.give_back(fd, file);
+        result
+    }
+
+    /// The file behind a descriptor, which will be kept if this thread shares its table with none. EBADF.
+    #[inline(never)]
+    fn look_up(&self, fd: RawFd) -> Result<Arc<OpenFile>> {
+        let (file, owners) = self.file_and_owners(fd)?;
+        if owners == 1 {
+            self.recent.of(&self.0).expect(fd);
+        }
+        Ok(file)
+    }
+
+    /// Keeps no file of those used last: one is about to leave its table, or the table to get another owner.
+    pub fn forget_recent_files(&self) {
+        self.recent.of(&self.0).forget();
     }
 }
 

@@ -10,7 +10,9 @@ use super::tree;
 use crate::fs::context::{Caller, FsContext};
 use crate::fs::dentry::Location;
 use crate::fs::files::Files;
-use crate::sync::{SpinLock, WaitQueue, rank};
+use crate::fs::open_file::OpenFile;
+use crate::fs::recent::Recent;
+use crate::sync::{Own, SpinLock, WaitQueue, rank};
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use postern_core::errno::{Errno, Result};
@@ -28,6 +30,7 @@ pub struct Thread {
     /// Where it is in its process's list, which alone reads and writes this.
     pub(super) place: AtomicUsize,
     files: SpinLock<Option<Arc<Files>>>,
+    pub(super) recent: Own<Recent>,
     fs: SpinLock<Option<Arc<FsContext>>>,
     credentials: SpinLock<Arc<Credentials>>,
     name: SpinLock<[u8; NAME_SIZE]>,
@@ -101,6 +104,7 @@ impl Thread {
             process: new.process,
             place: AtomicUsize::new(0),
             files: SpinLock::new(rank::PROCESS, Some(new.files)),
+            recent: Own::new(Recent::new()),
             fs: SpinLock::new(rank::PROCESS, Some(new.fs)),
             credentials: SpinLock::new(rank::PROCESS, new.credentials),
             name: SpinLock::new(rank::PROCESS, new.name),
@@ -135,12 +139,21 @@ impl Thread {
     }
 
     /// The file behind a descriptor of the current thread. EBADF.
-    pub fn file(&self, fd: RawFd) -> Result<Arc<crate::fs::open_file::OpenFile>> {
+    pub fn file(&self, fd: RawFd) -> Result<Arc<OpenFile>> {
         self.files.lock().as_ref().ok_or(Errno::EBADF)?.get(fd)
     }
 
-    /// Replaces or drops the descriptors; returns the old ones, to be dropped without a lock.
+    /// The same, and how many refer to the table; 1: this thread alone.
+    pub(super) fn file_and_owners(&self, fd: RawFd) -> Result<(Arc<OpenFile>, usize)> {
+        let files = self.files.lock();
+        let files = files.as_ref().ok_or(Errno::EBADF)?;
+        Ok((files.get(fd)?, Arc::strong_count(files)))
+    }
+
+    /// Replaces or drops the descriptors, of the current thread or of one that has not run; returns the old ones, to be dropped
+    /// without a lock.
     pub(super) fn replace_files(&self, new: Option<Arc<Files>>) -> Option<Arc<Files>> {
+        super::current().forget_recent_files();
         core::mem::replace(&mut *self.files.lock(), new)
     }
 

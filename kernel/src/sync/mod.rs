@@ -2,11 +2,13 @@
 //! Owns the lock order. The kernel runs with interrupts masked and is not preempted, so there is
 //! one kind of spin lock; it may be taken in interrupt handlers too.
 
+mod own;
 pub mod per_cpu;
 pub mod rank;
 
 use crate::sched::{self, TaskHandle};
 use core::sync::atomic::{AtomicI32, Ordering};
+pub use own::Own;
 pub use per_cpu::PerCpu;
 use postern_sync::Sleep;
 pub use postern_sync::{Platform, Rank, WaitError};

@@ -63,6 +63,8 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ("ipc::unix_socket::message", "process"),
     // A write that has gone half-way when the last reader goes is told so by SIGPIPE alone.
     ("fs::blocking", "process::signal"),
+    // A thread lets go of the files that it has used last before one leaves its table.
+    ("fs::files", "process"),
     // How large a file may get is the writing process's limit, and SIGXFSZ tells it.
     ("fs::write_checks", "process"),
     // The first process's start is where boot meets the devices, its console among them.

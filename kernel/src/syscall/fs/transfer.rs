@@ -32,14 +32,13 @@ pub(super) fn written(file: &OpenFile, result: Result<usize>) -> Result<usize> {
 
 /// read(2)
 pub fn read(fd: i32, address: usize, length: usize) -> Result<usize> {
-    let file = process::current().file(fd)?;
-    file.read(&mut Sink::user(address, length)?, At::Position)
+    process::current().with_file(fd, |file| file.read(&mut Sink::user(address, length)?, At::Position))
 }
 
 /// write(2)
 pub fn write(fd: i32, address: usize, length: usize) -> Result<usize> {
-    let file = process::current().file(fd)?;
-    written(&file, file.write(&mut Source::user(address, length)?, At::Position))
+    process::current()
+        .with_file(fd, |file| written(file, file.write(&mut Source::user(address, length)?, At::Position)))
 }
 
 /// The file behind `fd`, which must have places. That comes before what it is open for: EBADF, ESPIPE.
@@ -64,14 +63,13 @@ pub fn pwrite64(fd: i32, address: usize, length: usize, at: i64) -> Result<usize
 
 /// readv(2)
 pub fn readv(fd: i32, vector: usize, count: usize) -> Result<usize> {
-    let file = process::current().file(fd)?;
-    file.read(&mut Sink::user_iovecs(vector, count)?, At::Position)
+    process::current().with_file(fd, |file| file.read(&mut Sink::user_iovecs(vector, count)?, At::Position))
 }
 
 /// writev(2)
 pub fn writev(fd: i32, vector: usize, count: usize) -> Result<usize> {
-    let file = process::current().file(fd)?;
-    write_vector(&file, &mut Source::user_iovecs(vector, count)?, At::Position)
+    let write = |file: &OpenFile| write_vector(file, &mut Source::user_iovecs(vector, count)?, At::Position);
+    process::current().with_file(fd, write)
 }
 
 /// Writes what a vector names. Of one without bytes nothing is written, not even the empty message that write(2) would send:

@@ -1,7 +1,7 @@
 //! Descriptors: numbers, duplicates, flags, limits. Specification: dup(2), fcntl(2), close(2), open(2), POSIX "File Descriptor
 //! Allocation".
 
-use crate::check::{Outcome, expect, expect_eq, expect_errno, needs_root};
+use crate::check::{Outcome, expect, expect_eq, expect_errno, failed, needs_root};
 use crate::scratch;
 use crate::sys::fd::{self, Pipe, close, dup, dup2, dup3, fcntl};
 use crate::sys::terminal::{self, Pair};
@@ -18,6 +18,9 @@ crate::tests! {
     dup_shares_the_offset,
     dup_shares_the_status_flags_but_not_close_on_exec,
     dup2_closes_what_was_there,
+    dup2_closes_what_was_there_though_it_was_used,
+    a_number_that_was_used_stands_for_what_was_opened_last,
+    what_one_thread_has_used_another_closes,
     dup2_onto_itself_changes_nothing,
     dup2_of_a_closed_descriptor_gives_ebadf_and_closes_nothing,
     dup2_onto_a_number_beyond_the_limit_gives_ebadf,
@@ -94,6 +97,44 @@ fn dup2_closes_what_was_there() -> Outcome {
     expect_eq(fd::read(one.read, &mut [0; 1])?, 0, "bytes read from the pipe whose write end was replaced")?;
     fd::write(one.write, b"x")?;
     expect_eq(fd::read_up_to(two.read, 1)?, b"x", "what comes through the duplicate")
+}
+
+/// One turn of a byte, so that the descriptors were used, not merely opened.
+fn use_it(pipe: &Pipe) -> Outcome {
+    fd::write(pipe.write, b"x")?;
+    expect_eq(fd::read(pipe.read, &mut [0; 8])?, 1, "bytes read")
+}
+
+fn dup2_closes_what_was_there_though_it_was_used() -> Outcome {
+    let (one, other) = (Pipe::with_flags(libc::O_NONBLOCK)?, Pipe::with_flags(libc::O_NONBLOCK)?);
+    use_it(&one)?;
+    dup2(other.write, one.write)?;
+    expect_eq(fd::read(one.read, &mut [0; 8])?, 0, "bytes read from the pipe whose only writer was replaced")?;
+    fd::write(one.write, b"new")?;
+    expect_eq(fd::read_up_to(other.read, 3)?, b"new", "what went the new way")
+}
+
+fn a_number_that_was_used_stands_for_what_was_opened_last() -> Outcome {
+    let one = Pipe::new()?;
+    use_it(&one)?;
+    close(one.read)?;
+    close(one.write)?;
+    let other = Pipe::new()?;
+    expect_eq((other.read, other.write), (one.read, one.write), "the numbers")?;
+    use_it(&other)?;
+    close(other.write)?;
+    expect_errno(fd::write(other.write, b"x"), EBADF)?;
+    expect_eq(fd::read(other.read, &mut [0; 8])?, 0, "bytes read after the end")
+}
+
+fn what_one_thread_has_used_another_closes() -> Outcome {
+    let pipe = Pipe::with_flags(libc::O_NONBLOCK)?;
+    use_it(&pipe)?;
+    let write = pipe.write;
+    let closed = std::thread::spawn(move || close(write)).join();
+    closed.map_err(|_| failed("the thread panicked"))??;
+    expect_eq(fd::read(pipe.read, &mut [0; 8])?, 0, "bytes read from a pipe without writers")?;
+    expect_errno(fd::write(pipe.write, b"x"), EBADF)
 }
 
 fn dup2_onto_itself_changes_nothing() -> Outcome {
