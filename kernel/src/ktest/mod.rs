@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod cgroup;
 #[cfg(test)]
+mod forks;
+#[cfg(test)]
 mod fs;
 #[cfg(test)]
 mod ipc;

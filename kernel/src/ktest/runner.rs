@@ -1,7 +1,7 @@
 //! Runs the table of tests on a kernel task, and powers off with the verdict.
 //! A test that fails panics, which ends the machine with a failure status and a backtrace.
 
-use super::{cgroup, fs, ipc, memory, modules, myipc, scheduling, signal, tracing, user_access};
+use super::{cgroup, forks, fs, ipc, memory, modules, myipc, scheduling, signal, tracing, user_access};
 use crate::sched::{self, Task};
 use crate::syscall::objects::counts;
 use alloc::vec::Vec;
@@ -11,6 +11,7 @@ type Suite = (&'static str, &'static [(&'static str, fn())]);
 
 const SUITES: &[Suite] = &[
     ("memory", memory::TESTS),
+    ("forks", forks::TESTS),
     ("scheduling", scheduling::TESTS),
     ("user_access", user_access::TESTS),
     ("ipc", ipc::TESTS),

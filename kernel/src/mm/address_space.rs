@@ -277,6 +277,7 @@ impl AddressSpace {
         if range.is_empty() || map.areas.is_free(range.clone()) {
             return Ok(());
         }
+        self.own_leaves(&map.root, range.clone())?;
         let has_object = |area: &Area<PageBacking>| matches!(area.backing, PageBacking::Object(_));
         let objects = map.areas.overlapping(range.clone()).filter(|area| has_object(area)).count();
         removed.try_reserve(objects).map_err(|_| Errno::ENOMEM)?;
@@ -307,7 +308,7 @@ impl AddressSpace {
     }
 
     /// Lets the TLBs forget `pages` pages from `address` on whose entries have changed.
-    pub(super) fn flush(&self, pages: usize, address: usize) {
+    fn flush(&self, pages: usize, address: usize) {
         // The tables before the question whether a CPU walks them: one that activates the space from here
         // on sees the new entries.
         mmu::publish_tables();
@@ -317,6 +318,11 @@ impl AddressSpace {
             1 => mmu::flush_page(asid, address),
             _ => mmu::flush_asid(asid),
         }
+    }
+
+    /// Lets the TLBs forget all translations.
+    pub(super) fn flush_all(&self) {
+        self.flush(2, 0);
     }
 
     pub(super) fn flush_page(&self, address: usize) {
@@ -335,6 +341,7 @@ impl AddressSpace {
         }
         let mut map = self.map.lock();
         let Map { areas, root, .. } = &mut *map;
+        self.own_leaves(root, start..end)?;
         let mut changed = 0;
         let mut pieces = 0;
         let result = areas.protect(start..end, protection, |area| {
@@ -418,6 +425,9 @@ impl AddressSpace {
                 let replaced = left + mapped_bytes(&map.areas, to.clone()) + mapped_bytes(&map.areas, surplus.clone());
                 self.check_size(&map.areas, to.len(), replaced)?;
                 // What can fail comes first: once the areas have moved, the pages follow them.
+                for range in [&from, &to, &surplus] {
+                    self.own_leaves(&map.root, range.clone())?;
+                }
                 add_tables(&map.root, &from, to.start)?;
                 self.remove(&mut map, to.clone(), &mut removed)?;
                 self.remove(&mut map, surplus, &mut removed)?;
@@ -449,6 +459,7 @@ impl AddressSpace {
     /// madvise(MADV_DONTNEED): private pages go back to their first contents. ENOMEM where nothing is mapped.
     pub fn discard(&self, range: Range<usize>) -> Result<()> {
         let map = self.map.lock();
+        self.own_leaves(&map.root, range.clone())?;
         let covered = map.areas.is_covered(range.clone());
         for (index, part) in map.areas.overlapping(range.clone()).map(Area::range).enumerate() {
             self.clear_pages(&map.root, part.start.max(range.start)..part.end.min(range.end));
@@ -471,7 +482,12 @@ impl AddressSpace {
                 (start < area.end).then_some(start..area.end)
             });
         for part in parts {
-            self.clear_pages(&map.root, part);
+            if self.own_leaves(&map.root, part.clone()).is_ok() {
+                self.clear_pages(&map.root, part);
+            } else {
+                // What it still has mapped is kept for it, and goes when it is changed or given up.
+                log::warn!("no memory to take pages of a file that was cut out of a forked program");
+            }
         }
     }
 }

@@ -6,7 +6,7 @@
 use super::PageIntent;
 use super::address_space::{AddressSpace, Map, PageBacking, take_table};
 use super::frame::Frame;
-use super::page_table::{address_of, find, find_or_add, flags_of, is_valid, page_entry};
+use super::page_table::{address_of, find, find_in_leaf, find_or_add, flags_of, is_valid, page_entry};
 use crate::arch::exception::Access;
 use crate::arch::mmu::{self, EntryFlags, PAGE_SIZE};
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -124,7 +124,10 @@ impl AddressSpace {
 
     fn bring_in(&self, map: &Map, area: &Area<PageBacking>, page: usize, access: Access) -> Result<()> {
         // SAFETY: our table, under our lock (the guard is borrowed).
-        let entry = unsafe { find_or_add(&map.root, page, 3, &mut take_table) }?;
+        let slot = unsafe { find_or_add(&map.root, page, 2, &mut take_table) }?;
+        self.own_leaf(slot)?;
+        // SAFETY: as above; the leaf is our own.
+        let entry = unsafe { find_in_leaf(slot, page, &mut take_table) }?;
         // Relaxed: the map is locked. Release, where a page is put in: the walker must see its contents.
         let old = entry.load(Ordering::Relaxed);
         if is_valid(old) {

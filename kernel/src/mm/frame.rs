@@ -77,6 +77,23 @@ impl Table {
             free(number_of(physical));
         }
     }
+
+    /// As [`Table::let_go`], but if the handle is the last one, it is returned.
+    ///
+    /// # Safety
+    /// As [`Frame::from_physical`].
+    pub unsafe fn let_go_unless_last(self, physical: usize) -> Option<Frame> {
+        let references = self.references(physical);
+        references.let_go().then(|| {
+            references.begin();
+            Frame(number_of(physical))
+        })
+    }
+
+    /// How many handles there are, as [`Frame::share_count`].
+    pub fn share_count(self, physical: usize) -> u32 {
+        self.references(physical).count()
+    }
 }
 
 /// For who deals with many entries in turn.

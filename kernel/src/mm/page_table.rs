@@ -3,6 +3,7 @@
 //! Specification: Arm ARM D8. Walks by the MMU run concurrently, so entries are atomics. Descriptors of tables carry marks
 //! that say which parts of the table may hold something (`postern_core::table_parts`): what is sparse is visited quickly.
 
+mod shared;
 mod visit;
 
 use super::layout::{direct, page_down};
@@ -10,6 +11,7 @@ use crate::arch::mmu::{ADDRESS_MASK, ENTRIES, EntryFlags, PAGE_SHIFT, PAGE_SIZE}
 use core::sync::atomic::{AtomicU64, Ordering};
 use postern_core::errno::Result;
 use postern_core::table_parts;
+pub use shared::{own_leaf, share_leaf, share_run};
 pub use visit::{Leaf, for_each, for_each_leaf, take_apart};
 
 /// One table of any level.
@@ -115,6 +117,20 @@ pub unsafe fn find_or_add<'t>(
     Ok(slot)
 }
 
+/// Finds the level-3 entry of `address` below `slot`, its entry of level 2, adding the table with `allocate`; as [`find_or_add`].
+///
+/// # Safety
+/// As [`find_or_add`]; the leaf is the tree's own.
+pub unsafe fn find_in_leaf<'t>(
+    slot: &AtomicU64,
+    address: usize,
+    allocate: &mut dyn FnMut() -> Result<usize>,
+) -> Result<&'t AtomicU64> {
+    debug_assert!(!shared::is_shared(slot.load(Ordering::Relaxed)), "another tree's as well");
+    // SAFETY: the caller's promise.
+    unsafe { below(slot, address, 3, allocate) }
+}
+
 /// The entry of `address` in the table of `level` that `slot`, one level up, leads to or shall lead to.
 #[inline]
 unsafe fn below<'t>(
@@ -150,11 +166,11 @@ pub unsafe fn add_leaf<'t>(
     // SAFETY: the caller's promise.
     let slot = unsafe { find_or_add(root, like.start(), 2, allocate) }?;
     debug_assert!(!is_valid(slot.load(Ordering::Relaxed)), "a second table for {:#x}", like.start());
-    let descriptor = table_entry(allocate()?) | like.marks();
+    let descriptor = table_entry(allocate()?) | table_parts::marks(like.descriptor());
     // Release: the walker must see the zeroed table behind a new entry.
     slot.store(descriptor, Ordering::Release);
     // SAFETY: that is the level-3 table there, which stays as long as the tree does.
-    Ok(unsafe { Leaf::new(descriptor, like.start()) })
+    Ok(unsafe { Leaf::new(slot, like.start()) })
 }
 
 /// Entry for a table of the next level at `physical`.

@@ -85,7 +85,7 @@ impl<B: Backing> Areas<B> {
     }
 
     /// Every area, in order of address (as /proc/PID/maps shows them and fork copies them).
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Area<B>> {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Area<B>> + Clone {
         self.map.values()
     }
 

@@ -35,6 +35,8 @@ bitflags::bitflags! {
         const NO_KERNEL_EXECUTE = 1 << 53;
         /// EL0 may not execute.
         const NO_USER_EXECUTE = 1 << 54;
+        /// Of a table: no writes to anything below it (APTable).
+        const TABLE_READ_ONLY = 1 << 62;
     }
 }
 
