@@ -443,10 +443,10 @@ fn a_fork_leaves_out_what_is_wiped_or_not_inherited() {
     let pages = 10;
     let parent = AddressSpace::new().unwrap();
     let place = |kind: usize| start + kind * pages * PAGE_SIZE;
-    for (kind, flags) in kinds.into_iter().enumerate() {
+    for ((kind, flags), value) in kinds.into_iter().enumerate().zip(1..) {
         let (placement, length) = (Placement::Exact(place(kind)), pages * PAGE_SIZE);
         parent.map(placement, length, read_write(), flags, PageBacking::Anonymous, 0).unwrap();
-        (0..pages).for_each(|page| put(&parent, place(kind) + page * PAGE_SIZE, 1 + kind as u8));
+        (0..pages).for_each(|page| put(&parent, place(kind) + page * PAGE_SIZE, value));
     }
     let child = parent.fork().unwrap();
     assert_eq!(child.resident_pages(), 3 * pages);

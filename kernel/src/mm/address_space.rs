@@ -26,6 +26,9 @@ use postern_sync::AsidContext;
 /// Pages that are worked on before others may run.
 const PAGES_AT_A_TIME: usize = 64;
 
+/// What an area takes in the list of them, and what surrounds it there.
+pub(super) const AREA_BYTES: usize = 256;
+
 /// Where the pages of an area come from.
 #[derive(Clone)]
 pub enum PageBacking {
@@ -63,6 +66,13 @@ pub struct Map {
     pub(super) root: Root,
     /// What `place` has found out.
     pub(super) known: Option<KnownArea>,
+}
+
+impl Map {
+    /// ENOMEM unless there is memory to change areas, of which a fork may have the same list still.
+    pub(super) fn admit_change(&self) -> Result<()> {
+        if self.areas.is_shared() { super::heap::admit(self.areas.count() * AREA_BYTES) } else { Ok(()) }
+    }
 }
 
 /// A program's address space, shared by its threads.
@@ -219,6 +229,7 @@ impl AddressSpace {
         super::heap::admit(PAGE_SIZE)?;
         let mut removed = Removed::new();
         let mut map = self.map.lock();
+        map.admit_change()?;
         let replaced = match placement {
             Placement::Replace(start) => mapped_bytes(&map.areas, start..start.saturating_add(length)),
             Placement::Hint(_) | Placement::Exact(_) => 0,
@@ -277,6 +288,7 @@ impl AddressSpace {
         if range.is_empty() || map.areas.is_free(range.clone()) {
             return Ok(());
         }
+        map.admit_change()?;
         self.own_leaves(&map.root, range.clone())?;
         let has_object = |area: &Area<PageBacking>| matches!(area.backing, PageBacking::Object(_));
         let objects = map.areas.overlapping(range.clone()).filter(|area| has_object(area)).count();
@@ -340,6 +352,7 @@ impl AddressSpace {
             return Ok(());
         }
         let mut map = self.map.lock();
+        map.admit_change()?;
         let Map { areas, root, .. } = &mut *map;
         self.own_leaves(root, start..end)?;
         let mut changed = 0;
@@ -366,7 +379,9 @@ impl AddressSpace {
     /// Adds to and takes from the flags of what is mapped in `range`. EINVAL, ENOMEM.
     pub fn change_flags(&self, range: Range<usize>, set: AreaFlags, clear: AreaFlags) -> Result<()> {
         let mut pieces = 0;
-        self.map.lock().areas.change_flags(range, set, clear, |_| {
+        let mut map = self.map.lock();
+        map.admit_change()?;
+        map.areas.change_flags(range, set, clear, |_| {
             pieces += 1;
             breathe(pieces);
             Ok(())
@@ -379,7 +394,7 @@ impl AddressSpace {
         let mut map = self.map.lock();
         let current = map.areas.program_break().current;
         let start = map.areas.program_break().start;
-        if requested.saturating_sub(start) as u64 > data_limit_bytes {
+        if requested.saturating_sub(start) as u64 > data_limit_bytes || map.admit_change().is_err() {
             return current;
         }
         let done = match map.areas.plan_break(requested) {
@@ -413,6 +428,7 @@ impl AddressSpace {
     pub fn remap(&self, request: &RemapRequest) -> Result<usize> {
         let mut removed = Removed::new();
         let mut map = self.map.lock();
+        map.admit_change()?;
         match map.areas.plan_remap(request)? {
             Remap::Unchanged => Ok(request.old_address),
             Remap::Shrink(range) => self.remove(&mut map, range, &mut removed).map(|()| request.old_address),

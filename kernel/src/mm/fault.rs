@@ -56,10 +56,14 @@ impl AddressSpace {
     pub fn resolve(&self, address: usize, access: Access) -> core::result::Result<(), Failure> {
         let page = address & !(PAGE_SIZE - 1);
         let mut map = self.lock();
-        if map.areas.find(page).is_none() {
-            map.areas.grow_down(page, self.stack_limit_bytes()).map_err(|_| Failure::NotMapped)?;
-        }
-        let area = map.areas.find(page).ok_or(Failure::NotMapped)?.clone();
+        let area = match map.areas.find(page) {
+            Some(area) => area.clone(),
+            None => {
+                map.admit_change().map_err(|_| Failure::OutOfMemory)?;
+                map.areas.grow_down(page, self.stack_limit_bytes()).map_err(|_| Failure::NotMapped)?;
+                map.areas.find(page).ok_or(Failure::NotMapped)?.clone()
+            }
+        };
         let allowed = match access {
             Access::Read => !area.protection.is_empty(),
             Access::Write => area.protection.contains(Protection::WRITE),

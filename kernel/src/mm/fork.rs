@@ -7,7 +7,7 @@
 //! gets a copy. Lock: ADDRESS_SPACE of the parent, and inside it that of the child, whom nobody knows yet. May sleep.
 //! Specification: fork(2), and of madvise(2) what it says of forks.
 
-use super::address_space::{AddressSpace, Map, PageBacking, take_table};
+use super::address_space::{AREA_BYTES, AddressSpace, Map, PageBacking, take_table};
 use super::page_table::{self, Leaf, Root, add_leaf, for_each_leaf, is_valid, share_run};
 use crate::arch::mmu::{self, EntryFlags};
 use crate::sched;
@@ -26,7 +26,7 @@ impl AddressSpace {
     /// The address space of a forked child: areas copied, pages shared, private ones copied on write. ENOMEM.
     pub fn fork(&self) -> Result<Arc<Self>> {
         let map = self.lock();
-        super::heap::admit(map.areas.count() * 256)?;
+        super::heap::admit(map.areas.count() * AREA_BYTES)?;
         let child = self.like(map.areas.fork())?;
         let result = share_pages(&map, &child.lock_nested().root);
         // Whatever became of it, the parent may not write any more to what has been shared.

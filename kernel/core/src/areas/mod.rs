@@ -9,7 +9,8 @@
 //! [`Areas::total_pages`] is the sum of their sizes.
 //!
 //! `BTreeMap` cannot report that it found no memory, so a call that may add an area allocates a tree node infallibly. The
-//! kernel therefore checks, before such a call, that its heap has room for a few nodes (each call here adds three areas at most).
+//! kernel therefore checks, before such a call, that its heap has room for a few nodes (each call here adds three areas at most),
+//! and for all of them if [`Areas::is_shared`].
 
 mod area;
 mod change;
@@ -70,6 +71,12 @@ impl<B: Backing> Areas<B> {
     #[must_use]
     pub fn count(&self) -> usize {
         self.map.len()
+    }
+
+    /// Whether a fork has the same list of areas still: the next change copies it.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.map.is_shared()
     }
 
     /// How often areas have been changed. What was found out about an area is still true while this is the same.

@@ -154,6 +154,19 @@ fn a_forked_child_gets_neither_locks_nor_what_it_must_not_inherit() {
 }
 
 #[test]
+fn a_fork_and_its_parent_change_apart() {
+    let mut parent = areas_of(&[area(10..12, RW), area(14..16, RW)]);
+    let mut child = parent.fork();
+    assert!(parent.is_shared() && child.is_shared());
+    child.remove(11 * P..15 * P, |_| ()).unwrap();
+    assert!(!parent.is_shared() && !child.is_shared());
+    parent.insert(area(20..21, RW)).unwrap();
+    assert_eq!(shape(&child), [(10, 11, RW), (15, 16, RW)]);
+    assert_eq!(shape(&parent), [(10, 12, RW), (14, 16, RW), (20, 21, RW)]);
+    assert_eq!([parent.total_pages(), child.total_pages()], [5, 2]);
+}
+
+#[test]
 fn there_is_a_most_number_of_areas() {
     let limit = 4 * MAX_AREAS * P;
     let mut areas = Areas::new(Layout { lowest: P, mmap_base: limit, limit });

@@ -131,7 +131,8 @@ fn for_each_table(table: &Table, descriptor: u64, indices: Range<usize>, mut vis
             if !is_valid(values.into_iter().fold(0, |all, value| all | value)) {
                 continue;
             }
-            for (value, index) in values.into_iter().zip(first..) {
+            for (entry, index) in chunk.iter().zip(first..) {
+                let value = entry.load(Ordering::Relaxed);
                 if is_table(value) {
                     visit(index, value);
                 }
