@@ -1,7 +1,8 @@
 //! Holding newcomers back: a ring that is to look empty, or full, to whoever is not told otherwise.
 //!
 //! For two reasons, which do not know of each other: somebody waits whose turn it is; or one side is *claimed* by somebody who
-//! is away with references to the first bytes, or for bytes to fill the room, and comes back to end it.
+//! is away with references to the first bytes, or for bytes to fill the room, and comes back to end it. An owner of the ring with
+//! rules of its own can have it look crowded as well, and nothing else.
 //!
 //! Costs those who come to an ordinary ring nothing: the one comparison that finds a full ring finds a held one too, and what is
 //! behind it is out of line. No locks, never sleeps.
@@ -25,6 +26,7 @@ impl Held {
     pub(super) const NOBODY: Self = Self(0);
     const CLAIMED: u32 = 2;
     const CAME: u32 = 4;
+    const BY_RULES: u8 = 1 << 6;
 
     const fn contains(self, party: Party) -> bool {
         self.0 & party as u8 != 0
@@ -42,7 +44,19 @@ impl<P> PageRing<P> {
         self.note_crowd();
     }
 
+    /// From now on it looks crowded, whatever is in it: transfers go by rules that it does not know.
+    pub fn begin_rules(&mut self) {
+        self.held.0 |= Held::BY_RULES;
+        self.note_crowd();
+    }
+
     /// Ends that.
+    pub fn end_rules(&mut self) {
+        self.held.0 &= !Held::BY_RULES;
+        self.note_crowd();
+    }
+
+    /// Ends holding `party` back.
     pub fn let_in(&mut self, party: Party) {
         self.held.0 &= !(party as u8);
         self.note_crowd();
@@ -85,7 +99,7 @@ impl<P> PageRing<P> {
         is_claimed || self.holds_back(party)
     }
 
-    /// Full, or somebody is held back: not the usual case.
+    /// Full, or somebody is held back, or there are rules: not the usual case.
     #[inline(always)]
     #[must_use]
     pub fn is_crowded(&self) -> bool {

@@ -32,7 +32,17 @@ impl<P> PipeState<P> {
         is_possible && self.ring.holds_back(end.party()) && !self.ring.is_claimed(end.party())
     }
 
-    /// Full, or somebody is held back.
+    /// From now on it looks [crowded](Self::is_crowded) always: its owner has rules of its own.
+    pub fn begin_rules(&mut self) {
+        self.ring.begin_rules();
+    }
+
+    /// Ends that.
+    pub fn end_rules(&mut self) {
+        self.ring.end_rules();
+    }
+
+    /// Full, or somebody is held back, or there are rules.
     #[inline(always)]
     #[must_use]
     pub fn is_crowded(&self) -> bool {

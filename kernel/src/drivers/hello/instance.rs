@@ -81,6 +81,15 @@ pub(super) struct State {
 }
 
 impl State {
+    /// The rules have changed, perhaps: a ring that is not as usual looks crowded to those in a hurry.
+    fn heed_rules(&mut self) {
+        if self.rules == Rules::USUAL {
+            self.pipe.end_rules();
+        } else {
+            self.pipe.begin_rules();
+        }
+    }
+
     /// All that looks without the lock need beside the indices.
     fn shape(&self) -> Shape {
         self.pipe.shape().with_detour(self.rules.detour())
@@ -95,12 +104,13 @@ impl Instance {
     pub fn try_new(key: ChannelKey) -> Result<Arc<Self>> {
         let (slots, switches) = (switches::slots(), Switches::now());
         heap::admit(size_of::<Self>() + slots * SLOT_BYTES)?;
-        let state = State {
+        let mut state = State {
             pipe: PipeState::try_new(slots, switches.recycle())?,
             rules: Rules::of(switches),
             is_orphan: false,
             kept: Kept::NOTHING,
         };
+        state.heed_rules();
         let glimpse = Glimpse::new(state.pipe.head_tail().word(), state.shape().word());
         Ok(Arc::new(Self {
             key,
@@ -218,7 +228,7 @@ impl Instance {
     #[expect(clippy::extra_unused_type_parameters, reason = "tells callers apart")]
     pub fn try_read<Path>(&self, sink: &mut Sink<'_>) -> Result<usize> {
         let mut state = self.state.lock();
-        if state.rules != Rules::USUAL || state.pipe.is_crowded() {
+        if state.pipe.is_crowded() {
             return self.read_by_rules(state, sink);
         }
         let wanted = sink.remaining();
@@ -228,7 +238,7 @@ impl Instance {
         Ok(bytes)
     }
 
-    /// The same for a ring that is not as usual, is full, or holds somebody back.
+    /// The same for a ring that is crowded: not as usual, full, or holding somebody back.
     #[inline(never)]
     fn read_by_rules(&self, mut state: MutexGuard<'_, State>, sink: &mut Sink<'_>) -> Result<usize> {
         let rules = state.rules;
@@ -252,24 +262,21 @@ impl Instance {
     #[expect(clippy::extra_unused_type_parameters, reason = "tells callers apart")]
     pub fn try_write<Path>(&self, source: &mut Source<'_>, framing: Framing) -> Result<usize> {
         let mut state = self.state.lock();
-        if state.rules != Rules::USUAL {
+        if state.pipe.is_crowded() {
             return self.write_by_rules(state, source, framing);
         }
-        match self.fill(&mut state.pipe, source, framing) {
-            Ok(step) => {
-                let indices = state.pipe.head_tail().word();
-                self.glimpse.publish_moving(indices);
-                trace_point::hello_write(self.word(), *step.outcome_for_trace() as u64, indices);
-                drop(state);
-                // Relaxed: it decides only where bytes wait already. Who has just begun to wait for edges finds those by the
-                // look that follows, and when they have been read, with the lock, this is seen.
-                if step.is_silent() && self.edge_waiters.load(Ordering::Relaxed) {
-                    return Ok(self.tell_edge_waiters(step.settle(|_| {})));
-                }
-                Ok(step.settle(|wakes| self.wake(wakes, Rules::USUAL)))
-            }
-            Err(error) => self.write_refused(state, error, source, framing),
+        // There is room, and nobody is held back.
+        let step = self.fill(&mut state.pipe, source, framing)?;
+        let indices = state.pipe.head_tail().word();
+        self.glimpse.publish_moving(indices);
+        trace_point::hello_write(self.word(), *step.outcome_for_trace() as u64, indices);
+        drop(state);
+        // Relaxed: it decides only where bytes wait already. Who has just begun to wait for edges finds those by the look that
+        // follows, and when they have been read, with the lock, this is seen.
+        if step.is_silent() && self.edge_waiters.load(Ordering::Relaxed) {
+            return Ok(self.tell_edge_waiters(step.settle(|_| {})));
         }
+        Ok(step.settle(|wakes| self.wake(wakes, Rules::USUAL)))
     }
 
     #[inline(always)]
@@ -287,28 +294,13 @@ impl Instance {
         moved
     }
 
-    /// A write that failed with `error`. If it was held back, but need not be, it goes on.
-    #[cold]
-    #[inline(never)]
-    fn write_refused(
-        &self,
-        mut state: MutexGuard<'_, State>,
-        error: Errno,
-        source: &mut Source<'_>,
-        framing: Framing,
-    ) -> Result<usize> {
-        if error == Errno::EAGAIN && self.is_let_in(&mut state) {
-            return self.write_by_rules(state, source, framing);
-        }
-        Err(error)
-    }
-
     /// Whether a write that found no room was held back only, and need not be.
     fn is_let_in(&self, state: &mut State) -> bool {
         trace_point::hello_full(self.word());
         self.let_in(state, End::Write)
     }
 
+    /// The same for a crowded ring.
     #[cold]
     #[inline(never)]
     fn write_by_rules(
@@ -368,6 +360,7 @@ impl Instance {
     pub(super) fn reshape<T>(&self, change: impl FnOnce(&mut State) -> Result<Step<T>>) -> Result<T> {
         let mut state = self.state.lock();
         let step = change(&mut state);
+        state.heed_rules();
         let rules = state.rules;
         self.glimpse.publish(state.pipe.head_tail().word(), state.shape().word());
         drop(state);
