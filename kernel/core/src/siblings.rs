@@ -65,9 +65,9 @@ pub fn leave<N: Related>(nodes: &mut Nodes<N>, parent: Number, child: Number) {
 
 /// The children of `parent`, oldest first.
 pub fn children<N: Related>(nodes: &Nodes<N>, parent: Number) -> impl Iterator<Item = (Number, &N)> {
-    let first = nodes.get(&parent).and_then(|node| node.relations().oldest_child);
-    let numbers = core::iter::successors(first, |child| nodes.get(child)?.relations().younger);
-    numbers.filter_map(|number| Some((number, nodes.get(&number)?)))
+    let entry = |number: Number| Some((number, nodes.get(&number)?));
+    let first = nodes.get(&parent).and_then(|node| node.relations().oldest_child).and_then(entry);
+    core::iter::successors(first, move |(_, child)| child.relations().younger.and_then(entry))
 }
 
 #[cfg(test)]

@@ -56,20 +56,29 @@ impl AddressSpace {
 /// Puts the pages of `parent` into the tables of its `child`: how many are left out, because the child is not to have them.
 /// ENOMEM.
 fn share_pages(parent: &Map, child: &Root) -> Result<usize> {
-    let mut areas = parent.areas.iter().peekable();
+    let mut areas = parent.areas.iter();
+    let mut area = areas.next();
     let mut left_out = 0;
     let mut result = Ok(());
     let mut share = |from: Leaf<'_>| {
         if result.is_err() {
             return;
         }
-        while areas.next_if(|area| area.end <= from.start()).is_some() {}
-        let here = areas.clone().take_while(|area| area.start < from.end());
-        let Some(flags) = here.clone().map(|area| area.flags).reduce(AreaFlags::union) else { return };
+        while area.is_some_and(|area| area.end <= from.start()) {
+            area = areas.next();
+        }
+        let is_here = |area: &&Area<PageBacking>| area.start < from.end();
+        let Some(first) = area.filter(is_here) else { return };
+        let here = core::iter::once(first).chain(areas.clone()).take_while(is_here);
+        let mut flags = first.flags;
+        // One that goes on in the next leaf is looked at again there.
+        while area.is_some_and(|area| area.end <= from.end()) {
+            area = areas.next();
+            flags |= area.filter(is_here).map_or(AreaFlags::empty(), |area| area.flags);
+        }
         result = if flags.intersects(SPECIAL) {
             let mut to = Copy { root: child, leaf: None };
-            let mut copy = |area: &_| copy_area(&from, &mut to, area).map(|pages| left_out += pages);
-            here.into_iter().try_for_each(&mut copy)
+            here.map(|area| copy_area(&from, &mut to, area)).try_for_each(|pages| pages.map(|pages| left_out += pages))
         } else {
             // SAFETY: the parent's tables, whose lock the caller has, and the child's, which nobody else has; all is private.
             unsafe { page_table::share_leaf(&from, child, &mut take_table) }

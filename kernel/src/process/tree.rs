@@ -256,11 +256,10 @@ impl Tree {
     /// Announces a process as a child of `parent` (0: of nobody), in `parent`'s group and session.
     pub fn add_process(&mut self, process: Arc<Process>, parent: Tid) {
         let pid = process.pid();
-        let (group, session) =
-            self.nodes.get(&parent).map_or((pid, pid), |node| (node.process.group(), node.process.session()));
-        if let Some(parent) = self.nodes.get(&parent) {
+        let (group, session) = self.nodes.get(&parent).map_or((pid, pid), |parent| {
             process.ties.inherit(&parent.process.ties);
-        }
+            (parent.process.group(), parent.process.session())
+        });
         process.parent.store(parent, Ordering::Relaxed);
         process.group.store(group, Ordering::Relaxed);
         process.session.store(session, Ordering::Relaxed);
@@ -290,7 +289,7 @@ impl Tree {
     pub fn end_process(&mut self, pid: Tid, ended: Ended, departure: &mut Departure) {
         let children = siblings::children(&self.nodes, pid).map(|(_, child)| child.process.clone());
         departure.adopted.extend(children.take(AT_A_TIME));
-        let reaper = self.reaper_of(pid);
+        let reaper = if departure.adopted.is_empty() { INIT } else { self.reaper_of(pid) };
         for child in &departure.adopted {
             siblings::leave(&mut self.nodes, pid, child.pid());
             child.parent.store(reaper, Ordering::Relaxed);
@@ -336,8 +335,9 @@ impl Tree {
 
     /// Forgets a process that has ended and whose end its parent has heard of.
     pub fn reap(&mut self, pid: Tid) -> Option<Node> {
-        self.nodes.get(&pid)?.ended?;
-        let parent = self.nodes.get(&pid)?.process.parent();
+        let node = self.nodes.get(&pid)?;
+        node.ended?;
+        let parent = node.process.parent();
         siblings::leave(&mut self.nodes, parent, pid);
         let node = self.nodes.remove(&pid)?;
         self.release(pid);
