@@ -14,6 +14,7 @@ pub const TESTS: &[(&str, fn())] = &[
     ("a_copy_brings_pages_in", a_copy_brings_pages_in),
     ("a_bad_address_is_efault", a_bad_address_is_efault),
     ("a_copy_stops_at_the_byte_where_the_page_ends", a_copy_stops_at_the_byte_where_the_page_ends),
+    ("a_copy_that_faults_at_its_start_changes_nothing", a_copy_that_faults_at_its_start_changes_nothing),
     ("a_read_only_page_refuses", a_read_only_page_refuses),
     ("strings_may_end_at_the_edge", strings_may_end_at_the_edge),
     ("a_futex_word_is_exchanged", a_futex_word_is_exchanged),
@@ -37,7 +38,7 @@ fn read_write() -> Protection {
 
 fn a_copy_brings_pages_in() {
     with_space(read_write(), |space, address| {
-        for length in [1, 7, 8, 15, 16, 63, 64, 65, 200, 4096, 5000] {
+        for length in [1, 7, 8, 15, 16, 63, 64, 65, 127, 128, 200, 255, 256, 257, 500, 4096, 5000] {
             let out: alloc::vec::Vec<u8> =
                 (0..length).map(|index: usize| (index * 7 + length).to_le_bytes()[0]).collect();
             user::write_bytes(address + 3, &out).unwrap();
@@ -61,7 +62,7 @@ fn a_bad_address_is_efault() {
 fn a_copy_stops_at_the_byte_where_the_page_ends() {
     with_space(read_write(), |_, address| {
         let end = address + 2 * PAGE_SIZE;
-        for before in [1, 2, 3, 8, 15, 16, 17, 63, 64, 100, 129] {
+        for before in [1, 2, 3, 8, 15, 16, 17, 63, 64, 100, 129, 192, 255, 256, 257] {
             let data: alloc::vec::Vec<u8> = (0..300_usize).map(|index| index.to_le_bytes()[0]).collect();
             let mut sink = Sink::user(end - before, 300).unwrap();
             assert_eq!(sink.copy_from_slice(&data), Ok(before));
@@ -70,6 +71,25 @@ fn a_copy_stops_at_the_byte_where_the_page_ends() {
             assert_eq!(source.copy_to_slice(&mut back), Ok(before));
             assert_eq!(back[..before], data[..before]);
             assert_eq!(source.copy_to_slice(&mut back), Err(Errno::EFAULT));
+        }
+    });
+}
+
+/// Before the first page there is nothing: none of the bytes counts, so none may have changed, though the last ones could be had.
+fn a_copy_that_faults_at_its_start_changes_nothing() {
+    with_space(read_write(), |_, address| {
+        for before in [1, 8, 16, 17, 48, 63, 64, 65, 127, 128, 200, 255, 256] {
+            let length = before + 64;
+            user::write_bytes(address, &[7; 64]).unwrap();
+            let mut kernel = vec![1; length];
+            let mut source = Source::user(address - before, length).unwrap();
+            assert_eq!(source.copy_to_slice(&mut kernel), Err(Errno::EFAULT), "{before}");
+            assert!(kernel.iter().all(|byte| *byte == 1), "{before}: bytes beyond the fault came in");
+            let mut sink = Sink::user(address - before, length).unwrap();
+            assert_eq!(sink.copy_from_slice(&kernel), Err(Errno::EFAULT), "{before}");
+            let mut there = [0; 64];
+            user::read_bytes(address, &mut there).unwrap();
+            assert_eq!(there, [7; 64], "{before}: bytes beyond the fault went out");
         }
     });
 }

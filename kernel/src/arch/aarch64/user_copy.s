@@ -6,6 +6,18 @@
 
 .section .text.user_copy, "ax"
 
+// Loads before it stores, and stores in rising order: where it faults, nothing beyond has changed.
+.macro move_64 at
+    ldp     x3, x4, [x1, #\at]
+    ldp     x5, x6, [x1, #\at + 16]
+    ldp     x7, x8, [x1, #\at + 32]
+    ldp     x10, x11, [x1, #\at + 48]
+    stp     x3, x4, [x0, #\at]
+    stp     x5, x6, [x0, #\at + 16]
+    stp     x7, x8, [x0, #\at + 32]
+    stp     x10, x11, [x0, #\at + 48]
+.endm
+
 // user_copy(x0 = to, x1 = from, x2 = length) -> x0 = bytes not copied
 .global user_copy
 user_copy:
@@ -14,42 +26,33 @@ user_copy:
     add     x14, x0, x2
     cmp     x2, #16
     b.lo    3f
-    subs    x2, x2, #128
+    subs    x2, x2, #256
     b.lo    2f
-    // The first 16 bytes of a turn come last, so that the pointers move with them.
-1:  ldp     x3, x4, [x1, #64]
-    ldp     x5, x6, [x1, #80]
-    ldp     x7, x8, [x1, #96]
-    ldp     x10, x11, [x1, #112]
-    stp     x3, x4, [x0, #64]
-    stp     x5, x6, [x0, #80]
-    stp     x7, x8, [x0, #96]
-    stp     x10, x11, [x0, #112]
-    ldp     x5, x6, [x1, #16]
-    ldp     x7, x8, [x1, #32]
-    ldp     x10, x11, [x1, #48]
-    ldp     x3, x4, [x1], #128
-    stp     x5, x6, [x0, #16]
-    stp     x7, x8, [x0, #32]
-    stp     x10, x11, [x0, #48]
-    stp     x3, x4, [x0], #128
-    subs    x2, x2, #128
+1:  move_64 0
+    move_64 64
+    move_64 128
+    move_64 192
+    add     x0, x0, #256
+    add     x1, x1, #256
+    subs    x2, x2, #256
     b.hs    1b
-    // The low bits of what is left are right, though 128 too many have been taken from it.
-2:  tbz     x2, #6, 21f
-    ldp     x5, x6, [x1, #16]
-    ldp     x7, x8, [x1, #32]
-    ldp     x10, x11, [x1, #48]
-    ldp     x3, x4, [x1], #64
-    stp     x5, x6, [x0, #16]
-    stp     x7, x8, [x0, #32]
-    stp     x10, x11, [x0, #48]
-    stp     x3, x4, [x0], #64
+    // The low bits of what is left are right, though 256 too many have been taken from it.
+2:  tbz     x2, #7, 20f
+    move_64 0
+    move_64 64
+    add     x0, x0, #128
+    add     x1, x1, #128
+20: tbz     x2, #6, 21f
+    move_64 0
+    add     x0, x0, #64
+    add     x1, x1, #64
 21: tbz     x2, #5, 22f
+    ldp     x3, x4, [x1]
     ldp     x5, x6, [x1, #16]
-    ldp     x3, x4, [x1], #32
+    stp     x3, x4, [x0]
     stp     x5, x6, [x0, #16]
-    stp     x3, x4, [x0], #32
+    add     x0, x0, #32
+    add     x1, x1, #32
 22: tbz     x2, #4, 3f
     ldp     x3, x4, [x1], #16
     stp     x3, x4, [x0], #16
@@ -68,7 +71,7 @@ user_copy:
 61: mov     x0, xzr
     ret
     // Fix-up. x0 has moved past bytes that are stored: go on from there byte by byte, so that the
-    // count is exact, until the second fault.
+    // count is exact, until the second fault. Up to 256 bytes are moved twice.
 7:  adr     x9, 8f
     add     x1, x0, x12
 71: cmp     x0, x14
