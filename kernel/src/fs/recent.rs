@@ -42,9 +42,11 @@ impl Recent {
         if place.descriptor.get() == fd { place.file.take() } else { None }
     }
 
-    /// The file of `fd` that is looked up now may be kept.
+    /// The file of `fd` that is looked up now may be kept, and whichever was kept in its place is not any more.
     pub fn expect(&self, fd: RawFd) {
-        self.place(fd).descriptor.set(fd);
+        let place = self.place(fd);
+        place.descriptor.set(fd);
+        drop(place.file.take());
     }
 
     /// Keeps the file behind `fd`, which the caller has used, unless it is not expected to be any more.

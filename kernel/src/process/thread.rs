@@ -14,7 +14,7 @@ use crate::fs::open_file::OpenFile;
 use crate::fs::recent::Recent;
 use crate::sync::{Own, SpinLock, WaitQueue, rank};
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering, fence};
 use postern_core::errno::{Errno, Result};
 use postern_core::fd_table::RawFd;
 use postern_core::tid_allocator::Tid;
@@ -147,7 +147,11 @@ impl Thread {
     pub(super) fn file_and_owners(&self, fd: RawFd) -> Result<(Arc<OpenFile>, usize)> {
         let files = self.files.lock();
         let files = files.as_ref().ok_or(Errno::EBADF)?;
-        Ok((files.get(fd)?, Arc::strong_count(files)))
+        // First the owners: who was one takes no file out any more once it is not counted, and only this thread makes others.
+        let owners = Arc::strong_count(files);
+        // Acquire: what the last of the others has taken out is gone from what is found now.
+        fence(Ordering::Acquire);
+        Ok((files.get(fd)?, owners))
     }
 
     /// Replaces or drops the descriptors, of the current thread or of one that has not run; returns the old ones, to be dropped
