@@ -69,9 +69,14 @@ pub struct Map {
 }
 
 impl Map {
-    /// ENOMEM unless there is memory to change areas, of which a fork may have the same list still.
-    pub(super) fn admit_change(&self) -> Result<()> {
-        if self.areas.is_shared() { super::heap::admit(self.areas.count() * AREA_BYTES) } else { Ok(()) }
+    /// ENOMEM unless there is memory to change areas, of which a fork may have the same list still. The copy is made at once: what
+    /// is asked for next may take the memory that was there.
+    pub(super) fn admit_change(&mut self) -> Result<()> {
+        if self.areas.is_shared() {
+            super::heap::admit(self.areas.count() * AREA_BYTES)?;
+            self.areas.unshare();
+        }
+        Ok(())
     }
 }
 

@@ -59,6 +59,8 @@ impl AddressSpace {
         let area = match map.areas.find(page) {
             Some(area) => area.clone(),
             None => {
+                // First whether a stack would grow at all: a bad address is one, however little memory is left.
+                map.areas.stack_growth(page, self.stack_limit_bytes()).map_err(|_| Failure::NotMapped)?;
                 map.admit_change().map_err(|_| Failure::OutOfMemory)?;
                 map.areas.grow_down(page, self.stack_limit_bytes()).map_err(|_| Failure::NotMapped)?;
                 map.areas.find(page).ok_or(Failure::NotMapped)?.clone()

@@ -79,6 +79,11 @@ impl<B: Backing> Areas<B> {
         self.map.is_shared()
     }
 
+    /// Copies the list that a fork has still, so that no change has to: to be called when there is memory for it.
+    pub fn unshare(&mut self) {
+        self.map.unshare();
+    }
+
     /// How often areas have been changed. What was found out about an area is still true while this is the same.
     #[must_use]
     pub fn changes(&self) -> u64 {

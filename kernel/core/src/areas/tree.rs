@@ -26,6 +26,11 @@ impl<B: Clone> Tree<B> {
         Arc::strong_count(&self.map) > 1
     }
 
+    /// Copies all areas if [`Tree::change`] would have to.
+    pub(super) fn unshare(&mut self) {
+        Arc::make_mut(&mut self.map);
+    }
+
     /// The tree, to be changed.
     pub(super) fn change(&mut self) -> &mut BTreeMap<usize, Area<B>> {
         self.changes += 1;
